@@ -1,0 +1,65 @@
+"""Checks a value carries with its type, so that every reader of that type enforces the same ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import msgspec
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """An inclusive numeric bound on one field; an absent (null) value passes."""
+
+    field: str
+    ge: int | None = None
+    le: int | None = None
+
+    def holds(self, value: Any) -> bool:
+        if value is None:
+            return True
+        return (self.ge is None or value >= self.ge) and (self.le is None or value <= self.le)
+
+    @property
+    def text(self) -> str:
+        return f"{self.field} must lie between {self.ge} and {self.le}"
+
+
+@dataclass(frozen=True, slots=True)
+class FieldRule:
+    """A named rule on one field; an absent (null) value passes."""
+
+    field: str
+    text: str
+    test: Callable[[Any], bool]
+
+    def holds(self, value: Any) -> bool:
+        return value is None or self.test(value)
+
+
+@dataclass(frozen=True, slots=True)
+class WholeRule:
+    """A named rule across the fields of one value, asked only when each field is right by itself."""
+
+    text: str
+    test: Callable[[Any], bool]
+
+
+Check = Bound | FieldRule | WholeRule
+
+
+class Checked(msgspec.Struct, frozen=True):
+    """A frozen value that refuses, however it is built, what its CHECKS refuse (ValueError)."""
+
+    CHECKS: ClassVar[tuple[Check, ...]] = ()
+
+    def __post_init__(self) -> None:
+        for check in self.CHECKS:
+            if isinstance(check, WholeRule):
+                held = check.test(self)
+            else:
+                held = check.holds(getattr(self, check.field))
+            if not held:
+                raise ValueError(check.text)

@@ -1,0 +1,116 @@
+"""Money and the exact numbers it is made of; binary fractions never get in."""
+
+from __future__ import annotations
+
+import re
+from decimal import (
+    ROUND_HALF_EVEN,
+    Context,
+    Decimal,
+    DivisionByZero,
+    InvalidOperation,
+    Overflow,
+)
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+ZERO = Decimal(0)
+ONE = Decimal(1)
+
+# Section 1.1 of the engine specification: 28 digits, half-even, and the three traps.
+ENGINE_CONTEXT = Context(prec=28, rounding=ROUND_HALF_EVEN, traps=[InvalidOperation, DivisionByZero, Overflow])
+
+# Ruling 2: what a number may look like and how large it may be once trailing zeros are gone.
+DIGITS_MAX = 38
+EXPONENT_MAX = 18
+
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,9})?")
+_NOT_FINITE = re.compile(r"[+-]?(?:nan|snan|inf|infinity)[0-9]*", re.IGNORECASE)
+
+
+class NumberFault(Enum):
+    """Why a value is not a number we accept; the wire text of ruling 2."""
+
+    PARSING = "decimal_parsing"
+    TYPE = "decimal_type"
+    NOT_FINITE = "finite_number"
+
+
+class NumberRefused(ValueError):
+    """Raised by exact_of."""
+
+    def __init__(self, fault: NumberFault) -> None:
+        super().__init__(fault.value)
+        self.fault = fault
+
+
+if TYPE_CHECKING:
+    Exact = Decimal
+else:
+
+    class _IsDecimal(type):
+        def __instancecheck__(cls, value: object) -> bool:
+            return type(value) is Decimal
+
+    class Exact(metaclass=_IsDecimal):
+        """Field type of a Decimal that a decoder must read through exact_of.
+
+        A decoder reads plain Decimal fields by its own, laxer rules (blanks, underscores, any digit);
+        a type it does not know it hands to its hook, which returns a plain Decimal.
+        """
+
+
+def exact_of(value: object) -> Decimal:
+    """The Decimal that a JSON string, integer or fraction stands for (ruling 2).
+
+    A fraction must arrive as the Decimal of its literal text, never as a float.
+    Raises NumberRefused.
+    """
+    if type(value) is str:
+        if _NUMBER.fullmatch(value) is None:
+            raise NumberRefused(
+                NumberFault.NOT_FINITE if _NOT_FINITE.fullmatch(value) else NumberFault.PARSING
+            )
+        number = Decimal(value)
+    elif type(value) is Decimal:
+        number = value
+    elif type(value) is int:
+        number = Decimal(value)
+    else:
+        raise NumberRefused(NumberFault.TYPE)
+    _, digits, exponent = number.as_tuple()
+    if not isinstance(exponent, int):
+        raise NumberRefused(NumberFault.NOT_FINITE)
+    if len(digits) > EXPONENT_MAX or not -EXPONENT_MAX <= exponent <= EXPONENT_MAX:
+        return _within_bounds(number, digits, exponent)
+    return number
+
+
+def _within_bounds(number: Decimal, digits: tuple[int, ...], exponent: int) -> Decimal:
+    # Trailing zeros do not count; zero itself is always in bounds but a far exponent is cut off it,
+    # for it says nothing and would make every sum it enters needlessly wide.
+    significant = len(digits)
+    while significant and digits[significant - 1] == 0:
+        significant -= 1
+        exponent += 1
+    if significant == 0:
+        return number if -EXPONENT_MAX <= exponent - len(digits) <= EXPONENT_MAX else ZERO
+    if significant > DIGITS_MAX or not -EXPONENT_MAX <= exponent <= EXPONENT_MAX:
+        raise NumberRefused(NumberFault.PARSING)
+    return number
+
+
+def decode_hook(wanted: type, value: Any) -> Any:
+    """The hook of every decoder whose types hold an Exact."""
+    if wanted is Exact:
+        return exact_of(value)
+    raise NotImplementedError(wanted)
+
+
+class Money(msgspec.Struct, frozen=True, gc=False):
+    """An amount of one currency; the currency is a raw code, compared as text."""
+
+    amount: Exact
+    currency: str

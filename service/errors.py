@@ -1,0 +1,125 @@
+"""Every refusal the service can give, each with a code that never changes.
+
+A refusal's message is the `detail` of the HTTP contract: the code, or the code, a colon and a text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+
+class ServiceError(Exception):
+    """A refusal the caller can act on. Anything else that escapes is a bug."""
+
+    code: ClassVar[str]
+    message: ClassVar[str]
+
+    def __init__(self, **facts: object) -> None:
+        super().__init__(self.message.format(**facts))
+        self.facts = facts
+
+    @property
+    def detail(self) -> Any:
+        """What the caller reads under `detail`."""
+        return str(self)
+
+
+class Malformed(ServiceError):
+    """The request cannot be taken as it is, whatever is stored."""
+
+
+class TooLarge(Malformed):
+    """The request is larger than we read."""
+
+
+class WrongMediaType(Malformed):
+    """The body is not JSON by its own word."""
+
+
+class NotFound(ServiceError):
+    """The named thing does not exist, or not for this caller."""
+
+
+class Conflict(ServiceError):
+    """The stored state forbids it now; it may be allowed later."""
+
+
+class Unavailable(ServiceError):
+    """We cannot answer now; the caller may try again after retry_after_seconds."""
+
+    retry_after_seconds: ClassVar[int] = 1
+
+
+class RequestInvalid(Malformed):
+    """The request breaks the published shape; the entries say where (HTTP contract 2.3)."""
+
+    code = "REQUEST_VALIDATION_FAILED"
+    message = "REQUEST_VALIDATION_FAILED"
+
+    def __init__(self, entries: Sequence[dict[str, Any]]) -> None:
+        super().__init__()
+        self.entries = tuple(entries)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Crosses a process boundary when a large body is read in a worker process.
+        return (type(self), (self.entries,))
+
+    @property
+    def detail(self) -> Any:
+        return list(self.entries)
+
+
+class JsonTooDeep(Malformed):
+    code = "JSON_TOO_DEEP"
+    message = "JSON_TOO_DEEP: the body nests deeper than {levels_max} levels"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (_too_deep, (self.facts["levels_max"],))
+
+
+def _too_deep(levels_max: int) -> JsonTooDeep:
+    return JsonTooDeep(levels_max=levels_max)
+
+
+class BodyTooLarge(TooLarge):
+    code = "REQUEST_BODY_TOO_LARGE"
+    message = "REQUEST_BODY_TOO_LARGE: the body is larger than {bytes_max} bytes"
+
+
+class MediaTypeUnsupported(WrongMediaType):
+    code = "UNSUPPORTED_MEDIA_TYPE"
+    message = "UNSUPPORTED_MEDIA_TYPE: the body must be application/json"
+
+
+class SupportApisDisabled(NotFound):
+    code = message = "DPM_SUPPORT_APIS_DISABLED"
+
+
+class RunNotFound(NotFound):
+    code = message = "DPM_RUN_NOT_FOUND"
+
+
+class IdempotencyKeyNotFound(NotFound):
+    code = message = "DPM_IDEMPOTENCY_KEY_NOT_FOUND"
+
+
+class IdempotencyKeyConflict(Conflict):
+    code = "IDEMPOTENCY_KEY_CONFLICT"
+    message = "IDEMPOTENCY_KEY_CONFLICT: request hash mismatch"
+
+
+class RunExists(Conflict):
+    """A drawn run id is taken; never reaches a caller, the flow draws another."""
+
+    code = message = "DPM_RUN_EXISTS"
+
+
+class StoreUnavailable(Unavailable):
+    """The store cannot be reached or does not answer in time; nothing was written."""
+
+    code = message = "DPM_SUPPORTABILITY_STORE_UNAVAILABLE"
+
+
+class Overloaded(Unavailable):
+    code = message = "SERVICE_OVERLOADED"
