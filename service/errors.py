@@ -121,5 +121,5 @@ class StoreUnavailable(Unavailable):
     code = message = "DPM_SUPPORTABILITY_STORE_UNAVAILABLE"
 
 
-class Overloaded(Unavailable):
-    code = message = "SERVICE_OVERLOADED"
+class Stopping(Unavailable):
+    code = message = "SERVICE_STOPPING"

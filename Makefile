@@ -1,0 +1,65 @@
+# Every target sets up .venv by itself when it is missing or older than the lock.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DATA := .data
+SOURCES := service tests scripts
+RUFF_RULES := E,F,W,I,UP,B,SIM,RUF
+LINE_LENGTH := 110
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo run test test-fast test-faults check format bench migrate lock image
+
+help: ## Show the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(VENV)/installed ## Create .venv with the locked packages
+
+$(VENV)/installed: requirements-dev.txt
+	$(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements-dev.txt
+	@touch $@
+
+demo: setup ## Run one sample rebalance on SQLite and show it
+	@$(BIN)/python -m scripts.demo
+
+run: setup ## Serve on SQLite under .data, port 8000
+	DPM_SUPPORTABILITY_STORE_BACKEND=SQL DPM_SUPPORTABILITY_SQL_PATH=$(DATA)/lotus-manage.db \
+		$(BIN)/python -m service serve
+
+test: setup ## Run every test; fault tests in their small form
+	$(BIN)/python -m pytest
+
+test-fast: setup ## Run the tests that take no time
+	$(BIN)/python -m pytest -q -m "not slow and not faults"
+
+test-faults: setup ## Run the fault tests in full
+	$(BIN)/python -m pytest -m faults --faults full
+
+check: setup ## Format, lint, types, import contracts, SQL
+	$(BIN)/ruff format --check --line-length $(LINE_LENGTH) $(SOURCES)
+	$(BIN)/ruff check --select $(RUFF_RULES) --line-length $(LINE_LENGTH) $(SOURCES)
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m scripts.lint_sql
+
+format: setup ## Rewrite the sources in the house format
+	$(BIN)/ruff format --line-length $(LINE_LENGTH) $(SOURCES)
+	$(BIN)/ruff check --select $(RUFF_RULES) --line-length $(LINE_LENGTH) --fix $(SOURCES)
+
+bench: setup ## Measure the figures the README quotes
+	$(BIN)/python -m scripts.bench
+
+migrate: setup ## Bring the database of `make run` up to date
+	$(BIN)/python -m service migrate apply --sqlite-path $(DATA)/lotus-manage.db
+
+lock: ## Resolve the dependencies anew and write both lock files
+	$(PYTHON) -m venv $(VENV)-lock
+	$(VENV)-lock/bin/python -m pip install --quiet uv==0.13.8
+	$(VENV)-lock/bin/uv pip compile setup.cfg --universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --no-header --quiet -o requirements.txt
+	$(VENV)-lock/bin/uv pip compile setup.cfg --extra dev --constraint requirements.txt --universal \
+		--python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet -o requirements-dev.txt
+
+image: ## Build the container image
+	docker build --tag lotus-manage .

@@ -1,0 +1,78 @@
+"""Run the API until told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+import time
+
+import click
+import structlog
+import uvloop
+from aiohttp import web
+
+from service import logs, settings, wiring
+from service.cli import migrate
+from service.errors import StoreUnavailable
+from service.settings import Settings, SettingsInvalid, StoreBackend
+
+# What a wrong configuration exits with, so that a supervisor does not restart it for ever.
+EXIT_REFUSED = 3
+
+logger = structlog.get_logger()
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=8000, show_default=True, help="Port to listen on; 0 takes a free one.")
+def serve(host: str, port: int) -> None:
+    """Run the API; everything but the address comes from environment variables."""
+    try:
+        chosen = settings.read()
+    except SettingsInvalid as refused:
+        raise SystemExit(_refused(str(refused))) from None
+    logs.set_up(chosen.log_level.value)
+    if chosen.store_backend is StoreBackend.SQL:
+        try:
+            migrate.bring_up(chosen.sql_path)
+        except migrate.Refused as refused:
+            raise SystemExit(_refused(str(refused))) from None
+    try:
+        uvloop.run(_serve(chosen, host, port))
+    except StoreUnavailable as refused:
+        raise SystemExit(_refused(str(refused))) from None
+
+
+def _refused(reason: str) -> int:
+    print(reason, file=sys.stderr)
+    return EXIT_REFUSED
+
+
+async def _serve(chosen: Settings, host: str, port: int) -> None:
+    started = time.perf_counter()
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with wiring.assemble(chosen) as running:
+        runner = web.AppRunner(running.app, access_log=None, shutdown_timeout=chosen.stop_seconds_max)
+        await runner.setup()
+        try:
+            site = web.TCPSite(runner, host, port, reuse_port=False)
+            await site.start()
+            logger.info(
+                "listening",
+                host=host,
+                port=runner.addresses[0][1],
+                store=chosen.store_backend.value,
+                seconds=round(time.perf_counter() - started, 3),
+            )
+            warming = asyncio.create_task(running.warm_up())
+            await stop.wait()
+            logger.info("stopping")
+            running.health.stop()
+            warming.cancel()
+        finally:
+            await runner.cleanup()
+    logger.info("stopped")

@@ -1,0 +1,311 @@
+"""Which limits bind at the nearest point: a fast guess that proves itself, and a slow search that must end.
+
+Problem: whole numbers throughout. Minimise the sum of (w_i - wish_i)^2 subject to 0 <= w_i <= ceiling
+and, for each row, low <= sum of the row's weights <= high. With one multiplier per row (positive
+presses down on high, negative lifts up to low) the only candidate is
+
+    w_i = wish_i - shift, clipped to [0, ceiling],   shift = sum of the multipliers of i's rows
+
+so a few multipliers decide everything, and names under the same rows form a block with one shift. In
+a block sorted by wish the names at 0 are a head and those at the ceiling a tail; two marks describe it.
+
+Example: wishes 5, 3, 1 with total at most 6. The guess frees all three, shift 1, weights 4, 2, 0.
+
+Rounding: none. Multipliers share one denominator, a determinant of counts of free names.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from operator import itemgetter, mul
+from typing import NamedTuple
+
+
+class Row(NamedTuple):
+    """A limit on a sum of weights; low is None where nothing must be reached."""
+
+    low: int | None
+    high: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Names under exactly the same rows, smallest wish first; sums[k] adds up the first k wishes."""
+
+    rows: tuple[int, ...]
+    names: tuple[int, ...]
+    wishes: tuple[int, ...]
+    sums: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Every name lies in exactly one block; each block's rows are indices into rows."""
+
+    blocks: tuple[Block, ...]
+    rows: tuple[Row, ...]
+    ceiling: int | None
+
+
+class Answer(NamedTuple):
+    """Multipliers over one positive denominator.
+
+    Feasible: they give the nearest point. Infeasible: they are proportions in which the rows contradict
+    each other, that is, the sum of multiplier * limit is below what any weights within the bounds give
+    (all zero where the bounds alone, or one row alone, already contradict themselves).
+    """
+
+    feasible: bool
+    multipliers: tuple[int, ...]
+    denominator: int
+    rounds: int
+
+
+def search(problem: Problem) -> Answer:
+    """The dual active-set method of Goldfarb and Idnani (1983) in whole numbers; it always ends with a proof.
+
+    Held are the limits that bind, bounds included, and with them the nearest point for these limits alone.
+    A round takes a broken limit and raises its pressure until it holds (a full step) or until the pressure
+    of a binding limit falls to zero, which is then let go (a partial step). If neither ever happens the
+    pressures can grow for ever: the limits contradict each other in the proportions of that growth.
+
+    It ends because a limit is only let go while another is pressed, so no more partial steps follow each
+    other than limits bind; each full step ends at the nearest point for its binding limits and strictly
+    farther from the wishes than the one before, so no set of binding limits comes back; and there are
+    finitely many sets. Binding limits stay independent, because one that depends on the others cannot
+    take a full step; hence no pivot on the way is zero, however tied the problem is.
+    """
+    binding = Binding.start(problem)
+    rounds = 0
+    while True:
+        multipliers, _, denominator = binding.solve(None)
+        broken = binding.most_broken(multipliers, denominator)
+        if broken is None:
+            return Answer(True, tuple(multipliers), denominator, rounds)
+        holds = False
+        while not holds:
+            rounds += 1
+            base, slope, denominator = binding.solve(broken)
+            holds, released = binding.first_event(broken, base, slope, denominator)
+            if released is not None:
+                binding.move(released, -1)
+            elif not holds:
+                return Answer(False, tuple(-value for value in slope), denominator, rounds)
+        binding.move(broken, 1)
+
+
+class Limit(NamedTuple):
+    """One side (1 high, -1 low) of a row, or of the bounds of the name at that mark of a block."""
+
+    side: int
+    row: int | None
+    block: int | None
+
+
+@dataclass(slots=True)
+class Binding:
+    """The limits that bind: below a block's head at 0, from its tail on at the ceiling, rows by their side."""
+
+    problem: Problem
+    heads: list[int]
+    tails: list[int]
+    sides: list[int]
+    tally: Tally
+
+    @classmethod
+    def start(cls, problem: Problem) -> Binding:
+        """Only the bounds bind: the wishes, clipped."""
+        nothing = [0] * len(problem.rows)
+        ends = [marks(block, problem.ceiling, 0, 1) for block in problem.blocks]
+        tally = Tally.of(problem, nothing, 1)
+        return cls(problem, [head for head, _ in ends], [tail for _, tail in ends], nothing.copy(), tally)
+
+    def move(self, limit: Limit, step: int) -> None:
+        """Bind a limit (step 1) or let it go (step -1)."""
+        if limit.row is not None:
+            self.sides[limit.row] = limit.side if step > 0 else 0
+            return
+        assert limit.block is not None, "a limit belongs to a row or to a block"
+        block = self.problem.blocks[limit.block]
+        if limit.side < 0:
+            index, bound = self.heads[limit.block] - (step < 0), 0
+            self.heads[limit.block] += step
+        else:
+            index, bound = self.tails[limit.block] - (step > 0), self.problem.ceiling or 0
+            self.tails[limit.block] -= step
+        self.tally.add(block.rows, -step, step * (bound - block.wishes[index]))
+
+    def solve(self, pressed: Limit | None) -> tuple[list[int], list[int], int]:
+        """Multipliers that keep binding rows tight while a limit is pressed with u: (base - u * slope) / last."""
+        size = len(self.sides)
+        push = [0] * size
+        if pressed is not None and pressed.row is not None:
+            push = [pressed.side * count for count in self.tally.shared[pressed.row]]
+        elif pressed is not None and pressed.block is not None:
+            for row in self.problem.blocks[pressed.block].rows:
+                push[row] = pressed.side
+        bound = [row for row in range(size) if self.sides[row]]
+        shared, fixed, rows = self.tally.shared, self.tally.fixed, self.problem.rows
+        table = [
+            [shared[j][k] for k in bound] + [fixed[j] - target(rows[j], self.sides[j]), push[j]]
+            for j in bound
+        ]
+        denominator = eliminate(table)
+        base, slope = [0] * size, [0] * size
+        for row, line in zip(bound, table, strict=True):
+            base[row], slope[row] = line[-2:]
+        if pressed is not None and pressed.row is not None:
+            slope[pressed.row] = -pressed.side * denominator
+        return base, slope, denominator
+
+    def excess(self, limit: Limit, multipliers: Sequence[int], denominator: int) -> int:
+        """By how much the point breaks a limit, times the denominator."""
+        if limit.row is not None:
+            total = self.tally.sum_of(limit.row, multipliers, denominator)
+            return limit.side * (total - target(self.problem.rows[limit.row], limit.side) * denominator)
+        assert limit.block is not None, "a limit belongs to a row or to a block"
+        block = self.problem.blocks[limit.block]
+        shift = sum(multipliers[row] for row in block.rows)
+        if limit.side < 0:
+            return shift - block.wishes[self.heads[limit.block]] * denominator
+        return (block.wishes[self.tails[limit.block] - 1] - (self.problem.ceiling or 0)) * denominator - shift
+
+    def most_broken(self, multipliers: Sequence[int], denominator: int) -> Limit | None:
+        """The bound broken by most, else the row broken by most, else None; the first among equals."""
+        highs = () if self.problem.ceiling is None else (1,)
+        bounds = [
+            Limit(side, None, index)
+            for index in range(len(self.heads))
+            if self.heads[index] < self.tails[index]
+            for side in (-1, *highs)
+        ]
+        rows = [
+            Limit(side, index, None)
+            for index, row in enumerate(self.problem.rows)
+            for side in ((1,) if row.low is None else (1, -1))
+        ]
+        for limits in (bounds, rows):
+            broken = [(self.excess(limit, multipliers, denominator), limit) for limit in limits]
+            most, limit = max(broken, key=itemgetter(0), default=(0, None))
+            if most > 0:
+                return limit
+        return None
+
+    def first_event(
+        self, pressed: Limit, base: Sequence[int], slope: Sequence[int], denominator: int
+    ) -> tuple[bool, Limit | None]:
+        """What happens first as u grows: the pressed limit holds, or the limit to let go; else (False, None)."""
+        relief = self._relief(pressed, slope, denominator)
+        holds = relief > 0
+        # The first event so far is at u = above / below; fractions are compared crosswise.
+        above, below = (self.excess(pressed, base, denominator), relief) if holds else (1, 0)
+        released = None
+        for limit, value, fall in self._pressures(base, slope, denominator):
+            if fall > 0 and value * below < above * fall:
+                holds, above, below, released = False, value, fall, limit
+        return holds, released
+
+    def _relief(self, pressed: Limit, slope: Sequence[int], denominator: int) -> int:
+        """How much one unit of u lowers the excess of the pressed limit, times the denominator; never negative.
+
+        It is zero if the limit depends on the binding ones, so that pressing it moves no weight.
+        """
+        if pressed.row is not None:
+            # The pressed row's own multiplier is part of the slope.
+            return -pressed.side * sum(map(mul, self.tally.shared[pressed.row], slope))
+        assert pressed.block is not None, "a limit belongs to a row or to a block"
+        return denominator - pressed.side * sum(slope[row] for row in self.problem.blocks[pressed.block].rows)
+
+    def _pressures(
+        self, base: Sequence[int], slope: Sequence[int], denominator: int
+    ) -> Iterator[tuple[Limit, int, int]]:
+        """Pressures of binding limits, value - u * fall; of a block only the next at either mark can be first."""
+        for row, side in enumerate(self.sides):
+            if side:
+                yield Limit(side, row, None), side * base[row], side * slope[row]
+        for index, block in enumerate(self.problem.blocks):
+            shift = sum(base[row] for row in block.rows)
+            fall = sum(slope[row] for row in block.rows)
+            head, tail = self.heads[index], self.tails[index]
+            if head > 0:
+                yield Limit(-1, None, index), shift - block.wishes[head - 1] * denominator, fall
+            if tail < len(block.wishes):
+                over = (block.wishes[tail] - (self.problem.ceiling or 0)) * denominator
+                yield Limit(1, None, index), over - shift, -fall
+
+
+@dataclass(slots=True)
+class Tally:
+    """What the marks of all blocks add up to, per row.
+
+    A name is free between its block's marks. shared[j][k] counts the free names in both rows; fixed[j] adds up
+    the wishes of the free and the weights of the others: the row sum is fixed - shared @ multipliers.
+    """
+
+    shared: list[list[int]]
+    fixed: list[int]
+
+    @classmethod
+    def of(cls, problem: Problem, multipliers: Sequence[int], denominator: int) -> Tally:
+        """The tally of the point that belongs to these multipliers."""
+        size = len(problem.rows)
+        tally = cls([[0] * size for _ in range(size)], [0] * size)
+        for block in problem.blocks:
+            head, tail = marks(block, problem.ceiling, sum(multipliers[j] for j in block.rows), denominator)
+            capped = (len(block.wishes) - tail) * (problem.ceiling or 0)
+            tally.add(block.rows, tail - head, block.sums[tail] - block.sums[head] + capped)
+        return tally
+
+    def add(self, rows: Sequence[int], free: int, fixed: int) -> None:
+        for j in rows:
+            self.fixed[j] += fixed
+            line = self.shared[j]
+            for k in rows:
+                line[k] += free
+
+    def sum_of(self, row: int, multipliers: Sequence[int], denominator: int) -> int:
+        """The row sum times the denominator."""
+        return self.fixed[row] * denominator - sum(map(mul, self.shared[row], multipliers))
+
+
+def marks(block: Block, ceiling: int | None, shift: int, denominator: int) -> tuple[int, int]:
+    """Where the block's head at 0 ends and its tail at the ceiling begins; names just on a bound are free."""
+    head = bisect_left(block.wishes, -(-shift // denominator))
+    if ceiling is None:
+        return head, len(block.wishes)
+    # With a ceiling of 0 a name may be on both bounds at once.
+    return head, max(head, bisect_right(block.wishes, ceiling + shift // denominator))
+
+
+def target(row: Row, side: int) -> int:
+    """The limit a row is tight on."""
+    if side > 0:
+        return row.high
+    assert row.low is not None, "only a row with a low limit can lift"
+    return row.low
+
+
+def eliminate(table: list[list[int]]) -> int:
+    """Solve a symmetric, positive semidefinite system in place by fraction-free Gauss-Jordan elimination.
+
+    Each line of the table is a line of the matrix followed by its right sides, which become the
+    numerators of the solution; the denominator they share, a determinant, is returned. In such a matrix a zero
+    pivot means that the line depends on those before it: its unknown is 0 and the line is left out.
+    """
+    pivot = 1
+    for k, line in enumerate(table):
+        last, pivot = pivot, line[k] or pivot
+        if line[k] == 0:
+            line[:] = [0] * len(line)
+            continue
+        for i, other in enumerate(table):
+            factor = other[k]
+            if i != k and any(other):
+                other[k + 1 :] = [
+                    (pivot * a - factor * b) // last
+                    for a, b in zip(other[k + 1 :], line[k + 1 :], strict=True)
+                ]
+    return pivot

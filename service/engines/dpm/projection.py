@@ -1,0 +1,255 @@
+"""The weights nearest to the wanted ones that keep every limit: exact, or proved impossible.
+
+Problem: minimise the sum of (w_i - wanted_i)^2 subject to 0 <= w_i <= each_max, total_min <= sum w <=
+total_max, and for each cap the sum of its members' weights <= its limit (6.4). The nearest point is
+unique. It is found in whole numbers, so it does not depend on a platform, a tolerance or a start.
+
+Example: wanted .5, .3, .2 where the first two may have .6 together. With a total of at most 1 the cap
+lowers both by .1: .4, .2, .2. With a total of exactly 1 the third takes what they leave: .4, .2, .4.
+
+Rounding: none. Decimals are scaled to integers by their least common denominator and the weights are
+fractions; the caller rounds.
+
+Method: a guess of the binding limits that is returned only with its proof, and, where the guess does
+not settle, a search that always ends and that alone may call limits contradictory (active_sets).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+from itertools import accumulate
+from math import gcd, lcm
+from typing import NamedTuple
+
+from service.engines.dpm.active_sets import (
+    Answer,
+    Block,
+    Problem,
+    Row,
+    Tally,
+    eliminate,
+    marks,
+    search,
+    target,
+)
+
+# Two to six rounds are usual; a guess that has not settled by then is going round in circles.
+GUESS_ROUNDS_MAX = 25
+
+ZERO = Decimal(0)
+
+
+class Cap(NamedTuple):
+    """The weights of the members, indices into wanted, add up to at most the limit."""
+
+    members: tuple[int, ...]
+    limit: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Projection:
+    """The nearest weights and what the limits did to the wanted ones.
+
+    Feasible: w_i = wanted_i - total_shift - the cap_shifts of its caps, clipped to the bounds. A cap's
+    shift is never negative, and zero unless the cap binds; the total's is positive where total_max binds
+    and negative where total_min does. Among equal caps the shift may sit with either.
+
+    Infeasible: no weights, and the shifts are the proportions in which the limits contradict each other:
+    shift * limit, added up, is less than shift * sum for any weights within the bounds. All are zero
+    where each_max is negative or total_min above total_max, which needs no other proof.
+
+    relaxed tells that every limit and bound was widened by the tolerance before this verdict.
+    """
+
+    weights: tuple[Fraction, ...]
+    feasible: bool
+    rounds: int
+    total_shift: Fraction
+    cap_shifts: tuple[Fraction, ...]
+    relaxed: bool
+
+
+def project(
+    wanted: Sequence[Decimal],
+    *,
+    each_max: Decimal | None,
+    total_min: Decimal,
+    total_max: Decimal,
+    caps: Sequence[Cap],
+    tolerance: Decimal = ZERO,
+) -> Projection:
+    """The nearest weights; if there are none, those within the tolerance of every limit and bound.
+
+    With the tolerance, 0 included, is widened too: weights may then lie as much below 0.
+    """
+    numbers = [*wanted, total_min, total_max, tolerance, *(cap.limit for cap in caps)]
+    ceiling = [] if each_max is None else [each_max]
+    scaled, scale = _to_integers([*numbers, *ceiling])
+    members = [sorted(set(cap.members)) for cap in caps]
+    shape = _Scaled(
+        wishes=scaled[: len(wanted)],
+        total=(scaled[len(wanted)], scaled[len(wanted) + 1]),
+        slack=scaled[len(wanted) + 2],
+        caps=list(zip(members, scaled[len(wanted) + 3 :], strict=False)),
+        ceiling=scaled[-1] if ceiling else None,
+    )
+    problem = _problem(shape, 0)
+    answer = nearest(problem)
+    if answer.feasible or shape.slack <= 0:
+        return _projection(problem, answer, scale, 0)
+    widened = _problem(shape, shape.slack)
+    second = nearest(widened)
+    return _projection(widened, second._replace(rounds=answer.rounds + second.rounds), scale, shape.slack)
+
+
+class _Scaled(NamedTuple):
+    """What was asked, in integers; lists are not changed once they are here."""
+
+    wishes: list[int]
+    total: tuple[int, int]
+    slack: int
+    caps: list[tuple[list[int], int]]
+    ceiling: int | None
+
+
+def _to_integers(numbers: Sequence[Decimal]) -> tuple[list[int], int]:
+    """The numbers times their least common denominator, and that denominator; no decimal context can round."""
+    ratios = [number.as_integer_ratio() for number in numbers]
+    scale = lcm(*{below for _, below in ratios})
+    return [above * (scale // below) for above, below in ratios], scale
+
+
+def _problem(scaled: _Scaled, slack: int) -> Problem:
+    """Rows and blocks; with slack, weights are counted from -slack up so that the lower bound stays 0."""
+    size = len(scaled.wishes)
+    rows = [Row(scaled.total[0] + (size - 1) * slack, scaled.total[1] + (size + 1) * slack, size)]
+    rows_of: list[list[int]] = [[0] for _ in range(size)]
+    for number, (members, limit) in enumerate(scaled.caps, start=1):
+        rows.append(Row(None, limit + (len(members) + 1) * slack, len(members)))
+        for member in members:
+            rows_of[member].append(number)
+    alike: dict[tuple[int, ...], list[int]] = {}
+    for name, signature in enumerate(rows_of):
+        alike.setdefault(tuple(signature), []).append(name)
+    blocks = []
+    for signature, names in alike.items():
+        names.sort(key=scaled.wishes.__getitem__)
+        wishes = [scaled.wishes[name] + slack for name in names]
+        blocks.append(Block(signature, tuple(names), tuple(wishes), tuple(accumulate(wishes, initial=0))))
+    ceiling = None if scaled.ceiling is None else scaled.ceiling + 2 * slack
+    return Problem(tuple(blocks), tuple(rows), ceiling)
+
+
+def _projection(problem: Problem, answer: Answer, scale: int, slack: int) -> Projection:
+    """Back from integers to weights."""
+    below = answer.denominator * scale
+    shifts = [Fraction(value, below) for value in answer.multipliers]
+    return Projection(
+        weights=_weights(problem, answer, scale, slack) if answer.feasible else (),
+        feasible=answer.feasible,
+        rounds=answer.rounds,
+        total_shift=shifts[0],
+        cap_shifts=tuple(shifts[1:]),
+        relaxed=slack > 0,
+    )
+
+
+def _weights(problem: Problem, answer: Answer, scale: int, slack: int) -> tuple[Fraction, ...]:
+    floor = Fraction(-slack, scale)
+    ceiling = Fraction((problem.ceiling or 0) - slack, scale)
+    denominator = answer.denominator
+    weights = [floor] * problem.rows[0].size
+    for block in problem.blocks:
+        shift = sum(answer.multipliers[row] for row in block.rows)
+        head, tail = marks(block, problem.ceiling, shift, denominator)
+        lowered = shift + slack * denominator
+        for name, wish in zip(block.names[head:tail], block.wishes[head:tail], strict=True):
+            weights[name] = Fraction(wish * denominator - lowered, denominator * scale)
+        for name in block.names[tail:]:
+            weights[name] = ceiling
+    return tuple(weights)
+
+
+def nearest(problem: Problem) -> Answer:
+    """The exact answer: what one limit alone rules out, else the guess, else the search."""
+    return refuse_early(problem) or guess(problem) or search(problem)
+
+
+def refuse_early(problem: Problem) -> Answer | None:
+    """Infeasible because the bounds or a single row cannot be kept; None means not known."""
+    nothing = [0] * len(problem.rows)
+    if problem.ceiling is not None and problem.ceiling < 0 < problem.rows[0].size:
+        return Answer(False, tuple(nothing), 1, 0)
+    for index, (low, high, size) in enumerate(problem.rows):
+        reach = None if size and problem.ceiling is None else size * (problem.ceiling or 0)
+        proof = nothing.copy()
+        if high < 0:
+            proof[index] = 1
+        elif low is not None and reach is not None and reach < low:
+            proof[index] = -1
+        elif low is None or low <= high:
+            continue
+        return Answer(False, tuple(proof), 1, 0)
+    return None
+
+
+def guess(problem: Problem) -> Answer | None:
+    """Newton's method on the multipliers; answers only what it has proved, None means not known.
+
+    A round takes the marks and the binding rows from the last multipliers and solves for the multipliers
+    that make those rows tight. A point belongs to its multipliers by construction, so the proof is that
+    every row holds and that a row with a multiplier is tight on the side it presses. The multipliers
+    decide the next round, so a repeated set of them means a circle.
+    """
+    size = len(problem.rows)
+    multipliers, denominator = (0,) * size, 1
+    seen = set()
+    for rounds in range(1, GUESS_ROUNDS_MAX + 1):
+        tally = Tally.of(problem, multipliers, denominator)
+        sides, settled = _sides(problem.rows, tally, multipliers, denominator)
+        if settled:
+            return Answer(True, multipliers, denominator, rounds)
+        if (multipliers, denominator) in seen:
+            return None
+        seen.add((multipliers, denominator))
+        binding = [row for row in range(size) if sides[row]]
+        table = [
+            [tally.shared[j][k] for k in binding] + [tally.fixed[j] - target(problem.rows[j], sides[j])]
+            for j in binding
+        ]
+        denominator = eliminate(table)
+        solved = dict(zip(binding, (line[-1] for line in table), strict=True))
+        common = gcd(denominator, *solved.values())
+        multipliers, denominator = (
+            tuple(solved.get(row, 0) // common for row in range(size)),
+            denominator // common,
+        )
+    return None
+
+
+def _sides(
+    rows: Sequence[Row], tally: Tally, multipliers: Sequence[int], denominator: int
+) -> tuple[list[int], bool]:
+    """The side each row presses on next (1 high, -1 low, 0 neither), and whether the point is proved."""
+    sides = []
+    settled = True
+    for index, (low, high, _) in enumerate(rows):
+        over = tally.sum_of(index, multipliers, denominator) - high * denominator
+        under = -1 if low is None else (low - high) * denominator - over
+        multiplier = multipliers[index]
+        if over > 0:
+            side, done = 1, False
+        elif under > 0:
+            side, done = -1, False
+        elif multiplier > 0:
+            side, done = 1, over == 0
+        elif multiplier < 0 and low is not None:
+            side, done = -1, under == 0
+        else:
+            side, done = 0, multiplier == 0
+        sides.append(side)
+        settled = settled and done
+    return sides, settled

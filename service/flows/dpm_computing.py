@@ -1,0 +1,147 @@
+"""What is computed from a body's bytes, before anything is stored; pure, so it may run in any process, twice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from service.domains.canonical import canonical_json, digest_of
+from service.domains.dpm_runs import RunStatus
+from service.domains.options import EngineOptions
+from service.domains.rebalances import BatchRebalanceRequest, RebalanceRequest
+from service.domains.results import BatchScenarioMetric, RebalanceResult
+from service.engines.dpm import batch, versions
+from service.engines.dpm.pipeline import RunIdentity
+from service.errors import RequestInvalid
+
+# Results are encoded once, here; these bytes are stored and answered.
+RESULT = msgspec.json.Encoder(decimal_format="string")
+
+
+@dataclass(frozen=True, slots=True)
+class Readers:
+    """How bytes become requests: the edge's business, handed in where the process is put together.
+
+    Each raises RequestInvalid or JsonTooDeep, and is a module-level function, for it also runs in workers.
+    """
+
+    rebalance: Callable[[bytes], RebalanceRequest]
+    batch: Callable[[bytes], BatchRebalanceRequest]
+    options: Callable[[Mapping[str, Any]], EngineOptions]
+
+
+@dataclass(frozen=True, slots=True)
+class Simulated:
+    """One computed run, ready to be recorded."""
+
+    request_hash: str
+    request_body: bytes
+    portfolio_id: str
+    status: RunStatus
+    result: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ScenarioRun:
+    """One computed scenario of a batch, ready to be recorded."""
+
+    name: str
+    run_id: str
+    correlation_id: str
+    request_hash: str
+    status: RunStatus
+    result: bytes
+    metric: BatchScenarioMetric
+
+
+@dataclass(frozen=True, slots=True)
+class Analyzed:
+    """A computed batch, ready to be recorded and answered."""
+
+    request_hash: str
+    request_body: bytes
+    portfolio_id: str
+    base_snapshot_ids: dict[str, str]
+    runs: tuple[ScenarioRun, ...]
+    failed: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class BatchIdentity:
+    """The ids of a batch, drawn beforehand so that computing it stays pure."""
+
+    batch_id: str
+    correlation_id: str | None
+    run_ids: tuple[str, ...]
+
+
+def hash_body(readers: Readers, body: bytes) -> str:
+    """The request hash of a simulate body (HTTP contract, section 9)."""
+    return digest_of(canonical_json(readers.rebalance(body)))
+
+
+def simulate_body(readers: Readers, body: bytes, run_id: str, correlation_id: str) -> Simulated:
+    """From the bytes received to the bytes that are stored and answered."""
+    request = readers.rebalance(body)
+    canonical = canonical_json(request)
+    request_hash = digest_of(canonical)
+    result = _simulate(request, RunIdentity(run_id, correlation_id, request_hash))
+    return Simulated(
+        request_hash=request_hash,
+        request_body=canonical,
+        portfolio_id=request.portfolio_snapshot.portfolio_id,
+        status=RunStatus(result.status),
+        result=RESULT.encode(result),
+    )
+
+
+def analyze_body(readers: Readers, body: bytes, identity: BatchIdentity) -> Analyzed:
+    """Every scenario in ascending name order, each by itself (engine specification, section 9)."""
+    request = readers.batch(body)
+    canonical = canonical_json(request)
+    runs: list[ScenarioRun] = []
+    failed: dict[str, str] = {}
+    for name, run_id in zip(sorted(request.scenarios), identity.run_ids, strict=False):
+        try:
+            options = readers.options(request.scenarios[name].options)
+        except RequestInvalid as refused:
+            failed[name] = f"INVALID_OPTIONS: {refused.entries[0]['msg']}"
+            continue
+        try:
+            runs.append(_scenario_run(name, run_id, request.request_of(options), identity))
+        except Exception as error:  # One bad scenario never harms its batch (ruling 10).
+            failed[name] = f"SCENARIO_EXECUTION_ERROR: {type(error).__name__}"
+    return Analyzed(
+        request_hash=digest_of(canonical),
+        request_body=canonical,
+        portfolio_id=request.portfolio_snapshot.portfolio_id,
+        base_snapshot_ids=batch.base_snapshot_ids(request),
+        runs=tuple(runs),
+        failed=failed,
+    )
+
+
+def _scenario_run(name: str, run_id: str, request: RebalanceRequest, identity: BatchIdentity) -> ScenarioRun:
+    request_hash = f"{identity.batch_id}:{name}"
+    correlation_id = f"{identity.correlation_id or identity.batch_id}:{name}"
+    result = _simulate(request, RunIdentity(run_id, correlation_id, request_hash))
+    return ScenarioRun(
+        name=name,
+        run_id=run_id,
+        correlation_id=correlation_id,
+        request_hash=request_hash,
+        status=RunStatus(result.status),
+        result=RESULT.encode(result),
+        metric=batch.metric_of(result, request.portfolio_snapshot.base_currency),
+    )
+
+
+def _simulate(request: RebalanceRequest, identity: RunIdentity) -> RebalanceResult:
+    return versions.engine_of(versions.CURRENT)(request, identity)
+
+
+def prepare(_: Readers) -> None:
+    """Reaching this has made a worker import all that the other functions need."""

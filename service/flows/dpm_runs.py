@@ -1,0 +1,222 @@
+"""Simulate, analyse and find runs: compute first, then record once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import TypeVar, TypeVarTuple, Unpack
+
+import msgspec
+
+from service.clock import Clock, NewId
+from service.domains.dpm_runs import (
+    DEFAULT_TENANT,
+    Admitted,
+    BatchAdmission,
+    DpmRun,
+    RunAdmission,
+    RunRequest,
+)
+from service.domains.idempotency import KeyFamily, KeyMapping
+from service.domains.rebalances import SCENARIOS_MAX
+from service.domains.results import BatchScenarioMetric
+from service.engines.dpm import versions
+from service.errors import IdempotencyKeyConflict, RunExists
+from service.flows.dpm_computing import (
+    RESULT,
+    Analyzed,
+    BatchIdentity,
+    Readers,
+    Simulated,
+    analyze_body,
+    hash_body,
+    simulate_body,
+)
+from service.processes import Offload
+from service.storage.port import Store
+
+# A body up to this size takes some 10 ms at most from bytes to bytes (README, figures); what is larger,
+# or asks for more than one pass over the book, would hold up every other request of this process.
+INLINE_BYTES_MAX = 128 * 1024
+SLOW_METHOD_FACTOR = 4
+
+# Drawing an id that is taken has never been seen; drawing three would mean the ids are broken.
+DRAWS_MAX = 3
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+
+
+class BatchAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """`BatchRebalanceResult` of the HTTP contract; results are the stored bytes."""
+
+    batch_run_id: str
+    run_at_utc: str
+    base_snapshot_ids: dict[str, str]
+    results: dict[str, msgspec.Raw]
+    comparison_metrics: dict[str, BatchScenarioMetric]
+    failed_scenarios: dict[str, str]
+    warnings: tuple[str, ...]
+
+
+class DpmRunFlow:
+    def __init__(
+        self,
+        *,
+        store: Store,
+        clock: Clock,
+        new_id: NewId,
+        offload: Offload,
+        readers: Readers,
+        replay_enabled: bool,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._new_id = new_id
+        self._offload = offload
+        self._readers = readers
+        self._replay_enabled = replay_enabled
+
+    async def simulate(self, body: bytes, *, idempotency_key: str, correlation_id: str) -> Admitted:
+        """Simulates and records one run, or answers what the key stands for already (ruling 4).
+
+        Raises RequestInvalid, JsonTooDeep, IdempotencyKeyConflict, StoreUnavailable.
+        """
+        if self._replay_enabled:
+            replayed = await self._replay(body, idempotency_key)
+            if replayed is not None:
+                return replayed
+        for _ in range(DRAWS_MAX):
+            run_id = self._new_id("rr")
+            computed = await self._compute(body, simulate_body, self._readers, body, run_id, correlation_id)
+            admission = self._admission(computed, run_id, idempotency_key, correlation_id)
+            try:
+                return await self._store.dpm_runs.admit(admission)
+            except RunExists:
+                continue
+        raise AssertionError("drawn run ids keep clashing")
+
+    async def analyze(self, body: bytes, *, correlation_id: str | None) -> bytes:
+        """Simulates every scenario, records the successful ones together, and encodes the batch answer.
+
+        Raises RequestInvalid, JsonTooDeep, StoreUnavailable.
+        """
+        for _ in range(DRAWS_MAX):
+            identity = BatchIdentity(
+                self._new_id("batch"), correlation_id, tuple(self._new_id("rr") for _ in range(SCENARIOS_MAX))
+            )
+            # A batch is up to twenty passes over the book, so it never runs on the loop.
+            computed = await self._offload(analyze_body, self._readers, body, identity)
+            run_at = self._clock.now()
+            try:
+                if computed.runs:
+                    await self._store.dpm_runs.admit_batch(_batch_admission(computed, identity, run_at))
+            except RunExists:
+                continue
+            return _batch_answer(computed, identity, run_at)
+        raise AssertionError("drawn run ids keep clashing")
+
+    async def check_simulation(self, body: bytes) -> None:
+        """Raises what simulate would raise on the body alone."""
+        await self._compute(body, hash_body, self._readers, body)
+
+    async def get(self, rebalance_run_id: str) -> DpmRun:
+        """Raises RunNotFound."""
+        return await self._store.dpm_runs.get(DEFAULT_TENANT, rebalance_run_id)
+
+    async def get_newest_by_correlation(self, correlation_id: str) -> DpmRun:
+        """Raises RunNotFound."""
+        return await self._store.dpm_runs.get_newest_by_correlation(DEFAULT_TENANT, correlation_id)
+
+    async def _replay(self, body: bytes, idempotency_key: str) -> Admitted | None:
+        # Only spares the work: the claim inside admit is what decides between racing callers.
+        held = await self._store.idempotency.find(DEFAULT_TENANT, KeyFamily.DPM_SIMULATE, idempotency_key)
+        if held is None:
+            return None
+        request_hash = await self._compute(body, hash_body, self._readers, body)
+        return await self._first_answer(held, request_hash)
+
+    async def _first_answer(self, held: KeyMapping, request_hash: str) -> Admitted:
+        if held.request_hash != request_hash:
+            raise IdempotencyKeyConflict()
+        run = await self._store.dpm_runs.get(DEFAULT_TENANT, held.rebalance_run_id)
+        return Admitted(run, replayed=True)
+
+    async def _compute(self, body: bytes, work: Callable[[Unpack[Ts]], T], *args: *Ts) -> T:
+        if _weight(body) <= INLINE_BYTES_MAX:
+            return work(*args)
+        return await self._offload(work, *args)
+
+    def _admission(
+        self, computed: Simulated, run_id: str, idempotency_key: str, correlation_id: str
+    ) -> RunAdmission:
+        created_at = self._clock.now()
+        request = RunRequest(
+            request_id=run_id,
+            tenant_id=DEFAULT_TENANT,
+            request_hash=computed.request_hash,
+            body=computed.request_body,
+            created_at=created_at,
+        )
+        run = DpmRun(
+            rebalance_run_id=run_id,
+            tenant_id=DEFAULT_TENANT,
+            correlation_id=correlation_id,
+            request_hash=computed.request_hash,
+            idempotency_key=idempotency_key,
+            portfolio_id=computed.portfolio_id,
+            status=computed.status,
+            engine_version=versions.CURRENT,
+            request_id=run_id,
+            scenario=None,
+            created_at=created_at,
+            result=computed.result,
+        )
+        return RunAdmission(run=run, request=request, replay=self._replay_enabled)
+
+
+def _weight(body: bytes) -> int:
+    # A guess from outside, before anything is read; it only decides where the work is done.
+    slow = b"SOLVER" in body or b"compare_target_methods" in body
+    return len(body) * (SLOW_METHOD_FACTOR if slow else 1)
+
+
+def _batch_admission(computed: Analyzed, identity: BatchIdentity, created_at: datetime) -> BatchAdmission:
+    request = RunRequest(
+        request_id=identity.batch_id,
+        tenant_id=DEFAULT_TENANT,
+        request_hash=computed.request_hash,
+        body=computed.request_body,
+        created_at=created_at,
+    )
+    runs = tuple(
+        DpmRun(
+            rebalance_run_id=run.run_id,
+            tenant_id=DEFAULT_TENANT,
+            correlation_id=run.correlation_id,
+            request_hash=run.request_hash,
+            idempotency_key=None,
+            portfolio_id=computed.portfolio_id,
+            status=run.status,
+            engine_version=versions.CURRENT,
+            request_id=identity.batch_id,
+            scenario=run.name,
+            created_at=created_at,
+            result=run.result,
+        )
+        for run in computed.runs
+    )
+    return BatchAdmission(request=request, runs=runs)
+
+
+def _batch_answer(computed: Analyzed, identity: BatchIdentity, run_at: datetime) -> bytes:
+    answer = BatchAnswer(
+        batch_run_id=identity.batch_id,
+        run_at_utc=run_at.isoformat(),
+        base_snapshot_ids=computed.base_snapshot_ids,
+        results={run.name: msgspec.Raw(run.result) for run in computed.runs},
+        comparison_metrics={run.name: run.metric for run in computed.runs},
+        failed_scenarios=computed.failed,
+        warnings=("PARTIAL_BATCH_FAILURE",) if computed.failed else (),
+    )
+    return RESULT.encode(answer)

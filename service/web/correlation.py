@@ -1,0 +1,55 @@
+"""Correlation ids in and out, and the one log line a request leaves."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable
+
+import structlog
+from aiohttp import web
+from structlog.contextvars import bind_contextvars, clear_contextvars
+
+from service.clock import NewId
+from service.web import keys
+
+HEADER = "X-Correlation-Id"
+
+logger = structlog.get_logger()
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def correlation(new_id: NewId) -> Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]:
+    """Middleware: gives every request a correlation id, logs it once, and answers it (D65)."""
+
+    @web.middleware
+    async def correlate(request: web.Request, handler: Handler) -> web.StreamResponse:
+        started = time.perf_counter()
+        sent = request.headers.get(HEADER, "")
+        correlation_id = sent if is_text(sent) else new_id("corr")
+        request[keys.CORRELATION_SENT] = sent
+        request[keys.CORRELATION_ID] = correlation_id
+        clear_contextvars()
+        bind_contextvars(correlation_id=correlation_id)
+        answer = await handler(request)
+        if not answer.prepared:
+            answer.headers[HEADER] = correlation_id
+        resource = request.match_info.route.resource
+        logger.info(
+            "request",
+            method=request.method,
+            route=resource.canonical if resource is not None else None,
+            status=answer.status,
+            duration_ms=round((time.perf_counter() - started) * 1000, 3),
+        )
+        return answer
+
+    return correlate
+
+
+def is_text(value: str) -> bool:
+    """Whether a header can be kept and answered as it came: not empty, and UTF-8 when it was sent."""
+    try:
+        return bool(value) and bool(value.encode("utf-8"))
+    except UnicodeEncodeError:
+        return False

@@ -1,0 +1,20 @@
+"""Liveness and readiness."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from service.web import keys
+
+UP = b'{"status":"UP"}'
+
+
+async def live(_: web.Request) -> web.Response:
+    """The process runs and its loop turns."""
+    return web.Response(body=UP, content_type="application/json")
+
+
+async def ready(request: web.Request) -> web.Response:
+    """The process can take work: its store answers and it is not stopping."""
+    await request.app[keys.HEALTH].check_ready()
+    return web.Response(body=UP, content_type="application/json")

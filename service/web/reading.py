@@ -1,0 +1,71 @@
+"""What a handler reads off a request before any flow is asked."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from aiohttp import web
+
+from service.errors import MediaTypeUnsupported
+from service.web import correlation, keys
+
+KEY_HEADER = "Idempotency-Key"
+# Ruling 4: 1 to 255 visible ASCII characters.
+KEY_PATTERN = "^[!-~]{1,255}$"
+
+_KEY = re.compile(KEY_PATTERN)
+_JSON = re.compile(r"application/(?:json|[^\s;/]+\+json)", re.IGNORECASE)
+
+Entry = dict[str, Any]
+
+
+async def json_body(request: web.Request) -> bytes:
+    """The body's bytes. Raises MediaTypeUnsupported, and what the server raises on too large a body."""
+    media_type = request.headers.get("Content-Type")
+    if media_type is not None and _JSON.fullmatch(media_type.partition(";")[0].strip()) is None:
+        raise MediaTypeUnsupported()
+    return await request.read()
+
+
+def key_entries(request: web.Request) -> list[Entry]:
+    """What is wrong with the idempotency key; nothing when it can be used."""
+    key = request.headers.get(KEY_HEADER)
+    location = ["header", KEY_HEADER]
+    if key is None:
+        return [{"type": "missing", "loc": location, "msg": "Field required", "input": None}]
+    if _KEY.fullmatch(key) is None:
+        return [
+            {
+                "type": "string_pattern_mismatch",
+                "loc": location,
+                "msg": f"String should match pattern '{KEY_PATTERN}'",
+                "input": _printable(key),
+                "ctx": {"pattern": KEY_PATTERN},
+            }
+        ]
+    return []
+
+
+def correlation_entries(request: web.Request) -> list[Entry]:
+    """What is wrong with the correlation id that was sent; an empty one counts as absent."""
+    sent = request[keys.CORRELATION_SENT]
+    if sent == "" or correlation.is_text(sent):
+        return []
+    return [
+        {
+            "type": "string_unicode",
+            "loc": ["header", correlation.HEADER],
+            "msg": "Input should be a valid string, unable to parse raw data as a unicode string",
+            "input": _printable(sent),
+        }
+    ]
+
+
+def path_text(request: web.Request, name: str) -> str:
+    """A path segment, percent-decoded; `%2F` stays inside its segment (D53)."""
+    return request.match_info[name]
+
+
+def _printable(text: str) -> str:
+    return text.encode("utf-8", "replace").decode("utf-8")

@@ -1,0 +1,120 @@
+"""The one place where a refusal becomes an HTTP answer (ruling 1)."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+import structlog
+from aiohttp import web
+
+from service.errors import (
+    BodyTooLarge,
+    Conflict,
+    Malformed,
+    NotFound,
+    ServiceError,
+    TooLarge,
+    Unavailable,
+    WrongMediaType,
+)
+
+logger = structlog.get_logger()
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+# Families meet HTTP here and nowhere else; the nearest family in a refusal's ancestry decides.
+STATUS_OF: Mapping[type[ServiceError], HTTPStatus] = {
+    Malformed: HTTPStatus.UNPROCESSABLE_ENTITY,
+    TooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    WrongMediaType: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    NotFound: HTTPStatus.NOT_FOUND,
+    Conflict: HTTPStatus.CONFLICT,
+    Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+}
+
+TITLE_OF: Mapping[HTTPStatus, str] = {
+    HTTPStatus.UNPROCESSABLE_ENTITY: "Unprocessable Content",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "Content Too Large",
+}
+
+
+class Problem(msgspec.Struct, frozen=True, kw_only=True):
+    """RFC 9457, with `detail` as the HTTP contract has it and our stable code."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: Any
+    instance: str
+    code: str
+
+
+def status_of(kind: type[ServiceError]) -> HTTPStatus:
+    return next(STATUS_OF[family] for family in kind.__mro__ if family in STATUS_OF)
+
+
+def problem(
+    request: web.Request,
+    status: HTTPStatus,
+    *,
+    code: str,
+    detail: Any,
+    headers: Mapping[str, str] | None = None,
+) -> web.Response:
+    body = Problem(
+        title=TITLE_OF.get(status, status.phrase),
+        status=int(status),
+        detail=detail,
+        instance=request.rel_url.raw_path,
+        code=code,
+    )
+    return web.Response(
+        body=msgspec.json.encode(body),
+        status=int(status),
+        content_type="application/problem+json",
+        headers=headers,
+    )
+
+
+def refusal(request: web.Request, error: ServiceError) -> web.Response:
+    headers = None
+    if isinstance(error, Unavailable):
+        headers = {"Retry-After": str(error.retry_after_seconds)}
+    return problem(request, status_of(type(error)), code=error.code, detail=error.detail, headers=headers)
+
+
+@web.middleware
+async def refusals(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Answers every refusal and every unforeseen error; a caller never sees a stack trace."""
+    try:
+        return await handler(request)
+    except ServiceError as error:
+        return refusal(request, error)
+    except web.HTTPRequestEntityTooLarge:
+        return refusal(request, BodyTooLarge(bytes_max=request.app[BODY_BYTES_MAX]))
+    except web.HTTPNotFound:
+        return problem(request, HTTPStatus.NOT_FOUND, code="NOT_FOUND", detail="Not Found")
+    except web.HTTPMethodNotAllowed as error:
+        return problem(
+            request,
+            HTTPStatus.METHOD_NOT_ALLOWED,
+            code="METHOD_NOT_ALLOWED",
+            detail="Method Not Allowed",
+            headers={"Allow": ", ".join(sorted(error.allowed_methods))},
+        )
+    except web.HTTPException:
+        raise
+    except Exception:
+        logger.exception("unforeseen_error")
+        return problem(
+            request,
+            HTTPStatus.INTERNAL_SERVER_ERROR,
+            code="INTERNAL_ERROR",
+            detail="An unexpected error occurred.",
+        )
+
+
+BODY_BYTES_MAX = web.AppKey("BODY_BYTES_MAX", int)

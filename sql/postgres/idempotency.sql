@@ -1,0 +1,39 @@
+-- name: claim_key
+-- Gives a free key to this run. No row back means the key stands for another run already.
+INSERT INTO dpm_run_idempotency (
+    tenant_id, family, idempotency_key, request_hash, rebalance_run_id, created_at
+)
+VALUES (:tenant_id, :family, :idempotency_key, :request_hash, :rebalance_run_id, :created_at)
+ON CONFLICT (tenant_id, family, idempotency_key) DO NOTHING
+RETURNING rebalance_run_id;
+
+-- name: move_key
+-- Gives the key to this run, whatever it stood for.
+INSERT INTO dpm_run_idempotency (
+    tenant_id, family, idempotency_key, request_hash, rebalance_run_id, created_at
+)
+VALUES (:tenant_id, :family, :idempotency_key, :request_hash, :rebalance_run_id, :created_at)
+ON CONFLICT (tenant_id, family, idempotency_key) DO UPDATE
+SET request_hash = excluded.request_hash,
+    rebalance_run_id = excluded.rebalance_run_id,
+    created_at = excluded.created_at;
+
+-- name: insert_use
+-- Adds a run to the history of its key.
+INSERT INTO dpm_run_idempotency_history (
+    tenant_id, family, idempotency_key, rebalance_run_id, correlation_id, request_hash, created_at
+)
+VALUES (:tenant_id, :family, :idempotency_key, :rebalance_run_id, :correlation_id, :request_hash, :created_at);
+
+-- name: find_key
+-- The run a key stands for now.
+SELECT tenant_id, family, idempotency_key, request_hash, rebalance_run_id, created_at
+FROM dpm_run_idempotency
+WHERE tenant_id = :tenant_id AND family = :family AND idempotency_key = :idempotency_key;
+
+-- name: list_uses
+-- Every run recorded under a key, oldest first.
+SELECT tenant_id, family, idempotency_key, rebalance_run_id, correlation_id, request_hash, created_at
+FROM dpm_run_idempotency_history
+WHERE tenant_id = :tenant_id AND family = :family AND idempotency_key = :idempotency_key
+ORDER BY created_at, rebalance_run_id;

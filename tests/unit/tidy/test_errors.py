@@ -1,0 +1,30 @@
+"""Codes are a contract: none changes, none is used twice."""
+
+from service import errors
+from service.web.refusals import status_of
+
+FROZEN = {
+    "DPM_IDEMPOTENCY_KEY_NOT_FOUND": 404,
+    "DPM_RUN_EXISTS": 409,
+    "DPM_RUN_NOT_FOUND": 404,
+    "DPM_SUPPORTABILITY_STORE_UNAVAILABLE": 503,
+    "DPM_SUPPORT_APIS_DISABLED": 404,
+    "IDEMPOTENCY_KEY_CONFLICT": 409,
+    "JSON_TOO_DEEP": 422,
+    "REQUEST_BODY_TOO_LARGE": 413,
+    "REQUEST_VALIDATION_FAILED": 422,
+    "SERVICE_STOPPING": 503,
+    "UNSUPPORTED_MEDIA_TYPE": 415,
+}
+
+
+def coded(kind):
+    own = [kind] if "code" in vars(kind) else []
+    return own + [found for below in kind.__subclasses__() for found in coded(below)]
+
+
+def test_codes_and_their_statuses_are_frozen():
+    found = coded(errors.ServiceError)
+
+    assert {kind.code: status_of(kind) for kind in found} == FROZEN
+    assert len({kind.code for kind in found}) == len(found)

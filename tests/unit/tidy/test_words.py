@@ -1,0 +1,34 @@
+"""Names that say nothing, and texts that do not belong in a repository."""
+
+import re
+
+from tests.conftest import ROOT
+
+EMPTY_NAMES = {"utils", "helpers", "common", "misc"}
+# A machine's own path, or the address of a package registry.
+FOREIGN = re.compile(r"(?<![\w./-])/(?:work|root|home)/|https?://[^\s/]*(?:pypi|pythonhosted|npmjs)")
+TEXTS = (".py", ".sql", ".md", ".cfg", ".toml", ".txt", ".json", "Makefile", "Dockerfile")
+SKIPPED = {".git", ".venv", ".venv-lock", ".data", ".hypothesis"}
+
+
+def files():
+    for path in ROOT.rglob("*"):
+        inside = path.relative_to(ROOT).parts
+        if path.is_file() and not SKIPPED & set(inside) and not any(p.startswith(".") and p.endswith("_cache") for p in inside):
+            yield path
+
+
+def test_no_module_has_a_name_that_says_nothing():
+    assert not [path for path in files() if path.stem in EMPTY_NAMES]
+
+
+def test_no_file_names_a_machine_or_a_registry():
+    found = [
+        f"{path.relative_to(ROOT)}:{number}"
+        for path in files()
+        if path.name.endswith(TEXTS) and path.name != "test_words.py"
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        if FOREIGN.search(line)
+    ]
+
+    assert not found
