@@ -19,10 +19,18 @@ class ServiceError(Exception):
         super().__init__(self.message.format(**facts))
         self.facts = facts
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Refusals cross process boundaries, and keyword facts are not what pickle gives back by itself.
+        return (_again, (type(self), self.facts))
+
     @property
     def detail(self) -> Any:
         """What the caller reads under `detail`."""
         return str(self)
+
+
+def _again(kind: type[ServiceError], facts: dict[str, object]) -> ServiceError:
+    return kind(**facts)
 
 
 class Malformed(ServiceError):
@@ -62,7 +70,6 @@ class RequestInvalid(Malformed):
         self.entries = tuple(entries)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # Crosses a process boundary when a large body is read in a worker process.
         return (type(self), (self.entries,))
 
     @property
@@ -73,13 +80,6 @@ class RequestInvalid(Malformed):
 class JsonTooDeep(Malformed):
     code = "JSON_TOO_DEEP"
     message = "JSON_TOO_DEEP: the body nests deeper than {levels_max} levels"
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return (_too_deep, (self.facts["levels_max"],))
-
-
-def _too_deep(levels_max: int) -> JsonTooDeep:
-    return JsonTooDeep(levels_max=levels_max)
 
 
 class BodyTooLarge(TooLarge):

@@ -19,7 +19,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from operator import itemgetter, mul
+from operator import itemgetter
 from typing import NamedTuple
 
 
@@ -107,7 +107,7 @@ class Limit(NamedTuple):
 
 @dataclass(slots=True)
 class Binding:
-    """The limits that bind: below a block's head at 0, from its tail on at the ceiling, rows by their side."""
+    """The limits that bind: names before a head at 0, from a tail on at the ceiling; rows by side, or 0."""
 
     problem: Problem
     heads: list[int]
@@ -139,7 +139,7 @@ class Binding:
         self.tally.add(block.rows, -step, step * (bound - block.wishes[index]))
 
     def solve(self, pressed: Limit | None) -> tuple[list[int], list[int], int]:
-        """Multipliers that keep binding rows tight while a limit is pressed with u: (base - u * slope) / last."""
+        """Multipliers, (base - u * slope) / last, that keep binding rows tight if a limit is pressed with u."""
         size = len(self.sides)
         push = [0] * size
         if pressed is not None and pressed.row is not None:
@@ -197,7 +197,7 @@ class Binding:
     def first_event(
         self, pressed: Limit, base: Sequence[int], slope: Sequence[int], denominator: int
     ) -> tuple[bool, Limit | None]:
-        """What happens first as u grows: the pressed limit holds, or the limit to let go; else (False, None)."""
+        """What comes first as u grows: the pressed limit holds, or a limit to let go; else (False, None)."""
         relief = self._relief(pressed, slope, denominator)
         holds = relief > 0
         # The first event so far is at u = above / below; fractions are compared crosswise.
@@ -209,20 +209,20 @@ class Binding:
         return holds, released
 
     def _relief(self, pressed: Limit, slope: Sequence[int], denominator: int) -> int:
-        """How much one unit of u lowers the excess of the pressed limit, times the denominator; never negative.
+        """How much a unit of u lowers the excess of the pressed limit, times the denominator.
 
-        It is zero if the limit depends on the binding ones, so that pressing it moves no weight.
+        Never negative; zero if the limit depends on the binding ones, so that pressing moves no weight.
         """
         if pressed.row is not None:
             # The pressed row's own multiplier is part of the slope.
-            return -pressed.side * sum(map(mul, self.tally.shared[pressed.row], slope))
+            return -pressed.side * dot(self.tally.shared[pressed.row], slope)
         assert pressed.block is not None, "a limit belongs to a row or to a block"
         return denominator - pressed.side * sum(slope[row] for row in self.problem.blocks[pressed.block].rows)
 
     def _pressures(
         self, base: Sequence[int], slope: Sequence[int], denominator: int
     ) -> Iterator[tuple[Limit, int, int]]:
-        """Pressures of binding limits, value - u * fall; of a block only the next at either mark can be first."""
+        """Pressures of binding limits, value - u * fall; of a block, those next to a mark fall first."""
         for row, side in enumerate(self.sides):
             if side:
                 yield Limit(side, row, None), side * base[row], side * slope[row]
@@ -241,8 +241,8 @@ class Binding:
 class Tally:
     """What the marks of all blocks add up to, per row.
 
-    A name is free between its block's marks. shared[j][k] counts the free names in both rows; fixed[j] adds up
-    the wishes of the free and the weights of the others: the row sum is fixed - shared @ multipliers.
+    A name is free between its block's marks. shared[j][k] counts the free names in both rows; fixed[j]
+    adds up the wishes of the free and the weights of the others. Row sums: fixed - shared @ multipliers.
     """
 
     shared: list[list[int]]
@@ -268,7 +268,7 @@ class Tally:
 
     def sum_of(self, row: int, multipliers: Sequence[int], denominator: int) -> int:
         """The row sum times the denominator."""
-        return self.fixed[row] * denominator - sum(map(mul, self.shared[row], multipliers))
+        return self.fixed[row] * denominator - dot(self.shared[row], multipliers)
 
 
 def marks(block: Block, ceiling: int | None, shift: int, denominator: int) -> tuple[int, int]:
@@ -288,12 +288,16 @@ def target(row: Row, side: int) -> int:
     return row.low
 
 
+def dot(left: Sequence[int], right: Sequence[int]) -> int:
+    return sum(a * b for a, b in zip(left, right, strict=True))
+
+
 def eliminate(table: list[list[int]]) -> int:
     """Solve a symmetric, positive semidefinite system in place by fraction-free Gauss-Jordan elimination.
 
-    Each line of the table is a line of the matrix followed by its right sides, which become the
-    numerators of the solution; the denominator they share, a determinant, is returned. In such a matrix a zero
-    pivot means that the line depends on those before it: its unknown is 0 and the line is left out.
+    Each line of the table is a line of the matrix followed by its right sides, which become numerators of
+    the solution; the denominator they share, a determinant, is returned. In such a matrix a zero pivot means
+    that the line depends on those before it: its unknown is 0 and the line is left out.
     """
     pivot = 1
     for k, line in enumerate(table):

@@ -116,7 +116,7 @@ class _Scaled(NamedTuple):
 
 
 def _to_integers(numbers: Sequence[Decimal]) -> tuple[list[int], int]:
-    """The numbers times their least common denominator, and that denominator; no decimal context can round."""
+    """The numbers times their least common denominator, and that; no decimal context gets to round."""
     ratios = [number.as_integer_ratio() for number in numbers]
     scale = lcm(*{below for _, below in ratios})
     return [above * (scale // below) for above, below in ratios], scale
@@ -132,13 +132,13 @@ def _problem(scaled: _Scaled, slack: int) -> Problem:
         for member in members:
             rows_of[member].append(number)
     alike: dict[tuple[int, ...], list[int]] = {}
-    for name, signature in enumerate(rows_of):
-        alike.setdefault(tuple(signature), []).append(name)
+    for name, numbers in enumerate(rows_of):
+        alike.setdefault(tuple(numbers), []).append(name)
     blocks = []
     for signature, names in alike.items():
         names.sort(key=scaled.wishes.__getitem__)
-        wishes = [scaled.wishes[name] + slack for name in names]
-        blocks.append(Block(signature, tuple(names), tuple(wishes), tuple(accumulate(wishes, initial=0))))
+        wishes = tuple(scaled.wishes[name] + slack for name in names)
+        blocks.append(Block(signature, tuple(names), wishes, tuple(accumulate(wishes, initial=0))))
     ceiling = None if scaled.ceiling is None else scaled.ceiling + 2 * slack
     return Problem(tuple(blocks), tuple(rows), ceiling)
 

@@ -1,0 +1,124 @@
+"""A closed-loop HTTP load generator: each connection sends its next request when the last is answered."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from statistics import median
+
+import uvloop
+
+# Answered status, body and seconds; for callers that look at each answer.
+Observer = Callable[[int, bytes, float], None]
+
+
+@dataclass(slots=True)
+class Load:
+    """What a run of the generator saw."""
+
+    seconds: float = 0.0
+    statuses: dict[int, int] = field(default_factory=dict)
+    latencies: list[float] = field(default_factory=list)
+
+    @property
+    def per_second(self) -> float:
+        return len(self.latencies) / self.seconds
+
+    def percentile_ms(self, share: float) -> float:
+        ordered = sorted(self.latencies)
+        return ordered[min(len(ordered) - 1, int(len(ordered) * share))] * 1000
+
+    @property
+    def median_ms(self) -> float:
+        return median(self.latencies) * 1000
+
+
+def post_of(path: str, body: bytes) -> Callable[[str], bytes]:
+    """The request text of a POST with the given idempotency key."""
+    head = (
+        f"POST {path} HTTP/1.1\r\nHost: load\r\nContent-Type: application/json\r\n"
+        f"Content-Length: {len(body)}\r\nIdempotency-Key: "
+    ).encode()
+    return lambda key: head + key.encode() + b"\r\n\r\n" + body
+
+
+def get_of(path: str) -> Callable[[str], bytes]:
+    text = f"GET {path} HTTP/1.1\r\nHost: load\r\n\r\n".encode()
+    return lambda _: text
+
+
+class _Connection(asyncio.Protocol):
+    """Sends, reads one answer, and sends again until the deadline."""
+
+    def __init__(self, name: str, make: Callable[[str], bytes], until: float, load: Load, pause: float) -> None:
+        self.name, self.make, self.until, self.load, self.pause = name, make, until, load, pause
+        self.sent = 0
+        self.buffer = bytearray()
+        self.wanted = -1
+        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+        self._send()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        if not self.done.done():
+            self.done.set_result(None)
+
+    def data_received(self, data: bytes) -> None:
+        self.buffer += data
+        if self.wanted < 0:
+            end = self.buffer.find(b"\r\n\r\n")
+            if end < 0:
+                return
+            head = bytes(self.buffer[:end]).lower()
+            self.status = int(head[9:12])
+            self.wanted = end + 4 + int(head.split(b"content-length:")[1].split(b"\r\n")[0])
+        if len(self.buffer) < self.wanted:
+            return
+        self._answered()
+
+    def _answered(self) -> None:
+        now = time.perf_counter()
+        self.load.latencies.append(now - self.began)
+        self.load.statuses[self.status] = self.load.statuses.get(self.status, 0) + 1
+        del self.buffer[: self.wanted]
+        self.wanted = -1
+        if now >= self.until:
+            self.transport.close()
+        elif self.pause:
+            asyncio.get_running_loop().call_later(self.pause, self._send)
+        else:
+            self._send()
+
+    def _send(self) -> None:
+        self.began = time.perf_counter()
+        self.sent += 1
+        self.transport.write(self.make(f"{self.name}-{self.sent}"))
+
+
+async def generate(
+    port: int, make: Callable[[str], bytes], *, connections: int, seconds: float, pause: float = 0.0
+) -> Load:
+    """Drives the server for so many seconds; every request has a key of its own."""
+    load = Load()
+    loop = asyncio.get_running_loop()
+    started = time.perf_counter()
+    stamp = time.time_ns()
+    lines = []
+    for number in range(connections):
+        name = f"load-{stamp}-{number}"
+        _, line = await loop.create_connection(
+            lambda name=name: _Connection(name, make, started + seconds, load, pause), "127.0.0.1", port
+        )
+        lines.append(line.done)
+    await asyncio.gather(*lines)
+    load.seconds = time.perf_counter() - started
+    return load
+
+
+def run(port: int, make: Callable[[str], bytes], *, connections: int, seconds: float) -> Load:
+    return uvloop.run(generate(port, make, connections=connections, seconds=seconds))

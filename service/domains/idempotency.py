@@ -1,0 +1,38 @@
+"""Keys that make a request repeatable: what a key stands for now, and all it ever stood for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+
+
+class KeyFamily(Enum):
+    """Endpoints that share one space of keys; a key is unique per tenant and family."""
+
+    DPM_SIMULATE = "DPM_SIMULATE"
+
+
+@dataclass(frozen=True, slots=True)
+class KeyMapping:
+    """The run a key stands for now."""
+
+    tenant_id: str
+    family: KeyFamily
+    idempotency_key: str
+    request_hash: str
+    rebalance_run_id: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class KeyUse:
+    """One run that was recorded under a key; it stays when the key moves on."""
+
+    tenant_id: str
+    family: KeyFamily
+    idempotency_key: str
+    rebalance_run_id: str
+    correlation_id: str
+    request_hash: str
+    created_at: datetime

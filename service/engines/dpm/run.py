@@ -1,0 +1,73 @@
+"""One simulation on its way through the stages: what is known so far, as one frozen value.
+
+Each stage answers a new run that knows more; the first that sets `block` ends the walk (sections 5 and 8 of the
+engine specification).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+import msgspec
+
+from service.domains.results import (
+    DroppedIntent,
+    Reconciliation,
+    RuleResult,
+    SecurityTradeIntent,
+    TargetMethodComparison,
+)
+from service.engines.dpm.book import Book
+from service.engines.dpm.ordering import Ordered
+from service.engines.dpm.settlement import Ladder
+from service.engines.dpm.sizing import Sizing
+from service.engines.dpm.targets import Targets
+from service.engines.dpm.universe import EMPTY_UNIVERSE, Universe
+from service.engines.dpm.valuation import Valuation
+from service.engines.stage import Gaps
+
+
+@dataclass(frozen=True, slots=True)
+class RunIdentity:
+    """What the caller knows a run by; no stage reads it, the result carries it."""
+
+    run_id: str
+    correlation_id: str
+    request_hash: str
+
+
+class Block(Enum):
+    """What ended a run, named as in section 8; A and B show no trades and no details."""
+
+    INPUT = "A"
+    SIZING = "B"
+    LADDER = "C"
+    RULES = "D"
+    RECONCILIATION = "E"
+
+    @property
+    def early(self) -> bool:
+        return self is Block.INPUT or self is Block.SIZING
+
+
+class Run(msgspec.Struct, frozen=True, kw_only=True):
+    """Stages read what earlier ones wrote; `after` is the before-state until trades have been simulated."""
+
+    book: Book
+    identity: RunIdentity
+    before: Valuation
+    after: Valuation
+    gaps: Gaps
+    warnings: tuple[str, ...] = ()
+    universe: Universe = EMPTY_UNIVERSE
+    targets: Targets = Targets()
+    comparison: TargetMethodComparison | None = None
+    sizing: Sizing = Sizing()
+    trades: tuple[SecurityTradeIntent, ...] = ()
+    dropped: tuple[DroppedIntent, ...] = ()
+    ordered: Ordered = Ordered()
+    ladder: Ladder = Ladder()
+    rules: tuple[RuleResult, ...] = ()
+    reconciliation: Reconciliation | None = None
+    block: Block | None = None

@@ -1,0 +1,140 @@
+"""Finds the target weights nearest to the model under hard limits (engine specification, 6.4 and 6.5).
+
+Problem: cash band, single cap and group caps at once; rules of thumb may break one while serving another.
+Example: wanted 0.60 and 0.40 with a single cap of 0.50 and a cash band of 0 to 100 % give 0.50 and 0.40.
+Rounding: the optimum is an exact fraction; each weight is rounded by itself to four decimals, half to even.
+Violations below 0.00001 count as feasible.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from fractions import Fraction
+
+from service.domains.money import ONE, ZERO
+from service.domains.options import TargetMethod
+from service.domains.results import TargetMethodComparison
+from service.engines.dpm.book import Book
+from service.engines.dpm.groups import Group, read_groups
+from service.engines.dpm.projection import Cap, project
+from service.engines.dpm.targets import (
+    Targets,
+    heuristic_targets,
+    redistribute_forfeited,
+    split_keys,
+    trace_of,
+    weight_sum,
+)
+from service.engines.dpm.universe import Universe
+
+FEASIBILITY_TOLERANCE = Decimal("0.00001")
+WEIGHT_PLACES = 4
+
+
+def solver_targets(book: Book, universe: Universe, total: Decimal) -> Targets:
+    """Project the model's own weights onto the limits; frozen weights are constants.
+
+    A problem without a solution blocks with an empty trace and hints at the cause.
+    """
+    options = book.options
+    split = split_keys(universe)
+    given = redistribute_forfeited(universe, split)
+    status = "PENDING_REVIEW" if given.review else "READY"
+    tradeable = split.buyable
+    if not tradeable:
+        return Targets(trace_of(book, given.weights, total), status)
+
+    eligible = universe.eligible
+    locked = weight_sum(eligible, split.others)
+    total_min = ONE - options.cash_band_max_weight - locked
+    total_max = ONE - options.cash_band_min_weight - locked
+    read = read_groups(book, eligible)
+    place = {key: index for index, key in enumerate(tradeable)}
+    locked_of = {group.key: _locked_weight(group, eligible, place) for group in read.groups}
+    found = project(
+        [eligible[key] for key in tradeable],
+        each_max=options.single_position_max_weight,
+        total_min=total_min,
+        total_max=total_max,
+        caps=_caps(read.groups, locked_of, place),
+        tolerance=FEASIBILITY_TOLERANCE,
+    )
+    if found.feasible:
+        solved = {key: rounded_weight(found.weights[index]) for key, index in place.items()}
+        return Targets(trace_of(book, dict(eligible) | solved, total), status, read.warnings)
+
+    hints = ["INFEASIBLE_INFEASIBLE"]
+    if total_min > total_max:
+        hints.append("INFEASIBILITY_HINT_CASH_BAND_CONTRADICTION")
+    cap = options.single_position_max_weight
+    if cap is not None and cap * len(tradeable) < total_min:
+        hints.append("INFEASIBILITY_HINT_SINGLE_POSITION_CAPACITY")
+    for group in read.groups:
+        if locked_of[group.key] > group.limit:
+            hints.append(f"INFEASIBILITY_HINT_LOCKED_GROUP_WEIGHT_{group.key}")
+    return Targets((), "BLOCKED", (*read.warnings, *hints))
+
+
+def rounded_weight(weight: Fraction) -> Decimal:
+    """Four decimals, half to even, never below zero; exact whatever the size of the weight."""
+    return Decimal(f"{max(0, round(weight * 10**WEIGHT_PLACES))}E-{WEIGHT_PLACES}")
+
+
+def _locked_weight(group: Group, eligible: Mapping[str, Decimal], place: Mapping[str, int]) -> Decimal:
+    return sum([eligible[key] for key in group.members if key not in place], ZERO)
+
+
+def _caps(
+    groups: Sequence[Group], locked_of: Mapping[str, Decimal], place: Mapping[str, int]
+) -> tuple[Cap, ...]:
+    caps: list[Cap] = []
+    for group in groups:
+        members = tuple([place[key] for key in group.members if key in place])
+        locked = locked_of[group.key]
+        if members or locked:
+            caps.append(Cap(members, group.limit - locked))
+    return tuple(caps)
+
+
+TARGETS_BY_METHOD = {
+    TargetMethod.HEURISTIC: heuristic_targets,
+    TargetMethod.SOLVER: solver_targets,
+}
+
+_OTHER_METHOD = {
+    TargetMethod.HEURISTIC: TargetMethod.SOLVER,
+    TargetMethod.SOLVER: TargetMethod.HEURISTIC,
+}
+
+
+def compare_methods(book: Book, universe: Universe, total: Decimal, primary: Targets) -> TargetMethodComparison:
+    """Run the method that was not asked for and say where it disagrees (6.5)."""
+    method = book.options.target_method
+    other = _OTHER_METHOD[method]
+    tolerance = book.options.compare_target_methods_tolerance
+    alternate = TARGETS_BY_METHOD[other](book, universe, total)
+    ours = {row.instrument_id: row.final_weight for row in primary.trace}
+    theirs = {row.instrument_id: row.final_weight for row in alternate.trace}
+    differing = [
+        key for key in ours.keys() | theirs.keys() if abs(ours.get(key, ZERO) - theirs.get(key, ZERO)) > tolerance
+    ]
+    return TargetMethodComparison(
+        primary_method=method.value,
+        primary_status=primary.status,
+        alternate_method=other.value,
+        alternate_status=alternate.status,
+        tolerance=str(tolerance),
+        differing_instruments=tuple(sorted(differing)),
+        alternate_warnings=tuple(sorted(set(alternate.warnings))),
+    )
+
+
+def divergence_warnings(comparison: TargetMethodComparison) -> tuple[str, ...]:
+    """The warnings a comparison adds to the run; they survive where the comparison itself is not shown."""
+    warnings: list[str] = []
+    if comparison.primary_status != comparison.alternate_status:
+        warnings.append("TARGET_METHOD_STATUS_DIVERGENCE")
+    if comparison.differing_instruments:
+        warnings.append("TARGET_METHOD_WEIGHT_DIVERGENCE")
+    return tuple(warnings)

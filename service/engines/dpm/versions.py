@@ -1,0 +1,20 @@
+"""Every engine version that can still be run; a stored run is replayed on the version that made it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from service.domains.rebalances import RebalanceRequest
+from service.domains.results import RebalanceResult
+from service.engines.dpm import pipeline
+
+Simulate = Callable[[RebalanceRequest, pipeline.RunIdentity], RebalanceResult]
+
+CURRENT_VERSION = pipeline.ENGINE_VERSION
+
+ENGINES: Mapping[str, Simulate] = {pipeline.ENGINE_VERSION: pipeline.simulate}
+
+
+def engine_of(version: str = CURRENT_VERSION) -> Simulate:
+    """The engine of that version; a KeyError means a version this release does not carry."""
+    return ENGINES[version]

@@ -1,0 +1,114 @@
+"""Keys and their history in SQLite."""
+
+from __future__ import annotations
+
+import sqlite3
+from functools import partial
+
+from service.domains.idempotency import KeyFamily, KeyMapping, KeyUse
+from service.errors import IdempotencyKeyConflict
+from service.storage.queries import load
+from service.storage.sqlite.database import Database
+from service.storage.sqlite.statements import every, instant_of, one, run, text_of
+
+SQL = load("sqlite", "idempotency")
+
+
+class SqliteIdempotency:
+    def __init__(self, database: Database) -> None:
+        self.database = database
+
+    async def find(self, tenant_id: str, family: KeyFamily, idempotency_key: str) -> KeyMapping | None:
+        return await self.database.read(
+            partial(find_key, tenant_id=tenant_id, family=family, idempotency_key=idempotency_key)
+        )
+
+    async def list_history(
+        self, tenant_id: str, family: KeyFamily, idempotency_key: str
+    ) -> tuple[KeyUse, ...]:
+        return await self.database.read(
+            partial(list_uses, tenant_id=tenant_id, family=family, idempotency_key=idempotency_key)
+        )
+
+
+def claim(conn: sqlite3.Connection, mapping: KeyMapping) -> str | None:
+    """Give the key to this run, or return the id of the run it stands for already.
+
+    Raises IdempotencyKeyConflict when it stands for another request.
+    """
+    if one(conn, SQL["claim_key"], **row_of(mapping)) is not None:
+        return None
+    held = find_key(
+        conn, tenant_id=mapping.tenant_id, family=mapping.family, idempotency_key=mapping.idempotency_key
+    )
+    assert held is not None, "a key that cannot be claimed is held"
+    if held.request_hash != mapping.request_hash:
+        raise IdempotencyKeyConflict(key=mapping.idempotency_key)
+    return held.rebalance_run_id
+
+
+def move(conn: sqlite3.Connection, mapping: KeyMapping) -> None:
+    run(conn, SQL["move_key"], **row_of(mapping))
+
+
+def insert_use(conn: sqlite3.Connection, use: KeyUse) -> None:
+    run(
+        conn,
+        SQL["insert_use"],
+        tenant_id=use.tenant_id,
+        family=use.family.value,
+        idempotency_key=use.idempotency_key,
+        rebalance_run_id=use.rebalance_run_id,
+        correlation_id=use.correlation_id,
+        request_hash=use.request_hash,
+        created_at=text_of(use.created_at),
+    )
+
+
+def find_key(
+    conn: sqlite3.Connection, *, tenant_id: str, family: KeyFamily, idempotency_key: str
+) -> KeyMapping | None:
+    row = one(
+        conn, SQL["find_key"], tenant_id=tenant_id, family=family.value, idempotency_key=idempotency_key
+    )
+    if row is None:
+        return None
+    return KeyMapping(
+        tenant_id=row["tenant_id"],
+        family=KeyFamily(row["family"]),
+        idempotency_key=row["idempotency_key"],
+        request_hash=row["request_hash"],
+        rebalance_run_id=row["rebalance_run_id"],
+        created_at=instant_of(row["created_at"]),
+    )
+
+
+def list_uses(
+    conn: sqlite3.Connection, *, tenant_id: str, family: KeyFamily, idempotency_key: str
+) -> tuple[KeyUse, ...]:
+    rows = every(
+        conn, SQL["list_uses"], tenant_id=tenant_id, family=family.value, idempotency_key=idempotency_key
+    )
+    return tuple(
+        KeyUse(
+            tenant_id=row["tenant_id"],
+            family=KeyFamily(row["family"]),
+            idempotency_key=row["idempotency_key"],
+            rebalance_run_id=row["rebalance_run_id"],
+            correlation_id=row["correlation_id"],
+            request_hash=row["request_hash"],
+            created_at=instant_of(row["created_at"]),
+        )
+        for row in rows
+    )
+
+
+def row_of(mapping: KeyMapping) -> dict[str, object]:
+    return {
+        "tenant_id": mapping.tenant_id,
+        "family": mapping.family.value,
+        "idempotency_key": mapping.idempotency_key,
+        "request_hash": mapping.request_hash,
+        "rebalance_run_id": mapping.rebalance_run_id,
+        "created_at": text_of(mapping.created_at),
+    }

@@ -1,0 +1,120 @@
+"""Start, stop and restart of a real server."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from scripts.servers import ROOT, Server
+
+WAIT_SECONDS_MAX = 10.0
+
+
+def fetch(request) -> tuple[int, bytes]:
+    with urllib.request.urlopen(request, timeout=10) as found:
+        return found.status, found.read()
+
+
+def simulate(base: str, body: bytes, key: str) -> bytes:
+    headers = {"Content-Type": "application/json", "Idempotency-Key": key}
+    return fetch(urllib.request.Request(f"{base}/rebalance/simulate", data=body, headers=headers))[1]
+
+
+def test_a_started_server_is_live_and_ready_and_stops_cleanly(start):
+    server = start()
+
+    live = fetch(f"{server.base}/health/live")
+    ready = fetch(f"{server.base}/health/ready")
+
+    assert (live[0], ready[0]) == (200, 200)
+    assert server.stop() == 0
+
+
+@pytest.mark.parametrize("variables", ["SQL"], indirect=True)
+def test_a_restarted_server_replays_what_the_first_answered(start, demo_body):
+    first = start()
+    answered = simulate(first.base, demo_body, "restart-1")
+    first.stop()
+
+    second = start()
+
+    assert simulate(second.base, demo_body, "restart-1") == answered
+    run_id = json.loads(answered)["rebalance_run_id"]
+    assert answered in fetch(f"{second.base}/rebalance/runs/{run_id}")[1]
+
+
+@pytest.mark.parametrize("variables", ["IN_MEMORY"], indirect=True)
+def test_logs_tell_the_route_and_never_the_payload(start, demo_body):
+    server = start()
+    simulate(server.base, demo_body, "logged-1")
+    server.stop()
+
+    lines = [json.loads(line) for line in server.lines]
+    logged = next(line for line in lines if line["event"] == "request")
+    assert logged["route"] == "/rebalance/simulate"
+    assert logged["status"] == 200
+    assert logged["correlation_id"].startswith("corr_")
+    assert logged["duration_ms"] > 0
+    assert b"pf_demo_balanced_sgd" not in b"".join(server.lines)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"DPM_BODY_BYTES_MAX": "much"},
+        {"DPM_UNKNOWN_FIELDS": "SOMETIMES"},
+        {"DPM_SUPPORTABILITY_STORE_BACKEND": "POSTGRES", "DPM_SUPPORTABILITY_POSTGRES_DSN": "secret"},
+    ],
+)
+def test_a_wrong_setting_stops_the_start_and_is_named_without_its_value(wrong):
+    done = subprocess.run(
+        [sys.executable, "-m", "service", "serve", "--port", "0"],
+        cwd=ROOT,
+        env=os.environ | wrong,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+    assert done.returncode == 3
+    assert next(iter(wrong)) in done.stderr
+    assert all(value not in done.stderr for value in ("much", "SOMETIMES", "secret"))
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("variables", ["SQL"], indirect=True)
+def test_a_killed_server_takes_its_engine_processes_with_it(variables):
+    server = Server(variables)
+    children = wait_for(lambda: children_of(server.process.pid))
+
+    server.kill()
+
+    assert wait_for(lambda: not any(is_running(child) for child in children))
+
+
+def children_of(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def is_running(pid: int) -> bool:
+    try:
+        # The state letter follows the name in parentheses; Z is a process nobody has waited for yet.
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def wait_for(condition):
+    deadline = time.monotonic() + WAIT_SECONDS_MAX
+    while not (found := condition()):
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.02)
+    return found
