@@ -23,7 +23,7 @@ from service.domains.rebalances import RebalanceRequest
 from service.engines.dpm import versions
 from service.engines.dpm.pipeline import RunIdentity
 from service.web import bodies
-from tests.builders import a_request_body
+from tests.builders import a_body
 
 DEMO = ROOT / "scripts" / "demo" / "multi_currency.json"
 SIZES = (10, 100, 1000, 5000)
@@ -69,7 +69,7 @@ def bench_engine() -> None:
     medians: dict[str, list[float]] = {"HEURISTIC": [], "SOLVER": []}
     for size in SIZES:
         for method, found in medians.items():
-            request = bodies.decode_rebalance(a_request_body(positions=size, seed=7, target_method=method))
+            request = bodies.decode_rebalance(a_body(positions=size, seed=7, target_method=method))
             found.append(_engine_ms(request, runs=max(7, 2000 // size)))
         print(f"  {size:>10}{medians['HEURISTIC'][-1]:>12.3f}{medians['SOLVER'][-1]:>12.3f}")
     for method, found in medians.items():
@@ -78,7 +78,7 @@ def bench_engine() -> None:
 
 
 def _engine_ms(request: RebalanceRequest, runs: int) -> float:
-    simulate = versions.engine_of(versions.CURRENT)
+    simulate = versions.engine_of()
     simulate(request, IDENTITY)
     taken = []
     for _ in range(runs):
@@ -101,7 +101,7 @@ def bench_http(seconds: float) -> None:
     print(f"  {'request':<16}{'store':<10}{'connections':>12}{'per second':>12}{'p50 ms':>9}{'p99 ms':>9}")
     bodies_by_name = {
         "demo": DEMO.read_bytes(),
-        "100 positions": a_request_body(positions=100, seed=7),
+        "100 positions": a_body(positions=100, seed=7),
     }
     for store in ("IN_MEMORY", "SQL"):
         for name, body in bodies_by_name.items():
@@ -120,7 +120,7 @@ def bench_http(seconds: float) -> None:
 
 def bench_health(seconds: float) -> None:
     print("GET /health/live every 5 ms while 4 connections simulate 1,000 positions each, on SQLite")
-    body = a_request_body(positions=1000, seed=7)
+    body = a_body(positions=1000, seed=7)
     with tempfile.TemporaryDirectory() as folder, Server(_variables("SQL", folder)) as server:
         probe, load = uvloop.run(_probe_under_load(server.port, body, seconds))
     _require_all_ok(probe)

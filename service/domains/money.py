@@ -20,14 +20,17 @@ ZERO = Decimal(0)
 ONE = Decimal(1)
 
 # Section 1.1 of the engine specification: 28 digits, half-even, and the three traps.
-ENGINE_CONTEXT = Context(prec=28, rounding=ROUND_HALF_EVEN, traps=[InvalidOperation, DivisionByZero, Overflow])
+ENGINE_CONTEXT = Context(
+    prec=28, rounding=ROUND_HALF_EVEN, traps=[InvalidOperation, DivisionByZero, Overflow]
+)
 
 # Ruling 2: what a number may look like and how large it may be once trailing zeros are gone.
 DIGITS_MAX = 38
 EXPONENT_MAX = 18
 
-_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,9})?")
-_NOT_FINITE = re.compile(r"[+-]?(?:nan|snan|inf|infinity)[0-9]*", re.IGNORECASE)
+# No digit can be matched in two ways, or refusing a long text would take the square of its length.
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,9})?")
+_NOT_FINITE = re.compile(r"[+-]?(?:nan|snan|inf|infinity)[0-9]*", re.IGNORECASE | re.ASCII)
 
 
 class NumberFault(Enum):
@@ -83,7 +86,8 @@ def exact_of(value: object) -> Decimal:
     _, digits, exponent = number.as_tuple()
     if not isinstance(exponent, int):
         raise NumberRefused(NumberFault.NOT_FINITE)
-    if len(digits) > EXPONENT_MAX or not -EXPONENT_MAX <= exponent <= EXPONENT_MAX:
+    # The common case needs no normalising: few digits that no trailing zero can lift over the bound.
+    if len(digits) > EXPONENT_MAX or exponent < -EXPONENT_MAX or len(digits) + exponent > EXPONENT_MAX + 1:
         return _within_bounds(number, digits, exponent)
     return number
 

@@ -37,7 +37,7 @@ def _lots_add_up(position: Position) -> bool:
     held = ZERO
     for lot in position.lots:
         held = ENGINE_CONTEXT.add(held, lot.quantity)
-    return abs(ENGINE_CONTEXT.subtract(held, position.quantity)) <= LOT_TOLERANCE
+    return ENGINE_CONTEXT.abs(ENGINE_CONTEXT.subtract(held, position.quantity)) <= LOT_TOLERANCE
 
 
 class Position(Checked, frozen=True, kw_only=True):

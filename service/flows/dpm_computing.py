@@ -1,4 +1,4 @@
-"""What is computed from a body's bytes, before anything is stored; pure, so it may run in any process, twice."""
+"""What is computed from a body's bytes before anything is stored; pure, so it may run anywhere, even twice."""
 
 from __future__ import annotations
 
@@ -125,14 +125,13 @@ def analyze_body(readers: Readers, body: bytes, identity: BatchIdentity) -> Anal
 
 
 def _scenario_run(name: str, run_id: str, request: RebalanceRequest, identity: BatchIdentity) -> ScenarioRun:
-    request_hash = f"{identity.batch_id}:{name}"
-    correlation_id = f"{identity.correlation_id or identity.batch_id}:{name}"
-    result = _simulate(request, RunIdentity(run_id, correlation_id, request_hash))
+    run = batch.scenario_identity(identity.batch_id, name, run_id, identity.correlation_id)
+    result = _simulate(request, run)
     return ScenarioRun(
         name=name,
         run_id=run_id,
-        correlation_id=correlation_id,
-        request_hash=request_hash,
+        correlation_id=run.correlation_id,
+        request_hash=run.request_hash,
         status=RunStatus(result.status),
         result=RESULT.encode(result),
         metric=batch.metric_of(result, request.portfolio_snapshot.base_currency),
@@ -140,7 +139,7 @@ def _scenario_run(name: str, run_id: str, request: RebalanceRequest, identity: B
 
 
 def _simulate(request: RebalanceRequest, identity: RunIdentity) -> RebalanceResult:
-    return versions.engine_of(versions.CURRENT)(request, identity)
+    return versions.engine_of()(request, identity)
 
 
 def prepare(_: Readers) -> None:

@@ -20,7 +20,7 @@ from service.domains.dpm_runs import (
 from service.domains.idempotency import KeyFamily, KeyMapping
 from service.domains.rebalances import SCENARIOS_MAX
 from service.domains.results import BatchScenarioMetric
-from service.engines.dpm import versions
+from service.engines.dpm import batch, versions
 from service.errors import IdempotencyKeyConflict, RunExists
 from service.flows.dpm_computing import (
     RESULT,
@@ -166,7 +166,7 @@ class DpmRunFlow:
             idempotency_key=idempotency_key,
             portfolio_id=computed.portfolio_id,
             status=computed.status,
-            engine_version=versions.CURRENT,
+            engine_version=versions.CURRENT_VERSION,
             request_id=run_id,
             scenario=None,
             created_at=created_at,
@@ -198,7 +198,7 @@ def _batch_admission(computed: Analyzed, identity: BatchIdentity, created_at: da
             idempotency_key=None,
             portfolio_id=computed.portfolio_id,
             status=run.status,
-            engine_version=versions.CURRENT,
+            engine_version=versions.CURRENT_VERSION,
             request_id=identity.batch_id,
             scenario=run.name,
             created_at=created_at,
@@ -217,6 +217,6 @@ def _batch_answer(computed: Analyzed, identity: BatchIdentity, run_at: datetime)
         results={run.name: msgspec.Raw(run.result) for run in computed.runs},
         comparison_metrics={run.name: run.metric for run in computed.runs},
         failed_scenarios=computed.failed,
-        warnings=("PARTIAL_BATCH_FAILURE",) if computed.failed else (),
+        warnings=batch.batch_warnings(computed.failed),
     )
     return RESULT.encode(answer)

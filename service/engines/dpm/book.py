@@ -1,7 +1,7 @@
 """The request with its rows indexed by identifier, so that no stage ever searches a list.
 
-Rows may repeat; the first row of an identifier counts (sections 1.3 and 6.1 of the engine specification), except
-for settlement days, where the last one does (6.9).
+Rows may repeat; the first row of an identifier counts (engine specification, 1.3 and 6.1), except for settlement
+days, where the last one does (6.9).
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Book:
         return self.portfolio.base_currency
 
     def rate(self, source: str, target: str) -> Decimal | None:
-        """Units of target per unit of source (6.1); a zero rate counts as missing, nothing is triangulated."""
+        """Units of target per unit of source (6.1); zero counts as missing, nothing is triangulated."""
         if source == target:
             return SAME_CURRENCY
         direct = self.rates.get(f"{source}/{target}")

@@ -80,9 +80,7 @@ def read_groups(book: Book, eligible: Iterable[str]) -> GroupsRead:
     return GroupsRead(tuple(entries))
 
 
-def cap_groups(
-    read: GroupsRead, eligible: Mapping[str, Decimal], buyable: Sequence[str]
-) -> Capped:
+def cap_groups(read: GroupsRead, eligible: Mapping[str, Decimal], buyable: Sequence[str]) -> Capped:
     """Apply each cap once; an earlier group is not looked at again after later ones moved weight.
 
     A cap whose released weight nobody can take blocks the run.

@@ -1,7 +1,7 @@
 """Adds the FX trades, links purchases to what funds them, and orders execution (engine specification, 6.8).
 
-Problem: every foreign balance must end at zero or above, and a purchase must not run before its cash is there.
-Example: buying 3,700 USD from an SGD book adds a purchase of 3,737 USD (1 % buffer) that the order depends on.
+Problem: every foreign balance must end at zero or above, and no purchase may run before its cash is there.
+Example: buying 3,700 USD from an SGD book adds a purchase of 3,737 USD (1 % buffer) that it depends on.
 Rounding: none but the 28 digits of the context; FX amounts are not cut to minor units.
 """
 
@@ -13,10 +13,13 @@ from decimal import Decimal
 
 from msgspec.structs import replace
 
-from service.domains.money import ONE, ZERO
+from service.domains.money import ZERO
 from service.domains.results import FxSpotIntent, Intent, IntentRationale, SecurityTradeIntent
 from service.engines.dpm.book import Book
 from service.engines.stage import NO_GAPS, Gaps
+
+# What the funding buffer is added to; its decimal place shows in the scale of the amounts.
+WHOLE = Decimal("1.0")
 
 FUND = IntentRationale(code="FUNDING", message="Fund")
 SWEEP = IntentRationale(code="SWEEP", message="Sweep")
@@ -67,7 +70,7 @@ def _exchange(book: Book, intent_id: str, currency: str, balance: Decimal, rate:
     base = book.portfolio.base_currency
     pair = f"{currency}/{base}"
     if balance < 0:
-        bought = abs(balance) * (ONE + book.options.fx_buffer_pct)
+        bought = abs(balance) * (WHOLE + book.options.fx_buffer_pct)
         return FxSpotIntent(
             intent_id=intent_id,
             pair=pair,

@@ -154,7 +154,9 @@ def _data_quality(count: int) -> RuleResult:
         measured=Decimal(count),
         threshold={"max": ZERO},
         reason_code="MISSING_DATA" if count else "OK",
-        remediation_hint="Supply the prices, rates and shelf rows listed under data quality." if count else None,
+        remediation_hint="Supply the prices, rates and shelf rows listed under data quality."
+        if count
+        else None,
     )
 
 

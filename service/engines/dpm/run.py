@@ -1,7 +1,7 @@
 """One simulation on its way through the stages: what is known so far, as one frozen value.
 
-Each stage answers a new run that knows more; the first that sets `block` ends the walk (sections 5 and 8 of the
-engine specification).
+Each stage answers a new run that knows more; the first that sets `block` ends the walk (engine specification,
+5 and 8).
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Turns target weights into whole-unit trades (engine specification, 6.6).
 
 Problem: the drift of each line becomes a quantity that its price, its tax lots and the minimum ticket allow.
-Example: 1,050 too little of an instrument priced 100 buys 10 units for 1,000; the other 50 stay where they are.
-Rounding: |drift| / price is cut down to whole units, exactly, for purchases and sales alike. A zero price, or a
-quotient of more than 28 digits, has no quantity: the price is reported as unusable, which blocks the run.
+Example: 1,050 too little of an instrument priced 100 buys 10 units for 1,000; the other 50 stay in cash.
+Rounding: |drift| / price is cut down to whole units, exactly, for purchases and sales alike. A zero price, or
+a quotient of more than 28 digits, has no quantity: the price is reported as unusable, which blocks the run.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from fractions import Fraction
 
 from service.domains.money import ONE, ZERO
 from service.domains.options import TargetMethod
-from service.domains.results import TargetMethodComparison
+from service.domains.results import RunStatusText, TargetMethodComparison
 from service.engines.dpm.book import Book
 from service.engines.dpm.groups import Group, read_groups
 from service.engines.dpm.projection import Cap, project
@@ -40,7 +40,7 @@ def solver_targets(book: Book, universe: Universe, total: Decimal) -> Targets:
     options = book.options
     split = split_keys(universe)
     given = redistribute_forfeited(universe, split)
-    status = "PENDING_REVIEW" if given.review else "READY"
+    status: RunStatusText = "PENDING_REVIEW" if given.review else "READY"
     tradeable = split.buyable
     if not tradeable:
         return Targets(trace_of(book, given.weights, total), status)
@@ -108,7 +108,9 @@ _OTHER_METHOD = {
 }
 
 
-def compare_methods(book: Book, universe: Universe, total: Decimal, primary: Targets) -> TargetMethodComparison:
+def compare_methods(
+    book: Book, universe: Universe, total: Decimal, primary: Targets
+) -> TargetMethodComparison:
     """Run the method that was not asked for and say where it disagrees (6.5)."""
     method = book.options.target_method
     other = _OTHER_METHOD[method]
@@ -117,7 +119,9 @@ def compare_methods(book: Book, universe: Universe, total: Decimal, primary: Tar
     ours = {row.instrument_id: row.final_weight for row in primary.trace}
     theirs = {row.instrument_id: row.final_weight for row in alternate.trace}
     differing = [
-        key for key in ours.keys() | theirs.keys() if abs(ours.get(key, ZERO) - theirs.get(key, ZERO)) > tolerance
+        key
+        for key in ours.keys() | theirs.keys()
+        if abs(ours.get(key, ZERO) - theirs.get(key, ZERO)) > tolerance
     ]
     return TargetMethodComparison(
         primary_method=method.value,

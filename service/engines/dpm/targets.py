@@ -1,6 +1,6 @@
 """Finds target weights by rules of thumb, and writes down what became of each (engine specification, 6.3).
 
-Problem: the model's weights must respect forfeited lines, group caps, full investment, a single cap and a buffer.
+Problem: the model must respect forfeited lines, group caps, full investment, a single cap and a cash buffer.
 Example: targets 0.60 and 0.40 under a single cap of 0.50 become 0.50 and 0.50; the second is a recipient.
 Rounding: none but the 28 digits of the context. The steps run once, in this order, on unrounded weights.
 """

@@ -1,4 +1,4 @@
-"""Limits a sale to what its tax lots and the run's gains budget allow (engine specification, 6.6.10 and 6.6.11).
+"""Limits a sale to what its tax lots and the run's gains budget allow (engine specification, 6.6.10-6.6.11).
 
 Problem: lots are sold dearest first; each gain uses up a budget shared by all sales of the run.
 Example: with a budget of 100, a lot bought at 10 and sold at 12 may lose 50 units; the sale of 80 becomes 50.
@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from service.domains.money import ZERO, Money
 from service.domains.results import TaxImpact
-from service.domains.snapshots import Position, Price, TaxLot
+from service.domains.snapshots import Position, Price
 from service.engines.dpm.book import Book
 
 # A budget used up to this distance counts as used up.
@@ -50,16 +50,15 @@ def limit_sale(
     """
     lots: list[_CostedLot] = []
     for lot in position.lots:
-        to_price = book.rate(lot.unit_cost.currency, price.currency)
-        if to_price is None:
-            return Sale(wanted, use, f"{lot.unit_cost.currency}/{price.currency}")
-        lots.append(_costed(lot, to_price))
+        cost, currency = lot.unit_cost.amount, lot.unit_cost.currency
+        if currency != price.currency:
+            rate_to_price = book.rate(currency, price.currency)
+            if rate_to_price is None:
+                return Sale(wanted, use, f"{currency}/{price.currency}")
+            cost *= rate_to_price
+        lots.append(_CostedLot(cost, lot.purchase_date, lot.lot_id, lot.quantity))
     lots.sort(key=lambda lot: lot[:3], reverse=True)
     return _walk(lots, price.price, rate, wanted, use, book.options.max_realized_capital_gains)
-
-
-def _costed(lot: TaxLot, to_price: Decimal) -> _CostedLot:
-    return _CostedLot(lot.unit_cost.amount * to_price, lot.purchase_date, lot.lot_id, lot.quantity)
 
 
 def _walk(

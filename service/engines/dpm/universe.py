@@ -57,9 +57,7 @@ def select_universe(book: Book, before: Valuation) -> Universe:
             buyable.append(instrument_id)
             sellable.append(instrument_id)
             continue
-        excluded.append(
-            ExcludedInstrument(instrument_id=instrument_id, reason_code=f"SHELF_STATUS_{status}")
-        )
+        excluded.append(ExcludedInstrument(instrument_id=instrument_id, reason_code=f"SHELF_STATUS_{status}"))
         if status == "SELL_ONLY":
             forfeited += target.weight
             eligible[instrument_id] = NO_WEIGHT
@@ -90,6 +88,4 @@ def _add_holdings(
             continue
         eligible[instrument_id] = weight_of[instrument_id]
         cause = "MISSING_SHELF" if shelf is None else shelf.status
-        excluded.append(
-            ExcludedInstrument(instrument_id=instrument_id, reason_code=f"LOCKED_DUE_TO_{cause}")
-        )
+        excluded.append(ExcludedInstrument(instrument_id=instrument_id, reason_code=f"LOCKED_DUE_TO_{cause}"))

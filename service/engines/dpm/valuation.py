@@ -125,15 +125,11 @@ def _value_positions(
         else:
             base_value = amount * rate
         price = None if row is None else Money(row.price, currency)
-        rows.append(
-            _Valued(position, price, Money(amount, currency), base_value, shelf.get(instrument_id))
-        )
+        rows.append(_Valued(position, price, Money(amount, currency), base_value, shelf.get(instrument_id)))
     return rows
 
 
-def _value_cash(
-    book: Book, cash_balances: Sequence[CashBalance], rates_missing: list[str]
-) -> list[Decimal]:
+def _value_cash(book: Book, cash_balances: Sequence[CashBalance], rates_missing: list[str]) -> list[Decimal]:
     base = book.portfolio.base_currency
     values: list[Decimal] = []
     for cash in cash_balances:
@@ -190,9 +186,7 @@ def _publish(
     return tuple(summaries), tuple(metrics)
 
 
-def _metrics(
-    values: Mapping[str, Decimal], divisor: Decimal, currency: str
-) -> tuple[AllocationMetric, ...]:
+def _metrics(values: Mapping[str, Decimal], divisor: Decimal, currency: str) -> tuple[AllocationMetric, ...]:
     quantize = _PUBLISHED.quantize
     return tuple(
         [

@@ -1,0 +1,184 @@
+"""Reads request bodies into values, without ever making a binary fraction of a number.
+
+A typed decoder reads what follows the published shape to the letter. Whatever it refuses is read again
+by the schema of that shape, which accepts the lenient spellings or says all that is wrong.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from decimal import Decimal, InvalidOperation
+from typing import Any, Literal, TypeVar
+
+import msgspec
+
+from service.domains.money import decode_hook
+from service.domains.options import EngineOptions
+from service.domains.rebalances import BatchRebalanceRequest, RebalanceRequest
+from service.errors import JsonTooDeep, RequestInvalid
+from service.web.schemas.entries import entries_of, entry
+from service.web.schemas.faults import INTEGER_DIGITS_MAX, MESSAGES, Fault, Unreadable, free_faults
+
+SchemaName = Literal["rebalance_request", "batch_rebalance_request", "engine_options"]
+
+Value = TypeVar("Value")
+
+# Deeper than any published shape, and well inside what every parser takes on any stack.
+LEVELS_MAX = 64
+
+_REBALANCE = msgspec.json.Decoder(RebalanceRequest, dec_hook=decode_hook, float_hook=Decimal)
+_BATCH = msgspec.json.Decoder(BatchRebalanceRequest, dec_hook=decode_hook, float_hook=Decimal)
+
+# A decoder and its hooks raise the first two families, an absurd exponent the third.
+_REFUSALS = (msgspec.MsgspecError, ValueError, ArithmeticError, RecursionError)
+
+
+def decode_rebalance(body: bytes) -> RebalanceRequest:
+    """The one simulation a body asks for. Raises RequestInvalid, JsonTooDeep."""
+    return _decoded(body, _REBALANCE, "rebalance_request")
+
+
+def decode_batch(body: bytes) -> BatchRebalanceRequest:
+    """The scenarios a body asks for; their options stay as sent. Raises RequestInvalid, JsonTooDeep."""
+    return _decoded(body, _BATCH, "batch_rebalance_request")
+
+
+def decode_options(options: Mapping[str, Any]) -> EngineOptions:
+    """The engine options of one scenario. Raises RequestInvalid."""
+    if not free_faults(options):
+        try:
+            return msgspec.convert(options, EngineOptions, dec_hook=decode_hook)
+        except _REFUSALS:
+            pass
+    value: EngineOptions = _explained("engine_options", options)
+    return value
+
+
+# The strict twins refuse unknown keys (ruling 9). Only the schemas know these, so they read every body.
+
+
+def decode_rebalance_strict(body: bytes) -> RebalanceRequest:
+    """As decode_rebalance, but an unknown key is refused."""
+    value: RebalanceRequest = _explained("rebalance_request", _parsed(_text(body)), refuse_unknown=True)
+    return value
+
+
+def decode_batch_strict(body: bytes) -> BatchRebalanceRequest:
+    """As decode_batch, but an unknown key is refused."""
+    value: BatchRebalanceRequest = _explained(
+        "batch_rebalance_request", _parsed(_text(body)), refuse_unknown=True
+    )
+    return value
+
+
+def decode_options_strict(options: Mapping[str, Any]) -> EngineOptions:
+    """As decode_options, but an unknown key is refused."""
+    value: EngineOptions = _explained("engine_options", options, refuse_unknown=True)
+    return value
+
+
+def _decoded(body: bytes, decoder: msgspec.json.Decoder[Value], schema: SchemaName) -> Value:
+    text = _text(body)
+    # The typed decoder does not mind a NUL, which only this escape can spell.
+    if b"\\u0000" not in body:
+        try:
+            return decoder.decode(body)
+        except _REFUSALS:
+            pass
+    value: Value = _explained(schema, _parsed(text))
+    return value
+
+
+def _explained(schema: SchemaName, received: Any, *, refuse_unknown: bool = False) -> Any:
+    # Bodies that follow the shape to the letter never pay for loading the schema library.
+    from marshmallow import ValidationError
+
+    from service.web.schemas import dpm_runs
+
+    if received is None:
+        raise RequestInvalid([entry("missing", ("body",), None)])
+    try:
+        return getattr(dpm_runs, schema)(refuse_unknown=refuse_unknown).load(received)
+    except ValidationError as refused:
+        raise RequestInvalid(entries_of(refused.messages, received)) from None
+
+
+def _text(body: bytes) -> str:
+    """The text of a body that a parser may see: the typed one does not look into what it skips."""
+    try:
+        text = body.decode()
+    except UnicodeDecodeError as refused:
+        # The contract counts characters, the exception bytes.
+        raise _not_json("Invalid UTF-8", len(body[: refused.start].decode())) from None
+    refuse_depth(body)
+    return text
+
+
+def _parsed(text: str) -> Any:
+    """The JSON value of a body, None when it is empty; a number that has no value is Unreadable."""
+    if text == "":
+        return None
+    try:
+        return json.loads(text, parse_float=_fraction, parse_int=_integer, parse_constant=_constant)
+    except json.JSONDecodeError as refused:
+        raise _not_json(refused.msg, refused.pos) from None
+
+
+def _not_json(reason: str, at: int) -> RequestInvalid:
+    fault = Fault("json_invalid", MESSAGES["json_invalid"], {"error": reason})
+    return RequestInvalid([entry(fault, ("body", at), {})])
+
+
+def _fraction(text: str) -> Decimal | Unreadable:
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        return Unreadable(text, "decimal_parsing")
+
+
+def _integer(text: str) -> int | Unreadable:
+    if len(text) > INTEGER_DIGITS_MAX:
+        return Unreadable(text, "decimal_parsing")
+    return int(text)
+
+
+def _constant(text: str) -> Unreadable:
+    return Unreadable(text, "finite_number")
+
+
+# Brackets of both kinds become parentheses; all but them and the quotes is dropped.
+_BRACKETS = bytes.maketrans(b"[{]}", b"(())")
+_NO_STRUCTURE = bytes(byte for byte in range(256) if byte not in b'[]{}"')
+_STRING = re.compile(rb'"[^"]*(?:"|\Z)')
+
+
+def refuse_depth(body: bytes) -> None:
+    """Raises JsonTooDeep for a body that nests deeper than LEVELS_MAX, well-formed or not.
+
+    Answers alike on every interpreter and stack, before any parser that recurses sees the body.
+    """
+    if b"\\" in body:
+        # An escaped quote ends no string; an escaped backslash escapes nothing.
+        body = body.replace(b"\\\\", b"").replace(b'\\"', b"")
+    skeleton = body.translate(_BRACKETS, _NO_STRUCTURE)
+    # Two quotes in a row enclose no bracket, whether they belong to one string or to two.
+    skeleton = skeleton.replace(b'""', b"")
+    if b'"' in skeleton:
+        skeleton = _STRING.sub(b"", skeleton)
+    left = _peeled(skeleton)
+    # What no bracket closes is as deep as if the end of the body closed it.
+    unclosed = left.count(b"(")
+    if unclosed:
+        left = _peeled(skeleton + b")" * unclosed)
+    if b"(" in left:
+        raise JsonTooDeep(levels_max=LEVELS_MAX)
+
+
+def _peeled(skeleton: bytes) -> bytes:
+    for _ in range(LEVELS_MAX):
+        if b"()" not in skeleton:
+            break
+        skeleton = skeleton.replace(b"()", b"")
+    return skeleton

@@ -1,0 +1,133 @@
+"""Replays the recorded cases of the discretionary desk against the engine, without a server.
+
+The packs lie beside the repository; without them the tests are skipped, visibly.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from decimal import Decimal
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import msgspec
+import pytest
+
+from service.domains.canonical import canonical_json, digest_of
+from service.domains.money import decode_hook
+from service.domains.options import EngineOptions
+from service.domains.rebalances import BatchRebalanceRequest, RebalanceRequest
+from service.engines.dpm import batch
+from service.engines.dpm.pipeline import RunIdentity, simulate
+
+CONFORMANCE = Path(__file__).resolve().parents[4] / "shared" / "conformance"
+
+ENDPOINTS = ("/rebalance/simulate", "/rebalance/analyze")
+PACKS = {"goldens": 23, "dpm-generated": 260, "batch-generated": 30}
+
+pytestmark = pytest.mark.skipif(not CONFORMANCE.is_dir(), reason=f"no recorded cases at {CONFORMANCE}")
+
+SIMULATE = msgspec.json.Decoder(RebalanceRequest, dec_hook=decode_hook, float_hook=Decimal)
+ANALYZE = msgspec.json.Decoder(BatchRebalanceRequest, dec_hook=decode_hook, float_hook=Decimal)
+
+
+@pytest.mark.parametrize(("pack", "count"), PACKS.items())
+def test_every_recorded_case_agrees(pack: str, count: int) -> None:
+    cases = recorded(pack)
+
+    differing = {case["id"]: check().judge(case, 200, answered(case))[:3] for case in cases}
+
+    assert len(cases) >= count
+    assert {name: found for name, found in differing.items() if found} == {}
+
+
+@pytest.mark.parametrize("pack", PACKS)
+def test_every_number_is_written_as_recorded_unless_a_solver_had_a_part_in_it(pack: str) -> None:
+    differing = {case["id"]: text_differences(case)[:3] for case in recorded(pack)}
+
+    assert {name: found for name, found in differing.items() if found} == {}
+
+
+@cache
+def check() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("conformance_check", CONFORMANCE / "check.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@cache
+def recorded(pack: str) -> list[dict[str, Any]]:
+    path = CONFORMANCE / f"{pack}.jsonl.gz"
+    return [case for case in check().load(str(path)) if case["endpoint"] in ENDPOINTS]
+
+
+def answered(case: dict[str, Any]) -> Any:
+    """The body a server would answer, read back from JSON."""
+    body = json.dumps(case["request"]).encode()
+    if case["endpoint"] == "/rebalance/simulate":
+        request = SIMULATE.decode(body)
+        identity = RunIdentity("rr_1", "corr_1", digest_of(canonical_json(request)))
+        return json.loads(msgspec.json.encode(simulate(request, identity)))
+    return json.loads(msgspec.json.encode(analyzed(ANALYZE.decode(body))))
+
+
+def analyzed(request: BatchRebalanceRequest) -> dict[str, Any]:
+    base_currency = request.portfolio_snapshot.base_currency
+    results, metrics, failed = {}, {}, {}
+    for name in sorted(request.scenarios):
+        try:
+            options = msgspec.convert(
+                request.scenarios[name].options, EngineOptions, dec_hook=decode_hook, strict=False
+            )
+        except msgspec.ValidationError as refusal:
+            failed[name] = f"INVALID_OPTIONS: {refusal}"
+            continue
+        identity = batch.scenario_identity("batch_1", name, f"rr_{name}", "corr_1")
+        results[name] = simulate(request.request_of(options), identity)
+        metrics[name] = batch.metric_of(results[name], base_currency)
+    return {
+        "base_snapshot_ids": batch.base_snapshot_ids(request),
+        "results": results,
+        "comparison_metrics": metrics,
+        "failed_scenarios": failed,
+        "warnings": batch.batch_warnings(failed),
+    }
+
+
+def text_differences(case: dict[str, Any]) -> list[tuple[str, Any, Any]]:
+    expected, request = case.get("expected") or {}, case["request"]
+    body = answered(case)
+    found: list[tuple[str, Any, Any]] = []
+    if "scenarios" not in request:
+        if not solver_had_a_part(request["options"]):
+            differ(expected, body, "", found)
+        return found
+    for name, scenario in request["scenarios"].items():
+        if not solver_had_a_part(scenario.get("options") or {}):
+            for part in ("results", "comparison_metrics"):
+                differ(expected.get(part, {}).get(name), body[part].get(name), f".{part}.{name}", found)
+    return found
+
+
+def solver_had_a_part(options: Any) -> bool:
+    if not isinstance(options, dict):
+        return True
+    return options.get("target_method") == "SOLVER" or bool(options.get("compare_target_methods"))
+
+
+def differ(old: Any, new: Any, path: str, found: list[tuple[str, Any, Any]]) -> None:
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in old.keys() & new.keys() - check().SKIP_KEYS:
+            differ(old[key], new[key], f"{path}.{key}", found)
+        if old.keys() != new.keys():
+            found.append((path, sorted(old), sorted(new)))
+    elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        for index, (one, other) in enumerate(zip(old, new, strict=True)):
+            differ(one, other, f"{path}[{index}]", found)
+    elif old != new:
+        found.append((path, old, new))
