@@ -149,7 +149,12 @@ def bench_start(rounds: int = 7) -> None:
                     ready = run(server.port, get_of("/health/ready"), connections=1, seconds=0.0)
                     _require_all_ok(ready)
                     seconds.append(time.perf_counter() - server.started)
-                    run(server.port, post_of("/rebalance/simulate", DEMO.read_bytes()), connections=8, seconds=1.0)
+                    run(
+                        server.port,
+                        post_of("/rebalance/simulate", DEMO.read_bytes()),
+                        connections=8,
+                        seconds=1.0,
+                    )
                     memory.append(_resident_mib(server.process.pid))
         server_mib = median(own for own, _ in memory)
         workers_mib = median(others for _, others in memory)

@@ -75,7 +75,9 @@ def show_trades(intents: Any, base: str) -> None:
 
 def show_allocation(result: Any) -> None:
     before = {row["key"]: Decimal(row["weight"]) for row in result["before"]["allocation_by_asset_class"]}
-    after = {row["key"]: Decimal(row["weight"]) for row in result["after_simulated"]["allocation_by_asset_class"]}
+    after = {
+        row["key"]: Decimal(row["weight"]) for row in result["after_simulated"]["allocation_by_asset_class"]
+    }
     print("\nAllocation by asset class, before and after")
     for name in dict.fromkeys([*before, *after]):
         print(f"  {name:<14}{bar(before.get(name, Decimal(0)), '░')}")

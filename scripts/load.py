@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from statistics import median
+from typing import cast
 
 import uvloop
 
@@ -52,7 +53,9 @@ def get_of(path: str) -> Callable[[str], bytes]:
 class _Connection(asyncio.Protocol):
     """Sends, reads one answer, and sends again until the deadline."""
 
-    def __init__(self, name: str, make: Callable[[str], bytes], until: float, load: Load, pause: float) -> None:
+    def __init__(
+        self, name: str, make: Callable[[str], bytes], until: float, load: Load, pause: float
+    ) -> None:
         self.name, self.make, self.until, self.load, self.pause = name, make, until, load, pause
         self.sent = 0
         self.buffer = bytearray()
@@ -60,8 +63,7 @@ class _Connection(asyncio.Protocol):
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        self.transport = cast(asyncio.Transport, transport)
         self._send()
 
     def connection_lost(self, error: Exception | None) -> None:

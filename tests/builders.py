@@ -70,7 +70,7 @@ def written(document: Mapping[str, Any]) -> bytes:
 
 
 def a_document(positions: int = 100, seed: int = 1, **options: Any) -> dict[str, Any]:
-    """A private bank's book: lots, four currencies, a model that drifted away from it, a shelf with all states.
+    """A private bank's book: lots, four currencies, a model it drifted away from, a shelf with all states.
 
     One line in ten is not in the model any more, and one in ten of the model is not held yet.
     """

@@ -16,6 +16,7 @@ from service import logs, settings, wiring
 from service.cli import migrate
 from service.errors import StoreUnavailable
 from service.settings import Settings, SettingsInvalid, StoreBackend
+from service.storage.schema import SchemaRefused
 
 # What a wrong configuration exits with, so that a supervisor does not restart it for ever.
 EXIT_REFUSED = 3
@@ -35,8 +36,10 @@ def serve(host: str, port: int) -> None:
     logs.set_up(chosen.log_level.value)
     if chosen.store_backend is StoreBackend.SQL:
         try:
-            migrate.bring_up(chosen.sql_path)
-        except migrate.Refused as refused:
+            # An embedded file has nobody else to bring it up to date.
+            if migrate.check(chosen.sql_path):
+                migrate.apply(chosen.sql_path)
+        except SchemaRefused as refused:
             raise SystemExit(_refused(str(refused))) from None
     try:
         uvloop.run(_serve(chosen, host, port))

@@ -28,6 +28,8 @@ ENGINE_CONTEXT = Context(
 DIGITS_MAX = 38
 EXPONENT_MAX = 18
 
+# Whatever looks like this is within both bounds, so the common case needs no look at its digits.
+_SMALL_NUMBER = re.compile(r"-?[0-9]{1,18}(?:\.[0-9]{1,18})?")
 # No digit can be matched in two ways, or refusing a long text would take the square of its length.
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,9})?")
 _NOT_FINITE = re.compile(r"[+-]?(?:nan|snan|inf|infinity)[0-9]*", re.IGNORECASE | re.ASCII)
@@ -72,6 +74,8 @@ def exact_of(value: object) -> Decimal:
     Raises NumberRefused.
     """
     if type(value) is str:
+        if _SMALL_NUMBER.fullmatch(value) is not None:
+            return Decimal(value)
         if _NUMBER.fullmatch(value) is None:
             raise NumberRefused(
                 NumberFault.NOT_FINITE if _NOT_FINITE.fullmatch(value) else NumberFault.PARSING
@@ -86,7 +90,7 @@ def exact_of(value: object) -> Decimal:
     _, digits, exponent = number.as_tuple()
     if not isinstance(exponent, int):
         raise NumberRefused(NumberFault.NOT_FINITE)
-    # The common case needs no normalising: few digits that no trailing zero can lift over the bound.
+    # Few digits need no normalising, unless trailing zeros could lift the exponent over its bound.
     if len(digits) > EXPONENT_MAX or exponent < -EXPONENT_MAX or len(digits) + exponent > EXPONENT_MAX + 1:
         return _within_bounds(number, digits, exponent)
     return number

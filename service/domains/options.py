@@ -107,12 +107,12 @@ class EngineOptions(Checked, frozen=True, kw_only=True):
         ),
     )
 
-    valuation_mode: Annotated[
-        ValuationMode, Meta(description="Valuation of the state before trades.")
-    ] = ValuationMode.CALCULATED
-    target_method: Annotated[
-        TargetMethod, Meta(description="How target weights are found.")
-    ] = TargetMethod.HEURISTIC
+    valuation_mode: Annotated[ValuationMode, Meta(description="Valuation of the state before trades.")] = (
+        ValuationMode.CALCULATED
+    )
+    target_method: Annotated[TargetMethod, Meta(description="How target weights are found.")] = (
+        TargetMethod.HEURISTIC
+    )
     compare_target_methods: Annotated[bool, Meta(description="Run the other method too.")] = False
     compare_target_methods_tolerance: Annotated[
         Exact, Meta(description="Absolute weight difference that counts.")
@@ -132,14 +132,14 @@ class EngineOptions(Checked, frozen=True, kw_only=True):
     allow_restricted: Annotated[bool, Meta(description="RESTRICTED targets become buyable.")] = False
     suppress_dust_trades: Annotated[bool, Meta(description="Drop trades below the minimum ticket.")] = True
     dust_trade_threshold: Annotated[Money | None, Meta(description="Not read.")] = None
-    fx_buffer_pct: Annotated[
-        Exact, Meta(description="Fraction added to a funding FX purchase.")
-    ] = Decimal("0.01")
+    fx_buffer_pct: Annotated[Exact, Meta(description="Fraction added to a funding FX purchase.")] = Decimal(
+        "0.01"
+    )
     block_on_missing_prices: bool = True
     block_on_missing_fx: bool = True
-    min_cash_buffer_pct: Annotated[
-        Exact, Meta(description="Fraction kept uninvested (heuristic only).")
-    ] = Decimal("0.0")
+    min_cash_buffer_pct: Annotated[Exact, Meta(description="Fraction kept uninvested (heuristic only).")] = (
+        Decimal("0.0")
+    )
     max_turnover_pct: Annotated[
         Exact | None, Meta(description="Turnover budget as a fraction of the value before.")
     ] = None
@@ -171,8 +171,8 @@ class EngineOptions(Checked, frozen=True, kw_only=True):
     fx_settlement_days: Annotated[int, Meta(description="Day offset of FX legs.")] = 2
     max_overdraft_by_ccy: Annotated[
         dict[str, Exact], Meta(description="Tolerated ladder overdraft per currency, positive.")
-    ] = {}
+    ] = field(default_factory=dict)
     group_constraints: Annotated[
         dict[str, GroupConstraint],
         Meta(description="Caps by `attribute:value`.", examples=[{"sector:TECH": {"max_weight": "0.3"}}]),
-    ] = {}
+    ] = field(default_factory=dict)

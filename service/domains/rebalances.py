@@ -34,7 +34,9 @@ class SimulationScenario(msgspec.Struct, frozen=True, kw_only=True):
     """One what-if; its options are validated by themselves when it runs."""
 
     description: Annotated[str | None, Meta(description="For the reader; not used.")] = None
-    options: Annotated[dict[str, Any], Meta(description="Engine options of this scenario.")] = {}
+    options: Annotated[dict[str, Any], Meta(description="Engine options of this scenario.")] = msgspec.field(
+        default_factory=dict
+    )
 
 
 class BatchRebalanceRequest(Checked, frozen=True, kw_only=True):

@@ -1,6 +1,7 @@
 """What a simulation answers, in the published shape and field order.
 
-Source: section 3 of the engine specification. Decimals travel as text with the scale the arithmetic gave them.
+Source: section 3 of the engine specification. Decimals travel as text, with the scale the arithmetic gave them,
+so readers must compare numbers and not texts.
 """
 
 from __future__ import annotations
@@ -154,7 +155,7 @@ class Explanation(Value, frozen=True, kw_only=True):
     """Summary and method comparison; blocks A and B carry the summary only (section 8)."""
 
     summary: str
-    target_method_comparison: TargetMethodComparison | None | msgspec.UnsetType = msgspec.UNSET
+    target_method_comparison: TargetMethodComparison | msgspec.UnsetType | None = msgspec.UNSET
 
 
 class SuppressedIntent(Value, frozen=True, kw_only=True):

@@ -125,4 +125,4 @@ class ShelfEntry(Checked, frozen=True, kw_only=True):
     attributes: Annotated[
         dict[str, str],
         Meta(description="Tags for group limits and allocations.", examples=[{"sector": "TECH"}]),
-    ] = {}
+    ] = msgspec.field(default_factory=dict)

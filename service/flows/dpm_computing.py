@@ -1,4 +1,4 @@
-"""What is computed from a body's bytes before anything is stored; pure, so it may run anywhere, even twice."""
+"""What is computed from a body's bytes before anything is stored; pure, so it may run anywhere, or twice."""
 
 from __future__ import annotations
 

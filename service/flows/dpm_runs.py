@@ -82,7 +82,7 @@ class DpmRunFlow:
 
         Raises RequestInvalid, JsonTooDeep, IdempotencyKeyConflict, StoreUnavailable.
         """
-        if self._replay_enabled:
+        if self._replay_enabled and _goes_elsewhere(body):
             replayed = await self._replay(body, idempotency_key)
             if replayed is not None:
                 return replayed
@@ -129,7 +129,7 @@ class DpmRunFlow:
         return await self._store.dpm_runs.get_newest_by_correlation(DEFAULT_TENANT, correlation_id)
 
     async def _replay(self, body: bytes, idempotency_key: str) -> Admitted | None:
-        # Only spares the work: the claim inside admit is what decides between racing callers.
+        # Only spares work that costs more than asking; the claim inside admit is what decides.
         held = await self._store.idempotency.find(DEFAULT_TENANT, KeyFamily.DPM_SIMULATE, idempotency_key)
         if held is None:
             return None
@@ -143,9 +143,9 @@ class DpmRunFlow:
         return Admitted(run, replayed=True)
 
     async def _compute(self, body: bytes, work: Callable[[Unpack[Ts]], T], *args: *Ts) -> T:
-        if _weight(body) <= INLINE_BYTES_MAX:
-            return work(*args)
-        return await self._offload(work, *args)
+        if _goes_elsewhere(body):
+            return await self._offload(work, *args)
+        return work(*args)
 
     def _admission(
         self, computed: Simulated, run_id: str, idempotency_key: str, correlation_id: str
@@ -175,10 +175,10 @@ class DpmRunFlow:
         return RunAdmission(run=run, request=request, replay=self._replay_enabled)
 
 
-def _weight(body: bytes) -> int:
+def _goes_elsewhere(body: bytes) -> bool:
     # A guess from outside, before anything is read; it only decides where the work is done.
     slow = b"SOLVER" in body or b"compare_target_methods" in body
-    return len(body) * (SLOW_METHOD_FACTOR if slow else 1)
+    return len(body) * (SLOW_METHOD_FACTOR if slow else 1) > INLINE_BYTES_MAX
 
 
 def _batch_admission(computed: Analyzed, identity: BatchIdentity, created_at: datetime) -> BatchAdmission:

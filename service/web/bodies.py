@@ -170,7 +170,7 @@ def refuse_depth(body: bytes) -> None:
     left = _peeled(skeleton)
     # What no bracket closes is as deep as if the end of the body closed it.
     unclosed = left.count(b"(")
-    if unclosed:
+    if 0 < unclosed <= LEVELS_MAX:
         left = _peeled(skeleton + b")" * unclosed)
     if b"(" in left:
         raise JsonTooDeep(levels_max=LEVELS_MAX)

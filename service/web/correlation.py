@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable
 
 import structlog
 from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
 from structlog.contextvars import bind_contextvars, clear_contextvars
 
 from service.clock import NewId
@@ -16,10 +16,8 @@ HEADER = "X-Correlation-Id"
 
 logger = structlog.get_logger()
 
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-
-def correlation(new_id: NewId) -> Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]:
+def correlation(new_id: NewId) -> Middleware:
     """Middleware: gives every request a correlation id, logs it once, and answers it (D65)."""
 
     @web.middleware

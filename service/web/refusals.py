@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
 import msgspec
 import structlog
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
 from service.errors import (
     BodyTooLarge,
@@ -22,8 +23,6 @@ from service.errors import (
 )
 
 logger = structlog.get_logger()
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 # Families meet HTTP here and nowhere else; the nearest family in a refusal's ancestry decides.
 STATUS_OF: Mapping[type[ServiceError], HTTPStatus] = {

@@ -1,15 +1,15 @@
-"""Which limits bind at the nearest point: a fast guess that proves itself, and a slow search that must end.
+"""Which limits bind at the nearest point: the search that must end, and what a guess shares with it.
 
-Problem: whole numbers throughout. Minimise the sum of (w_i - wish_i)^2 subject to 0 <= w_i <= ceiling
-and, for each row, low <= sum of the row's weights <= high. With one multiplier per row (positive
-presses down on high, negative lifts up to low) the only candidate is
+Problem: minimise the sum of (w_i - wish_i)^2 subject to 0 <= w_i <= ceiling and, for each row, low <=
+sum of the row's weights <= high; all in whole numbers. With one multiplier per row (positive presses
+down on high, negative lifts up to low) the only candidate is
 
     w_i = wish_i - shift, clipped to [0, ceiling],   shift = sum of the multipliers of i's rows
 
-so a few multipliers decide everything, and names under the same rows form a block with one shift. In
-a block sorted by wish the names at 0 are a head and those at the ceiling a tail; two marks describe it.
+so a few multipliers decide everything, and names under the same rows form a block with one shift. In a
+block sorted by wish those at 0 are a head and those at the ceiling a tail; two marks describe it.
 
-Example: wishes 5, 3, 1 with total at most 6. The guess frees all three, shift 1, weights 4, 2, 0.
+Example: wishes 5, 3, 1 with a total of at most 6 have the multiplier 1 and the weights 4, 2, 0.
 
 Rounding: none. Multipliers share one denominator, a determinant of counts of free names.
 """
@@ -19,7 +19,6 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from operator import itemgetter
 from typing import NamedTuple
 
 
@@ -29,6 +28,12 @@ class Row(NamedTuple):
     low: int | None
     high: int
     size: int
+
+    def at(self, side: int) -> int:
+        """The limit on that side, 1 high or -1 low."""
+        limit = self.high if side > 0 else self.low
+        assert limit is not None, "only a row with a low limit can lift"
+        return limit
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +56,10 @@ class Problem:
 
 
 class Answer(NamedTuple):
-    """Multipliers over one positive denominator.
+    """Multipliers over one positive denominator, of the nearest point or of a contradiction.
 
-    Feasible: they give the nearest point. Infeasible: they are proportions in which the rows contradict
-    each other, that is, the sum of multiplier * limit is below what any weights within the bounds give
-    (all zero where the bounds alone, or one row alone, already contradict themselves).
+    If infeasible, multiplier * limit adds up to less than multiplier * row sum for any weights within the
+    bounds; all multipliers are zero where the bounds, or the two limits of one row, are empty.
     """
 
     feasible: bool
@@ -78,8 +82,7 @@ def search(problem: Problem) -> Answer:
     finitely many sets. Binding limits stay independent, because one that depends on the others cannot
     take a full step; hence no pivot on the way is zero, however tied the problem is.
     """
-    binding = Binding.start(problem)
-    rounds = 0
+    binding, rounds = Binding.start(problem), 0
     while True:
         multipliers, _, denominator = binding.solve(None)
         broken = binding.most_broken(multipliers, denominator)
@@ -98,11 +101,11 @@ def search(problem: Problem) -> Answer:
 
 
 class Limit(NamedTuple):
-    """One side (1 high, -1 low) of a row, or of the bounds of the name at that mark of a block."""
+    """One side (1 high, -1 low) of a row, or of the bounds of the name at that side's mark of a block."""
 
     side: int
-    row: int | None
-    block: int | None
+    place: int
+    of_row: bool
 
 
 @dataclass(slots=True)
@@ -117,81 +120,69 @@ class Binding:
 
     @classmethod
     def start(cls, problem: Problem) -> Binding:
-        """Only the bounds bind: the wishes, clipped."""
+        """Only bounds bind: the wishes, clipped."""
         nothing = [0] * len(problem.rows)
         ends = [marks(block, problem.ceiling, 0, 1) for block in problem.blocks]
-        tally = Tally.of(problem, nothing, 1)
-        return cls(problem, [head for head, _ in ends], [tail for _, tail in ends], nothing.copy(), tally)
+        heads, tails = [head for head, _ in ends], [tail for _, tail in ends]
+        return cls(problem, heads, tails, nothing, Tally.of(problem, nothing, 1))
 
     def move(self, limit: Limit, step: int) -> None:
         """Bind a limit (step 1) or let it go (step -1)."""
-        if limit.row is not None:
-            self.sides[limit.row] = limit.side if step > 0 else 0
+        side, index, of_row = limit
+        if of_row:
+            self.sides[index] = side if step > 0 else 0
             return
-        assert limit.block is not None, "a limit belongs to a row or to a block"
-        block = self.problem.blocks[limit.block]
-        if limit.side < 0:
-            index, bound = self.heads[limit.block] - (step < 0), 0
-            self.heads[limit.block] += step
+        block = self.problem.blocks[index]
+        if side < 0:
+            name, bound = self.heads[index] - (step < 0), 0
+            self.heads[index] += step
         else:
-            index, bound = self.tails[limit.block] - (step > 0), self.problem.ceiling or 0
-            self.tails[limit.block] -= step
-        self.tally.add(block.rows, -step, step * (bound - block.wishes[index]))
+            name, bound = self.tails[index] - (step > 0), self.problem.ceiling or 0
+            self.tails[index] -= step
+        self.tally.add(block.rows, -step, step * (bound - block.wishes[name]))
 
     def solve(self, pressed: Limit | None) -> tuple[list[int], list[int], int]:
-        """Multipliers, (base - u * slope) / last, that keep binding rows tight if a limit is pressed with u."""
-        size = len(self.sides)
-        push = [0] * size
-        if pressed is not None and pressed.row is not None:
-            push = [pressed.side * count for count in self.tally.shared[pressed.row]]
-        elif pressed is not None and pressed.block is not None:
-            for row in self.problem.blocks[pressed.block].rows:
-                push[row] = pressed.side
-        bound = [row for row in range(size) if self.sides[row]]
+        """Multipliers, (base - u * slope) / last, that keep binding rows tight if a limit is pressed by u."""
         shared, fixed, rows = self.tally.shared, self.tally.fixed, self.problem.rows
-        table = [
-            [shared[j][k] for k in bound] + [fixed[j] - target(rows[j], self.sides[j]), push[j]]
-            for j in bound
-        ]
+        push, base, slope = ([0] * len(rows) for _ in range(3))
+        if pressed is not None and pressed.of_row:
+            push = [pressed.side * count for count in shared[pressed.place]]
+        elif pressed is not None:
+            for row in self.problem.blocks[pressed.place].rows:
+                push[row] = pressed.side
+        bound = [row for row, side in enumerate(self.sides) if side]
+        over = {j: fixed[j] - rows[j].at(self.sides[j]) for j in bound}
+        table = [[*[shared[j][k] for k in bound], over[j], push[j]] for j in bound]
         denominator = eliminate(table)
-        base, slope = [0] * size, [0] * size
         for row, line in zip(bound, table, strict=True):
             base[row], slope[row] = line[-2:]
-        if pressed is not None and pressed.row is not None:
-            slope[pressed.row] = -pressed.side * denominator
+        if pressed is not None and pressed.of_row:
+            slope[pressed.place] = -pressed.side * denominator
         return base, slope, denominator
 
     def excess(self, limit: Limit, multipliers: Sequence[int], denominator: int) -> int:
         """By how much the point breaks a limit, times the denominator."""
-        if limit.row is not None:
-            total = self.tally.sum_of(limit.row, multipliers, denominator)
-            return limit.side * (total - target(self.problem.rows[limit.row], limit.side) * denominator)
-        assert limit.block is not None, "a limit belongs to a row or to a block"
-        block = self.problem.blocks[limit.block]
-        shift = sum(multipliers[row] for row in block.rows)
-        if limit.side < 0:
-            return shift - block.wishes[self.heads[limit.block]] * denominator
-        return (block.wishes[self.tails[limit.block] - 1] - (self.problem.ceiling or 0)) * denominator - shift
+        side, index, of_row = limit
+        if of_row:
+            total = self.tally.sum_of(index, multipliers, denominator)
+            return side * (total - self.problem.rows[index].at(side) * denominator)
+        block = self.problem.blocks[index]
+        head, tail = self.heads[index], self.tails[index]
+        bare = block.wishes[head] if side < 0 else block.wishes[tail - 1] - (self.problem.ceiling or 0)
+        return side * (bare * denominator - sum([multipliers[row] for row in block.rows]))
 
     def most_broken(self, multipliers: Sequence[int], denominator: int) -> Limit | None:
         """The bound broken by most, else the row broken by most, else None; the first among equals."""
-        highs = () if self.problem.ceiling is None else (1,)
-        bounds = [
-            Limit(side, None, index)
-            for index in range(len(self.heads))
-            if self.heads[index] < self.tails[index]
-            for side in (-1, *highs)
-        ]
-        rows = [
-            Limit(side, index, None)
-            for index, row in enumerate(self.problem.rows)
-            for side in ((1,) if row.low is None else (1, -1))
-        ]
+        sides = (-1,) if self.problem.ceiling is None else (-1, 1)
+        blocks = [index for index, head in enumerate(self.heads) if head < self.tails[index]]
+        bounds = [Limit(side, index, False) for index in blocks for side in sides]
+        rows = [Limit(1, index, True) for index in range(len(self.sides))]
+        rows += [Limit(-1, index, True) for index, row in enumerate(self.problem.rows) if row.low is not None]
         for limits in (bounds, rows):
-            broken = [(self.excess(limit, multipliers, denominator), limit) for limit in limits]
-            most, limit = max(broken, key=itemgetter(0), default=(0, None))
+            excesses = [self.excess(limit, multipliers, denominator) for limit in limits]
+            most = max(excesses, default=0)
             if most > 0:
-                return limit
+                return limits[excesses.index(most)]
         return None
 
     def first_event(
@@ -213,11 +204,11 @@ class Binding:
 
         Never negative; zero if the limit depends on the binding ones, so that pressing moves no weight.
         """
-        if pressed.row is not None:
+        if pressed.of_row:
             # The pressed row's own multiplier is part of the slope.
-            return -pressed.side * dot(self.tally.shared[pressed.row], slope)
-        assert pressed.block is not None, "a limit belongs to a row or to a block"
-        return denominator - pressed.side * sum(slope[row] for row in self.problem.blocks[pressed.block].rows)
+            return -pressed.side * dot(self.tally.shared[pressed.place], slope)
+        rows = self.problem.blocks[pressed.place].rows
+        return denominator - pressed.side * sum([slope[row] for row in rows])
 
     def _pressures(
         self, base: Sequence[int], slope: Sequence[int], denominator: int
@@ -225,16 +216,19 @@ class Binding:
         """Pressures of binding limits, value - u * fall; of a block, those next to a mark fall first."""
         for row, side in enumerate(self.sides):
             if side:
-                yield Limit(side, row, None), side * base[row], side * slope[row]
+                yield Limit(side, row, True), side * base[row], side * slope[row]
+        ceiling = self.problem.ceiling or 0
         for index, block in enumerate(self.problem.blocks):
-            shift = sum(base[row] for row in block.rows)
-            fall = sum(slope[row] for row in block.rows)
+            fall = sum([slope[row] for row in block.rows])
             head, tail = self.heads[index], self.tails[index]
-            if head > 0:
-                yield Limit(-1, None, index), shift - block.wishes[head - 1] * denominator, fall
-            if tail < len(block.wishes):
-                over = (block.wishes[tail] - (self.problem.ceiling or 0)) * denominator
-                yield Limit(1, None, index), over - shift, -fall
+            if fall > 0 and head > 0:
+                side, bare = -1, block.wishes[head - 1]
+            elif fall < 0 and tail < len(block.wishes):
+                side, bare = 1, block.wishes[tail] - ceiling
+            else:
+                continue
+            shift = sum([base[row] for row in block.rows])
+            yield Limit(side, index, False), side * (bare * denominator - shift), abs(fall)
 
 
 @dataclass(slots=True)
@@ -255,8 +249,8 @@ class Tally:
         tally = cls([[0] * size for _ in range(size)], [0] * size)
         for block in problem.blocks:
             head, tail = marks(block, problem.ceiling, sum(multipliers[j] for j in block.rows), denominator)
-            capped = (len(block.wishes) - tail) * (problem.ceiling or 0)
-            tally.add(block.rows, tail - head, block.sums[tail] - block.sums[head] + capped)
+            fixed = (len(block.wishes) - tail) * (problem.ceiling or 0)
+            tally.add(block.rows, tail - head, block.sums[tail] - block.sums[head] + fixed)
         return tally
 
     def add(self, rows: Sequence[int], free: int, fixed: int) -> None:
@@ -280,14 +274,6 @@ def marks(block: Block, ceiling: int | None, shift: int, denominator: int) -> tu
     return head, max(head, bisect_right(block.wishes, ceiling + shift // denominator))
 
 
-def target(row: Row, side: int) -> int:
-    """The limit a row is tight on."""
-    if side > 0:
-        return row.high
-    assert row.low is not None, "only a row with a low limit can lift"
-    return row.low
-
-
 def dot(left: Sequence[int], right: Sequence[int]) -> int:
     return sum(a * b for a, b in zip(left, right, strict=True))
 
@@ -307,9 +293,7 @@ def eliminate(table: list[list[int]]) -> int:
             continue
         for i, other in enumerate(table):
             factor = other[k]
-            if i != k and any(other):
-                other[k + 1 :] = [
-                    (pivot * a - factor * b) // last
-                    for a, b in zip(other[k + 1 :], line[k + 1 :], strict=True)
-                ]
+            if i != k:
+                pairs = zip(other[k + 1 :], line[k + 1 :], strict=True)
+                other[k + 1 :] = [(pivot * a - factor * b) // last for a, b in pairs]
     return pivot

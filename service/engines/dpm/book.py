@@ -1,7 +1,7 @@
 """The request with its rows indexed by identifier, so that no stage ever searches a list.
 
-Rows may repeat; the first row of an identifier counts (engine specification, 1.3 and 6.1), except for settlement
-days, where the last one does (6.9).
+Rows may repeat; the first row of an identifier counts (engine specification, 1.3 and 6.1), except for
+settlement days, where the last one does (6.9).
 """
 
 from __future__ import annotations

@@ -33,10 +33,9 @@ from service.engines.dpm.active_sets import (
     eliminate,
     marks,
     search,
-    target,
 )
 
-# Two to six rounds are usual; a guess that has not settled by then is going round in circles.
+# Two to six rounds are usual, and one per binding row if careful; what has not settled by then circles.
 GUESS_ROUNDS_MAX = 25
 
 ZERO = Decimal(0)
@@ -61,7 +60,8 @@ class Projection:
     shift * limit, added up, is less than shift * sum for any weights within the bounds. All are zero
     where each_max is negative or total_min above total_max, which needs no other proof.
 
-    relaxed tells that every limit and bound was widened by the tolerance before this verdict.
+    rounds counts those of the method that answered. relaxed tells that every limit and bound was widened by
+    the tolerance before this verdict.
     """
 
     weights: tuple[Fraction, ...]
@@ -85,70 +85,83 @@ def project(
 
     With the tolerance, 0 included, is widened too: weights may then lie as much below 0.
     """
-    numbers = [*wanted, total_min, total_max, tolerance, *(cap.limit for cap in caps)]
-    ceiling = [] if each_max is None else [each_max]
-    scaled, scale = _to_integers([*numbers, *ceiling])
-    members = [sorted(set(cap.members)) for cap in caps]
-    shape = _Scaled(
-        wishes=scaled[: len(wanted)],
-        total=(scaled[len(wanted)], scaled[len(wanted) + 1]),
-        slack=scaled[len(wanted) + 2],
-        caps=list(zip(members, scaled[len(wanted) + 3 :], strict=False)),
-        ceiling=scaled[-1] if ceiling else None,
-    )
-    problem = _problem(shape, 0)
+    scaled = scale_up(wanted, each_max, (total_min, total_max), caps, tolerance)
+    problem = problem_of(scaled, 0)
     answer = nearest(problem)
-    if answer.feasible or shape.slack <= 0:
-        return _projection(problem, answer, scale, 0)
-    widened = _problem(shape, shape.slack)
+    if answer.feasible or scaled.tolerance <= 0:
+        return projection_of(problem, answer, scaled.unit, 0)
+    widened = problem_of(scaled, scaled.tolerance)
     second = nearest(widened)
-    return _projection(widened, second._replace(rounds=answer.rounds + second.rounds), scale, shape.slack)
+    second = second._replace(rounds=answer.rounds + second.rounds)
+    return projection_of(widened, second, scaled.unit, scaled.tolerance)
 
 
-class _Scaled(NamedTuple):
-    """What was asked, in integers; lists are not changed once they are here."""
+class Scaled(NamedTuple):
+    """What was asked, in integers; 1 has become unit."""
 
-    wishes: list[int]
-    total: tuple[int, int]
-    slack: int
-    caps: list[tuple[list[int], int]]
+    wishes: tuple[int, ...]
     ceiling: int | None
+    total: tuple[int, int]
+    caps: tuple[tuple[tuple[int, ...], int], ...]
+    tolerance: int
+    unit: int
 
 
-def _to_integers(numbers: Sequence[Decimal]) -> tuple[list[int], int]:
-    """The numbers times their least common denominator, and that; no decimal context gets to round."""
-    ratios = [number.as_integer_ratio() for number in numbers]
-    scale = lcm(*{below for _, below in ratios})
-    return [above * (scale // below) for above, below in ratios], scale
+def scale_up(
+    wanted: Sequence[Decimal],
+    each_max: Decimal | None,
+    total: tuple[Decimal, Decimal],
+    caps: Sequence[Cap],
+    tolerance: Decimal,
+) -> Scaled:
+    """All numbers times their least common denominator; no decimal context gets to round."""
+    numbers = [*wanted, *total, *(cap.limit for cap in caps), tolerance]
+    ratios = {number: number.as_integer_ratio() for number in (*numbers, each_max) if number is not None}
+    unit = lcm(*{below for _, below in ratios.values()})
+
+    def whole(number: Decimal) -> int:
+        above, below = ratios[number]
+        return above * (unit // below)
+
+    return Scaled(
+        wishes=tuple([whole(number) for number in wanted]),
+        ceiling=None if each_max is None else whole(each_max),
+        total=(whole(total[0]), whole(total[1])),
+        caps=tuple([(tuple(sorted(set(cap.members))), whole(cap.limit)) for cap in caps]),
+        tolerance=whole(tolerance),
+        unit=unit,
+    )
 
 
-def _problem(scaled: _Scaled, slack: int) -> Problem:
-    """Rows and blocks; with slack, weights are counted from -slack up so that the lower bound stays 0."""
+def problem_of(scaled: Scaled, slack: int) -> Problem:
+    """Rows and blocks; with slack, weights are counted from -slack up so that their lower bound stays 0."""
     size = len(scaled.wishes)
-    rows = [Row(scaled.total[0] + (size - 1) * slack, scaled.total[1] + (size + 1) * slack, size)]
+    low, high = scaled.total
+    rows = [Row(low + (size - 1) * slack, high + (size + 1) * slack, size)]
     rows_of: list[list[int]] = [[0] for _ in range(size)]
     for number, (members, limit) in enumerate(scaled.caps, start=1):
         rows.append(Row(None, limit + (len(members) + 1) * slack, len(members)))
         for member in members:
             rows_of[member].append(number)
+
     alike: dict[tuple[int, ...], list[int]] = {}
     for name, numbers in enumerate(rows_of):
         alike.setdefault(tuple(numbers), []).append(name)
     blocks = []
     for signature, names in alike.items():
         names.sort(key=scaled.wishes.__getitem__)
-        wishes = tuple(scaled.wishes[name] + slack for name in names)
+        wishes = tuple([scaled.wishes[name] + slack for name in names])
         blocks.append(Block(signature, tuple(names), wishes, tuple(accumulate(wishes, initial=0))))
     ceiling = None if scaled.ceiling is None else scaled.ceiling + 2 * slack
     return Problem(tuple(blocks), tuple(rows), ceiling)
 
 
-def _projection(problem: Problem, answer: Answer, scale: int, slack: int) -> Projection:
+def projection_of(problem: Problem, answer: Answer, unit: int, slack: int) -> Projection:
     """Back from integers to weights."""
-    below = answer.denominator * scale
+    below = answer.denominator * unit
     shifts = [Fraction(value, below) for value in answer.multipliers]
     return Projection(
-        weights=_weights(problem, answer, scale, slack) if answer.feasible else (),
+        weights=_weights(problem, answer, unit, slack) if answer.feasible else (),
         feasible=answer.feasible,
         rounds=answer.rounds,
         total_shift=shifts[0],
@@ -157,25 +170,29 @@ def _projection(problem: Problem, answer: Answer, scale: int, slack: int) -> Pro
     )
 
 
-def _weights(problem: Problem, answer: Answer, scale: int, slack: int) -> tuple[Fraction, ...]:
-    floor = Fraction(-slack, scale)
-    ceiling = Fraction((problem.ceiling or 0) - slack, scale)
+def _weights(problem: Problem, answer: Answer, unit: int, slack: int) -> tuple[Fraction, ...]:
     denominator = answer.denominator
-    weights = [floor] * problem.rows[0].size
+    weights = [Fraction(-slack, unit)] * problem.rows[0].size
+    ceiling = Fraction((problem.ceiling or 0) - slack, unit)
     for block in problem.blocks:
         shift = sum(answer.multipliers[row] for row in block.rows)
         head, tail = marks(block, problem.ceiling, shift, denominator)
         lowered = shift + slack * denominator
         for name, wish in zip(block.names[head:tail], block.wishes[head:tail], strict=True):
-            weights[name] = Fraction(wish * denominator - lowered, denominator * scale)
+            weights[name] = Fraction(wish * denominator - lowered, denominator * unit)
         for name in block.names[tail:]:
             weights[name] = ceiling
     return tuple(weights)
 
 
 def nearest(problem: Problem) -> Answer:
-    """The exact answer: what one limit alone rules out, else the guess, else the search."""
-    return refuse_early(problem) or guess(problem) or search(problem)
+    """The exact answer: what one limit alone rules out, else a guess, else the search."""
+    return (
+        refuse_early(problem)
+        or guess(problem, careful=False)
+        or guess(problem, careful=True)
+        or search(problem)
+    )
 
 
 def refuse_early(problem: Problem) -> Answer | None:
@@ -196,60 +213,68 @@ def refuse_early(problem: Problem) -> Answer | None:
     return None
 
 
-def guess(problem: Problem) -> Answer | None:
+def guess(problem: Problem, *, careful: bool) -> Answer | None:
     """Newton's method on the multipliers; answers only what it has proved, None means not known.
 
     A round takes the marks and the binding rows from the last multipliers and solves for the multipliers
     that make those rows tight. A point belongs to its multipliers by construction, so the proof is that
     every row holds and that a row with a multiplier is tight on the side it presses. The multipliers
     decide the next round, so a repeated set of them means a circle.
+
+    A round takes up all broken rows or, if careful, only the one broken by most, which settles rows that
+    lean on each other and would otherwise be taken up and let go in turn.
     """
-    size = len(problem.rows)
-    multipliers, denominator = (0,) * size, 1
+    multipliers, denominator = (0,) * len(problem.rows), 1
     seen = set()
     for rounds in range(1, GUESS_ROUNDS_MAX + 1):
         tally = Tally.of(problem, multipliers, denominator)
-        sides, settled = _sides(problem.rows, tally, multipliers, denominator)
-        if settled:
+        sides, gaps = _sides(problem.rows, tally, multipliers, denominator)
+        if not any(gaps):
             return Answer(True, multipliers, denominator, rounds)
         if (multipliers, denominator) in seen:
             return None
         seen.add((multipliers, denominator))
-        binding = [row for row in range(size) if sides[row]]
+        fresh = [row for row, side in enumerate(sides) if side and not multipliers[row]]
+        if careful and fresh:
+            most = max(fresh, key=gaps.__getitem__)
+            sides = [0 if row in fresh and row != most else side for row, side in enumerate(sides)]
+        multipliers, denominator = _tighten(problem.rows, tally, sides)
+    return None
+
+
+def _tighten(rows: Sequence[Row], tally: Tally, sides: Sequence[int]) -> tuple[tuple[int, ...], int]:
+    """Multipliers that make the rows tight that press on a side; a row that would have to pull is let go."""
+    binding = [row for row in range(len(rows)) if sides[row]]
+    while True:
         table = [
-            [tally.shared[j][k] for k in binding] + [tally.fixed[j] - target(problem.rows[j], sides[j])]
-            for j in binding
+            [tally.shared[j][k] for k in binding] + [tally.fixed[j] - rows[j].at(sides[j])] for j in binding
         ]
         denominator = eliminate(table)
-        solved = dict(zip(binding, (line[-1] for line in table), strict=True))
-        common = gcd(denominator, *solved.values())
-        multipliers, denominator = (
-            tuple(solved.get(row, 0) // common for row in range(size)),
-            denominator // common,
-        )
-    return None
+        solved = dict(zip(binding, [line[-1] for line in table], strict=True))
+        # A row of one allowed value presses and pulls alike. Every other pass leaves fewer rows.
+        kept = [j for j in binding if solved[j] * sides[j] >= 0 or rows[j].low == rows[j].high]
+        if kept == binding:
+            common = gcd(denominator, *solved.values())
+            multipliers = [solved.get(row, 0) // common for row in range(len(rows))]
+            return tuple(multipliers), denominator // common
+        binding = kept
 
 
 def _sides(
     rows: Sequence[Row], tally: Tally, multipliers: Sequence[int], denominator: int
-) -> tuple[list[int], bool]:
-    """The side each row presses on next (1 high, -1 low, 0 neither), and whether the point is proved."""
-    sides = []
-    settled = True
+) -> tuple[list[int], list[int]]:
+    """The side each row presses on next (1 high, -1 low, 0 neither) and how far it is from holding tight."""
+    sides, gaps = [], []
     for index, (low, high, _) in enumerate(rows):
         over = tally.sum_of(index, multipliers, denominator) - high * denominator
         under = -1 if low is None else (low - high) * denominator - over
         multiplier = multipliers[index]
-        if over > 0:
-            side, done = 1, False
-        elif under > 0:
-            side, done = -1, False
-        elif multiplier > 0:
-            side, done = 1, over == 0
-        elif multiplier < 0 and low is not None:
-            side, done = -1, under == 0
+        if over > 0 or (multiplier > 0 and under <= 0):
+            side, gap = 1, abs(over)
+        elif under > 0 or multiplier < 0:
+            side, gap = -1, abs(under)
         else:
-            side, done = 0, multiplier == 0
+            side, gap = 0, 0
         sides.append(side)
-        settled = settled and done
-    return sides, settled
+        gaps.append(gap)
+    return sides, gaps

@@ -70,20 +70,29 @@ class ClosedStructSchema(StructSchema):
             raise ValidationError(found)
 
 
-@cache
 def schema_of(struct: type[msgspec.Struct], *, refuse_unknown: bool = False) -> type[StructSchema]:
-    """The schema that reads JSON values into values of the type, and describes them."""
+    """The schema that reads JSON values into values of the type, and describes them; always the same one."""
+    return _derived(struct, refuse_unknown)
+
+
+# Positional only: a cache takes one call that is spelt in two ways for two calls.
+@cache
+def loader_of(struct: type[msgspec.Struct], refuse_unknown: bool, /) -> StructSchema:
+    """An instance of the schema, which keeps no state between values."""
+    return _derived(struct, refuse_unknown)()
+
+
+@cache
+def _derived(struct: type[msgspec.Struct], refuse_unknown: bool, /) -> type[StructSchema]:
     base = ClosedStructSchema if refuse_unknown else StructSchema
     checks: tuple[Check, ...] = struct.CHECKS if issubclass(struct, Checked) else ()
-    members: dict[str, Any] = {
-        info.encode_name: _field(
-            info,
-            tuple(check for check in checks if not isinstance(check, WholeRule) and check.field == info.name),
-            refuse_unknown,
+    members: dict[str, Any] = {"__doc__": struct.__doc__, "__module__": __name__, "struct": struct}
+    for info in msgspec.structs.fields(struct):
+        own = tuple(
+            check for check in checks if not isinstance(check, WholeRule) and check.field == info.name
         )
-        for info in msgspec.structs.fields(struct)
-    }
-    return type(struct.__name__, (base,), {"__doc__": struct.__doc__, "struct": struct, **members})
+        members[info.encode_name] = _field(info, own, refuse_unknown)
+    return type(struct.__name__, (base,), members)
 
 
 def _field(
@@ -139,5 +148,5 @@ def _reader(wanted: Any, options: dict[str, Any], refuse_unknown: bool) -> field
     if isinstance(wanted, type) and issubclass(wanted, Enum):
         return Choice("enum", {member.value: member for member in wanted}, **options)
     if isinstance(wanted, type) and issubclass(wanted, msgspec.Struct):
-        return NestedObject(schema_of(wanted, refuse_unknown=refuse_unknown), **options)
+        return NestedObject(_derived(wanted, refuse_unknown), **options)
     raise TypeError(f"no schema field reads {wanted!r}")

@@ -67,7 +67,9 @@ def a_batch(*scenarios: str, **fields: Any) -> BatchAdmission:
         )
         for scenario in scenarios
     )
-    return BatchAdmission(RunRequest(batch_id, DEFAULT_TENANT, "sha256:" + "b" * 64, b'{"scenarios":{}}', AT), runs)
+    return BatchAdmission(
+        RunRequest(batch_id, DEFAULT_TENANT, "sha256:" + "b" * 64, b'{"scenarios":{}}', AT), runs
+    )
 
 
 def with_run_id(batch: BatchAdmission, position: int, run_id: str) -> BatchAdmission:

@@ -28,7 +28,13 @@ def test_an_empty_environment_keeps_runs_in_memory():
 
 @pytest.mark.parametrize(
     ("text", "backend"),
-    [("SQL", "SQL"), (" sqlite ", "SQL"), ("", "IN_MEMORY"), ("ORACLE", "IN_MEMORY"), ("in_memory", "IN_MEMORY")],
+    [
+        ("SQL", "SQL"),
+        (" sqlite ", "SQL"),
+        ("", "IN_MEMORY"),
+        ("ORACLE", "IN_MEMORY"),
+        ("in_memory", "IN_MEMORY"),
+    ],
 )
 def test_backends_go_by_the_names_of_the_contract(monkeypatch, text, backend):
     monkeypatch.setenv("DPM_SUPPORTABILITY_STORE_BACKEND", text)
@@ -37,7 +43,8 @@ def test_backends_go_by_the_names_of_the_contract(monkeypatch, text, backend):
 
 
 @pytest.mark.parametrize(
-    ("text", "on"), [("1", True), (" TRUE ", True), ("Yes", True), ("on", True), ("", False), ("maybe", False)]
+    ("text", "on"),
+    [("1", True), (" TRUE ", True), ("Yes", True), ("on", True), ("", False), ("maybe", False)],
 )
 def test_a_flag_is_on_only_when_it_says_so(monkeypatch, text, on):
     monkeypatch.setenv("DPM_SUPPORT_APIS_ENABLED", text)

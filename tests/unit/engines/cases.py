@@ -3,8 +3,8 @@
 Above:  base SGD / cash SGD 100 [settled] / hold A 10 [= value currency] / lot A L1 10 @ 8 SGD 2020-01-31
         price A 10 SGD / rate USD/SGD 1.35 / shelf A APPROVED [class=X] [min=500] [days=3] [tag=value ...]
         target A 0.5 / option name JSON-value
-Below:  lines as `outcome` writes them. Every kind of line that is mentioned must match completely and in order;
-        kinds that are not mentioned are not compared. A kind alone says that there are none of it.
+Below:  lines as `outcome` writes them. Every kind of line that is mentioned must match completely and in
+        order; kinds that are not mentioned are not compared. A kind alone says that there are none of it.
 """
 
 from __future__ import annotations

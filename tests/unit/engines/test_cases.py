@@ -113,7 +113,7 @@ def test_a_group_nobody_can_relieve_blocks_without_a_gate_reason() -> None:
 
 
 def test_the_excess_over_the_single_cap_is_handed_on_with_a_shrinking_rest() -> None:
-    # Excess 0.1; A takes 0.1 * 0.1 / 0.4 = 0.025, B takes 0.075 * 0.3 / 0.4 = 0.05625, the rest stays in cash.
+    # Excess 0.1; A takes 0.1 * 0.1 / 0.4 = 0.025, B takes 0.075 * 0.3 / 0.4 = 0.05625.
     check("""
         cash SGD 100000
         price A 1 SGD
@@ -301,7 +301,7 @@ def test_a_breached_cap_and_overdrawn_cash_block_and_are_reasons() -> None:
         hold A 10
         price A 10 SGD
         shelf A SUSPENDED
-        option single_position_max_weight "1"
+        option single_position_max_weight "1.248"
         ----
         status BLOCKED
         fail CASH_BAND -0.25 THRESHOLD_BREACH

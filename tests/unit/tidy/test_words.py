@@ -14,7 +14,11 @@ SKIPPED = {".git", ".venv", ".venv-lock", ".data", ".hypothesis"}
 def files():
     for path in ROOT.rglob("*"):
         inside = path.relative_to(ROOT).parts
-        if path.is_file() and not SKIPPED & set(inside) and not any(p.startswith(".") and p.endswith("_cache") for p in inside):
+        if (
+            path.is_file()
+            and not SKIPPED & set(inside)
+            and not any(p.startswith(".") and p.endswith("_cache") for p in inside)
+        ):
             yield path
 
 

@@ -154,7 +154,9 @@ async def test_unknown_fields_are_ignored_unless_told_otherwise(start, demo):
     demo["options"]["misspelt"] = 1
 
     lenient = await (await start()).post(SIMULATE, json=demo, headers=keyed())
-    strict = await (await start(unknown_fields=strictness())).post(SIMULATE, json=demo, headers=keyed("key-2"))
+    strict = await (await start(unknown_fields=strictness())).post(
+        SIMULATE, json=demo, headers=keyed("key-2")
+    )
 
     assert lenient.status == 200
     assert strict.status == 422
