@@ -1,4 +1,4 @@
-"""One rebalance from request to stored run, on a server of its own over SQLite, shown as an adviser reads it."""
+"""One rebalance from request to stored run, on a server of its own over SQLite, as an adviser reads it."""
 
 from __future__ import annotations
 

@@ -66,6 +66,11 @@ CREATE TABLE dpm_run_idempotency (
         CHECK (created_at GLOB '????-??-??T??:??:??.??????+00:00' AND julianday(created_at) IS NOT NULL)
 ) STRICT, WITHOUT ROWID;
 
+-- Finds the key that stands for a run, as the foreign key asks whenever a run is written or removed; without
+-- it, each run written would read the whole table.
+CREATE INDEX dpm_run_idempotency_by_run
+    ON dpm_run_idempotency (tenant_id, rebalance_run_id);
+
 -- Every run ever recorded under a key, also those the key has moved on from.
 CREATE TABLE dpm_run_idempotency_history (
     tenant_id        text NOT NULL,

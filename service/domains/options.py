@@ -80,6 +80,10 @@ class SuitabilityThresholds(Checked, frozen=True, kw_only=True):
     data_quality_issue_severity: Literal["LOW", "MEDIUM", "HIGH"] = "MEDIUM"
 
 
+# Frozen, so every request without its own shares it.
+DEFAULT_THRESHOLDS = SuitabilityThresholds()
+
+
 class EngineOptions(Checked, frozen=True, kw_only=True):
     """Everything a caller can set on a simulation; weights and percentages are fractions of one."""
 
@@ -159,7 +163,7 @@ class EngineOptions(Checked, frozen=True, kw_only=True):
     ] = None
     enable_drift_analytics: bool = True
     enable_suitability_scanner: bool = True
-    suitability_thresholds: SuitabilityThresholds = field(default_factory=SuitabilityThresholds)
+    suitability_thresholds: SuitabilityThresholds = DEFAULT_THRESHOLDS
     enable_instrument_drift: bool = True
     drift_top_contributors_limit: int = 5
     drift_unmodeled_exposure_threshold: Exact = Decimal("0.01")

@@ -1,7 +1,7 @@
 """What a simulation answers, in the published shape and field order.
 
-Source: section 3 of the engine specification. Decimals travel as text, with the scale the arithmetic gave them,
-so readers must compare numbers and not texts.
+Source: section 3 of the engine specification. Decimals travel as text with the scale of the arithmetic, so
+readers must compare numbers and not texts.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ import time
 import structlog
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
-from structlog.contextvars import bind_contextvars, clear_contextvars
+from structlog.contextvars import bind_contextvars
 
 from service.clock import NewId
 from service.web import keys
@@ -27,7 +27,6 @@ def correlation(new_id: NewId) -> Middleware:
         correlation_id = sent if is_text(sent) else new_id("corr")
         request[keys.CORRELATION_SENT] = sent
         request[keys.CORRELATION_ID] = correlation_id
-        clear_contextvars()
         bind_contextvars(correlation_id=correlation_id)
         answer = await handler(request)
         if not answer.prepared:
