@@ -28,7 +28,7 @@ run: setup ## Serve on SQLite under .data, port 8000
 		$(BIN)/python -m service serve
 
 test: setup ## Run every test; fault tests in their small form
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --hypothesis-profile full
 
 test-fast: setup ## Run the tests that take no time
 	$(BIN)/python -m pytest -q -m "not slow and not faults"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from random import SystemRandom
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -12,9 +13,22 @@ CONFORMANCE = ROOT.parent / "shared" / "conformance"
 
 # A failing example is printed as a blob that repeats it; timing is the benchmark's business.
 settings.register_profile(
-    "house", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
+    "quick", max_examples=50, deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
 )
-settings.load_profile("house")
+# The seven properties of the engine make 2,800 examples of these.
+settings.register_profile("full", settings.get_profile("quick"), max_examples=400)
+settings.load_profile("quick")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    # Drawn here and shown in the header, so that any run can be repeated with --hypothesis-seed.
+    if config.option.hypothesis_seed is None:
+        config.option.hypothesis_seed = SystemRandom().randrange(2**32)
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    return f"hypothesis seed: {config.option.hypothesis_seed}"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

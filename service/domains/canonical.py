@@ -6,25 +6,44 @@ Source: section 9 of the HTTP contract: keys sorted at every level, no blanks, A
 from __future__ import annotations
 
 import hashlib
-import json
+import re
 from typing import Any
 
 import msgspec
 
-_ENCODER = msgspec.json.Encoder(order="sorted", decimal_format="string")
+_TEXTS = msgspec.json.Encoder(order="sorted", decimal_format="string")
+_NUMBERS = msgspec.json.Encoder(order="sorted", decimal_format="number")
+
+# The encoder escapes as the contract wants, but for these, which it writes as they are.
+_UNESCAPED = re.compile("[^\x00-\x7e]")
+_LAST_OF_ONE_UNIT = 0xFFFF
 
 
 def canonical_json(value: Any) -> bytes:
-    """The canonical text of a struct or a JSON-like value, as ASCII bytes."""
-    text = _ENCODER.encode(value)
-    if text.isascii() and b"\\" not in text and b"\x7f" not in text:
-        return text
-    # Beyond plain ASCII the encoder writes raw UTF-8 and its own choice of escapes; the contract's form is
-    # the standard library's.
-    plain = json.loads(text)
-    return json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode("ascii")
+    """The text that request hashes are taken of, as ASCII bytes; decimals are JSON strings."""
+    return _escaped(_TEXTS.encode(value))
+
+
+def canonical_json_of_numbers(value: Any) -> bytes:
+    """The same with decimals as JSON numbers, so that untyped parts are read back as what they were."""
+    return _escaped(_NUMBERS.encode(value))
 
 
 def digest_of(text: bytes) -> str:
     """`sha256:` and the lower-case hex digest of canonical text."""
     return "sha256:" + hashlib.sha256(text).hexdigest()
+
+
+def _escaped(text: bytes) -> bytes:
+    if text.isascii() and b"\x7f" not in text:
+        return text
+    return _UNESCAPED.sub(_escape, text.decode()).encode("ascii")
+
+
+def _escape(found: re.Match[str]) -> str:
+    code = ord(found[0])
+    if code <= _LAST_OF_ONE_UNIT:
+        return f"\\u{code:04x}"
+    # What lies beyond one unit is a pair of surrogates.
+    high, low = divmod(code - 0x10000, 0x400)
+    return f"\\u{0xD800 + high:04x}\\u{0xDC00 + low:04x}"

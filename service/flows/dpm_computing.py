@@ -8,8 +8,8 @@ from typing import Any
 
 import msgspec
 
-from service.domains.canonical import canonical_json, digest_of
-from service.domains.dpm_runs import RunStatus
+from service.domains.canonical import canonical_json, canonical_json_of_numbers, digest_of
+from service.domains.dpm_runs import DpmRun, RunRequest, RunStatus
 from service.domains.options import EngineOptions
 from service.domains.rebalances import BatchRebalanceRequest, RebalanceRequest
 from service.domains.results import BatchScenarioMetric, RebalanceResult
@@ -101,7 +101,8 @@ def simulate_body(readers: Readers, body: bytes, run_id: str, correlation_id: st
 def analyze_body(readers: Readers, body: bytes, identity: BatchIdentity) -> Analyzed:
     """Every scenario in ascending name order, each by itself (engine specification, section 9)."""
     request = readers.batch(body)
-    canonical = canonical_json(request)
+    # The options of a scenario are untyped until it runs; kept as numbers, its decimals mean the same again.
+    canonical = canonical_json_of_numbers(request)
     runs: list[ScenarioRun] = []
     failed: dict[str, str] = {}
     for name, run_id in zip(sorted(request.scenarios), identity.run_ids, strict=False):
@@ -122,6 +123,21 @@ def analyze_body(readers: Readers, body: bytes, identity: BatchIdentity) -> Anal
         runs=tuple(runs),
         failed=failed,
     )
+
+
+def recompute(readers: Readers, run: DpmRun, request: RunRequest) -> bytes:
+    """The result of a stored run, computed again from its stored request by the engine that made it.
+
+    Equal to the stored bytes, or something is wrong with one of them. Raises KeyError for an engine version
+    that this build does not carry.
+    """
+    if run.scenario is None:
+        asked = readers.rebalance(request.body)
+    else:
+        batch_asked = readers.batch(request.body)
+        asked = batch_asked.request_of(readers.options(batch_asked.scenarios[run.scenario].options))
+    identity = RunIdentity(run.rebalance_run_id, run.correlation_id, run.request_hash)
+    return RESULT.encode(versions.engine_of(run.engine_version)(asked, identity))
 
 
 def _scenario_run(name: str, run_id: str, request: RebalanceRequest, identity: BatchIdentity) -> ScenarioRun:

@@ -13,6 +13,8 @@ from service.clock import NewId
 from service.web import keys
 
 HEADER = "X-Correlation-Id"
+# Asked every few seconds by whoever supervises the process, and of no interest afterwards.
+PROBES = "/health/"
 
 logger = structlog.get_logger()
 
@@ -32,7 +34,8 @@ def correlation(new_id: NewId) -> Middleware:
         if not answer.prepared:
             answer.headers[HEADER] = correlation_id
         resource = request.match_info.route.resource
-        logger.info(
+        log = logger.debug if request.path.startswith(PROBES) else logger.info
+        log(
             "request",
             method=request.method,
             route=resource.canonical if resource is not None else None,

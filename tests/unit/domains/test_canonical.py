@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from service.domains.canonical import canonical_json, digest_of
+from service.domains.canonical import canonical_json, canonical_json_of_numbers, digest_of
 from service.domains.options import EngineOptions
 from service.web import bodies
 
@@ -71,6 +71,16 @@ def test_canonical_text_is_that_of_the_standard_library(value):
     expected = json.dumps(plain(value), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
 
     assert canonical_json(value) == expected.encode("ascii")
+
+
+@given(VALUES)
+def test_the_form_with_numbers_is_read_back_as_what_was_written(value):
+    text = canonical_json_of_numbers(value)
+
+    read = msgspec.json.Decoder(float_hook=Decimal).decode(text)
+
+    assert text.isascii()
+    assert canonical_json_of_numbers(read) == text
 
 
 def test_a_struct_is_written_with_every_default_and_its_keys_sorted():

@@ -8,7 +8,7 @@ import pytest
 from scripts.servers import ROOT
 from service.domains.dpm_runs import DEFAULT_TENANT
 from service.errors import RequestInvalid, RunExists
-from service.flows.dpm_computing import Readers
+from service.flows.dpm_computing import Readers, recompute
 from service.flows.dpm_runs import INLINE_BYTES_MAX, DpmRunFlow
 from service.storage.memory.store import MemoryStore
 from service.web import bodies
@@ -29,12 +29,13 @@ class Flow:
         self.store = MemoryStore()
         self.drawn = 0
         self.offloaded = []
+        self.readers = Readers(bodies.decode_rebalance, bodies.decode_batch, bodies.decode_options)
         self.flow = DpmRunFlow(
             store=self.store,
             clock=StoppedClock(),
             new_id=self.draw,
             offload=self.offload,
-            readers=Readers(bodies.decode_rebalance, bodies.decode_batch, bodies.decode_options),
+            readers=self.readers,
             replay_enabled=True,
         )
 
@@ -96,6 +97,31 @@ async def test_the_request_is_kept_as_canonical_text_beside_its_hash(flow):
     assert json.loads(request.body)["options"]["settlement_horizon_days"] == 5
     assert bodies.decode_rebalance(request.body) == bodies.decode_rebalance(DEMO)
     assert (admitted.run.created_at, admitted.run.engine_version) == (AT, "1")
+
+
+async def test_a_stored_run_is_computed_again_to_the_byte(flow):
+    request = json.loads(DEMO, parse_float=str)
+    del request["options"]
+    request["portfolio_snapshot"]["portfolio_id"] = "Zürich \N{BANK}"
+    request["scenarios"] = {
+        "as_text": {"options": {"fx_buffer_pct": "0.010", "target_method": "SOLVER"}},
+        "as_numbers": {"options": {"fx_buffer_pct": 0.5, "enable_tax_awareness": 1}},
+    }
+    body = (
+        json.dumps(request, ensure_ascii=False)
+        .encode()
+        .replace(b"0.5}", b"0.50}")
+        .replace(b": 1}", b": 1.0}")
+    )
+    alone = (await flow.simulate()).run
+    batch = json.loads(await flow.flow.analyze(body, correlation_id="corr-2"))
+    ids = [result["rebalance_run_id"] for result in batch["results"].values()]
+
+    assert len(ids) == 2
+    for run_id in (alone.rebalance_run_id, *ids):
+        run = await flow.store.dpm_runs.get(DEFAULT_TENANT, run_id)
+        asked = await flow.store.dpm_runs.get_request(DEFAULT_TENANT, run.request_id)
+        assert recompute(flow.readers, run, asked) == run.result
 
 
 async def test_a_taken_run_id_is_drawn_again(flow, monkeypatch):

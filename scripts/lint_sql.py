@@ -1,0 +1,204 @@
+"""Lints the SQL: squawk and house rules on what PostgreSQL gets, a trial run on what SQLite gets.
+
+One line per finding, `file:line: message`, and exit code 1; one line and exit code 0 when there is none.
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from pglast import ast, parse_sql
+from pglast.enums import AlterTableType
+from pglast.parser import ParseError
+
+from service.cli.migrate import apply
+from service.storage.queries import MIGRATIONS_DIR, ROOT, SQL_DIR, Query, load
+from service.storage.schema import SchemaRefused
+
+PG_VERSION = "17.0"
+# Rules of squawk that are left out, each with its reason; none so far.
+SQUAWK_EXCLUDED: dict[str, str] = {}
+
+TIMEOUTS = ("lock_timeout", "statement_timeout")
+NOT_IN_TRANSACTION = re.compile(r"^--\s*transactional:\s*false\s*$", re.MULTILINE)
+LEADING = re.compile(r"(?:\s|--[^\n]*\n|/\*.*?\*/)*", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    path: Path
+    line: int
+    message: str
+
+    def __str__(self) -> str:
+        return f"{shown(self.path)}:{self.line}: {self.message}"
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    node: ast.Node
+    line: int
+
+
+def main() -> int:
+    migrations = sorted((MIGRATIONS_DIR / "postgres").glob("*.sql"))
+    findings = [
+        *squawk(migrations),
+        *check_migrations(migrations),
+        *check_postgres_queries(),
+        *check_sqlite_queries(),
+    ]
+    for finding in findings:
+        print(finding)
+    if not findings:
+        print("SQL: no findings")
+    return 1 if findings else 0
+
+
+def squawk(migrations: list[Path]) -> Iterator[str]:
+    """What squawk says, in its own words, which have the same form as ours."""
+    in_transaction = [path for path in migrations if is_transactional(path)]
+    alone = [path for path in migrations if not is_transactional(path)]
+    for paths, options in ((in_transaction, ["--assume-in-transaction"]), (alone, [])):
+        if not paths:
+            continue
+        excluded = [f"--exclude={rule}" for rule in SQUAWK_EXCLUDED]
+        done = subprocess.run(
+            [
+                str(Path(sys.executable).with_name("squawk")),
+                "--reporter=gcc",
+                f"--pg-version={PG_VERSION}",
+                *options,
+                *excluded,
+                *map(shown, paths),
+            ],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        yield from done.stdout.splitlines()
+        if done.returncode and not done.stdout.strip():
+            yield f"{shown(paths[0])}:1: squawk gave up: {done.stderr.strip()}"
+
+
+def check_migrations(migrations: list[Path]) -> Iterator[Finding]:
+    created_earlier: set[str] = set()
+    for path in migrations:
+        try:
+            statements = statements_of(path.read_text(encoding="utf-8"))
+        except ParseError as error:
+            yield unparsed(path, path.read_text(encoding="utf-8"), error)
+            continue
+        yield from check_timeouts(path, statements)
+        for statement in statements:
+            yield from check_statement(path, statement, created_earlier)
+        created_earlier |= {
+            statement.node.relation.relname
+            for statement in statements
+            if isinstance(statement.node, ast.CreateStmt)
+        }
+
+
+def check_timeouts(path: Path, statements: list[Statement]) -> Iterator[Finding]:
+    """Both time-outs come before any work, or a waiting lock holds up every reader behind it."""
+    transactional = is_transactional(path)
+    missing = set(TIMEOUTS)
+    for statement in statements:
+        node = statement.node
+        if not isinstance(node, ast.VariableSetStmt):
+            break
+        if node.name in missing:
+            missing.discard(node.name)
+            if bool(node.is_local) != transactional:
+                wanted = "SET LOCAL" if transactional else "SET"
+                yield Finding(path, statement.line, f"{node.name} is not set with {wanted}")
+    for name in TIMEOUTS:
+        if name in missing:
+            yield Finding(path, 1, f"{name} is not set before the first statement")
+
+
+def check_statement(path: Path, statement: Statement, created_earlier: set[str]) -> Iterator[Finding]:
+    node = statement.node
+    match node:
+        case ast.AlterTableStmt():
+            # A constraint may be dropped: a wider one in its place has no other way in.
+            if any(command.subtype == AlterTableType.AT_DropColumn for command in node.cmds):
+                yield Finding(path, statement.line, "a column is dropped")
+        case ast.IndexStmt():
+            if not node.concurrent and node.relation.relname in created_earlier:
+                message = f"index {node.idxname} locks {node.relation.relname}: build it CONCURRENTLY"
+                yield Finding(path, statement.line, message)
+        case _:
+            if type(node).__name__.startswith("Drop"):
+                yield Finding(path, statement.line, "something is dropped")
+
+
+def check_postgres_queries() -> Iterator[Finding]:
+    for path, line, query in queries_of("postgres"):
+        try:
+            count = len(parse_sql(query.text))
+        except ParseError as error:
+            yield Finding(path, line, f"{query.name} does not parse: {error.args[0]}")
+            continue
+        if count != 1:
+            yield Finding(path, line, f"{query.name} is {count} statements")
+
+
+def check_sqlite_queries() -> Iterator[Finding]:
+    with TemporaryDirectory() as folder:
+        database = Path(folder) / "lint.db"
+        try:
+            apply(database)
+        except SchemaRefused as refusal:
+            yield Finding(MIGRATIONS_DIR / "sqlite", 1, str(refusal))
+            return
+        with closing(sqlite3.connect(database)) as conn:
+            for path, line, query in queries_of("sqlite"):
+                try:
+                    conn.execute(f"EXPLAIN {query.text}", dict.fromkeys(query.params)).fetchall()
+                except sqlite3.Error as error:
+                    yield Finding(path, line, f"{query.name} cannot be run: {error}")
+
+
+def queries_of(dialect: str) -> Iterator[tuple[Path, int, Query]]:
+    for path in sorted((SQL_DIR / dialect).glob("*.sql")):
+        lines = path.read_text(encoding="utf-8").splitlines()
+        for name, query in load(dialect, path.stem).items():
+            yield path, lines.index(f"-- name: {name}") + 1, query
+
+
+def statements_of(source: str) -> list[Statement]:
+    return [
+        Statement(raw.stmt, line_at(source, LEADING.match(source, raw.stmt_location).end()))  # type: ignore[union-attr]
+        for raw in parse_sql(source)
+    ]
+
+
+def unparsed(path: Path, source: str, error: ParseError) -> Finding:
+    offset = error.location if isinstance(error.location, int) else 0
+    return Finding(path, line_at(source, offset), f"does not parse: {error.args[0]}")
+
+
+def line_at(source: str, offset: int) -> int:
+    return source.count("\n", 0, offset) + 1
+
+
+def is_transactional(path: Path) -> bool:
+    return NOT_IN_TRANSACTION.search(path.read_text(encoding="utf-8")) is None
+
+
+def shown(path: Path) -> str:
+    return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
