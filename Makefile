@@ -8,7 +8,7 @@ RUFF_RULES := E,F,W,I,UP,B,SIM,RUF
 LINE_LENGTH := 110
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test test-fast test-faults check format bench migrate lock image
+.PHONY: help setup demo run test test-fast test-faults check format bench migrate freeze lock image
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +52,9 @@ bench: setup ## Measure the figures the README quotes
 
 migrate: setup ## Bring the database of `make run` up to date
 	$(BIN)/python -m service migrate apply --sqlite-path $(DATA)/lotus-manage.db
+
+freeze: ## Write down the digests of the migrations, once they are final
+	cd migrations && sha256sum */*.sql > RELEASED.sha256
 
 lock: ## Resolve the dependencies anew and write both lock files
 	$(PYTHON) -m venv $(VENV)-lock

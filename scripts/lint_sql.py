@@ -26,9 +26,11 @@ from service.storage.schema import SchemaRefused
 PG_VERSION = "17.0"
 # Rules of squawk that are left out, each with its reason; none so far.
 SQUAWK_EXCLUDED: dict[str, str] = {}
+SQUAWK_LINE = re.compile(r"^(?P<path>[^:\n]+):(?P<line>\d+):\d+: \w+: (?P<message>.+)$", re.MULTILINE)
 
 TIMEOUTS = ("lock_timeout", "statement_timeout")
-NOT_IN_TRANSACTION = re.compile(r"^--\s*transactional:\s*false\s*$", re.MULTILINE)
+# The runner reads its directives from the comments a file begins with, and from nowhere else.
+NOT_IN_TRANSACTION = re.compile(r"^\s*--\s*transactional\s*:\s*(?!true\s*$)", re.MULTILINE | re.IGNORECASE)
 LEADING = re.compile(r"(?:\s|--[^\n]*\n|/\*.*?\*/)*", re.DOTALL)
 
 
@@ -63,8 +65,7 @@ def main() -> int:
     return 1 if findings else 0
 
 
-def squawk(migrations: list[Path]) -> Iterator[str]:
-    """What squawk says, in its own words, which have the same form as ours."""
+def squawk(migrations: list[Path]) -> Iterator[Finding]:
     in_transaction = [path for path in migrations if is_transactional(path)]
     alone = [path for path in migrations if not is_transactional(path)]
     for paths, options in ((in_transaction, ["--assume-in-transaction"]), (alone, [])):
@@ -85,18 +86,26 @@ def squawk(migrations: list[Path]) -> Iterator[str]:
             text=True,
             check=False,
         )
-        yield from done.stdout.splitlines()
-        if done.returncode and not done.stdout.strip():
-            yield f"{shown(paths[0])}:1: squawk gave up: {done.stderr.strip()}"
+        found = [squawk_finding(match) for match in SQUAWK_LINE.finditer(done.stdout)]
+        yield from found
+        if done.returncode and not found:
+            yield Finding(paths[0], 1, f"squawk gave up: {done.stdout}{done.stderr}".strip())
+
+
+def squawk_finding(match: re.Match[str]) -> Finding:
+    # Its lines count from 0.
+    return Finding(ROOT / match["path"], int(match["line"]) + 1, match["message"])
 
 
 def check_migrations(migrations: list[Path]) -> Iterator[Finding]:
     created_earlier: set[str] = set()
     for path in migrations:
+        source = path.read_text(encoding="utf-8")
         try:
-            statements = statements_of(path.read_text(encoding="utf-8"))
+            statements = statements_of(source)
         except ParseError as error:
-            yield unparsed(path, path.read_text(encoding="utf-8"), error)
+            message, offset = error.args
+            yield Finding(path, line_at(source, offset), f"does not parse: {message}")
             continue
         yield from check_timeouts(path, statements)
         for statement in statements:
@@ -178,14 +187,15 @@ def queries_of(dialect: str) -> Iterator[tuple[Path, int, Query]]:
 
 def statements_of(source: str) -> list[Statement]:
     return [
-        Statement(raw.stmt, line_at(source, LEADING.match(source, raw.stmt_location).end()))  # type: ignore[union-attr]
-        for raw in parse_sql(source)
+        Statement(raw.stmt, line_at(source, start_of(source, raw.stmt_location))) for raw in parse_sql(source)
     ]
 
 
-def unparsed(path: Path, source: str, error: ParseError) -> Finding:
-    offset = error.location if isinstance(error.location, int) else 0
-    return Finding(path, line_at(source, offset), f"does not parse: {error.args[0]}")
+def start_of(source: str, offset: int) -> int:
+    """Where a statement's own text begins, past the comments that come with it."""
+    leading = LEADING.match(source, offset)
+    assert leading is not None, "the pattern matches the empty text too"
+    return leading.end()
 
 
 def line_at(source: str, offset: int) -> int:
@@ -193,7 +203,8 @@ def line_at(source: str, offset: int) -> int:
 
 
 def is_transactional(path: Path) -> bool:
-    return NOT_IN_TRANSACTION.search(path.read_text(encoding="utf-8")) is None
+    source = path.read_text(encoding="utf-8")
+    return NOT_IN_TRANSACTION.search(source[: start_of(source, 0)]) is None
 
 
 def shown(path: Path) -> str:

@@ -63,8 +63,7 @@ CREATE TABLE dpm_run_idempotency (
         CHECK (family IN ('DPM_SIMULATE'))
 );
 
--- Finds the key that stands for a run, as the foreign key asks whenever a run is written or removed; without
--- it, each run written would read the whole table.
+-- Finds the key that stands for a run, as the foreign key asks whenever a run is removed.
 CREATE INDEX dpm_run_idempotency_by_run
     ON dpm_run_idempotency (tenant_id, rebalance_run_id);
 

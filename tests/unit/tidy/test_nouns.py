@@ -1,0 +1,60 @@
+"""One noun, one file name, in every room that is cut by noun."""
+
+import pytest
+
+from service.storage.queries import SQL_DIR
+from tests.conftest import ROOT
+
+SERVICE = ROOT / "service"
+NOUNS = {"dpm_runs", "idempotency", "lineage"}
+# Edges are read through the store only: nothing serves them yet.
+SERVED = {"dpm_runs", "idempotency"}
+
+SQL = {"migrations": "the books of the migration runner, in both dialects"}
+ADAPTERS = {
+    "memory": {
+        "__init__": "makes the folder a package",
+        "state": "the tables the nouns share",
+        "store": "puts the nouns together",
+    },
+    "sqlite": {
+        "__init__": "makes the folder a package",
+        "connection": "one connection and its thread; where transactions begin",
+        "database": "the connections of one file",
+        "statements": "runs a named query",
+        "store": "puts the nouns together",
+        "writer": "shares a commit among the acts that wait",
+    },
+}
+
+
+def stems_in(folder):
+    return {path.stem for path in folder.iterdir() if path.is_file()}
+
+
+def folders_in(folder):
+    return {path.name for path in folder.iterdir() if path.is_dir() and path.name != "__pycache__"}
+
+
+@pytest.mark.parametrize("adapter", sorted(ADAPTERS))
+def test_an_adapter_holds_each_noun_and_what_is_named_here(adapter):
+    assert stems_in(SERVICE / "storage" / adapter) == NOUNS | ADAPTERS[adapter].keys()
+
+
+@pytest.mark.parametrize("dialect", ["postgres", "sqlite"])
+def test_a_dialect_holds_each_noun_and_what_is_named_here(dialect):
+    assert stems_in(SQL_DIR / dialect) == NOUNS | SQL.keys()
+
+
+def test_no_adapter_and_no_dialect_stands_outside_these_rules():
+    assert folders_in(SERVICE / "storage") == ADAPTERS.keys()
+    assert {path.name for path in SQL_DIR.iterdir()} == {"postgres", "sqlite"}
+
+
+def test_each_noun_has_its_values():
+    assert stems_in(SERVICE / "domains") >= NOUNS
+
+
+@pytest.mark.parametrize("room", ["flows", "web/handlers"])
+def test_each_noun_that_is_served_has_its_flow_and_its_handlers(room):
+    assert stems_in(SERVICE / room) >= SERVED

@@ -1,0 +1,118 @@
+"""Both dialects say the same, in files of SQL and nowhere else."""
+
+import ast
+import re
+
+import pytest
+
+from service.storage.queries import HEADER, SQL_DIR, load
+from tests.conftest import ROOT
+
+DIALECTS = ("postgres", "sqlite")
+FILES = sorted(path.stem for path in (SQL_DIR / "sqlite").iterdir())
+EACH_FILE = [(dialect, path.stem) for dialect in DIALECTS for path in sorted((SQL_DIR / dialect).iterdir())]
+
+# A sentence may go on over several comment lines.
+SENTENCE = re.compile(r"-- [A-Z][^\n]*(?:\n-- [^\n]+)*\.(?=\n[^-])")
+EVERY_COLUMN = re.compile(
+    r"\b(?:select|returning|distinct|all)\s+(?:\w+\.)?\*|,\s*(?:\w+\.)?\*", re.IGNORECASE
+)
+QUERY = re.compile(
+    r"\s*(?:select\s|insert\s+(?:or\s+\w+\s+)?into\s|replace\s+into\s|update\s+\S+\s+set\s|delete\s+from\s"
+    r"|with\s+(?:recursive\s+)?\w+\s.*\bas\s*\(|with\s+\w+\s+as\s*\("
+    r"|(?:create|alter|drop)\s+(?:\w+\s+)?(?:table|index|view|trigger|function|type)\s)",
+    re.IGNORECASE | re.DOTALL,
+)
+CONTROL = re.compile(r"\s*(?:PRAGMA|BEGIN|COMMIT|ROLLBACK|SAVEPOINT|RELEASE)\b")
+CONTROL_ALLOWED = {
+    "service/cli/forward_only.py": "runs a migration and its mark in one transaction",
+    "service/cli/migrate.py": "looks at a file without being able to change it",
+    "service/storage/sqlite/connection.py": "sets up connections and is where transactions begin and end",
+}
+
+
+def text_of(dialect, file):
+    return (SQL_DIR / dialect / f"{file}.sql").read_text(encoding="utf-8")
+
+
+def texts_in_code(source):
+    """Every string of a module that is not a docstring, with its line."""
+    tree = ast.parse(source)
+    docstrings = {
+        id(node.body[0].value)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+        and node.body
+        and isinstance(node.body[0], ast.Expr)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings:
+            yield node.lineno, node.value
+
+
+def found_in_code(pattern, allowed=()):
+    return [
+        f"{name}:{line}"
+        for path in sorted((ROOT / "service").rglob("*.py"))
+        if (name := path.relative_to(ROOT).as_posix()) not in allowed
+        for line, text in texts_in_code(path.read_text(encoding="utf-8"))
+        if pattern.match(text)
+    ]
+
+
+def test_dialects_hold_the_same_files():
+    assert sorted(path.stem for path in (SQL_DIR / "postgres").iterdir()) == FILES
+    assert {path.suffix for path in SQL_DIR.glob("*/*")} == {".sql"}
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_dialects_agree_on_names_and_parameters(file):
+    of_postgres, of_sqlite = (
+        {name: set(query.params) for name, query in load(dialect, file).items()} for dialect in DIALECTS
+    )
+
+    assert of_postgres == of_sqlite
+
+
+@pytest.mark.parametrize(("dialect", "file"), EACH_FILE)
+def test_each_query_has_its_sentence(dialect, file):
+    _, *parts = HEADER.split(text_of(dialect, file))
+
+    assert parts
+    for name, body in zip(parts[::2], parts[1::2], strict=True):
+        assert SENTENCE.match(body.lstrip("\n")), f"{name} has no sentence"
+
+
+@pytest.mark.parametrize(("dialect", "file"), EACH_FILE)
+def test_each_query_names_its_columns(dialect, file):
+    assert not EVERY_COLUMN.search(text_of(dialect, file))
+
+
+def test_no_query_is_written_in_code():
+    assert not found_in_code(QUERY)
+
+
+def test_transactions_and_pragmas_are_spelled_in_named_places():
+    assert not found_in_code(CONTROL, CONTROL_ALLOWED)
+    assert all((ROOT / name).is_file() for name in CONTROL_ALLOWED)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SELECT 1",
+        "insert or ignore into runs VALUES (1)",
+        "UPDATE runs SET a = 1",
+        "\n  DELETE FROM runs",
+        "WITH newest AS (SELECT 1) SELECT 2",
+        "WITH RECURSIVE trail (id) AS (SELECT 1) SELECT 2",
+        "CREATE UNIQUE INDEX a ON b (c)",
+    ],
+)
+def test_a_query_in_code_would_be_seen(text):
+    assert QUERY.match(text)
+
+
+@pytest.mark.parametrize("text", ["SELECT *", "SELECT DISTINCT *", "RETURNING *", "SELECT a, run.*"])
+def test_a_star_would_be_seen(text):
+    assert EVERY_COLUMN.search(text)
