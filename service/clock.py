@@ -7,7 +7,6 @@ import time
 from datetime import UTC, datetime
 from typing import Protocol
 
-
 CHANCE_BYTES = 8
 DRAWS_AT_ONCE = 64
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import logging
 import sys
 import threading
@@ -14,6 +15,8 @@ import structlog
 
 # Lines that come closer together than this share one write; a reader sees them that much later at most.
 WRITE_PAUSE_SECONDS = 0.05
+# A reader that is this far behind has stopped reading; what comes after is lost, and the service goes on.
+LINES_WAITING_MAX = 100_000
 
 
 class LineWriter:
@@ -31,6 +34,8 @@ class LineWriter:
 
     def write(self, line: bytes) -> None:
         with self._lock:
+            if len(self._lines) >= LINES_WAITING_MAX:
+                return
             self._lines.append(line)
             first = len(self._lines) == 1
         if first:
@@ -45,8 +50,10 @@ class LineWriter:
         with self._lock:
             lines, self._lines = self._lines, []
         if lines:
-            self._stream.write(b"".join(lines))
-            self._stream.flush()
+            # Nobody can be told that the place for telling is gone.
+            with contextlib.suppress(OSError, ValueError):
+                self._stream.write(b"".join(lines))
+                self._stream.flush()
 
     def _write_on(self) -> None:
         while True:

@@ -1,6 +1,7 @@
 """Canonical JSON text of a value and the digest of that text.
 
-Source: section 9 of the HTTP contract: keys sorted at every level, no blanks, ASCII escapes, decimals as text.
+Source: section 9 of the HTTP contract: keys sorted at every level, no blanks, ASCII escapes.
+Decimals are text.
 """
 
 from __future__ import annotations
