@@ -37,6 +37,10 @@ class Malformed(ServiceError):
     """The request cannot be taken as it is, whatever is stored."""
 
 
+class Unreadable(Malformed):
+    """What was sent does not reach us whole."""
+
+
 class TooLarge(Malformed):
     """The request is larger than we read."""
 
@@ -80,6 +84,11 @@ class RequestInvalid(Malformed):
 class JsonTooDeep(Malformed):
     code = "JSON_TOO_DEEP"
     message = "JSON_TOO_DEEP: the body nests deeper than {levels_max} levels"
+
+
+class BodyUnreadable(Unreadable):
+    code = "REQUEST_BODY_UNREADABLE"
+    message = "REQUEST_BODY_UNREADABLE: the body ends early or is not encoded as it says"
 
 
 class BodyTooLarge(TooLarge):

@@ -18,6 +18,7 @@ from service.cli import migrate
 from service.errors import StoreUnavailable
 from service.settings import Settings, SettingsInvalid, StoreBackend
 from service.storage.schema import SchemaRefused
+from service.web.listening import listen
 
 # What a wrong configuration exits with, so that a supervisor does not restart it for ever.
 EXIT_REFUSED = 3
@@ -63,15 +64,14 @@ async def _serve(chosen: Settings, host: str, port: int) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     async with wiring.assemble(chosen) as running:
-        runner = web.AppRunner(running.app, access_log=None, shutdown_timeout=chosen.stop_seconds_max)
+        runner = web.AppRunner(running.app, shutdown_timeout=chosen.stop_seconds_max)
         await runner.setup()
         try:
-            site = web.TCPSite(runner, host, port, reuse_port=False)
-            await site.start()
+            listener = await listen(runner, host, port)
             logger.info(
                 "listening",
                 host=host,
-                port=runner.addresses[0][1],
+                port=listener.sockets[0].getsockname()[1],
                 store=chosen.store_backend.value,
                 seconds=round(time.perf_counter() - started, 3),
             )
@@ -80,6 +80,7 @@ async def _serve(chosen: Settings, host: str, port: int) -> None:
             await stop.wait()
             logger.info("stopping")
             running.health.stop()
+            listener.close()
             warming.cancel()
         finally:
             await runner.cleanup()

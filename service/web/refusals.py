@@ -13,12 +13,14 @@ from aiohttp.typedefs import Handler
 
 from service.errors import (
     BodyTooLarge,
+    BodyUnreadable,
     Conflict,
     Malformed,
     NotFound,
     ServiceError,
     TooLarge,
     Unavailable,
+    Unreadable,
     WrongMediaType,
 )
 
@@ -27,6 +29,7 @@ logger = structlog.get_logger()
 # Families meet HTTP here and nowhere else; the nearest family in a refusal's ancestry decides.
 STATUS_OF: Mapping[type[ServiceError], HTTPStatus] = {
     Malformed: HTTPStatus.UNPROCESSABLE_ENTITY,
+    Unreadable: HTTPStatus.BAD_REQUEST,
     TooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     WrongMediaType: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     NotFound: HTTPStatus.NOT_FOUND,
@@ -56,7 +59,7 @@ def status_of(kind: type[ServiceError]) -> HTTPStatus:
 
 
 def problem(
-    request: web.Request,
+    request: web.BaseRequest,
     status: HTTPStatus,
     *,
     code: str,
@@ -94,6 +97,8 @@ async def refusals(request: web.Request, handler: Handler) -> web.StreamResponse
         return refusal(request, error)
     except web.HTTPRequestEntityTooLarge:
         return refusal(request, BodyTooLarge(bytes_max=request.app[BODY_BYTES_MAX]))
+    except web.RequestPayloadError:
+        return refusal(request, BodyUnreadable())
     except web.HTTPNotFound:
         return problem(request, HTTPStatus.NOT_FOUND, code="NOT_FOUND", detail="Not Found")
     except web.HTTPMethodNotAllowed as error:

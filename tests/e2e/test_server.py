@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -63,6 +64,42 @@ def test_logs_tell_the_route_and_never_the_payload(start, demo_body):
     assert logged["correlation_id"].startswith("corr_")
     assert logged["duration_ms"] > 0
     assert b"pf_demo_balanced_sgd" not in b"".join(server.lines)
+
+
+@pytest.mark.parametrize("variables", ["IN_MEMORY"], indirect=True)
+@pytest.mark.parametrize(
+    ("sent", "status", "code"),
+    [
+        (b"GARBAGE\r\n\r\n", 400, "HTTP_UNREADABLE"),
+        (b"GET /\xff HTTP/1.1\r\nHost: x\r\n\r\n", 400, "HTTP_UNREADABLE"),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nLong: " + b"a" * 20_000 + b"\r\n\r\n", 400, "HTTP_UNREADABLE"),
+        (b"POST %s\r\nContent-Encoding: br\r\nContent-Length: 2\r\n\r\n{}", 400, "HTTP_UNREADABLE"),
+        (b"POST %s\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nabc\r\n", 400, "HTTP_UNREADABLE"),
+        (
+            b"POST %s\r\nContent-Encoding: gzip\r\nContent-Length: 10\r\n\r\n0123456789",
+            400,
+            "REQUEST_BODY_UNREADABLE",
+        ),
+    ],
+)
+def test_what_is_hardly_http_is_refused_like_everything_else(start, sent, status, code):
+    target = b"/rebalance/simulate HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nConnection: close"
+
+    head, body = exchange(start().port, sent.replace(b"%s", target))
+
+    assert int(head.split()[1]) == status
+    assert b"application/problem+json" in head
+    assert json.loads(body)["code"] == code
+
+
+def exchange(port: int, sent: bytes) -> tuple[bytes, bytes]:
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as line:
+        line.sendall(sent)
+        received = b""
+        while chunk := line.recv(65536):
+            received += chunk
+    head, _, body = received.partition(b"\r\n\r\n")
+    return head, body
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,430 @@
+"""What admitting and finding runs promises, whatever the backend."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from service.domains.dpm_runs import DEFAULT_TENANT, Admitted, BatchAdmission, mapping_of, use_of
+from service.domains.idempotency import KeyFamily
+from service.errors import IdempotencyKeyConflict, RunExists, RunNotFound, StoreUnavailable
+from tests.integration.contract.builders import (
+    AT,
+    ODD_BYTES,
+    a_batch,
+    a_run,
+    an_admission,
+    an_id,
+    with_run_id,
+)
+
+OTHER_HASH = "sha256:" + "c" * 64
+
+
+async def key_of(store, run):
+    return await store.idempotency.find(run.tenant_id, KeyFamily.DPM_SIMULATE, run.idempotency_key)
+
+
+async def history_of(store, run):
+    return await store.idempotency.list_history(run.tenant_id, KeyFamily.DPM_SIMULATE, run.idempotency_key)
+
+
+async def assert_absent(store, run):
+    """Neither the run nor its request nor an edge of it is there."""
+    with pytest.raises(RunNotFound):
+        await store.dpm_runs.get(run.tenant_id, run.rebalance_run_id)
+    with pytest.raises(RunNotFound):
+        await store.dpm_runs.get_newest_by_correlation(run.tenant_id, run.correlation_id)
+    with pytest.raises(RunNotFound):
+        await store.dpm_runs.get_request(run.tenant_id, run.request_id)
+    assert await store.lineage.list_edges(run.tenant_id, run.rebalance_run_id) == ()
+    assert await store.lineage.list_edges(run.tenant_id, run.correlation_id) == ()
+    assert run.rebalance_run_id not in [use.rebalance_run_id for use in await history_of(store, run)]
+
+
+async def test_an_admitted_run_is_given_back_as_it_was(store):
+    admission = an_admission()
+
+    answer = await store.dpm_runs.admit(admission)
+
+    run = admission.run
+    assert answer == Admitted(run, replayed=False)
+    assert await store.dpm_runs.get(run.tenant_id, run.rebalance_run_id) == run
+    assert await store.dpm_runs.get_newest_by_correlation(run.tenant_id, run.correlation_id) == run
+    assert await key_of(store, run) == mapping_of(run)
+    assert await history_of(store, run) == (use_of(run),)
+
+
+async def test_a_request_is_given_back_as_it_was_asked(store):
+    admission, batch = an_admission(body=ODD_BYTES), a_batch("base")
+    await store.dpm_runs.admit(admission)
+    await store.dpm_runs.admit_batch(batch)
+
+    found = await store.dpm_runs.get_request(DEFAULT_TENANT, admission.run.request_id)
+    found_batch = await store.dpm_runs.get_request(DEFAULT_TENANT, batch.request.request_id)
+
+    assert found == admission.request
+    assert found.body == ODD_BYTES
+    assert found_batch == batch.request
+
+
+async def test_bytes_and_names_beyond_ascii_come_back_unchanged(store):
+    admission = an_admission(
+        result=ODD_BYTES,
+        body=ODD_BYTES,
+        correlation_id="corr · Zürich 日本",
+        idempotency_key="key · \N{BANK}",
+        portfolio_id="Größe'; --",
+        tenant_id="Genève",
+    )
+    await store.dpm_runs.admit(admission)
+
+    found = await store.dpm_runs.get_newest_by_correlation("Genève", "corr · Zürich 日本")
+
+    assert found == admission.run
+    assert found.result == ODD_BYTES
+    assert await key_of(store, found) == mapping_of(found)
+
+
+@pytest.mark.parametrize("result", [b"", b'{"a":"\\u0000"}', b"{}" * 500_000], ids=["none", "nul", "large"])
+async def test_a_result_of_any_size_comes_back_unchanged(store, result):
+    admission = an_admission(result=result)
+    await store.dpm_runs.admit(admission)
+
+    found = await store.dpm_runs.get(DEFAULT_TENANT, admission.run.rebalance_run_id)
+
+    assert found.result == result
+
+
+async def test_the_last_microsecond_of_an_instant_is_kept(store):
+    admission = an_admission(created_at=AT.replace(microsecond=1))
+    await store.dpm_runs.admit(admission)
+
+    found = await store.dpm_runs.get(DEFAULT_TENANT, admission.run.rebalance_run_id)
+
+    assert found.created_at == AT + timedelta(microseconds=1)
+
+
+async def test_a_repeated_request_is_answered_with_the_first_run_and_writes_nothing(store):
+    first = an_admission(result=ODD_BYTES)
+    again = an_admission(created_at=AT + timedelta(hours=1))
+    await store.dpm_runs.admit(first)
+
+    answer = await store.dpm_runs.admit(again)
+
+    assert answer == Admitted(first.run, replayed=True)
+    assert answer.run.result == ODD_BYTES
+    await assert_absent(store, again.run)
+    assert await key_of(store, first.run) == mapping_of(first.run)
+    assert await history_of(store, first.run) == (use_of(first.run),)
+    assert len(await store.lineage.list_edges(DEFAULT_TENANT, "key-1")) == 1
+
+
+async def test_a_key_used_for_another_request_is_a_conflict_and_writes_nothing(store):
+    first, other = an_admission(), an_admission(request_hash=OTHER_HASH)
+    await store.dpm_runs.admit(first)
+
+    with pytest.raises(IdempotencyKeyConflict):
+        await store.dpm_runs.admit(other)
+
+    await assert_absent(store, other.run)
+    assert await key_of(store, first.run) == mapping_of(first.run)
+    assert await history_of(store, first.run) == (use_of(first.run),)
+
+
+async def test_without_replay_the_key_moves_and_its_history_grows(store):
+    first = an_admission()
+    second = an_admission(replay=False, request_hash=OTHER_HASH, created_at=AT + timedelta(seconds=1))
+    await store.dpm_runs.admit(first)
+
+    answer = await store.dpm_runs.admit(second)
+
+    assert answer == Admitted(second.run, replayed=False)
+    assert await key_of(store, second.run) == mapping_of(second.run)
+    assert await history_of(store, second.run) == (use_of(first.run), use_of(second.run))
+    assert await store.dpm_runs.get(DEFAULT_TENANT, first.run.rebalance_run_id) == first.run
+
+
+async def test_after_a_key_moved_its_newest_run_is_replayed(store):
+    first, moved = an_admission(), an_admission(replay=False, request_hash=OTHER_HASH)
+    await store.dpm_runs.admit(first)
+    await store.dpm_runs.admit(moved)
+
+    answer = await store.dpm_runs.admit(an_admission(request_hash=OTHER_HASH))
+
+    assert answer == Admitted(moved.run, replayed=True)
+    with pytest.raises(IdempotencyKeyConflict):
+        await store.dpm_runs.admit(an_admission(request_hash=first.run.request_hash))
+
+
+async def test_without_replay_the_same_request_is_recorded_again(store):
+    asked = [an_admission(replay=False) for _ in range(3)]
+
+    answers = [await store.dpm_runs.admit(admission) for admission in asked]
+
+    assert answers == [Admitted(admission.run, replayed=False) for admission in asked]
+    assert await history_of(store, asked[0].run) == tuple(use_of(admission.run) for admission in asked)
+
+
+@pytest.mark.parametrize("newest_first", [True, False])
+async def test_a_shared_correlation_id_finds_the_run_created_last(store, newest_first):
+    older = an_admission(correlation_id="corr", idempotency_key="k1", created_at=AT)
+    newer = an_admission(
+        correlation_id="corr", idempotency_key="k2", created_at=AT + timedelta(microseconds=1)
+    )
+    for admission in (newer, older) if newest_first else (older, newer):
+        await store.dpm_runs.admit(admission)
+
+    found = await store.dpm_runs.get_newest_by_correlation(DEFAULT_TENANT, "corr")
+
+    assert found == newer.run
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+async def test_runs_of_one_instant_are_told_apart_by_their_ids(store, order):
+    both = [an_admission(correlation_id="corr", idempotency_key=key) for key in ("k1", "k2")]
+    for position in order:
+        await store.dpm_runs.admit(both[position])
+
+    found = await store.dpm_runs.get_newest_by_correlation(DEFAULT_TENANT, "corr")
+
+    assert found == max((admission.run for admission in both), key=lambda run: run.rebalance_run_id)
+
+
+@pytest.mark.parametrize("replay", [True, False])
+async def test_a_taken_run_id_refuses_the_whole_act_and_leaves_the_key_free(store, replay):
+    taken = an_admission()
+    await store.dpm_runs.admit(taken)
+    clash = an_admission(
+        replay=replay,
+        rebalance_run_id=taken.run.rebalance_run_id,
+        request_id=an_id("request"),
+        correlation_id="corr-2",
+        idempotency_key="key-2",
+    )
+
+    with pytest.raises(RunExists):
+        await store.dpm_runs.admit(clash)
+
+    with pytest.raises(RunNotFound):
+        await store.dpm_runs.get_request(DEFAULT_TENANT, clash.run.request_id)
+    assert await store.lineage.list_edges(DEFAULT_TENANT, "corr-2") == ()
+    assert await store.lineage.list_edges(DEFAULT_TENANT, "key-2") == ()
+    assert await key_of(store, clash.run) is None
+    assert await history_of(store, clash.run) == ()
+    assert await store.dpm_runs.get(DEFAULT_TENANT, taken.run.rebalance_run_id) == taken.run
+    late = an_admission(idempotency_key="key-2")
+    assert await store.dpm_runs.admit(late) == Admitted(late.run, replayed=False)
+
+
+async def test_a_taken_run_id_does_not_move_a_key_that_stands_for_a_run(store):
+    taken, held = an_admission(idempotency_key="key-1"), an_admission(idempotency_key="key-2")
+    await store.dpm_runs.admit(taken)
+    await store.dpm_runs.admit(held)
+
+    with pytest.raises(RunExists):
+        await store.dpm_runs.admit(
+            an_admission(replay=False, rebalance_run_id=taken.run.rebalance_run_id, idempotency_key="key-2")
+        )
+
+    assert await key_of(store, held.run) == mapping_of(held.run)
+    assert await history_of(store, held.run) == (use_of(held.run),)
+
+
+async def test_a_taken_request_id_refuses_the_whole_act(store):
+    taken = an_admission()
+    await store.dpm_runs.admit(taken)
+    clash = an_admission(request_id=taken.run.request_id, idempotency_key="key-2")
+
+    with pytest.raises(RunExists):
+        await store.dpm_runs.admit(clash)
+
+    with pytest.raises(RunNotFound):
+        await store.dpm_runs.get(DEFAULT_TENANT, clash.run.rebalance_run_id)
+    assert await key_of(store, clash.run) is None
+    assert await store.dpm_runs.get_request(DEFAULT_TENANT, taken.run.request_id) == taken.request
+
+
+async def test_a_batch_is_kept_with_all_its_runs(store):
+    batch = a_batch("base", "rates up", "Ölpreis")
+
+    await store.dpm_runs.admit_batch(batch)
+
+    for run in batch.runs:
+        assert await store.dpm_runs.get(DEFAULT_TENANT, run.rebalance_run_id) == run
+        assert await store.dpm_runs.get_newest_by_correlation(DEFAULT_TENANT, run.correlation_id) == run
+        (edge,) = await store.lineage.list_edges(DEFAULT_TENANT, run.rebalance_run_id)
+        assert (edge.source_entity_id, edge.target_entity_id) == (run.correlation_id, run.rebalance_run_id)
+
+
+async def test_a_batch_without_runs_keeps_its_request(store):
+    batch = a_batch()
+
+    await store.dpm_runs.admit_batch(batch)
+
+    assert await store.dpm_runs.get_request(DEFAULT_TENANT, batch.request.request_id) == batch.request
+
+
+@pytest.mark.parametrize("position", [0, 1, 2])
+async def test_one_taken_run_id_refuses_the_whole_batch(store, position):
+    taken = an_admission()
+    await store.dpm_runs.admit(taken)
+    batch = with_run_id(a_batch("a", "b", "c"), position, taken.run.rebalance_run_id)
+
+    with pytest.raises(RunExists):
+        await store.dpm_runs.admit_batch(batch)
+
+    for run in batch.runs:
+        if run.rebalance_run_id != taken.run.rebalance_run_id:
+            await assert_batch_run_absent(store, run)
+        assert await store.lineage.list_edges(DEFAULT_TENANT, run.correlation_id) == ()
+    with pytest.raises(RunNotFound):
+        await store.dpm_runs.get_request(DEFAULT_TENANT, batch.request.request_id)
+    assert await store.dpm_runs.get(DEFAULT_TENANT, taken.run.rebalance_run_id) == taken.run
+
+
+async def assert_batch_run_absent(store, run):
+    with pytest.raises(RunNotFound):
+        await store.dpm_runs.get(run.tenant_id, run.rebalance_run_id)
+    with pytest.raises(RunNotFound):
+        await store.dpm_runs.get_newest_by_correlation(run.tenant_id, run.correlation_id)
+
+
+async def test_a_batch_that_draws_one_run_id_twice_is_refused_whole(store):
+    batch = a_batch("a", "b")
+    doubled = with_run_id(batch, 1, batch.runs[0].rebalance_run_id)
+
+    with pytest.raises(RunExists):
+        await store.dpm_runs.admit_batch(doubled)
+
+    await assert_batch_run_absent(store, batch.runs[0])
+    await store.dpm_runs.admit_batch(batch)
+    assert await store.dpm_runs.get(DEFAULT_TENANT, batch.runs[1].rebalance_run_id) == batch.runs[1]
+
+
+async def test_a_taken_batch_id_refuses_the_second_batch(store):
+    first, second = a_batch("a"), a_batch("a")
+    await store.dpm_runs.admit_batch(first)
+    runs = tuple(replace(run, request_id=first.request.request_id) for run in second.runs)
+
+    with pytest.raises(RunExists):
+        await store.dpm_runs.admit_batch(BatchAdmission(first.request, runs))
+
+    await assert_batch_run_absent(store, runs[0])
+
+
+async def test_callers_with_one_key_at_once_leave_one_run(store):
+    asked = [an_admission(created_at=AT + timedelta(microseconds=n)) for n in range(64)]
+
+    answers = await asyncio.gather(*(store.dpm_runs.admit(admission) for admission in asked))
+
+    (kept,) = (answer.run for answer in answers if not answer.replayed)
+    assert [answer.run for answer in answers] == [kept] * 64
+    assert await history_of(store, kept) == (use_of(kept),)
+    for admission in asked:
+        if admission.run != kept:
+            await assert_absent(store, admission.run)
+
+
+async def test_of_different_requests_with_one_key_at_once_one_is_admitted(store):
+    asked = [an_admission(request_hash=f"sha256:{n:064x}") for n in range(16)]
+
+    answers = await asyncio.gather(
+        *(store.dpm_runs.admit(admission) for admission in asked), return_exceptions=True
+    )
+
+    (admitted,) = (answer for answer in answers if isinstance(answer, Admitted))
+    assert not admitted.replayed
+    assert sum(isinstance(answer, IdempotencyKeyConflict) for answer in answers) == 15
+    assert await key_of(store, admitted.run) == mapping_of(admitted.run)
+    for admission in asked:
+        if admission.run != admitted.run:
+            await assert_absent(store, admission.run)
+
+
+async def test_batches_with_one_run_id_at_once_leave_one_batch(store):
+    run_id = an_id("rr")
+    asked = [with_run_id(a_batch("a", "b"), 1, run_id) for _ in range(8)]
+
+    answers = await asyncio.gather(
+        *(store.dpm_runs.admit_batch(batch) for batch in asked), return_exceptions=True
+    )
+
+    (kept,) = (batch for batch, answer in zip(asked, answers, strict=True) if answer is None)
+    assert sum(isinstance(answer, RunExists) for answer in answers) == 7
+    assert await store.dpm_runs.get(DEFAULT_TENANT, run_id) == kept.runs[1]
+
+
+async def test_an_unknown_run_is_not_found(store):
+    await store.dpm_runs.admit(an_admission())
+
+    for lookup in (
+        store.dpm_runs.get,
+        store.dpm_runs.get_newest_by_correlation,
+        store.dpm_runs.get_request,
+    ):
+        with pytest.raises(RunNotFound):
+            await lookup(DEFAULT_TENANT, "nowhere")
+
+
+async def test_a_run_is_not_found_by_another_tenant(store):
+    run = an_admission().run
+    await store.dpm_runs.admit(an_admission(rebalance_run_id=run.rebalance_run_id))
+
+    with pytest.raises(RunNotFound):
+        await store.dpm_runs.get("other", run.rebalance_run_id)
+    with pytest.raises(RunNotFound):
+        await store.dpm_runs.get_newest_by_correlation("other", run.correlation_id)
+    with pytest.raises(RunNotFound):
+        await store.dpm_runs.get_request("other", run.request_id)
+
+
+async def test_two_tenants_may_draw_the_same_ids(store):
+    ours = an_admission(tenant_id="ours")
+    theirs = an_admission(tenant_id="theirs", rebalance_run_id=ours.run.rebalance_run_id, result=ODD_BYTES)
+
+    answers = [await store.dpm_runs.admit(admission) for admission in (ours, theirs)]
+
+    assert answers == [Admitted(ours.run, replayed=False), Admitted(theirs.run, replayed=False)]
+    assert await store.dpm_runs.get("ours", ours.run.rebalance_run_id) == ours.run
+    assert await store.dpm_runs.get("theirs", ours.run.rebalance_run_id) == theirs.run
+
+
+async def test_an_open_store_passes_its_check(store):
+    await store.check()
+
+
+async def test_a_closed_store_refuses_every_call(store):
+    admission = an_admission()
+    await store.dpm_runs.admit(admission)
+
+    await store.close()
+
+    run = a_run()
+    for call in (
+        store.check(),
+        store.dpm_runs.admit(an_admission()),
+        store.dpm_runs.admit_batch(a_batch("a")),
+        store.dpm_runs.get(run.tenant_id, run.rebalance_run_id),
+        store.dpm_runs.get_newest_by_correlation(run.tenant_id, run.correlation_id),
+        store.dpm_runs.get_request(run.tenant_id, run.request_id),
+        store.idempotency.find(run.tenant_id, KeyFamily.DPM_SIMULATE, "key-1"),
+        store.idempotency.list_history(run.tenant_id, KeyFamily.DPM_SIMULATE, "key-1"),
+        store.lineage.list_edges(run.tenant_id, run.rebalance_run_id),
+    ):
+        with pytest.raises(StoreUnavailable):
+            await call
+
+
+async def test_acts_under_way_are_finished_before_the_store_is_closed(store):
+    asked = [an_admission(idempotency_key=f"key-{n}") for n in range(8)]
+    under_way = [asyncio.ensure_future(store.dpm_runs.admit(admission)) for admission in asked]
+    await asyncio.sleep(0)
+
+    await store.close()
+
+    answers = await asyncio.wait_for(asyncio.gather(*under_way), timeout=5)
+    assert answers == [Admitted(admission.run, replayed=False) for admission in asked]

@@ -1,0 +1,575 @@
+"""What only a file can get wrong: half-kept acts, locks, other writers, a foreign or broken file."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import threading
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, closing, contextmanager
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from service.cli import migrate
+from service.domains.dpm_runs import DEFAULT_TENANT, Admitted, mapping_of, use_of
+from service.domains.idempotency import KeyFamily
+from service.errors import IdempotencyKeyConflict, RunExists, RunNotFound, StoreUnavailable
+from service.storage.queries import SQL_DIR, load
+from service.storage.sqlite.store import SqliteStore
+from tests.integration.contract.builders import ODD_BYTES, a_batch, an_admission, an_id
+
+APPEND_ONLY = ("dpm_run_requests", "dpm_runs", "dpm_run_idempotency_history", "dpm_lineage_edges")
+WRITTEN_BY_ADMISSION = (*APPEND_ONLY, "dpm_run_idempotency")
+WRITTEN_BY_BATCH = ("dpm_run_requests", "dpm_runs", "dpm_lineage_edges")
+BUSY_SECONDS_MAX = 0.2
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    migrate.apply(tmp_path / "store.db")
+    return tmp_path / "store.db"
+
+
+@pytest_asyncio.fixture
+async def store(path: Path) -> AsyncIterator[SqliteStore]:
+    async with opened(path) as store:
+        yield store
+
+
+@asynccontextmanager
+async def opened(path: Path, busy_seconds_max: float = BUSY_SECONDS_MAX) -> AsyncIterator[SqliteStore]:
+    store = await SqliteStore.open(path, busy_seconds_max=busy_seconds_max)
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Another connection holds the write lock."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as conn:
+        conn.execute("BEGIN IMMEDIATE")
+        yield
+        conn.execute("ROLLBACK")
+
+
+@contextmanager
+def held(store: SqliteStore) -> Iterator[None]:
+    """The writer's thread stands still, so that the acts asked for meanwhile share its next commit."""
+    gate = threading.Event()
+    store.database.writer.connection.post(lambda conn: assert_opens(gate))
+    try:
+        yield
+    finally:
+        gate.set()
+
+
+def assert_opens(gate: threading.Event) -> None:
+    assert gate.wait(timeout=10)
+
+
+def change(path: Path, *statements: str) -> None:
+    with closing(sqlite3.connect(path, isolation_level=None)) as conn:
+        for statement in statements:
+            conn.execute(statement)
+
+
+def rows_in(path: Path) -> dict[str, int]:
+    with closing(sqlite3.connect(path)) as conn:
+        return {
+            table: conn.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
+            for table in WRITTEN_BY_ADMISSION
+        }
+
+
+def failing(table: str, conflict: str = "ABORT") -> str:
+    return (
+        f"CREATE TRIGGER broken BEFORE INSERT ON {table} BEGIN SELECT RAISE({conflict}, 'disk on fire'); END"
+    )
+
+
+async def key_of(store, key):
+    return await store.idempotency.find(DEFAULT_TENANT, KeyFamily.DPM_SIMULATE, key)
+
+
+@pytest.mark.parametrize("conflict", ["ABORT", "ROLLBACK", "FAIL"])
+@pytest.mark.parametrize("replay", [True, False])
+@pytest.mark.parametrize("table", WRITTEN_BY_ADMISSION)
+async def test_an_admission_that_fails_at_any_insert_keeps_nothing(store, path, table, replay, conflict):
+    change(path, failing(table, conflict))
+    admission = an_admission(replay=replay)
+
+    with pytest.raises(StoreUnavailable):
+        await store.dpm_runs.admit(admission)
+
+    assert set(rows_in(path).values()) == {0}
+    assert await key_of(store, "key-1") is None
+    change(path, "DROP TRIGGER broken")
+    assert await store.dpm_runs.admit(admission) == Admitted(admission.run, replayed=False)
+
+
+@pytest.mark.parametrize("table", WRITTEN_BY_ADMISSION)
+async def test_a_key_that_cannot_move_stays_where_it_was(store, path, table):
+    first, second = an_admission(), an_admission(replay=False, request_hash="sha256:" + "c" * 64)
+    await store.dpm_runs.admit(first)
+    before = rows_in(path)
+    change(path, failing(table))
+
+    with pytest.raises(StoreUnavailable):
+        await store.dpm_runs.admit(second)
+
+    assert rows_in(path) == before
+    assert await key_of(store, "key-1") == mapping_of(first.run)
+
+
+@pytest.mark.parametrize("table", WRITTEN_BY_BATCH)
+async def test_a_batch_that_fails_at_any_insert_keeps_nothing(store, path, table):
+    change(path, failing(table))
+    batch = a_batch("a", "b", "c")
+
+    with pytest.raises(StoreUnavailable):
+        await store.dpm_runs.admit_batch(batch)
+
+    assert set(rows_in(path).values()) == {0}
+    change(path, "DROP TRIGGER broken")
+    await store.dpm_runs.admit_batch(batch)
+    assert await store.dpm_runs.get(DEFAULT_TENANT, batch.runs[2].rebalance_run_id) == batch.runs[2]
+
+
+async def test_a_batch_that_fails_at_its_last_run_keeps_nothing(store, path):
+    change(path, failing("dpm_runs").replace(" BEGIN", " WHEN NEW.scenario = 'c' BEGIN"))
+    batch = a_batch("a", "b", "c")
+
+    with pytest.raises(StoreUnavailable):
+        await store.dpm_runs.admit_batch(batch)
+
+    assert set(rows_in(path).values()) == {0}
+
+
+async def test_a_commit_that_fails_keeps_nothing_and_the_next_one_works(store, path):
+    # A mapping without its run is found by the deferred foreign key, and only when it commits.
+    change(
+        path,
+        "CREATE TRIGGER broken AFTER INSERT ON dpm_runs BEGIN"
+        " UPDATE dpm_run_idempotency SET rebalance_run_id = 'nowhere'; END",
+    )
+    admission = an_admission()
+
+    with pytest.raises(StoreUnavailable):
+        await store.dpm_runs.admit(admission)
+
+    assert set(rows_in(path).values()) == {0}
+    change(path, "DROP TRIGGER broken")
+    assert await store.dpm_runs.admit(admission) == Admitted(admission.run, replayed=False)
+
+
+async def test_a_refusal_says_what_the_driver_said(store, path):
+    change(path, failing("dpm_runs"))
+
+    with pytest.raises(StoreUnavailable) as refused:
+        await store.dpm_runs.admit(an_admission())
+
+    assert "disk on fire" in str(refused.value.__cause__)
+    assert "disk on fire" not in refused.value.detail
+
+
+async def test_acts_that_wait_share_one_commit(store):
+    told: list[str] = []
+    await store.database.writer.connection.run(lambda conn: conn.set_trace_callback(told.append))
+    with held(store):
+        waiting = [
+            asyncio.ensure_future(store.dpm_runs.admit(an_admission(idempotency_key=f"key-{n}")))
+            for n in range(20)
+        ]
+        await asyncio.sleep(0)
+
+    answers = await asyncio.gather(*waiting)
+
+    await store.database.writer.connection.run(lambda conn: conn.set_trace_callback(None))
+    assert not any(answer.replayed for answer in answers)
+    assert told.count("COMMIT") == 1
+
+
+async def test_a_refused_act_does_not_harm_those_it_shares_a_commit_with(store, path):
+    taken = an_admission(idempotency_key="taken")
+    await store.dpm_runs.admit(taken)
+    change(
+        path, failing("dpm_lineage_edges").replace(" BEGIN", " WHEN NEW.source_entity_id = 'cursed' BEGIN")
+    )
+    good = [an_admission(idempotency_key=f"key-{n}", result=ODD_BYTES) for n in range(12)]
+    clashing = [
+        an_admission(idempotency_key=f"clash-{n}", rebalance_run_id=taken.run.rebalance_run_id)
+        for n in range(4)
+    ]
+    conflicting = [an_admission(idempotency_key="taken", request_hash=f"other-{n}") for n in range(4)]
+    cursed = [an_admission(idempotency_key=f"cursed-{n}", correlation_id="cursed") for n in range(4)]
+    asked = [act for four in zip(clashing, conflicting, cursed, strict=True) for act in four] + good
+    asked[::2], asked[1::2] = asked[:12], asked[12:]
+
+    with held(store):
+        waiting = [asyncio.ensure_future(store.dpm_runs.admit(admission)) for admission in asked]
+        await asyncio.sleep(0)
+    answers = await asyncio.gather(*waiting, return_exceptions=True)
+
+    by_run = {id(admission): answer for admission, answer in zip(asked, answers, strict=True)}
+    assert [by_run[id(one)] for one in good] == [Admitted(one.run, replayed=False) for one in good]
+    assert {type(by_run[id(one)]) for one in clashing} == {RunExists}
+    assert {type(by_run[id(one)]) for one in conflicting} == {IdempotencyKeyConflict}
+    assert {type(by_run[id(one)]) for one in cursed} == {StoreUnavailable}
+    assert rows_in(path)["dpm_runs"] == rows_in(path)["dpm_run_idempotency"] == 1 + len(good)
+    for one in (*clashing, *cursed):
+        assert await key_of(store, one.run.idempotency_key) is None
+
+
+async def test_when_a_shared_commit_fails_nobody_is_told_that_anything_was_kept(store, path):
+    change(path, failing("dpm_runs", "ROLLBACK").replace(" BEGIN", " WHEN NEW.portfolio_id = 'cursed' BEGIN"))
+    asked = [an_admission(idempotency_key=f"key-{n}") for n in range(8)]
+    asked.append(an_admission(idempotency_key="cursed", portfolio_id="cursed"))
+
+    with held(store):
+        waiting = [asyncio.ensure_future(store.dpm_runs.admit(admission)) for admission in asked]
+        await asyncio.sleep(0)
+    answers = await asyncio.gather(*waiting, return_exceptions=True)
+
+    assert {type(answer) for answer in answers} == {StoreUnavailable}
+    assert set(rows_in(path).values()) == {0}
+    assert await store.dpm_runs.admit(asked[0]) == Admitted(asked[0].run, replayed=False)
+
+
+async def test_more_callers_than_one_commit_takes_are_all_answered(store, path):
+    asked = [an_admission(idempotency_key=f"key-{n}") for n in range(200)]
+
+    answers = await asyncio.gather(*(store.dpm_runs.admit(admission) for admission in asked))
+
+    assert answers == [Admitted(admission.run, replayed=False) for admission in asked]
+    assert rows_in(path)["dpm_runs"] == 200
+
+
+async def test_a_caller_who_leaves_before_its_turn_takes_nobody_along(store):
+    asked = [an_admission(idempotency_key=f"key-{n}") for n in range(5)]
+    with held(store):
+        waiting = [asyncio.ensure_future(store.dpm_runs.admit(admission)) for admission in asked]
+        await asyncio.sleep(0)
+        waiting[0].cancel()
+        waiting[2].cancel()
+        await asyncio.sleep(0)
+
+    answers = await asyncio.gather(*waiting, return_exceptions=True)
+
+    assert [isinstance(answer, Admitted) for answer in answers] == [False, True, False, True, True]
+    with pytest.raises(RunNotFound):
+        await store.dpm_runs.get(DEFAULT_TENANT, asked[2].run.rebalance_run_id)
+    late = an_admission(idempotency_key="key-2")
+    assert await store.dpm_runs.admit(late) == Admitted(late.run, replayed=False)
+
+
+async def test_an_act_under_way_is_finished_when_its_caller_leaves(store):
+    admission, neighbour = an_admission(), an_admission(idempotency_key="key-2")
+    begun, gate = threading.Event(), threading.Event()
+
+    def slow(conn: sqlite3.Connection) -> None:
+        begun.set()
+        assert_opens(gate)
+
+    slow_write = asyncio.ensure_future(store.database.write(slow))
+    while not begun.is_set():
+        await asyncio.sleep(0.001)
+    leaving = asyncio.ensure_future(store.dpm_runs.admit(admission))
+    staying = asyncio.ensure_future(store.dpm_runs.admit(neighbour))
+    await asyncio.sleep(0)
+    slow_write.cancel()
+    gate.set()
+
+    answers = await asyncio.gather(slow_write, leaving, staying, return_exceptions=True)
+
+    assert isinstance(answers[0], asyncio.CancelledError)
+    assert answers[1:] == [
+        Admitted(admission.run, replayed=False),
+        Admitted(neighbour.run, replayed=False),
+    ]
+
+
+@pytest.mark.parametrize("milliseconds", [0, 1, 2, 5])
+async def test_a_caller_who_leaves_at_any_time_can_ask_again(store, milliseconds):
+    asked = [an_admission(idempotency_key=f"key-{n}") for n in range(16)]
+    waiting = [asyncio.ensure_future(store.dpm_runs.admit(admission)) for admission in asked]
+    await asyncio.sleep(milliseconds / 1000)
+    for task in waiting[::2]:
+        task.cancel()
+
+    await asyncio.gather(*waiting, return_exceptions=True)
+
+    again = [an_admission(idempotency_key=f"key-{n}") for n in range(16)]
+    answers = await asyncio.gather(*(store.dpm_runs.admit(admission) for admission in again))
+    for first, second, answer in zip(asked, again, answers, strict=True):
+        assert answer.run == (first.run if answer.replayed else second.run)
+        assert await store.idempotency.list_history(
+            DEFAULT_TENANT, KeyFamily.DPM_SIMULATE, first.run.idempotency_key
+        ) == (use_of(answer.run),)
+    assert all(answer.replayed for answer in answers[1::2])
+
+
+@pytest.mark.parametrize("table", APPEND_ONLY)
+@pytest.mark.parametrize("statement", ["UPDATE {} SET tenant_id = tenant_id", "DELETE FROM {}"])
+async def test_what_was_recorded_can_be_neither_changed_nor_removed(store, path, table, statement):
+    await store.dpm_runs.admit(an_admission())
+    before = rows_in(path)
+
+    with pytest.raises(sqlite3.IntegrityError, match=f"{table} is append-only"):
+        change(path, statement.format(table))
+
+    assert rows_in(path) == before
+
+
+async def test_a_reopened_file_gives_back_everything(path):
+    admission, batch = an_admission(result=ODD_BYTES, body=ODD_BYTES), a_batch("a", "b")
+    async with opened(path) as store:
+        await store.dpm_runs.admit(admission)
+        await store.dpm_runs.admit_batch(batch)
+        edges = await store.lineage.list_edges(DEFAULT_TENANT, admission.run.rebalance_run_id)
+
+    async with opened(path) as store:
+        run = admission.run
+        assert await store.dpm_runs.get(DEFAULT_TENANT, run.rebalance_run_id) == run
+        assert await store.dpm_runs.get_request(DEFAULT_TENANT, run.request_id) == admission.request
+        assert await store.lineage.list_edges(DEFAULT_TENANT, run.rebalance_run_id) == edges
+        assert await store.dpm_runs.get(DEFAULT_TENANT, batch.runs[1].rebalance_run_id) == batch.runs[1]
+        assert await store.dpm_runs.admit(an_admission()) == Admitted(run, replayed=True)
+
+
+async def test_two_stores_on_one_file_agree_on_one_run(path):
+    asked = [an_admission() for _ in range(32)]
+
+    async with opened(path, busy_seconds_max=5) as one, opened(path, busy_seconds_max=5) as other:
+        answers = await asyncio.gather(
+            *((one, other)[n % 2].dpm_runs.admit(admission) for n, admission in enumerate(asked))
+        )
+
+    (kept,) = (answer.run for answer in answers if not answer.replayed)
+    assert [answer.run for answer in answers] == [kept] * 32
+    assert rows_in(path)["dpm_runs"] == 1
+
+
+async def test_two_stores_on_one_file_see_what_the_other_wrote(path):
+    admission = an_admission()
+
+    async with opened(path) as one, opened(path) as other:
+        await one.dpm_runs.admit(admission)
+        found = await other.dpm_runs.get(DEFAULT_TENANT, admission.run.rebalance_run_id)
+
+    assert found == admission.run
+
+
+async def test_a_locked_file_is_refused_in_time_and_holds_nobody_else_up(store, path):
+    gaps: list[float] = []
+
+    async def tick() -> None:
+        last = time.perf_counter()
+        while True:
+            await asyncio.sleep(0.005)
+            gaps.append(time.perf_counter() - last)
+            last = time.perf_counter()
+
+    ticker = asyncio.ensure_future(tick())
+    with locked(path):
+        began_at = time.perf_counter()
+        with pytest.raises(StoreUnavailable):
+            await store.dpm_runs.admit(an_admission())
+        seconds = time.perf_counter() - began_at
+    ticker.cancel()
+
+    assert seconds < BUSY_SECONDS_MAX + 0.5
+    assert len(gaps) > 10
+    assert max(gaps) < 0.1
+    assert await key_of(store, "key-1") is None
+
+
+async def test_all_who_wait_for_a_locked_file_wait_through_one_time_out(store, path):
+    with locked(path):
+        began_at = time.perf_counter()
+        answers = await asyncio.gather(
+            *(store.dpm_runs.admit(an_admission(idempotency_key=f"key-{n}")) for n in range(200)),
+            return_exceptions=True,
+        )
+        seconds = time.perf_counter() - began_at
+
+    assert {type(answer) for answer in answers} == {StoreUnavailable}
+    assert seconds < 3 * BUSY_SECONDS_MAX + 0.5
+    late = an_admission()
+    assert await store.dpm_runs.admit(late) == Admitted(late.run, replayed=False)
+
+
+async def test_a_locked_file_can_still_be_read(store, path):
+    admission = an_admission()
+    await store.dpm_runs.admit(admission)
+
+    with locked(path):
+        await store.check()
+        found = await store.dpm_runs.get(DEFAULT_TENANT, admission.run.rebalance_run_id)
+
+    assert found == admission.run
+
+
+async def test_a_lock_let_go_in_time_is_waited_for(path):
+    admission = an_admission()
+
+    async with opened(path, busy_seconds_max=5) as store:
+        with locked(path):
+            waiting = asyncio.ensure_future(store.dpm_runs.admit(admission))
+            await asyncio.sleep(0.05)
+        answer = await waiting
+
+    assert answer == Admitted(admission.run, replayed=False)
+
+
+async def test_a_missing_file_is_refused_and_not_made(tmp_path):
+    with pytest.raises(StoreUnavailable):
+        await SqliteStore.open(tmp_path / "missing.db")
+
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "statements",
+    [
+        pytest.param((), id="empty"),
+        pytest.param(("CREATE TABLE dpm_runs (id text)",), id="of another tool"),
+    ],
+)
+async def test_a_file_without_our_schema_is_refused(tmp_path, statements):
+    path = tmp_path / "other.db"
+    change(path, *statements)
+
+    with pytest.raises(StoreUnavailable):
+        await SqliteStore.open(path)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        pytest.param("UPDATE schema_checksums SET sha256 = 'edited'", id="edited"),
+        pytest.param("DELETE FROM schema_checksums", id="without digest"),
+        pytest.param("UPDATE _yoyo_migration SET migration_id = '9999.later'", id="ahead"),
+        pytest.param("DELETE FROM _yoyo_migration", id="behind"),
+        pytest.param("DROP TABLE schema_checksums", id="without books"),
+    ],
+)
+async def test_a_file_of_another_build_is_refused(path, statement):
+    change(path, statement)
+
+    with pytest.raises(StoreUnavailable):
+        await SqliteStore.open(path)
+
+
+@pytest.mark.parametrize("content", [b"not a database" * 100, b"SQLite format 3\0" + b"\xff" * 4096])
+async def test_a_file_that_is_no_database_is_refused(tmp_path, content):
+    path = tmp_path / "broken.db"
+    path.write_bytes(content)
+
+    with pytest.raises(StoreUnavailable):
+        await SqliteStore.open(path)
+
+    assert path.read_bytes() == content
+
+
+async def test_a_folder_is_refused(tmp_path):
+    with pytest.raises(StoreUnavailable):
+        await SqliteStore.open(tmp_path)
+
+
+async def test_a_refused_file_leaves_no_thread_behind(tmp_path):
+    change(tmp_path / "empty.db")
+    before = set(threading.enumerate())
+
+    with pytest.raises(StoreUnavailable):
+        await SqliteStore.open(tmp_path / "empty.db")
+
+    # A thread ends a moment after the last thing it was asked for.
+    for thread in set(threading.enumerate()) - before:
+        thread.join(timeout=1)
+    assert set(threading.enumerate()) <= before
+
+
+async def test_an_open_store_notices_that_its_schema_moved_on(store, path):
+    await store.check()
+
+    change(path, "INSERT INTO _yoyo_migration (migration_hash, migration_id) VALUES ('x', '9999.later')")
+
+    with pytest.raises(StoreUnavailable):
+        await store.check()
+
+
+async def test_an_admission_costs_the_same_in_a_full_store(store):
+    async def steps_of_one_admission() -> int:
+        steps = 0
+
+        def count() -> int:
+            nonlocal steps
+            steps += 1
+            return 0
+
+        connection = store.database.writer.connection
+        await connection.run(lambda conn: conn.set_progress_handler(count, 1))
+        await store.dpm_runs.admit(an_admission(idempotency_key=an_id("key")))
+        await connection.run(lambda conn: conn.set_progress_handler(None, 1))
+        return steps
+
+    await store.dpm_runs.admit(an_admission())
+    when_empty = await steps_of_one_admission()
+    await asyncio.gather(
+        *(store.dpm_runs.admit(an_admission(idempotency_key=an_id("key"))) for _ in range(300))
+    )
+    when_full = await steps_of_one_admission()
+
+    assert 0 < when_full < when_empty * 1.1
+
+
+def test_the_foreign_key_that_is_checked_at_commit_is_covered_by_an_index(path):
+    with closing(sqlite3.connect(path)) as conn:
+        keys: dict[int, list[str]] = {}
+        for key_id, _, _, child, *_ in conn.execute("PRAGMA foreign_key_list(dpm_run_idempotency)"):
+            keys.setdefault(key_id, []).append(child)
+        indexes = [
+            [column for _, _, column in conn.execute(f"PRAGMA index_info({name})")]
+            for _, name, *_ in conn.execute("PRAGMA index_list(dpm_run_idempotency)")
+        ]
+
+    assert keys
+    for columns in keys.values():
+        assert any(set(index[: len(columns)]) == set(columns) for index in indexes), columns
+
+
+NOUNS = sorted({file.stem for file in (SQL_DIR / "sqlite").glob("*.sql")} - {"migrations"})
+LOOKUPS = [
+    pytest.param(query, id=query.name)
+    for noun in NOUNS
+    for query in load("sqlite", noun).values()
+    if query.text.startswith("SELECT")
+]
+
+
+@pytest.mark.parametrize("query", LOOKUPS)
+def test_every_lookup_goes_through_an_index(path, query):
+    with closing(sqlite3.connect(path)) as conn:
+        plan = [
+            detail
+            for *_, detail in conn.execute(
+                f"EXPLAIN QUERY PLAN {query.text}", dict.fromkeys(query.params, "")
+            )
+        ]
+
+    assert any(detail.startswith("SEARCH") for detail in plan), plan
+    assert not any(detail.startswith("SCAN") for detail in plan), plan
+
+
+def test_the_newest_run_of_a_correlation_id_is_found_without_sorting(path):
+    query = load("sqlite", "dpm_runs")["find_newest_run_by_correlation"]
+
+    with closing(sqlite3.connect(path)) as conn:
+        plan = conn.execute(f"EXPLAIN QUERY PLAN {query.text}", dict.fromkeys(query.params, "")).fetchall()
+
+    assert not [detail for *_, detail in plan if "TEMP B-TREE" in detail]
