@@ -14,7 +14,7 @@ from pathlib import Path
 
 from service.storage.queries import MIGRATIONS_DIR, load
 
-FILE_NAME = re.compile(r"(?P<number>\d{4})\.[a-z0-9_]+\.sql")
+FILE_NAME = re.compile(r"(?P<number>(?!0000)[0-9]{4})\.[a-z0-9_]+\.sql")
 BOOKS = 2
 
 

@@ -73,7 +73,9 @@ def test_a_file_put_between_applied_ones_is_refused(applied, folder, act):
 def test_a_migration_applied_by_another_tool_is_refused(applied, folder, act):
     change(applied, "DELETE FROM schema_checksums WHERE migration_id = '0002.second'")
 
-    with pytest.raises(SchemaRefused, match=r"^0002\.second was applied without its digest, by another tool$"):
+    with pytest.raises(
+        SchemaRefused, match=r"^0002\.second was applied without its digest, by another tool$"
+    ):
         act(applied, folder=folder)
 
 
@@ -115,7 +117,9 @@ def test_a_missing_number_is_refused(path, folder, removed, number, act):
 def test_a_stray_name_is_refused(path, folder, name, act):
     (folder / name).write_text("SELECT 1;\n")
 
-    with pytest.raises(SchemaRefused, match=r"is not named like a migration \(0001\.words\.sql\)$") as refused:
+    with pytest.raises(
+        SchemaRefused, match=r"is not named like a migration \(0001\.words\.sql\)$"
+    ) as refused:
         act(path, folder=folder)
 
     assert str(refused.value).startswith(f"sqlite/{name} ")
@@ -146,7 +150,7 @@ def test_a_file_that_is_no_database_is_refused(path, folder, act):
     path.parent.mkdir()
     path.write_bytes(b"not a database" * 100)
 
-    with pytest.raises(SchemaRefused, match="cannot be used: file is not a database$"):
+    with pytest.raises(SchemaRefused, match=r"cannot be used: file is not a database$"):
         act(path, folder=folder)
 
     assert path.read_bytes() == b"not a database" * 100
@@ -163,7 +167,7 @@ def test_a_runner_does_not_wait_for_another_without_end(applied, folder):
     with applied.with_name(applied.name + ".migrate.lock").open("w") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
 
-        with pytest.raises(SchemaRefused, match="another migration runner holds .*migrate.lock$"):
+        with pytest.raises(SchemaRefused, match=r"another migration runner holds .*\.migrate\.lock$"):
             migrate.apply(applied, folder=folder, lock_seconds_max=0.1)
 
     assert migrate.apply(applied, folder=folder) == []

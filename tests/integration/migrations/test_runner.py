@@ -29,11 +29,14 @@ from service.cli import forward_only, migrate
 folder, data = Path(sys.argv[1]), Path(sys.argv[2])
 connect = forward_only.ForwardOnlySqlite.connect
 
+def die():
+    os.kill(os.getpid(), signal.SIGKILL)
+
 def run_and_die(path, statement):
     left = iter(range(statement))
     def traced(self, address):
         conn = connect(self, address)
-        conn.set_trace_callback(lambda _: os.kill(os.getpid(), signal.SIGKILL) if next(left, None) is None else None)
+        conn.set_trace_callback(lambda _: die() if next(left, None) is None else None)
         return conn
     forward_only.ForwardOnlySqlite.connect = traced
     migrate.apply(path, folder=folder)
@@ -204,8 +207,6 @@ def test_runners_at_once_apply_once_and_all_go_well(path):
     assert sum("nothing to apply" in out for out, _ in outputs) == 3
 
 
-@pytest.mark.slow
-@pytest.mark.faults
 def test_a_runner_killed_before_any_statement_can_be_run_again(folder, tmp_path):
     done = subprocess.run(
         [sys.executable, "-c", KILL_AT_EVERY_STATEMENT, str(folder), str(tmp_path / "data")],
@@ -249,7 +250,6 @@ def test_the_commands_say_in_one_line_and_by_their_exit_code_where_a_file_stands
     assert (checked.returncode, checked.stdout) == (0, f"{path}: up to date\n")
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", ["plan", "apply", "check"])
 def test_a_refusal_is_one_line_and_exit_code_1(path, name):
     path.parent.mkdir()
@@ -261,7 +261,6 @@ def test_a_refusal_is_one_line_and_exit_code_1(path, name):
     assert refused.stderr == f"Error: {path} cannot be used: file is not a database\n"
 
 
-@pytest.mark.slow
 def test_a_wrong_command_line_is_exit_code_2(tmp_path):
     refused = command("apply", path=tmp_path)
 
