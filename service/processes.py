@@ -6,6 +6,7 @@ A thread would not do: the engines hold the interpreter lock, and a health probe
 from __future__ import annotations
 
 import asyncio
+import gc
 import multiprocessing
 import os
 import signal
@@ -19,6 +20,8 @@ T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
 ATTEMPTS_MAX = 2
+# How many new objects call for a look at the young ones; 700 by default.
+YOUNG_OBJECTS_MAX = 20_000
 
 
 class Offload(Protocol):
@@ -65,10 +68,22 @@ class EngineProcesses:
         )
 
 
+def settle_memory() -> None:
+    """Keeps the collector away from what start-up made, which lives as long as the process.
+
+    A simulation makes and drops thousands of values and hardly a cycle; by default the collector would walk
+    everything several times a second to find that out.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(YOUNG_OBJECTS_MAX)
+
+
 def _settle_in() -> None:
     # The parent decides when to stop: a Ctrl-C to the whole group must not break work under way.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_leave_with_parent, daemon=True).start()
+    settle_memory()
 
 
 def _leave_with_parent() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import signal
 import sys
 import time
@@ -16,15 +15,13 @@ from aiohttp import web
 from service import logs, settings, wiring
 from service.cli import migrate
 from service.errors import StoreUnavailable
+from service.processes import settle_memory
 from service.settings import Settings, SettingsInvalid, StoreBackend
 from service.storage.schema import SchemaRefused
 from service.web.listening import listen
 
 # What a wrong configuration exits with, so that a supervisor does not restart it for ever.
 EXIT_REFUSED = 3
-
-# How many new objects call for a look at the young ones; 700 by default.
-YOUNG_OBJECTS_MAX = 20_000
 
 logger = structlog.get_logger()
 
@@ -85,14 +82,3 @@ async def _serve(chosen: Settings, host: str, port: int) -> None:
         finally:
             await runner.cleanup()
     logger.info("stopped")
-
-
-def settle_memory() -> None:
-    """Keeps the collector away from what start-up made, which lives as long as the process.
-
-    A simulation makes and drops thousands of values and hardly a cycle; by default the collector would walk
-    everything several times a second to find that out.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(YOUNG_OBJECTS_MAX)
