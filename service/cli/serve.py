@@ -46,7 +46,9 @@ def serve(host: str, port: int) -> None:
     try:
         uvloop.run(_serve(chosen, host, port))
     except StoreUnavailable as refused:
-        raise SystemExit(_refused(str(refused))) from None
+        raise SystemExit(_refused(f"{refused}: {refused.__cause__!r}")) from None
+    except OSError as refused:
+        raise SystemExit(_refused(f"cannot listen on {host} port {port}: {refused.strerror}")) from None
 
 
 def _refused(reason: str) -> int:

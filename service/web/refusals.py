@@ -84,6 +84,8 @@ def problem(
 def refusal(request: web.Request, error: ServiceError) -> web.Response:
     headers = None
     if isinstance(error, Unavailable):
+        # The caller is told that it passes; who keeps the service up needs to know what it was.
+        logger.warning("unavailable", code=error.code, cause=repr(error.__cause__))
         headers = {"Retry-After": str(error.retry_after_seconds)}
     return problem(request, status_of(type(error)), code=error.code, detail=error.detail, headers=headers)
 

@@ -111,19 +111,33 @@ def exchange(port: int, sent: bytes) -> tuple[bytes, bytes]:
     ],
 )
 def test_a_wrong_setting_stops_the_start_and_is_named_without_its_value(wrong):
-    done = subprocess.run(
-        [sys.executable, "-m", "service", "serve", "--port", "0"],
-        cwd=ROOT,
-        env=os.environ | wrong,
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
-    )
+    done = refused_start(**wrong)
 
     assert done.returncode == 3
     assert next(iter(wrong)) in done.stderr
     assert all(value not in done.stderr for value in ("much", "SOMETIMES", "secret"))
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("variables", ["IN_MEMORY"], indirect=True)
+def test_a_taken_port_stops_the_start_with_one_line(start):
+    taken = start().port
+
+    done = refused_start("--port", str(taken))
+
+    assert done.returncode == 3
+    assert str(taken) in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_file_that_is_no_database_stops_the_start_with_one_line(tmp_path):
+    path = tmp_path / "notes.txt"
+    path.write_text("not a database, and longer than the header of one would be" * 10)
+
+    done = refused_start(DPM_SUPPORTABILITY_STORE_BACKEND="SQL", DPM_SUPPORTABILITY_SQL_PATH=str(path))
+
+    assert done.returncode == 3
+    assert str(path) in done.stderr
     assert "Traceback" not in done.stderr
 
 
@@ -135,6 +149,18 @@ def test_a_killed_server_takes_its_engine_processes_with_it(variables):
     server.kill()
 
     assert wait_for(lambda: not any(is_running(child) for child in children))
+
+
+def refused_start(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "service", "serve", *(arguments or ("--port", "0"))],
+        cwd=ROOT,
+        env=os.environ | variables,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
 
 
 def children_of(pid: int) -> list[int]:
