@@ -17,6 +17,9 @@ from scripts.servers import ROOT, Server
 
 WAIT_SECONDS_MAX = 10.0
 
+# Each starts a process or two, and waits for them.
+pytestmark = pytest.mark.slow
+
 
 def fetch(request) -> tuple[int, bytes]:
     with urllib.request.urlopen(request, timeout=10) as found:
