@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import click
 
+from service import __version__
 from service.cli.migrate import migrate
 from service.cli.serve import serve
 
 
 @click.group()
-@click.version_option(package_name=None, version="0.1.0", prog_name="service")
+@click.version_option(version=__version__, prog_name="lotus-manage")
 def main() -> None:
     """lotus-manage: simulate, record, review and prove portfolio changes."""
 
