@@ -18,7 +18,7 @@ from service.errors import StoreUnavailable
 from service.processes import settle_memory
 from service.settings import Settings, SettingsInvalid, StoreBackend
 from service.storage.schema import SchemaRefused
-from service.web.listening import listen
+from service.web.listening import PortRefused, listen
 
 # What a wrong configuration exits with, so that a supervisor does not restart it for ever.
 EXIT_REFUSED = 3
@@ -47,8 +47,8 @@ def serve(host: str, port: int) -> None:
         uvloop.run(_serve(chosen, host, port))
     except StoreUnavailable as refused:
         raise SystemExit(_refused(f"{refused}: {refused.__cause__!r}")) from None
-    except OSError as refused:
-        raise SystemExit(_refused(f"cannot listen on {host} port {port}: {refused.strerror}")) from None
+    except PortRefused as refused:
+        raise SystemExit(_refused(str(refused))) from None
 
 
 def _refused(reason: str) -> int:

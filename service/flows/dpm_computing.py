@@ -83,6 +83,11 @@ def hash_body(readers: Readers, body: bytes) -> str:
     return digest_of(canonical_json(readers.rebalance(body)))
 
 
+def check_batch_body(readers: Readers, body: bytes) -> None:
+    """Raises what reading a batch raises."""
+    readers.batch(body)
+
+
 def simulate_body(readers: Readers, body: bytes, run_id: str, correlation_id: str) -> Simulated:
     """From the bytes received to the bytes that are stored and answered."""
     request = readers.rebalance(body)

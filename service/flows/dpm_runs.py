@@ -29,6 +29,7 @@ from service.flows.dpm_computing import (
     Readers,
     Simulated,
     analyze_body,
+    check_batch_body,
     hash_body,
     simulate_body,
 )
@@ -119,6 +120,10 @@ class DpmRunFlow:
     async def check_simulation(self, body: bytes) -> None:
         """Raises what simulate would raise on the body alone."""
         await self._compute(body, hash_body, self._readers, body)
+
+    async def check_batch(self, body: bytes) -> None:
+        """Raises what analyze would raise on the body alone."""
+        await self._offload(check_batch_body, self._readers, body)
 
     async def get(self, rebalance_run_id: str) -> DpmRun:
         """Raises RunNotFound."""

@@ -13,8 +13,15 @@ from service.web.refusals import problem
 logger = structlog.get_logger()
 
 
+class PortRefused(Exception):
+    """The system does not give us the address; the message says which and why."""
+
+
 async def listen(runner: web.AppRunner, host: str, port: int) -> asyncio.Server:
-    """Opens the port for a runner that has been set up; to be closed before the runner is cleaned up."""
+    """Opens the port for a runner that has been set up; to be closed before the runner is cleaned up.
+
+    Raises PortRefused.
+    """
     loop = asyncio.get_running_loop()
     handlers = runner.server
     assert handlers is not None, "the runner has not been set up"
@@ -23,7 +30,10 @@ async def listen(runner: web.AppRunner, host: str, port: int) -> asyncio.Server:
         # None switches the server's own access log off; its type does not say so.
         return HttpConnection(handlers, loop=loop, access_log=None)  # type: ignore[arg-type]
 
-    return await loop.create_server(connection, host, port, reuse_address=True)
+    try:
+        return await loop.create_server(connection, host, port, reuse_address=True)
+    except OSError as error:
+        raise PortRefused(f"cannot listen on {host} port {port}: {error.strerror}") from error
 
 
 class HttpConnection(web.RequestHandler):

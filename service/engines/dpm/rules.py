@@ -129,7 +129,7 @@ def _single_position(state: Valuation, options: EngineOptions) -> list[RuleResul
         for row, weight in zip(state.state.positions, state.weights, strict=True)
         if weight > limit
     ]
-    return offending or [_single_position_row(max(state.weights, default=ZERO), cap, "OK")]
+    return offending or [_single_position_row(max((ZERO, *state.weights)), cap, "OK")]
 
 
 def _single_position_row(
@@ -139,7 +139,7 @@ def _single_position_row(
         rule_id="SINGLE_POSITION_MAX",
         severity="HARD",
         status="PASS" if hint is None else "FAIL",
-        measured=max(ZERO, measured),
+        measured=measured,
         threshold={"max": cap},
         reason_code=reason_code,
         remediation_hint=hint,

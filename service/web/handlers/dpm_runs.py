@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+from typing import NoReturn
+
 import msgspec
 from aiohttp import web
 
 from service.domains.dpm_runs import DpmRun
 from service.errors import RequestInvalid
 from service.web import keys, reading
+
+Check = Callable[[bytes], Awaitable[None]]
 
 
 class RunLookup(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,7 +33,7 @@ async def simulate(request: web.Request) -> web.Response:
     flow = request.app[keys.DPM_RUNS]
     faults = reading.key_entries(request) + reading.correlation_entries(request)
     if faults:
-        await _refuse_with_body(request, body, faults)
+        await _refuse_with_body(flow.check_simulation, body, faults)
     admitted = await flow.simulate(
         body,
         idempotency_key=request.headers[reading.KEY_HEADER],
@@ -43,11 +48,12 @@ async def simulate(request: web.Request) -> web.Response:
 async def analyze(request: web.Request) -> web.Response:
     """Named what-if scenarios over one book (HTTP contract 4.2)."""
     body = await reading.json_body(request)
+    flow = request.app[keys.DPM_RUNS]
     faults = reading.correlation_entries(request)
     if faults:
-        raise RequestInvalid(faults)
+        await _refuse_with_body(flow.check_batch, body, faults)
     sent = request[keys.CORRELATION_SENT]
-    answer = await request.app[keys.DPM_RUNS].analyze(body, correlation_id=sent or None)
+    answer = await flow.analyze(body, correlation_id=sent or None)
     return web.Response(body=answer, content_type="application/json")
 
 
@@ -78,10 +84,10 @@ def _found(run: DpmRun) -> web.Response:
     return web.Response(body=msgspec.json.encode(lookup), content_type="application/json")
 
 
-async def _refuse_with_body(request: web.Request, body: bytes, faults: list[reading.Entry]) -> None:
+async def _refuse_with_body(check: Check, body: bytes, faults: list[reading.Entry]) -> NoReturn:
     # One answer lists what is wrong everywhere, headers before body; broken JSON comes before all (2.2).
     try:
-        await request.app[keys.DPM_RUNS].check_simulation(body)
+        await check(body)
     except RequestInvalid as refused:
         if refused.entries[0]["type"] == "json_invalid":
             raise

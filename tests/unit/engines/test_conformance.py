@@ -9,7 +9,6 @@ import importlib.util
 import json
 from decimal import Decimal
 from functools import cache
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -22,8 +21,7 @@ from service.domains.options import EngineOptions
 from service.domains.rebalances import BatchRebalanceRequest, RebalanceRequest
 from service.engines.dpm import batch
 from service.engines.dpm.pipeline import RunIdentity, simulate
-
-CONFORMANCE = Path(__file__).resolve().parents[4] / "shared" / "conformance"
+from tests.conftest import CONFORMANCE
 
 ENDPOINTS = ("/rebalance/simulate", "/rebalance/analyze")
 PACKS = {"goldens": 23, "dpm-generated": 260, "batch-generated": 30}

@@ -121,6 +121,27 @@ async def test_every_fault_of_headers_and_body_is_in_one_answer(start, demo):
     ]
 
 
+async def test_a_batch_lists_faults_of_headers_and_body_alike(start, demo):
+    client = await start()
+    body = json.dumps(demo).encode()
+    head = (
+        f"POST /rebalance/analyze HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\nConnection: close\r\n"
+    )
+
+    # No client library sends a header that is not UTF-8.
+    reader, writer = await asyncio.open_connection(client.host, client.port)
+    writer.write(head.encode() + b"X-Correlation-Id: \xff\xfe\r\n\r\n" + body)
+    refused = await reader.read()
+    writer.close()
+
+    problem = json.loads(refused.partition(b"\r\n\r\n")[2])
+    assert problem["status"] == 422
+    assert [(entry["type"], entry["loc"]) for entry in problem["detail"]] == [
+        ("string_unicode", ["header", "X-Correlation-Id"]),
+        ("missing", ["body", "scenarios"]),
+    ]
+
+
 async def test_broken_json_is_said_before_anything_else(start):
     client = await start()
 
