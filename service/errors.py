@@ -105,12 +105,40 @@ class SupportApisDisabled(NotFound):
     code = message = "DPM_SUPPORT_APIS_DISABLED"
 
 
+class SummaryApisDisabled(NotFound):
+    code = message = "DPM_SUPPORTABILITY_SUMMARY_APIS_DISABLED"
+
+
+class BundleApisDisabled(NotFound):
+    code = message = "DPM_SUPPORT_BUNDLE_APIS_DISABLED"
+
+
+class ArtifactsDisabled(NotFound):
+    code = message = "DPM_ARTIFACTS_DISABLED"
+
+
+class WorkflowDisabled(NotFound):
+    code = message = "DPM_WORKFLOW_DISABLED"
+
+
+class LineageApisDisabled(NotFound):
+    code = message = "DPM_LINEAGE_APIS_DISABLED"
+
+
+class HistoryApisDisabled(NotFound):
+    code = message = "DPM_IDEMPOTENCY_HISTORY_APIS_DISABLED"
+
+
 class RunNotFound(NotFound):
     code = message = "DPM_RUN_NOT_FOUND"
 
 
 class IdempotencyKeyNotFound(NotFound):
     code = message = "DPM_IDEMPOTENCY_KEY_NOT_FOUND"
+
+
+class OperationNotFound(NotFound):
+    code = message = "DPM_ASYNC_OPERATION_NOT_FOUND"
 
 
 class IdempotencyKeyConflict(Conflict):
@@ -124,10 +152,59 @@ class RunExists(Conflict):
     code = message = "DPM_RUN_EXISTS"
 
 
+class WorkflowNotRequired(Conflict):
+    code = message = "DPM_WORKFLOW_NOT_REQUIRED_FOR_RUN_STATUS"
+
+
+class WorkflowInvalidTransition(Conflict):
+    code = message = "DPM_WORKFLOW_INVALID_TRANSITION"
+
+
+class WorkflowStateConflict(Conflict):
+    """The state is not the one the reviewer says they saw."""
+
+    code = message = "DPM_WORKFLOW_STATE_CONFLICT"
+
+
+class ReplayEngineUnknown(Conflict):
+    """The run was made by an engine version that this build does not carry."""
+
+    code = "DPM_REPLAY_ENGINE_UNKNOWN"
+    message = "DPM_REPLAY_ENGINE_UNKNOWN: this build has no engine version {engine_version}"
+
+
+class DecisionExists(Conflict):
+    """A drawn decision id is taken; never reaches a caller, the flow draws another."""
+
+    code = message = "DPM_WORKFLOW_DECISION_EXISTS"
+
+
+class OperationExists(Conflict):
+    """A drawn operation id is taken; never reaches a caller, the flow draws another."""
+
+    code = message = "DPM_ASYNC_OPERATION_EXISTS"
+
+
+class OperationMoved(Conflict):
+    """Somebody else moved the operation on before."""
+
+    code = message = "DPM_ASYNC_OPERATION_NOT_EXECUTABLE"
+
+
 class StoreUnavailable(Unavailable):
     """The store cannot be reached or does not answer in time; nothing was written."""
 
     code = message = "DPM_SUPPORTABILITY_STORE_UNAVAILABLE"
+
+
+class PostgresDsnRequired(StoreUnavailable):
+    """PostgreSQL is chosen and no address was given."""
+
+    code = message = "DPM_SUPPORTABILITY_POSTGRES_DSN_REQUIRED"
+
+
+class PostgresUnavailable(StoreUnavailable):
+    code = message = "DPM_SUPPORTABILITY_POSTGRES_CONNECTION_FAILED"
 
 
 class Stopping(Unavailable):

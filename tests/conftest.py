@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 from random import SystemRandom
 
+import psycopg
 import pytest
+import sqlparse
 from hypothesis import HealthCheck, settings
+
+from scripts import postgres
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFORMANCE = ROOT.parent / "shared" / "conformance"
+
+# Several runs may share a server; the number of a process alone may come back while its databases stay.
+OURS = f"dpm_test_{os.getpid()}_{SystemRandom().randrange(2**32):08x}"
+DATABASES = count(1)
 
 # A failing example is printed as a blob that repeats it; timing is the benchmark's business.
 settings.register_profile(
@@ -48,3 +59,45 @@ def conformance() -> Path:
     if not CONFORMANCE.is_dir():
         pytest.skip("recorded cases are not beside this checkout (../shared/conformance)")
     return CONFORMANCE
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """A PostgreSQL for the whole run, by the address of one who may make databases; it is never skipped."""
+    with postgres.integration_server() as admin_dsn:
+        yield admin_dsn
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres_server: str) -> Iterator[str]:
+    """The name of a database that has every migration; nobody may stay connected to it."""
+    name = f"{OURS}_template"
+    dsn = postgres.create_database(postgres_server, name)
+    try:
+        with psycopg.connect(dsn, autocommit=True) as conn:
+            for path in sorted((ROOT / "migrations" / "postgres").iterdir()):
+                for statement in sqlparse.split(path.read_text(encoding="utf-8")):
+                    conn.execute(statement)
+        yield name
+    finally:
+        postgres.drop_database(postgres_server, name)
+
+
+@pytest.fixture
+def postgres_database(postgres_server: str, postgres_template: str) -> Iterator[str]:
+    """The address of a database of the test's own, which has every migration."""
+    name = f"{OURS}_{next(DATABASES)}"
+    try:
+        yield postgres.create_database(postgres_server, name, postgres_template)
+    finally:
+        postgres.drop_database(postgres_server, name)
+
+
+@pytest.fixture
+def empty_postgres_database(postgres_server: str) -> Iterator[str]:
+    """The address of a database of the test's own, which has nothing."""
+    name = f"{OURS}_{next(DATABASES)}"
+    try:
+        yield postgres.create_database(postgres_server, name)
+    finally:
+        postgres.drop_database(postgres_server, name)

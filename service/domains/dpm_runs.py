@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 
+from service.domains.artifacts import Artifact
 from service.domains.idempotency import KeyFamily, KeyMapping, KeyUse
 from service.domains.lineage import Edge, EdgeType
 
@@ -22,7 +23,8 @@ class RunStatus(Enum):
 class RunRequest:
     """What was asked, as canonical JSON.
 
-    A simulate request has the id of its run. A batch has an id of its own, and many runs refer to it.
+    A simulate request has the id of its run. A batch has an id of its own, and many runs refer to it; it is
+    found again by the correlation id its caller sent, which its runs carry only as a part of theirs.
     """
 
     request_id: str
@@ -30,6 +32,7 @@ class RunRequest:
     request_hash: str
     body: bytes
     created_at: datetime
+    correlation_id: str | None = None
 
     def __post_init__(self) -> None:
         assert is_utc(self.created_at), self.created_at
@@ -57,13 +60,61 @@ class DpmRun:
         assert self.scenario is None or self.idempotency_key is None, "a scenario of a batch has no key"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunHead:
+    """A run without its result, as lists show it."""
+
+    rebalance_run_id: str
+    correlation_id: str
+    request_hash: str
+    idempotency_key: str | None
+    portfolio_id: str
+    status: RunStatus
+    scenario: str | None
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RunFilter:
+    """Bounds are inclusive and on the creation; a status outside the vocabulary matches nothing."""
+
+    created_from: datetime | None = None
+    created_to: datetime | None = None
+    status: str | None = None
+    request_hash: str | None = None
+    portfolio_id: str | None = None
+
+    def matches(self, run: RunHead) -> bool:
+        return (
+            self.status in (None, run.status.value)
+            and self.request_hash in (None, run.request_hash)
+            and self.portfolio_id in (None, run.portfolio_id)
+            and (self.created_from is None or run.created_at >= self.created_from)
+            and (self.created_to is None or run.created_at <= self.created_to)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SealedRun:
+    """A run and what was asked for it, each with the digest that was written beside it."""
+
+    run: DpmRun
+    result_sha256: str
+    request: RunRequest
+    body_sha256: str
+
+
 @dataclass(frozen=True, slots=True)
 class RunAdmission:
-    """A run that asks to be recorded under its key; with `replay`, an earlier run of that key wins."""
+    """A run that asks to be recorded under its key; with `replay`, an earlier run of that key wins.
+
+    The artifact is given where artifacts are kept.
+    """
 
     run: DpmRun
     request: RunRequest
     replay: bool
+    artifact: Artifact | None = None
 
     def __post_init__(self) -> None:
         assert self.run.idempotency_key is not None, "a simulate run has a key"
@@ -72,14 +123,31 @@ class RunAdmission:
 
 @dataclass(frozen=True, slots=True)
 class BatchAdmission:
-    """The runs of one batch that were simulated, and the one request they share; none has a key."""
+    """The runs of one batch that were simulated, and the one request they share; none has a key.
+
+    `cause_id` is what the runs came of: the operation that ran them, else the batch itself.
+    """
 
     request: RunRequest
     runs: tuple[DpmRun, ...]
+    cause_id: str
+    artifacts: tuple[Artifact, ...] = ()
 
     def __post_init__(self) -> None:
         assert all(run.idempotency_key is None for run in self.runs), "a run of a batch has no key"
         assert all(belongs(run, self.request) for run in self.runs), self.request.request_id
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayAdmission:
+    """A run computed again from the request of an earlier one, to be recorded beside it."""
+
+    run: DpmRun
+    original_id: str
+    artifact: Artifact | None = None
+
+    def __post_init__(self) -> None:
+        assert self.run.idempotency_key is None, "a replay has no key"
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,15 +185,23 @@ def use_of(run: DpmRun) -> KeyUse:
     )
 
 
-def edges_of(run: DpmRun) -> tuple[Edge, ...]:
-    """The edges a recorded run brings: from its correlation id, and from its key (contract 7.1)."""
+def edges_of(
+    run: DpmRun, *, cause_id: str | None = None, original_id: str | None = None
+) -> tuple[Edge, ...]:
+    """The edges a recorded run brings.
+
+    From its correlation id, and from its key (contract 7.1); to what caused it, and to the run it repeats.
+    """
     metadata = {"request_hash": run.request_hash}
-    sources = [(run.correlation_id, EdgeType.CORRELATION_TO_RUN)]
+    ends = [(run.correlation_id, EdgeType.CORRELATION_TO_RUN, run.rebalance_run_id)]
     if run.idempotency_key is not None:
-        sources.append((run.idempotency_key, EdgeType.IDEMPOTENCY_TO_RUN))
+        ends.append((run.idempotency_key, EdgeType.IDEMPOTENCY_TO_RUN, run.rebalance_run_id))
+    if cause_id is not None:
+        ends.append((run.rebalance_run_id, EdgeType.CAUSED_BY, cause_id))
+    if original_id is not None:
+        ends.append((run.rebalance_run_id, EdgeType.REPLAYED_FROM, original_id))
     return tuple(
-        Edge(source, edge_type, run.rebalance_run_id, run.created_at, metadata)
-        for source, edge_type in sources
+        Edge(source, edge_type, target, run.created_at, metadata) for source, edge_type, target in ends
     )
 
 

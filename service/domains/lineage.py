@@ -4,14 +4,50 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum
+
+# A walk along edges is cut after this many, and says so.
+TRAIL_EDGES_MAX = 1000
+DEPTH_MAX = 20
 
 
 class EdgeType(Enum):
+    """The first three are the contract's (7.1); a later entity points to what it came from with the others."""
+
     CORRELATION_TO_RUN = "CORRELATION_TO_RUN"
     IDEMPOTENCY_TO_RUN = "IDEMPOTENCY_TO_RUN"
     OPERATION_TO_CORRELATION = "OPERATION_TO_CORRELATION"
+    CAUSED_BY = "CAUSED_BY"
+    REPLAYED_FROM = "REPLAYED_FROM"
+    DERIVED_FROM = "DERIVED_FROM"
+
+
+class LivesWith(Enum):
+    """The kind of entity that brought an edge; the edge has its creation instant and goes when it goes."""
+
+    RUN = "RUN"
+    OPERATION = "OPERATION"
+
+
+class Direction(Enum):
+    """Down follows edges from source to target, up from target to source."""
+
+    BOTH = "both"
+    UP = "up"
+    DOWN = "down"
+
+    @property
+    def goes_down(self) -> bool:
+        return self is not Direction.UP
+
+    @property
+    def goes_up(self) -> bool:
+        return self is not Direction.DOWN
+
+
+# Where an edge stands in every list: by creation, source, type and target, all ascending.
+EdgePlace = tuple[datetime, str, str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,3 +57,72 @@ class Edge:
     target_entity_id: str
     created_at: datetime
     metadata: Mapping[str, str]
+    lives_with: LivesWith = LivesWith.RUN
+
+    @property
+    def place(self) -> EdgePlace:
+        return (self.created_at, self.source_entity_id, self.edge_type.value, self.target_entity_id)
+
+    @property
+    def cursor(self) -> str:
+        return "|".join([self.created_at.isoformat(), *self.place[1:]])
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeFilter:
+    """Bounds are inclusive; an edge type outside the vocabulary matches nothing."""
+
+    direction: Direction = Direction.BOTH
+    edge_type: str | None = None
+    created_from: datetime | None = None
+    created_to: datetime | None = None
+
+    def matches(self, edge: Edge) -> bool:
+        return (
+            self.edge_type in (None, edge.edge_type.value)
+            and (self.created_from is None or edge.created_at >= self.created_from)
+            and (self.created_to is None or edge.created_at <= self.created_to)
+        )
+
+    def touches(self, edge: Edge, entity_id: str) -> bool:
+        """Whether a walk from the entity in this direction goes along the edge."""
+        return (self.direction.goes_down and edge.source_entity_id == entity_id) or (
+            self.direction.goes_up and edge.target_entity_id == entity_id
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Trail:
+    """Edges met on a walk, by their places; truncated when the walk met more than TRAIL_EDGES_MAX.
+
+    A truncated trail has the edges that are fewest steps away.
+    """
+
+    edges: tuple[Edge, ...]
+    truncated: bool
+
+
+def places_of(cursor: str) -> tuple[EdgePlace, ...]:
+    """The places a cursor can stand for; more than one when an id contains bars, none when it is no cursor."""
+    created, _, rest = cursor.partition("|")
+    try:
+        created_at = datetime.fromisoformat(created)
+    except ValueError:
+        return ()
+    if created_at.utcoffset() != timedelta(0):
+        return ()
+    return tuple(
+        (created_at, rest[:at], edge_type.value, rest[at + len(mark) :])
+        for edge_type in EdgeType
+        for mark in [f"|{edge_type.value}|"]
+        for at in positions_of(mark, rest)
+    )
+
+
+def positions_of(mark: str, text: str) -> tuple[int, ...]:
+    found: list[int] = []
+    at = text.find(mark)
+    while at >= 0:
+        found.append(at)
+        at = text.find(mark, at + 1)
+    return tuple(found)

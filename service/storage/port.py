@@ -1,65 +1,241 @@
 """What the flows may ask of storage. Each write method is one act: all of it is kept, or nothing.
 
 Every method may raise StoreUnavailable; an act that raises it kept nothing, unless its commit was cut short.
+
+Whatever lies before the horizon a read is given is not there for it, whether it was removed already or not.
 """
 
 from __future__ import annotations
 
 from typing import Protocol
 
-from service.domains.dpm_runs import Admitted, BatchAdmission, DpmRun, RunAdmission, RunRequest
+from service.domains.artifacts import Artifact
+from service.domains.dpm_runs import (
+    Admitted,
+    BatchAdmission,
+    DpmRun,
+    ReplayAdmission,
+    RunAdmission,
+    RunFilter,
+    RunHead,
+    RunRequest,
+    SealedRun,
+)
 from service.domains.idempotency import KeyFamily, KeyMapping, KeyUse
-from service.domains.lineage import Edge
+from service.domains.lineage import Direction, Edge, EdgeFilter, Trail
+from service.domains.operations import Operation
+from service.domains.pages import Page
+from service.domains.purges import Purge, PurgeRecord, Removed
+from service.domains.retention import Horizon
+from service.domains.supportability import Summary
+from service.domains.workflow_decisions import DecisionFilter, ReviewRule, Verdict, WorkflowDecision
 
 
 class DpmRunStore(Protocol):
-    async def admit(self, admission: RunAdmission) -> Admitted:
-        """Record a run with its request, key, history and edges, or replay the run its key stands for.
+    async def admit(self, admission: RunAdmission, horizon: Horizon) -> Admitted:
+        """Record a run with its request, key, history, artifact and edges, or replay the run of its key.
 
-        With replay the stored key decides. If it is free, the run is recorded. If it is taken with the same
-        request hash, the run it stands for is given back as it was answered; with another hash, raises
-        IdempotencyKeyConflict. Equal callers at once leave one run. Without replay the run is always recorded
-        and the key moves to it.
+        With replay the stored key decides. If it is free, or its run has expired, the run is recorded. If it
+        is taken with the same request hash, the run it stands for is given back as it was answered; with
+        another hash, raises IdempotencyKeyConflict. Equal callers at once leave one run. Without replay the
+        run is always recorded and the key moves to it.
 
         Raises RunExists when the run id is taken. A replay and a refusal write nothing.
         """
         ...
 
     async def admit_batch(self, batch: BatchAdmission) -> None:
-        """Record the request and all runs of a batch, with their edges, in one act.
+        """Record the request and all runs of a batch, with their artifacts and edges, in one act.
 
         Raises RunExists when the batch id or any run id is taken; then nothing is written.
         """
         ...
 
-    async def get(self, tenant_id: str, rebalance_run_id: str) -> DpmRun:
+    async def admit_replay(self, replay: ReplayAdmission, horizon: Horizon) -> None:
+        """Record a run that repeats another, beside the request they share.
+
+        Raises RunExists when the run id is taken, RunNotFound when the original is not there.
+        """
+        ...
+
+    async def get(self, tenant_id: str, rebalance_run_id: str, horizon: Horizon) -> DpmRun:
         """Raises RunNotFound."""
         ...
 
-    async def get_newest_by_correlation(self, tenant_id: str, correlation_id: str) -> DpmRun:
+    async def get_head(self, tenant_id: str, rebalance_run_id: str, horizon: Horizon) -> RunHead:
+        """A run without its result. Raises RunNotFound."""
+        ...
+
+    async def get_sealed(self, tenant_id: str, rebalance_run_id: str, horizon: Horizon) -> SealedRun:
+        """A run with its request and both digests as they were written. Raises RunNotFound."""
+        ...
+
+    async def get_newest_by_correlation(
+        self, tenant_id: str, correlation_id: str, horizon: Horizon
+    ) -> DpmRun:
         """The run of that correlation id created last, the larger id winning a tie. Raises RunNotFound."""
+        ...
+
+    async def get_newest_by_request_hash(self, tenant_id: str, request_hash: str, horizon: Horizon) -> DpmRun:
+        """The run of that request hash created last, the larger id winning a tie. Raises RunNotFound."""
         ...
 
     async def get_request(self, tenant_id: str, request_id: str) -> RunRequest:
         """What was asked for a run or a batch. Raises RunNotFound."""
         ...
 
+    async def list(
+        self, tenant_id: str, runs: RunFilter, *, limit: int, cursor: str | None, horizon: Horizon
+    ) -> Page[RunHead]:
+        """Runs by creation and id, newest first; the cursor is the id of the last row.
+
+        A cursor that is not the id of a run the filter lets through gives an empty page.
+        """
+        ...
+
+    async def list_by_cause(self, tenant_id: str, cause_id: str, horizon: Horizon) -> tuple[RunHead, ...]:
+        """The runs that a batch or an operation caused, by scenario name and then id."""
+        ...
+
+    async def find_newest_batch(self, tenant_id: str, correlation_id: str, horizon: Horizon) -> str | None:
+        """The id of the batch last sent with that correlation id, the larger id winning a tie."""
+        ...
+
 
 class IdempotencyStore(Protocol):
-    async def find(self, tenant_id: str, family: KeyFamily, idempotency_key: str) -> KeyMapping | None:
+    async def find(
+        self, tenant_id: str, family: KeyFamily, idempotency_key: str, horizon: Horizon
+    ) -> KeyMapping | None:
         """The run a key stands for now."""
         ...
 
     async def list_history(
-        self, tenant_id: str, family: KeyFamily, idempotency_key: str
+        self, tenant_id: str, family: KeyFamily, idempotency_key: str, horizon: Horizon
     ) -> tuple[KeyUse, ...]:
-        """Every run recorded under a key, by creation and then id; empty for an unknown key."""
+        """Every run recorded under a key, by creation, id, correlation id and hash; empty when unknown."""
         ...
 
 
 class LineageStore(Protocol):
-    async def list_edges(self, tenant_id: str, entity_id: str) -> tuple[Edge, ...]:
-        """The edges that start or end at an entity, each once, by creation, source, type and target."""
+    async def list(
+        self,
+        tenant_id: str,
+        entity_id: str,
+        edges: EdgeFilter,
+        *,
+        limit: int,
+        cursor: str | None,
+        horizon: Horizon,
+    ) -> Page[Edge]:
+        """The edges that start (down) or end (up) at an entity, each once, by their places.
+
+        The cursor is that of the last edge; one that names no edge of this list gives an empty page.
+        """
+        ...
+
+    async def trace(
+        self, tenant_id: str, entity_id: str, direction: Direction, depth: int, horizon: Horizon
+    ) -> Trail:
+        """Every edge met on walks of at most `depth` edges from an entity in the direction, each once.
+
+        A walk may come back to where it was; it ends all the same.
+        """
+        ...
+
+
+class ArtifactStore(Protocol):
+    async def find(self, tenant_id: str, rebalance_run_id: str, horizon: Horizon) -> Artifact | None:
+        """The artifact that was kept for a run."""
+        ...
+
+    async def keep(self, artifact: Artifact) -> Artifact:
+        """Keep the artifact of a run and its edge, unless it has one; gives back the one that is kept.
+
+        Raises RunNotFound when the run is not there.
+        """
+        ...
+
+
+class WorkflowDecisionStore(Protocol):
+    async def decide(
+        self, verdict: Verdict, rule: ReviewRule, horizon: Horizon
+    ) -> tuple[RunHead, WorkflowDecision]:
+        """Check the verdict against the state the rule derives and append it, in one act.
+
+        Of two at once one is appended; the other raises WorkflowInvalidTransition, unless it finds the state
+        the first left and is allowed in it.
+
+        Raises RunNotFound, WorkflowNotRequired, WorkflowStateConflict, WorkflowInvalidTransition, and
+        DecisionExists when the decision id is taken.
+        """
+        ...
+
+    async def list_of_run(self, tenant_id: str, rebalance_run_id: str) -> tuple[WorkflowDecision, ...]:
+        """The decisions on a run in the order they were taken; of a run that is there."""
+        ...
+
+    async def find_latest(self, tenant_id: str, rebalance_run_id: str) -> WorkflowDecision | None:
+        """The last decision on a run; of a run that is there."""
+        ...
+
+    async def list(
+        self,
+        tenant_id: str,
+        decisions: DecisionFilter,
+        *,
+        limit: int,
+        cursor: str | None,
+        horizon: Horizon,
+    ) -> Page[WorkflowDecision]:
+        """Decisions by their time and id, newest first; the cursor is the id of the last row."""
+        ...
+
+
+class OperationStore(Protocol):
+    async def submit(self, operation: Operation) -> None:
+        """Keep a PENDING operation and its edge. Raises OperationExists when its id is taken."""
+        ...
+
+    async def advance(self, operation: Operation) -> None:
+        """Keep the state an operation moved to: RUNNING from PENDING, a final one from RUNNING.
+
+        Raises OperationMoved when the operation is not in the state before, OperationNotFound when there is
+        none.
+        """
+        ...
+
+    async def get(self, tenant_id: str, operation_id: str, horizon: Horizon) -> Operation:
+        """Raises OperationNotFound."""
+        ...
+
+    async def find_newest_by_correlation(
+        self, tenant_id: str, correlation_id: str, horizon: Horizon
+    ) -> Operation | None:
+        """The operation of that correlation id created last, the larger id winning a tie."""
+        ...
+
+
+class SupportabilityStore(Protocol):
+    async def summarise(self, tenant_id: str, horizon: Horizon) -> Summary:
+        """Exact counts and bounds of what has not expired, all as of one instant."""
+        ...
+
+    async def fold(self) -> None:
+        """Add up what changed since the last time, so that counting stays quick. Changes no count."""
+        ...
+
+
+class PurgeStore(Protocol):
+    async def remove(self, purge: Purge) -> Removed | None:
+        """Remove expired runs and operations with all that belongs to them, and keep a record of it.
+
+        At most `limit` of each. Gives None, and does nothing, while another instance is at it. Removes and
+        records nothing when nothing has expired.
+        """
+        ...
+
+    async def list_records(self, tenant_id: str, *, limit: int) -> tuple[PurgeRecord, ...]:
+        """What was removed, newest first."""
         ...
 
 
@@ -72,6 +248,21 @@ class Store(Protocol):
 
     @property
     def lineage(self) -> LineageStore: ...
+
+    @property
+    def artifacts(self) -> ArtifactStore: ...
+
+    @property
+    def workflow_decisions(self) -> WorkflowDecisionStore: ...
+
+    @property
+    def operations(self) -> OperationStore: ...
+
+    @property
+    def supportability(self) -> SupportabilityStore: ...
+
+    @property
+    def purges(self) -> PurgeStore: ...
 
     async def check(self) -> None:
         """Raises StoreUnavailable unless the store answers and has the schema this build was made for."""

@@ -7,6 +7,14 @@ VALUES (:tenant_id, :family, :idempotency_key, :request_hash, :rebalance_run_id,
 ON CONFLICT (tenant_id, family, idempotency_key) DO NOTHING
 RETURNING rebalance_run_id;
 
+-- name: renew_key
+-- Gives a key whose run has expired to this run. No row back means somebody else was first, or it has not expired.
+UPDATE dpm_run_idempotency
+SET request_hash = :request_hash, rebalance_run_id = :rebalance_run_id, created_at = :created_at
+WHERE tenant_id = :tenant_id AND family = :family AND idempotency_key = :idempotency_key
+    AND created_at < :runs_since
+RETURNING rebalance_run_id;
+
 -- name: move_key
 -- Gives the key to this run, whatever it stood for.
 INSERT INTO dpm_run_idempotency (
@@ -26,14 +34,16 @@ INSERT INTO dpm_run_idempotency_history (
 VALUES (:tenant_id, :family, :idempotency_key, :rebalance_run_id, :correlation_id, :request_hash, :created_at);
 
 -- name: find_key
--- The run a key stands for now.
+-- The run a key stands for now, unless that has expired.
 SELECT tenant_id, family, idempotency_key, request_hash, rebalance_run_id, created_at
 FROM dpm_run_idempotency
-WHERE tenant_id = :tenant_id AND family = :family AND idempotency_key = :idempotency_key;
+WHERE tenant_id = :tenant_id AND family = :family AND idempotency_key = :idempotency_key
+    AND created_at >= :runs_since;
 
 -- name: list_uses
--- Every run recorded under a key, oldest first.
+-- Every run recorded under a key that has not expired, oldest first.
 SELECT tenant_id, family, idempotency_key, rebalance_run_id, correlation_id, request_hash, created_at
 FROM dpm_run_idempotency_history
 WHERE tenant_id = :tenant_id AND family = :family AND idempotency_key = :idempotency_key
-ORDER BY created_at, rebalance_run_id;
+    AND created_at >= :runs_since
+ORDER BY created_at, rebalance_run_id, correlation_id, request_hash;

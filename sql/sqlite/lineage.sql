@@ -1,17 +1,89 @@
--- name: insert_edge
--- Says that one entity led to another.
+-- name: insert_edges
+-- Says which entities led to which: a JSON list of edges, each with its metadata as JSON text.
 INSERT INTO dpm_lineage_edges (
-    tenant_id, source_entity_id, edge_type, target_entity_id, created_at, metadata
+    tenant_id, source_entity_id, edge_type, target_entity_id, created_at, metadata, lives_with
 )
-VALUES (:tenant_id, :source_entity_id, :edge_type, :target_entity_id, :created_at, :metadata);
+SELECT :tenant_id, value ->> 'source_entity_id', value ->> 'edge_type', value ->> 'target_entity_id',
+    value ->> 'created_at', value ->> 'metadata', value ->> 'lives_with'
+FROM json_each(:edges)
+WHERE true;
+
+-- name: find_edge
+-- One edge.
+SELECT source_entity_id, edge_type, target_entity_id, created_at, metadata, lives_with
+FROM dpm_lineage_edges
+WHERE tenant_id = :tenant_id AND source_entity_id = :source_entity_id AND edge_type = :edge_type
+    AND target_entity_id = :target_entity_id AND (lives_with <> 'RUN' OR created_at >= :runs_since);
 
 -- name: list_edges
--- The edges that start or end at an entity, each once: two index look-ups instead of one OR.
-SELECT source_entity_id, edge_type, target_entity_id, created_at, metadata
-FROM dpm_lineage_edges
-WHERE tenant_id = :tenant_id AND source_entity_id = :entity_id
+-- The edges that start or end at an entity after a place, each once: two walks along an index, merged.
+SELECT source_entity_id, edge_type, target_entity_id, created_at, metadata, lives_with
+FROM (
+    SELECT source_entity_id, edge_type, target_entity_id, created_at, metadata, lives_with
+    FROM dpm_lineage_edges INDEXED BY dpm_lineage_edges_from_source
+    WHERE tenant_id = :tenant_id AND source_entity_id = :entity_id AND :goes_down
+        AND (CAST(:edge_type AS text) IS NULL OR edge_type = :edge_type)
+        AND created_at >= :created_from AND created_at <= :created_to
+        AND (lives_with <> 'RUN' OR created_at >= :runs_since)
+        AND (created_at, source_entity_id, edge_type, target_entity_id)
+            > (:after_at, :after_source, :after_type, :after_target)
+    ORDER BY created_at, source_entity_id, edge_type, target_entity_id
+    LIMIT :limit
+)
 UNION ALL
-SELECT source_entity_id, edge_type, target_entity_id, created_at, metadata
-FROM dpm_lineage_edges
-WHERE tenant_id = :tenant_id AND target_entity_id = :entity_id AND source_entity_id <> :entity_id
-ORDER BY created_at, source_entity_id, edge_type, target_entity_id;
+SELECT source_entity_id, edge_type, target_entity_id, created_at, metadata, lives_with
+FROM (
+    SELECT source_entity_id, edge_type, target_entity_id, created_at, metadata, lives_with
+    FROM dpm_lineage_edges INDEXED BY dpm_lineage_edges_to_target
+    WHERE tenant_id = :tenant_id AND target_entity_id = :entity_id AND :goes_up
+        AND (source_entity_id <> :entity_id OR NOT :goes_down)
+        AND (CAST(:edge_type AS text) IS NULL OR edge_type = :edge_type)
+        AND created_at >= :created_from AND created_at <= :created_to
+        AND (lives_with <> 'RUN' OR created_at >= :runs_since)
+        AND (created_at, source_entity_id, edge_type, target_entity_id)
+            > (:after_at, :after_source, :after_type, :after_target)
+    ORDER BY created_at, source_entity_id, edge_type, target_entity_id
+    LIMIT :limit
+)
+ORDER BY created_at, source_entity_id, edge_type, target_entity_id
+LIMIT :limit;
+
+-- name: trace_edges
+-- The edges met on walks from an entity, nearest first. A walk does not turn back on the edge it came by, ends at its
+-- depth whatever circles there are, and all walks together end after a number of steps, which `steps` tells.
+WITH RECURSIVE trail (
+    source_entity_id, edge_type, target_entity_id, created_at, metadata, lives_with, reached_id, distance
+) AS (
+    SELECT '', '', '', '', '', '', :entity_id, 0
+    UNION
+    SELECT edge.source_entity_id, edge.edge_type, edge.target_entity_id, edge.created_at, edge.metadata,
+        edge.lives_with, edge.target_entity_id, trail.distance + 1
+    FROM trail
+    CROSS JOIN dpm_lineage_edges AS edge INDEXED BY dpm_lineage_edges_from_source
+        ON edge.tenant_id = :tenant_id AND edge.source_entity_id = trail.reached_id
+    WHERE trail.distance < :depth AND :goes_down
+        AND (edge.lives_with <> 'RUN' OR edge.created_at >= :runs_since)
+        AND (edge.source_entity_id, edge.edge_type, edge.target_entity_id)
+            <> (trail.source_entity_id, trail.edge_type, trail.target_entity_id)
+    UNION
+    SELECT edge.source_entity_id, edge.edge_type, edge.target_entity_id, edge.created_at, edge.metadata,
+        edge.lives_with, edge.source_entity_id, trail.distance + 1
+    FROM trail
+    CROSS JOIN dpm_lineage_edges AS edge INDEXED BY dpm_lineage_edges_to_target
+        ON edge.tenant_id = :tenant_id AND edge.target_entity_id = trail.reached_id
+    WHERE trail.distance < :depth AND :goes_up
+        AND (edge.lives_with <> 'RUN' OR edge.created_at >= :runs_since)
+        AND (edge.source_entity_id, edge.edge_type, edge.target_entity_id)
+            <> (trail.source_entity_id, trail.edge_type, trail.target_entity_id)
+    LIMIT :steps_max
+), met AS (
+    SELECT source_entity_id, edge_type, target_entity_id, created_at, metadata, lives_with, distance
+    FROM trail
+)
+SELECT source_entity_id, edge_type, target_entity_id, created_at, metadata, lives_with,
+    min(distance) AS distance, (SELECT count(*) FROM met) AS steps
+FROM met
+WHERE distance > 0
+GROUP BY source_entity_id, edge_type, target_entity_id, created_at, metadata, lives_with
+ORDER BY distance, created_at, source_entity_id, edge_type, target_entity_id
+LIMIT :limit;

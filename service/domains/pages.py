@@ -1,0 +1,33 @@
+"""One page of a list, and how to ask for the next (HTTP contract 5.5)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+# What every stored instant lies between, so that a bound that was not given is still a bound.
+EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+LATEST = datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """`next_cursor` is None unless at least one more row follows."""
+
+    items: tuple[T, ...]
+    next_cursor: str | None
+
+
+def page_of(rows: Sequence[T], limit: int, cursor_of: Callable[[T], str]) -> Page[T]:
+    """The page that `limit` + 1 rows make."""
+    items = tuple(rows[:limit])
+    return Page(items, cursor_of(items[-1]) if len(rows) > limit else None)
+
+
+def empty_page() -> Page[T]:
+    """What an unknown cursor, an empty one, or one of another list is answered with (ruling 13)."""
+    return Page((), None)

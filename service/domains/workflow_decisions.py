@@ -1,0 +1,135 @@
+"""Reviews of runs: what was decided, and the state that follows from it (HTTP contract 7.2)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+
+from service.domains.dpm_runs import RunStatus
+from service.errors import (
+    WorkflowInvalidTransition,
+    WorkflowNotRequired,
+    WorkflowStateConflict,
+)
+
+# What a decision without a correlation id of its own is filed under.
+NO_CORRELATION = "c_none"
+
+
+class WorkflowStatus(Enum):
+    NOT_REQUIRED = "NOT_REQUIRED"
+    PENDING_REVIEW = "PENDING_REVIEW"
+    APPROVED = "APPROVED"
+    REJECTED = "REJECTED"
+
+
+class WorkflowAction(Enum):
+    APPROVE = "APPROVE"
+    REJECT = "REJECT"
+    REQUEST_CHANGES = "REQUEST_CHANGES"
+
+
+LEADS_TO = {
+    WorkflowAction.APPROVE: WorkflowStatus.APPROVED,
+    WorkflowAction.REJECT: WorkflowStatus.REJECTED,
+    WorkflowAction.REQUEST_CHANGES: WorkflowStatus.PENDING_REVIEW,
+}
+ALLOWED = {
+    WorkflowStatus.PENDING_REVIEW: frozenset(WorkflowAction),
+    WorkflowStatus.APPROVED: frozenset({WorkflowAction.REJECT, WorkflowAction.REQUEST_CHANGES}),
+    WorkflowStatus.REJECTED: frozenset({WorkflowAction.REQUEST_CHANGES}),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkflowDecision:
+    """One decision on a run; `decision_no` counts from 1 for each run."""
+
+    decision_id: str
+    tenant_id: str
+    rebalance_run_id: str
+    decision_no: int
+    action: WorkflowAction
+    reason_code: str
+    comment: str | None
+    actor_id: str
+    decided_at: datetime
+    correlation_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """A decision that asks to be appended; `expected_status` is the state its reviewer saw, if said."""
+
+    decision_id: str
+    tenant_id: str
+    rebalance_run_id: str
+    action: WorkflowAction
+    reason_code: str
+    comment: str | None
+    actor_id: str
+    decided_at: datetime
+    correlation_id: str
+    expected_status: WorkflowStatus | None = None
+
+    def numbered(self, decision_no: int) -> WorkflowDecision:
+        return WorkflowDecision(
+            decision_id=self.decision_id,
+            tenant_id=self.tenant_id,
+            rebalance_run_id=self.rebalance_run_id,
+            decision_no=decision_no,
+            action=self.action,
+            reason_code=self.reason_code,
+            comment=self.comment,
+            actor_id=self.actor_id,
+            decided_at=self.decided_at,
+            correlation_id=self.correlation_id,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewRule:
+    """Which runs need a review; statuses are free text, as the setting is."""
+
+    statuses: frozenset[str]
+
+    def requires_review(self, run_status: RunStatus) -> bool:
+        return run_status.value in self.statuses
+
+    def status_of(self, run_status: RunStatus, latest: WorkflowAction | None) -> WorkflowStatus:
+        if not self.requires_review(run_status):
+            return WorkflowStatus.NOT_REQUIRED
+        return WorkflowStatus.PENDING_REVIEW if latest is None else LEADS_TO[latest]
+
+    def require_allowed(self, verdict: Verdict, run_status: RunStatus, latest: WorkflowAction | None) -> None:
+        """Raises WorkflowNotRequired, WorkflowStateConflict or WorkflowInvalidTransition, in this order."""
+        current = self.status_of(run_status, latest)
+        if current is WorkflowStatus.NOT_REQUIRED:
+            raise WorkflowNotRequired()
+        if verdict.expected_status not in (None, current):
+            raise WorkflowStateConflict()
+        if verdict.action not in ALLOWED[current]:
+            raise WorkflowInvalidTransition()
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionFilter:
+    """Bounds are inclusive and on the time of the decision."""
+
+    rebalance_run_id: str | None = None
+    actor_id: str | None = None
+    reason_code: str | None = None
+    action: WorkflowAction | None = None
+    decided_from: datetime | None = None
+    decided_to: datetime | None = None
+
+    def matches(self, decision: WorkflowDecision) -> bool:
+        return (
+            self.rebalance_run_id in (None, decision.rebalance_run_id)
+            and self.actor_id in (None, decision.actor_id)
+            and self.reason_code in (None, decision.reason_code)
+            and self.action in (None, decision.action)
+            and (self.decided_from is None or decision.decided_at >= self.decided_from)
+            and (self.decided_to is None or decision.decided_at <= self.decided_to)
+        )

@@ -1,0 +1,129 @@
+"""Builds the artifact of a run: its result and the evidence for it in one hashed document (RFC-0019)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from service.domains.artifacts import Artifact
+from service.domains.canonical import canonical_json, digest_of
+from service.domains.dpm_runs import DpmRun
+
+ARTIFACT_VERSION = "1.0"
+HASH_FIELD = "artifact_hash"
+
+
+class ResultLineage(msgspec.Struct, frozen=True):
+    engine_version: str | None = None
+
+
+class ResultParts(msgspec.Struct, frozen=True):
+    """The parts of a result that an artifact repeats, each in the very bytes of the result."""
+
+    before: msgspec.Raw
+    intents: msgspec.Raw
+    after_simulated: msgspec.Raw
+    rule_results: msgspec.Raw
+    diagnostics: msgspec.Raw
+    lineage: ResultLineage
+
+
+class RequestSnapshot(msgspec.Struct, frozen=True):
+    portfolio_id: str
+    request_hash: str
+
+
+class ArtifactHashes(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Without its own hash it is what the hash is taken of."""
+
+    request_hash: str
+    artifact_hash: str | None = None
+
+
+class ArtifactEvidence(msgspec.Struct, frozen=True):
+    engine_version: str
+    run_created_at: str
+    hashes: ArtifactHashes
+
+
+class ArtifactDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """`DpmRunArtifactResponse` of the HTTP contract (8.2)."""
+
+    artifact_id: str
+    artifact_version: str
+    rebalance_run_id: str
+    correlation_id: str
+    idempotency_key: str | None
+    portfolio_id: str
+    status: str
+    request_snapshot: RequestSnapshot
+    before_summary: msgspec.Raw
+    after_summary: msgspec.Raw
+    order_intents: msgspec.Raw
+    rule_outcomes: msgspec.Raw
+    diagnostics: msgspec.Raw
+    result: msgspec.Raw
+    evidence: ArtifactEvidence
+
+
+def artifact_id_of(rebalance_run_id: str) -> str:
+    return rebalance_run_id.replace("rr_", "dra_", 1)
+
+
+def build_artifact(run: DpmRun) -> Artifact:
+    """The one artifact of a run, the same at every call (ruling 15).
+
+    The hash is over the canonical text of the document without any field called `artifact_hash`, at any
+    depth (HTTP contract, section 9).
+    """
+    unhashed = document_of(run, ArtifactHashes(run.request_hash))
+    artifact_hash = digest_of(canonical_json(without_hashes(msgspec.json.decode(encoded(unhashed)))))
+    hashed = document_of(run, ArtifactHashes(run.request_hash, artifact_hash))
+    return Artifact(
+        artifact_id=unhashed.artifact_id,
+        tenant_id=run.tenant_id,
+        rebalance_run_id=run.rebalance_run_id,
+        artifact_hash=artifact_hash,
+        created_at=run.created_at,
+        body=encoded(hashed),
+    )
+
+
+def document_of(run: DpmRun, hashes: ArtifactHashes) -> ArtifactDocument:
+    parts = msgspec.json.decode(run.result, type=ResultParts)
+    return ArtifactDocument(
+        artifact_id=artifact_id_of(run.rebalance_run_id),
+        artifact_version=ARTIFACT_VERSION,
+        rebalance_run_id=run.rebalance_run_id,
+        correlation_id=run.correlation_id,
+        idempotency_key=run.idempotency_key,
+        portfolio_id=run.portfolio_id,
+        status=run.status.value,
+        request_snapshot=RequestSnapshot(run.portfolio_id, run.request_hash),
+        before_summary=parts.before,
+        after_summary=parts.after_simulated,
+        order_intents=parts.intents,
+        rule_outcomes=parts.rule_results,
+        diagnostics=parts.diagnostics,
+        result=msgspec.Raw(run.result),
+        evidence=ArtifactEvidence(
+            engine_version=parts.lineage.engine_version or "unknown",
+            run_created_at=run.created_at.isoformat(),
+            hashes=hashes,
+        ),
+    )
+
+
+def encoded(document: ArtifactDocument) -> bytes:
+    return msgspec.json.encode(document)
+
+
+def without_hashes(value: Any) -> Any:
+    match value:
+        case dict():
+            return {key: without_hashes(item) for key, item in value.items() if key != HASH_FIELD}
+        case list():
+            return [without_hashes(item) for item in value]
+        case _:
+            return value

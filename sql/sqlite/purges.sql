@@ -1,0 +1,104 @@
+-- name: lock_purging
+-- Takes the one right to purge until the transaction ends. A row that says no means another instance has it.
+SELECT 1 AS held;
+
+-- name: allow_removal
+-- Lets this transaction delete from append-only tables, as far as its role may delete at all.
+INSERT INTO dpm_purging (purging) VALUES (1);
+
+-- name: forbid_removal
+-- Takes back what allow_removal gave.
+DELETE FROM dpm_purging;
+
+-- name: list_expired_runs
+-- The runs that expired first, with the requests they came of.
+SELECT rebalance_run_id, request_id
+FROM dpm_runs
+WHERE tenant_id = :tenant_id AND created_at < :runs_before
+ORDER BY created_at, rebalance_run_id
+LIMIT :limit;
+
+-- name: list_expired_operations
+-- The operations that ended longest ago.
+SELECT operation_id
+FROM dpm_operations
+WHERE tenant_id = :tenant_id AND finished_at < :operations_before
+ORDER BY finished_at
+LIMIT :limit;
+
+-- name: delete_decisions
+-- Removes the decisions on runs, given as a JSON list of ids.
+DELETE FROM dpm_workflow_decisions
+WHERE tenant_id = :tenant_id AND rebalance_run_id IN (SELECT value FROM json_each(:run_ids));
+
+-- name: delete_artifacts
+-- Removes the artifacts of runs.
+DELETE FROM dpm_run_artifacts
+WHERE tenant_id = :tenant_id AND rebalance_run_id IN (SELECT value FROM json_each(:run_ids));
+
+-- name: delete_keys
+-- Frees the keys that stand for runs.
+DELETE FROM dpm_run_idempotency
+WHERE tenant_id = :tenant_id AND rebalance_run_id IN (SELECT value FROM json_each(:run_ids));
+
+-- name: delete_uses
+-- Removes runs from the histories of their keys.
+DELETE FROM dpm_run_idempotency_history
+WHERE tenant_id = :tenant_id AND rebalance_run_id IN (SELECT value FROM json_each(:run_ids));
+
+-- name: delete_edges_to_runs
+-- Removes the edges that runs brought and that end at them.
+DELETE FROM dpm_lineage_edges INDEXED BY dpm_lineage_edges_to_target
+WHERE tenant_id = :tenant_id AND target_entity_id IN (SELECT value FROM json_each(:run_ids))
+    AND edge_type IN ('CORRELATION_TO_RUN', 'IDEMPOTENCY_TO_RUN', 'DERIVED_FROM') AND lives_with = 'RUN';
+
+-- name: delete_edges_from_runs
+-- Removes the edges that runs brought and that start at them.
+DELETE FROM dpm_lineage_edges
+WHERE tenant_id = :tenant_id AND source_entity_id IN (SELECT value FROM json_each(:run_ids))
+    AND edge_type IN ('CAUSED_BY', 'REPLAYED_FROM') AND lives_with = 'RUN';
+
+-- name: delete_runs
+-- Removes runs, once nothing refers to them.
+DELETE FROM dpm_runs
+WHERE tenant_id = :tenant_id AND rebalance_run_id IN (SELECT value FROM json_each(:run_ids));
+
+-- name: delete_requests
+-- Removes the requests that no run is left of.
+DELETE FROM dpm_run_requests
+WHERE tenant_id = :tenant_id AND request_id IN (SELECT value FROM json_each(:request_ids))
+    AND NOT EXISTS (
+        SELECT 1 FROM dpm_runs AS run
+        WHERE run.tenant_id = dpm_run_requests.tenant_id AND run.request_id = dpm_run_requests.request_id
+    );
+
+-- name: delete_edges_of_operations
+-- Removes the edges that operations brought.
+DELETE FROM dpm_lineage_edges
+WHERE tenant_id = :tenant_id AND source_entity_id IN (SELECT value FROM json_each(:operation_ids))
+    AND lives_with = 'OPERATION';
+
+-- name: delete_operations
+-- Removes operations, given as a JSON list of ids.
+DELETE FROM dpm_operations
+WHERE tenant_id = :tenant_id AND operation_id IN (SELECT value FROM json_each(:operation_ids));
+
+-- name: insert_purge
+-- Records what an act of removal removed.
+INSERT INTO dpm_purges (
+    tenant_id, purge_id, purged_at, runs_before, operations_before, runs, requests, artifacts, decisions, keys,
+    uses, edges, operations
+)
+VALUES (
+    :tenant_id, :purge_id, :purged_at, :runs_before, :operations_before, :runs, :requests, :artifacts, :decisions,
+    :keys, :uses, :edges, :operations
+);
+
+-- name: list_purges
+-- What was removed, newest first.
+SELECT tenant_id, purge_id, purged_at, runs_before, operations_before, runs, requests, artifacts, decisions, keys,
+    uses, edges, operations
+FROM dpm_purges
+WHERE tenant_id = :tenant_id
+ORDER BY purged_at DESC, purge_id DESC
+LIMIT :limit;

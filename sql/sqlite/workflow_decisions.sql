@@ -1,0 +1,111 @@
+-- name: insert_decision
+-- Appends a decision under its number. No row back means that somebody else has that number or that id.
+INSERT INTO dpm_workflow_decisions (
+    tenant_id, rebalance_run_id, decision_no, decision_id, action, reason_code, comment, actor_id, decided_at,
+    correlation_id, run_created_at
+)
+VALUES (
+    :tenant_id, :rebalance_run_id, :decision_no, :decision_id, :action, :reason_code, :comment, :actor_id, :decided_at,
+    :correlation_id, :run_created_at
+)
+ON CONFLICT DO NOTHING
+RETURNING decision_no;
+
+-- name: find_latest_decision
+-- The decision a run's state follows from.
+SELECT tenant_id, rebalance_run_id, decision_no, decision_id, action, reason_code, comment, actor_id, decided_at,
+    correlation_id
+FROM dpm_workflow_decisions
+WHERE tenant_id = :tenant_id AND rebalance_run_id = :rebalance_run_id
+ORDER BY decision_no DESC
+LIMIT 1;
+
+-- name: find_decision
+-- One decision, unless its run has expired.
+SELECT tenant_id, rebalance_run_id, decision_no, decision_id, action, reason_code, comment, actor_id, decided_at,
+    correlation_id
+FROM dpm_workflow_decisions
+WHERE tenant_id = :tenant_id AND decision_id = :decision_id AND run_created_at >= :runs_since;
+
+-- name: list_decisions_of_run
+-- The decisions on a run in the order they were taken.
+SELECT tenant_id, rebalance_run_id, decision_no, decision_id, action, reason_code, comment, actor_id, decided_at,
+    correlation_id
+FROM dpm_workflow_decisions
+WHERE tenant_id = :tenant_id AND rebalance_run_id = :rebalance_run_id
+ORDER BY decision_no;
+
+-- name: list_decisions
+-- Decisions before a place, newest first.
+SELECT tenant_id, rebalance_run_id, decision_no, decision_id, action, reason_code, comment, actor_id, decided_at,
+    correlation_id
+FROM dpm_workflow_decisions INDEXED BY dpm_workflow_decisions_by_time
+WHERE tenant_id = :tenant_id
+    AND run_created_at >= :runs_since
+    AND decided_at >= :decided_from
+    AND decided_at <= :decided_to
+    AND (decided_at, decision_id) < (:before_at, :before_id)
+ORDER BY decided_at DESC, decision_id DESC
+LIMIT :limit;
+
+-- name: list_decisions_by_action
+-- Decisions of one kind before a place, newest first.
+SELECT tenant_id, rebalance_run_id, decision_no, decision_id, action, reason_code, comment, actor_id, decided_at,
+    correlation_id
+FROM dpm_workflow_decisions INDEXED BY dpm_workflow_decisions_by_action
+WHERE tenant_id = :tenant_id
+    AND action = :action
+    AND run_created_at >= :runs_since
+    AND decided_at >= :decided_from
+    AND decided_at <= :decided_to
+    AND (decided_at, decision_id) < (:before_at, :before_id)
+ORDER BY decided_at DESC, decision_id DESC
+LIMIT :limit;
+
+-- name: list_decisions_by_reason_code
+-- Decisions for one reason before a place, newest first.
+SELECT tenant_id, rebalance_run_id, decision_no, decision_id, action, reason_code, comment, actor_id, decided_at,
+    correlation_id
+FROM dpm_workflow_decisions INDEXED BY dpm_workflow_decisions_by_reason_code
+WHERE tenant_id = :tenant_id
+    AND reason_code = :reason_code
+    AND (CAST(:action AS text) IS NULL OR action = :action)
+    AND run_created_at >= :runs_since
+    AND decided_at >= :decided_from
+    AND decided_at <= :decided_to
+    AND (decided_at, decision_id) < (:before_at, :before_id)
+ORDER BY decided_at DESC, decision_id DESC
+LIMIT :limit;
+
+-- name: list_decisions_by_actor
+-- Decisions of one reviewer before a place, newest first.
+SELECT tenant_id, rebalance_run_id, decision_no, decision_id, action, reason_code, comment, actor_id, decided_at,
+    correlation_id
+FROM dpm_workflow_decisions INDEXED BY dpm_workflow_decisions_by_actor
+WHERE tenant_id = :tenant_id
+    AND actor_id = :actor_id
+    AND (CAST(:reason_code AS text) IS NULL OR reason_code = :reason_code)
+    AND (CAST(:action AS text) IS NULL OR action = :action)
+    AND run_created_at >= :runs_since
+    AND decided_at >= :decided_from
+    AND decided_at <= :decided_to
+    AND (decided_at, decision_id) < (:before_at, :before_id)
+ORDER BY decided_at DESC, decision_id DESC
+LIMIT :limit;
+
+-- name: list_decisions_by_run
+-- Decisions on one run before a place, newest first.
+SELECT tenant_id, rebalance_run_id, decision_no, decision_id, action, reason_code, comment, actor_id, decided_at,
+    correlation_id
+FROM dpm_workflow_decisions
+WHERE tenant_id = :tenant_id
+    AND rebalance_run_id = :rebalance_run_id
+    AND (CAST(:actor_id AS text) IS NULL OR actor_id = :actor_id)
+    AND (CAST(:reason_code AS text) IS NULL OR reason_code = :reason_code)
+    AND (CAST(:action AS text) IS NULL OR action = :action)
+    AND run_created_at >= :runs_since
+    AND decided_at >= :decided_from
+    AND decided_at <= :decided_to
+    AND (decided_at, decision_id) < (:before_at, :before_id)
+ORDER BY decided_at DESC, decision_id DESC
+LIMIT :limit;
