@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from environs import Env, EnvError, EnvValidationError
 from marshmallow import ValidationError
@@ -16,6 +16,14 @@ BODY_BYTES_MAX_DEFAULT = 8 * 1024 * 1024
 IDEMPOTENCY_CACHE_SIZE_DEFAULT = 1000
 STOP_SECONDS_MAX_DEFAULT = 20
 
+CONNECTIONS_MAX_DEFAULT = 16
+STATEMENT_CACHE_SIZE_DEFAULT = 200
+OPERATIONS_TTL_SECONDS_DEFAULT = 86_400
+PURGE_INTERVAL_SECONDS_DEFAULT = 10
+# More digits than any age or size has; the interpreter refuses thousands of them.
+COUNT_DIGITS_MAX = 9
+REVIEW_STATUSES_DEFAULT = frozenset({"PENDING_REVIEW"})
+
 _ON = frozenset({"1", "true", "yes", "on"})
 
 
@@ -24,6 +32,21 @@ class StoreBackend(Enum):
 
     IN_MEMORY = "IN_MEMORY"
     SQL = "SQL"
+    POSTGRES = "POSTGRES"
+
+
+class ArtifactMode(Enum):
+    """DERIVED builds artifacts when they are read, PERSISTED keeps them with their runs."""
+
+    DERIVED = "DERIVED"
+    PERSISTED = "PERSISTED"
+
+
+_BACKENDS = {
+    "SQL": StoreBackend.SQL,
+    "SQLITE": StoreBackend.SQL,
+    "POSTGRES": StoreBackend.POSTGRES,
+}
 
 
 class UnknownFields(Enum):
@@ -48,7 +71,23 @@ class Settings:
 
     store_backend: StoreBackend
     sql_path: Path
+    # Addresses carry passwords.
+    postgres_dsn: str = field(repr=False)
+    postgres_retention_dsn: str = field(repr=False)
+    postgres_connections_max: int
+    postgres_statement_cache_size: int
+    retention_days: int
+    operations_ttl_seconds: int
+    purge_interval_seconds: int
+    artifact_mode: ArtifactMode
     support_apis_enabled: bool
+    summary_apis_enabled: bool
+    bundle_apis_enabled: bool
+    artifacts_enabled: bool
+    lineage_apis_enabled: bool
+    history_apis_enabled: bool
+    workflow_enabled: bool
+    workflow_review_statuses: frozenset[str]
     idempotency_replay_enabled: bool
     idempotency_cache_size_max: int
     unknown_fields: UnknownFields
@@ -67,7 +106,11 @@ def read() -> Settings:
     settings = Settings(
         store_backend=_store_backend(env),
         sql_path=_sql_path(env),
-        support_apis_enabled=_flag(env, "DPM_SUPPORT_APIS_ENABLED", default=True),
+        **_postgres(env),
+        **_retention(env),
+        **_apis(env),
+        artifact_mode=_known_or_default(env, "DPM_ARTIFACT_STORE_MODE", ArtifactMode.DERIVED),
+        workflow_review_statuses=_review_statuses(env),
         idempotency_replay_enabled=_flag(env, "DPM_IDEMPOTENCY_REPLAY_ENABLED", default=True),
         idempotency_cache_size_max=_count_or_default(
             env, "DPM_IDEMPOTENCY_CACHE_MAX_SIZE", IDEMPOTENCY_CACHE_SIZE_DEFAULT
@@ -86,6 +129,45 @@ def read() -> Settings:
     return settings
 
 
+def _postgres(env: Env) -> dict[str, Any]:
+    dsn = _text(env, "DPM_SUPPORTABILITY_POSTGRES_DSN")
+    return {
+        "postgres_dsn": dsn,
+        "postgres_retention_dsn": _text(env, "DPM_RETENTION_POSTGRES_DSN") or dsn,
+        "postgres_connections_max": _count(env, "DPM_POSTGRES_CONNECTIONS_MAX", CONNECTIONS_MAX_DEFAULT),
+        "postgres_statement_cache_size": _count(
+            env, "DPM_POSTGRES_STATEMENT_CACHE_SIZE", STATEMENT_CACHE_SIZE_DEFAULT, least=0
+        ),
+    }
+
+
+def _retention(env: Env) -> dict[str, Any]:
+    return {
+        "retention_days": _count_or_default(env, "DPM_SUPPORTABILITY_RETENTION_DAYS", 0, least=0),
+        "operations_ttl_seconds": _count_or_default(
+            env, "DPM_ASYNC_OPERATIONS_TTL_SECONDS", OPERATIONS_TTL_SECONDS_DEFAULT
+        ),
+        "purge_interval_seconds": _count(env, "DPM_PURGE_INTERVAL_SECONDS", PURGE_INTERVAL_SECONDS_DEFAULT),
+    }
+
+
+def _apis(env: Env) -> dict[str, Any]:
+    return {
+        "support_apis_enabled": _flag(env, "DPM_SUPPORT_APIS_ENABLED", default=True),
+        "summary_apis_enabled": _flag(env, "DPM_SUPPORTABILITY_SUMMARY_APIS_ENABLED", default=True),
+        "bundle_apis_enabled": _flag(env, "DPM_SUPPORT_BUNDLE_APIS_ENABLED", default=True),
+        "artifacts_enabled": _flag(env, "DPM_ARTIFACTS_ENABLED", default=True),
+        "lineage_apis_enabled": _flag(env, "DPM_LINEAGE_APIS_ENABLED", default=False),
+        "history_apis_enabled": _flag(env, "DPM_IDEMPOTENCY_HISTORY_APIS_ENABLED", default=False),
+        "workflow_enabled": _flag(env, "DPM_WORKFLOW_ENABLED", default=False),
+    }
+
+
+def _review_statuses(env: Env) -> frozenset[str]:
+    names = _text(env, "DPM_WORKFLOW_REQUIRES_REVIEW_FOR_STATUSES").split(",")
+    return frozenset(name.strip() for name in names if name.strip()) or REVIEW_STATUSES_DEFAULT
+
+
 def _text(env: Env, name: str, default: str = "") -> str:
     text: str = env.str(name, default)
     return text.strip()
@@ -98,16 +180,7 @@ def _flag(env: Env, name: str, *, default: bool) -> bool:
 
 def _store_backend(env: Env) -> StoreBackend:
     name = _text(env, "DPM_SUPPORTABILITY_STORE_BACKEND").upper()
-    if name in {"SQL", "SQLITE"}:
-        return StoreBackend.SQL
-    if name == "POSTGRES":
-        # Falling back to memory here would lose what the operator believes is kept.
-        env.str("DPM_SUPPORTABILITY_STORE_BACKEND", validate=_refuse)
-    return StoreBackend.IN_MEMORY
-
-
-def _refuse(_: str) -> None:
-    raise ValidationError("not available in this version")
+    return _BACKENDS.get(name, StoreBackend.IN_MEMORY)
 
 
 def _sql_path(env: Env) -> Path:
@@ -116,22 +189,27 @@ def _sql_path(env: Env) -> Path:
     return Path(chosen or older or SQL_PATH_DEFAULT)
 
 
-def _count_or_default(env: Env, name: str, default: int) -> int:
+def _count_or_default(env: Env, name: str, default: int, *, least: int = 1) -> int:
     text = _text(env, name)
-    return int(text) if text.isascii() and text.isdigit() and int(text) >= 1 else default
+    digits = text.isascii() and text.isdigit() and len(text) <= COUNT_DIGITS_MAX
+    return int(text) if digits and int(text) >= least else default
 
 
-def _count(env: Env, name: str, default: int) -> int:
-    found = env.int(name, default, validate=_at_least_one)
+def _count(env: Env, name: str, default: int, *, least: int = 1) -> int:
+    def at_least(value: int) -> None:
+        if value < least:
+            raise ValidationError(f"must be at least {least}")
+
+    found = env.int(name, default, validate=at_least)
     return found if isinstance(found, int) else default
 
 
-def _at_least_one(value: int) -> None:
-    if value < 1:
-        raise ValidationError("must be at least 1")
-
-
 Choice = TypeVar("Choice", bound=Enum)
+
+
+def _known_or_default(env: Env, name: str, default: Choice) -> Choice:
+    given = _text(env, name).upper()
+    return next((choice for choice in type(default) if choice.value == given), default)
 
 
 def _one_of(env: Env, name: str, default: Choice) -> Choice:

@@ -5,20 +5,39 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from service.clock import SystemClock, TimeOrderedIds
+from service.clock import Clock, NewId, SystemClock, TimeOrderedIds
+from service.domains.retention import Retention
+from service.domains.workflow_decisions import ReviewRule
+from service.flows.artifacts import ArtifactFlow
 from service.flows.dpm_computing import Readers, prepare
 from service.flows.dpm_runs import DpmRunFlow
 from service.flows.health import HealthFlow
 from service.flows.idempotency import IdempotencyFlow
+from service.flows.lineage import LineageFlow
+from service.flows.purges import PurgeFlow
+from service.flows.replays import ReplayFlow
+from service.flows.support_bundles import SupportBundleFlow
+from service.flows.supportability import SupportabilityFlow
+from service.flows.workflow_decisions import WorkflowFlow
 from service.processes import EngineProcesses
-from service.settings import Settings, StoreBackend, UnknownFields
+from service.settings import ArtifactMode, Settings, StoreBackend, UnknownFields
 from service.storage.memory.store import MemoryStore
 from service.storage.port import Store
 from service.web import app, bodies
+from service.web.flows import Flows
 from service.web.gates import Gates
+
+if TYPE_CHECKING:
+    from service.storage.postgres.database import PoolOptions
+
+# A purge is one act after the other.
+PURGE_CONNECTIONS_MAX = 1
+# A removal may wait for its turn at the disk; nobody waits for it.
+PURGE_STATEMENT_SECONDS_MAX = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +46,7 @@ class Running:
 
     app: web.Application
     health: HealthFlow
+    purges: PurgeFlow
     processes: EngineProcesses
     readers: Readers
 
@@ -37,35 +57,114 @@ class Running:
 
 @contextlib.asynccontextmanager
 async def assemble(settings: Settings) -> AsyncIterator[Running]:
-    """Opens the store and the worker processes, and closes both. Raises StoreUnavailable."""
-    ids = TimeOrderedIds()
-    processes = EngineProcesses(settings.engine_processes)
-    try:
+    """Opens the stores and the worker processes, and closes them. Raises StoreUnavailable."""
+    clock, ids = SystemClock(), TimeOrderedIds()
+    async with contextlib.AsyncExitStack() as opened:
+        processes = EngineProcesses(settings.engine_processes)
+        opened.push_async_callback(processes.close)
         store = await open_store(settings)
-        try:
-            health = HealthFlow(store)
-            readers = readers_of(settings)
-            runs = DpmRunFlow(
-                store=store,
-                clock=SystemClock(),
-                new_id=ids,
-                offload=processes,
-                readers=readers,
-                replay_enabled=settings.idempotency_replay_enabled,
-            )
-            application = app.build(
-                dpm_runs=runs,
-                idempotency=IdempotencyFlow(store),
-                health=health,
-                gates=Gates(support_apis_enabled=settings.support_apis_enabled),
-                new_id=ids,
-                body_bytes_max=settings.body_bytes_max,
-            )
-            yield Running(application, health, processes, readers)
-        finally:
-            await store.close()
+        opened.push_async_callback(store.close)
+        purging = await open_purging_store(settings, store)
+        if purging is not store:
+            opened.push_async_callback(purging.close)
+        health = HealthFlow(store)
+        readers = readers_of(settings)
+        application = app.build(
+            flows=flows_of(settings, store, health, clock, ids, processes, readers),
+            gates=gates_of(settings),
+            new_id=ids,
+            body_bytes_max=settings.body_bytes_max,
+        )
+        purges = purges_of(settings, purging, clock, ids)
+        yield Running(application, health, purges, processes, readers)
+
+
+@contextlib.asynccontextmanager
+async def assemble_purging(settings: Settings) -> AsyncIterator[PurgeFlow]:
+    """Opens only what a purge needs. Raises StoreUnavailable."""
+    store = await open_purging_store(settings, None)
+    try:
+        await store.check()
+        yield purges_of(settings, store, SystemClock(), TimeOrderedIds())
     finally:
-        await processes.close()
+        await store.close()
+
+
+def flows_of(
+    settings: Settings,
+    store: Store,
+    health: HealthFlow,
+    clock: Clock,
+    new_id: NewId,
+    processes: EngineProcesses,
+    readers: Readers,
+) -> Flows:
+    retention = retention_of(settings)
+    persisted = settings.artifact_mode is ArtifactMode.PERSISTED
+    artifacts = ArtifactFlow(
+        store=store, clock=clock, retention=retention, offload=processes, persisted=persisted
+    )
+    return Flows(
+        dpm_runs=DpmRunFlow(
+            store=store,
+            clock=clock,
+            new_id=new_id,
+            offload=processes,
+            readers=readers,
+            replay_enabled=settings.idempotency_replay_enabled,
+            retention=retention,
+            artifacts_persisted=persisted,
+        ),
+        idempotency=IdempotencyFlow(store=store, clock=clock, retention=retention),
+        lineage=LineageFlow(store=store, clock=clock, retention=retention),
+        artifacts=artifacts,
+        support_bundles=SupportBundleFlow(
+            store=store, clock=clock, retention=retention, artifacts=artifacts
+        ),
+        supportability=SupportabilityFlow(
+            store=store,
+            clock=clock,
+            retention=retention,
+            store_backend=settings.store_backend.value,
+        ),
+        workflow=WorkflowFlow(
+            store=store,
+            clock=clock,
+            retention=retention,
+            new_id=new_id,
+            rule=ReviewRule(settings.workflow_review_statuses),
+        ),
+        replays=ReplayFlow(
+            store=store,
+            clock=clock,
+            retention=retention,
+            new_id=new_id,
+            offload=processes,
+            readers=readers,
+            artifacts_persisted=persisted,
+        ),
+        health=health,
+    )
+
+
+def gates_of(settings: Settings) -> Gates:
+    return Gates(
+        support_apis_enabled=settings.support_apis_enabled,
+        summary_apis_enabled=settings.summary_apis_enabled,
+        bundle_apis_enabled=settings.bundle_apis_enabled,
+        artifacts_enabled=settings.artifacts_enabled,
+        lineage_apis_enabled=settings.lineage_apis_enabled,
+        history_apis_enabled=settings.history_apis_enabled,
+        workflow_enabled=settings.workflow_enabled,
+    )
+
+
+def retention_of(settings: Settings) -> Retention:
+    return Retention(settings.retention_days, settings.operations_ttl_seconds)
+
+
+def purges_of(settings: Settings, store: Store, clock: Clock, new_id: NewId) -> PurgeFlow:
+    return PurgeFlow(store=store, clock=clock, new_id=new_id, retention=retention_of(settings))
 
 
 async def open_store(settings: Settings) -> Store:
@@ -73,10 +172,45 @@ async def open_store(settings: Settings) -> Store:
         case StoreBackend.IN_MEMORY:
             return MemoryStore()
         case StoreBackend.SQL:
-            # The driver is imported only by those who use it: it is a tenth of the start-up time.
+            # A driver is imported only by those who use it: it is a tenth of the start-up time.
             from service.storage.sqlite.store import SqliteStore
 
             return await SqliteStore.open(settings.sql_path)
+        case StoreBackend.POSTGRES:
+            from service.storage.postgres.database import PoolOptions
+
+            return await _open_postgres(
+                settings.postgres_dsn,
+                PoolOptions(
+                    connections_max=settings.postgres_connections_max,
+                    statement_cache_size=settings.postgres_statement_cache_size,
+                    session_settings=settings.postgres_statement_cache_size > 0,
+                ),
+            )
+
+
+async def open_purging_store(settings: Settings, serving: Store | None) -> Store:
+    """The store as the role that may remove sees it; where there are no roles, the one that serves."""
+    if settings.store_backend is not StoreBackend.POSTGRES:
+        return serving if serving is not None else await open_store(settings)
+    from service.storage.postgres.database import PoolOptions
+
+    return await _open_postgres(
+        settings.postgres_retention_dsn,
+        PoolOptions(
+            connections_max=PURGE_CONNECTIONS_MAX,
+            statement_seconds_max=PURGE_STATEMENT_SECONDS_MAX,
+            statement_cache_size=settings.postgres_statement_cache_size,
+            session_settings=settings.postgres_statement_cache_size > 0,
+            application_name="lotus-manage purge",
+        ),
+    )
+
+
+async def _open_postgres(dsn: str, options: PoolOptions) -> Store:
+    from service.storage.postgres.store import PostgresStore
+
+    return await PostgresStore.open(dsn, options=options)
 
 
 def readers_of(settings: Settings) -> Readers:

@@ -1,4 +1,4 @@
-"""The command line: serve, migrate."""
+"""The command line: serve, migrate, purge, verify."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import click
 
 from service import __version__
 from service.cli.migrate import migrate
+from service.cli.purge import purge
 from service.cli.serve import serve
+from service.cli.verify import verify
 
 
 @click.group()
@@ -17,3 +19,5 @@ def main() -> None:
 
 main.add_command(serve)
 main.add_command(migrate)
+main.add_command(purge)
+main.add_command(verify)

@@ -1,34 +1,48 @@
-"""Applies migrations forward, one transaction each; the only code that imports yoyo.
+"""Applies migrations forward, one transaction each; with its two dialects the only code that imports yoyo.
 
 yoyo brings the splitting of a file into statements, its directives and its books. What it lacks is added
 here: a migration and its mark are one transaction, the digest of its text is kept, the lock dies with its
-process, nothing is ever rolled back, and no global state of sqlite3 is touched.
+process, and nothing is ever rolled back.
 """
 
 from __future__ import annotations
 
-import fcntl
 import os
 import socket
-import sqlite3
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NoReturn
 
-from yoyo.backends.base import DatabaseBackend
-from yoyo.backends.core.sqlite3 import SQLiteBackend
-from yoyo.connections import DatabaseURI
 from yoyo.migrations import Migration as Script
-from yoyo.migrations import default_migration_table
+from yoyo.migrations import default_migration_table, read_sql_migration
 
-from service.storage.queries import Query, load
-from service.storage.schema import Migration, SchemaRefused, pending_of, read_applied
+from service.storage.queries import Query
+from service.storage.schema import Migration, SchemaRefused
 
-BUSY_SECONDS_MAX = 5.0
-LOCK_POLL_SECONDS = 0.05
+__all__ = ["BOOK", "ForwardOnly", "Text", "poll", "read_text"]
+
+BOOK = default_migration_table
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """The statements of a file, and whether they are one transaction."""
+
+    statements: tuple[str, ...]
+    transactional: bool
+
+
+def read_text(path: Path) -> Text:
+    """What a file says. Raises SchemaRefused for a directive that says neither true nor false."""
+    directives, _, statements = read_sql_migration(str(path))
+    said = directives.get("transactional", "true").strip().lower()
+    if said not in {"true", "false"}:
+        raise SchemaRefused(f"{path.name} says transactional: {said}, which is neither true nor false")
+    return Text(tuple(statements), said == "true")
 
 
 class ForwardOnly:
@@ -45,19 +59,34 @@ class ForwardOnly:
 
         A file that says `-- transactional: false` is applied before its mark and must bear being repeated.
         """
-        script = Script(migration.migration_id, str(migration.path), str(migration.path.parent))
-        script.load()
-        if not script.use_transactions:
-            script.process_steps(self, "apply")
+        text = read_text(migration.path)
+        if not text.transactional:
+            self.apply_alone(text.statements)
         with self.transaction():
-            if script.use_transactions:
-                script.process_steps(self, "apply")
+            if text.transactional:
+                self.run(text.statements)
+            script = Script(migration.migration_id, str(migration.path), str(migration.path.parent))
             self.log_migration(script, "apply")
             self.mark_one(script, log=False)
             self.execute(
                 self.books["insert_checksum"].text,
                 {"migration_id": migration.migration_id, "sha256": migration.sha256},
             )
+
+    def apply_alone(self, statements: tuple[str, ...]) -> None:
+        """Run statements that cannot be in a transaction."""
+        self.run(statements)
+
+    def run(self: Any, statements: tuple[str, ...]) -> None:
+        for statement in statements:
+            cursor = self.cursor()
+            cursor.execute(statement)
+            cursor.close()
+
+    @contextmanager
+    def lock(self, timeout: float = 0) -> Iterator[None]:
+        # yoyo asks for its lock again while it makes its own tables; the whole run holds ours.
+        yield
 
     def rollback_one(self, *_: object, **__: object) -> NoReturn:
         raise SchemaRefused("migrations only go forward")
@@ -78,76 +107,10 @@ class ForwardOnly:
         return data
 
 
-class ForwardOnlySqlite(ForwardOnly, SQLiteBackend):  # type: ignore[misc]
-    books = load("sqlite", "migrations")
-    _in_transaction: bool
-
-    def connect(self, dburi: DatabaseURI) -> sqlite3.Connection:
-        conn = sqlite3.connect(dburi.database, isolation_level=None, timeout=BUSY_SECONDS_MAX)
-        # Set once, here and under the lock: the file remembers it.
-        conn.execute("PRAGMA journal_mode=WAL")
-        conn.execute("PRAGMA synchronous=FULL")
-        return conn
-
-    def __enter__(self) -> ForwardOnlySqlite:
-        # Not SQLiteBackend's, which registers converters for every connection of the process.
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        DatabaseBackend.__exit__(self, *error)
-
-    def begin(self) -> None:
-        assert not self._in_transaction
-        self._in_transaction = True
-        self.execute("BEGIN IMMEDIATE")
-
-    def execute(self, sql: str, params: Mapping[str, Any] | None = None) -> Any:
-        spelled = {
-            name: value.isoformat() if isinstance(value, datetime) else value
-            for name, value in (params or {}).items()
-        }
-        cursor = self.cursor()
-        cursor.execute(sql, spelled)
-        return cursor
-
-    @contextmanager
-    def lock(self, timeout: float = 0) -> Iterator[None]:
-        # yoyo asks for its lock again while it makes its own tables; the whole run holds the file lock.
-        yield
-
-
-@contextmanager
-def file_lock(database: Path, seconds_max: float) -> Iterator[None]:
-    """One migration runner at a time per database; the lock goes with its process, however that ends."""
-    with database.with_name(database.name + ".migrate.lock").open("w") as held:
-        give_up_at = time.monotonic() + seconds_max
-        while True:
-            try:
-                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > give_up_at:
-                    raise SchemaRefused(f"another migration runner holds {held.name}") from None
-                time.sleep(LOCK_POLL_SECONDS)
-        yield
-
-
-def apply_to_sqlite(path: Path, shipped: tuple[Migration, ...], *, lock_seconds_max: float) -> list[str]:
-    """Apply what the database lacks and give back the ids of what was applied."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with file_lock(path, lock_seconds_max), backend_of(path) as backend:
-        pending = pending_of(shipped, read_applied(backend.connection))
-        backend.init_database()
-        for migration in pending:
-            try:
-                backend.apply_migration(migration)
-            except sqlite3.Error as error:
-                raise SchemaRefused(f"{migration.migration_id} could not be applied: {error}") from error
-    return [migration.migration_id for migration in pending]
-
-
-def backend_of(path: Path) -> ForwardOnlySqlite:
-    address = DatabaseURI(
-        scheme="sqlite", username=None, password=None, hostname=None, port=None, database=str(path), args={}
-    )
-    return ForwardOnlySqlite(address, default_migration_table)
+def poll(take: Callable[[], bool], holder: str, *, seconds_max: float, every_seconds: float) -> None:
+    """Try to take a lock until it is ours. Raises SchemaRefused when another runner keeps it too long."""
+    give_up_at = time.monotonic() + seconds_max
+    while not take():
+        if time.monotonic() > give_up_at:
+            raise SchemaRefused(f"another migration runner holds {holder}")
+        time.sleep(every_seconds)

@@ -14,14 +14,12 @@ from aiohttp import web
 
 from service import logs, settings, wiring
 from service.cli import migrate
+from service.cli.exits import EXIT_REFUSED
 from service.errors import StoreUnavailable
 from service.processes import settle_memory
 from service.settings import Settings, SettingsInvalid, StoreBackend
 from service.storage.schema import SchemaRefused
 from service.web.listening import PortRefused, listen
-
-# What a wrong configuration exits with, so that a supervisor does not restart it for ever.
-EXIT_REFUSED = 3
 
 logger = structlog.get_logger()
 
@@ -75,12 +73,16 @@ async def _serve(chosen: Settings, host: str, port: int) -> None:
                 seconds=round(time.perf_counter() - started, 3),
             )
             settle_memory()
-            warming = asyncio.create_task(running.warm_up())
+            beside = (
+                asyncio.create_task(running.warm_up()),
+                asyncio.create_task(running.purges.run_every(chosen.purge_interval_seconds)),
+            )
             await stop.wait()
             logger.info("stopping")
             running.health.stop()
             listener.close()
-            warming.cancel()
+            for task in beside:
+                task.cancel()
         finally:
             await runner.cleanup()
     logger.info("stopped")

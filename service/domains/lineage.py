@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
@@ -10,6 +10,8 @@ from enum import Enum
 # A walk along edges is cut after this many, and says so.
 TRAIL_EDGES_MAX = 1000
 DEPTH_MAX = 20
+# A walk in a graph full of circles meets the same edges over and over; after this many steps it ends.
+TRAIL_STEPS_MAX = 10 * TRAIL_EDGES_MAX
 
 
 class EdgeType(Enum):
@@ -100,6 +102,12 @@ class Trail:
 
     edges: tuple[Edge, ...]
     truncated: bool
+
+
+def trail_of(nearest: Sequence[Edge], *, steps: int) -> Trail:
+    """The trail of the edges met, nearest first, one more than a trail can have at most."""
+    truncated = len(nearest) > TRAIL_EDGES_MAX or steps >= TRAIL_STEPS_MAX
+    return Trail(tuple(sorted(nearest[:TRAIL_EDGES_MAX], key=lambda edge: edge.place)), truncated)
 
 
 def places_of(cursor: str) -> tuple[EdgePlace, ...]:

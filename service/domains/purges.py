@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from datetime import datetime
 
 from service.domains.retention import Horizon
@@ -27,6 +28,10 @@ class Removed:
     @property
     def anything(self) -> bool:
         return self.runs + self.operations > 0
+
+
+def total_of(parts: Sequence[Removed]) -> Removed:
+    return Removed(**{column.name: sum(getattr(part, column.name) for part in parts) for column in fields(Removed)})
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,26 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import TypeVar, TypeVarTuple, Unpack
 
 import msgspec
 
 from service.clock import Clock, NewId
+from service.domains.artifacts import Artifact
 from service.domains.dpm_runs import (
     DEFAULT_TENANT,
     Admitted,
     BatchAdmission,
     DpmRun,
     RunAdmission,
-    RunRequest,
+    RunFilter,
+    RunHead,
 )
 from service.domains.idempotency import KeyFamily, KeyMapping
+from service.domains.pages import Page
 from service.domains.rebalances import SCENARIOS_MAX
 from service.domains.results import BatchScenarioMetric
-from service.engines.dpm import batch, versions
+from service.domains.retention import Horizon, Retention
+from service.engines.dpm import batch
 from service.errors import IdempotencyKeyConflict, RunExists
+from service.flows.dpm_admissions import (
+    batch_request,
+    batch_runs,
+    build_artifacts,
+    simulated_request,
+    simulated_run,
+)
 from service.flows.dpm_computing import (
     RESULT,
     Analyzed,
@@ -69,14 +80,18 @@ class DpmRunFlow:
         new_id: NewId,
         offload: Offload,
         readers: Readers,
+        retention: Retention,
         replay_enabled: bool,
+        artifacts_persisted: bool,
     ) -> None:
         self._store = store
         self._clock = clock
         self._new_id = new_id
         self._offload = offload
         self._readers = readers
+        self._retention = retention
         self._replay_enabled = replay_enabled
+        self._artifacts_persisted = artifacts_persisted
 
     async def simulate(self, body: bytes, *, idempotency_key: str, correlation_id: str) -> Admitted:
         """Simulates and records one run, or answers what the key stands for already (ruling 4).
@@ -90,9 +105,9 @@ class DpmRunFlow:
         for _ in range(DRAWS_MAX):
             run_id = self._new_id("rr")
             computed = await self._compute(body, simulate_body, self._readers, body, run_id, correlation_id)
-            admission = self._admission(computed, run_id, idempotency_key, correlation_id)
+            admission = await self._admission(computed, run_id, idempotency_key, correlation_id)
             try:
-                return await self._store.dpm_runs.admit(admission)
+                return await self._store.dpm_runs.admit(admission, self._horizon())
             except RunExists:
                 continue
         raise AssertionError("drawn run ids keep clashing")
@@ -111,7 +126,8 @@ class DpmRunFlow:
             run_at = self._clock.now()
             try:
                 if computed.runs:
-                    await self._store.dpm_runs.admit_batch(_batch_admission(computed, identity, run_at))
+                    admission = await self._batch_admission(computed, identity, run_at)
+                    await self._store.dpm_runs.admit_batch(admission)
             except RunExists:
                 continue
             return _batch_answer(computed, identity, run_at)
@@ -127,15 +143,34 @@ class DpmRunFlow:
 
     async def get(self, rebalance_run_id: str) -> DpmRun:
         """Raises RunNotFound."""
-        return await self._store.dpm_runs.get(DEFAULT_TENANT, rebalance_run_id)
+        return await self._store.dpm_runs.get(DEFAULT_TENANT, rebalance_run_id, self._horizon())
 
     async def get_newest_by_correlation(self, correlation_id: str) -> DpmRun:
         """Raises RunNotFound."""
-        return await self._store.dpm_runs.get_newest_by_correlation(DEFAULT_TENANT, correlation_id)
+        return await self._store.dpm_runs.get_newest_by_correlation(
+            DEFAULT_TENANT, correlation_id, self._horizon()
+        )
+
+    async def get_newest_by_request_hash(self, request_hash: str) -> DpmRun:
+        """Raises RunNotFound."""
+        return await self._store.dpm_runs.get_newest_by_request_hash(
+            DEFAULT_TENANT, request_hash, self._horizon()
+        )
+
+    async def list(self, runs: RunFilter, *, limit: int, cursor: str | None) -> Page[RunHead]:
+        """One page of the runs the filter lets through, newest first."""
+        return await self._store.dpm_runs.list(
+            DEFAULT_TENANT, runs, limit=limit, cursor=cursor, horizon=self._horizon()
+        )
+
+    def _horizon(self) -> Horizon:
+        return self._retention.horizon_at(self._clock.now())
 
     async def _replay(self, body: bytes, idempotency_key: str) -> Admitted | None:
         # Only spares work that costs more than asking; the claim inside admit is what decides.
-        held = await self._store.idempotency.find(DEFAULT_TENANT, KeyFamily.DPM_SIMULATE, idempotency_key)
+        held = await self._store.idempotency.find(
+            DEFAULT_TENANT, KeyFamily.DPM_SIMULATE, idempotency_key, self._horizon()
+        )
         if held is None:
             return None
         request_hash = await self._compute(body, hash_body, self._readers, body)
@@ -144,7 +179,7 @@ class DpmRunFlow:
     async def _first_answer(self, held: KeyMapping, request_hash: str) -> Admitted:
         if held.request_hash != request_hash:
             raise IdempotencyKeyConflict()
-        run = await self._store.dpm_runs.get(DEFAULT_TENANT, held.rebalance_run_id)
+        run = await self.get(held.rebalance_run_id)
         return Admitted(run, replayed=True)
 
     async def _compute(self, body: bytes, work: Callable[[Unpack[Ts]], T], *args: *Ts) -> T:
@@ -152,66 +187,46 @@ class DpmRunFlow:
             return await self._offload(work, *args)
         return work(*args)
 
-    def _admission(
+    async def _admission(
         self, computed: Simulated, run_id: str, idempotency_key: str, correlation_id: str
     ) -> RunAdmission:
-        created_at = self._clock.now()
-        request = RunRequest(
-            request_id=run_id,
-            tenant_id=DEFAULT_TENANT,
-            request_hash=computed.request_hash,
-            body=computed.request_body,
-            created_at=created_at,
-        )
-        run = DpmRun(
-            rebalance_run_id=run_id,
-            tenant_id=DEFAULT_TENANT,
-            correlation_id=correlation_id,
-            request_hash=computed.request_hash,
+        run = simulated_run(
+            computed,
+            run_id,
             idempotency_key=idempotency_key,
-            portfolio_id=computed.portfolio_id,
-            status=computed.status,
-            engine_version=versions.CURRENT_VERSION,
-            request_id=run_id,
-            scenario=None,
-            created_at=created_at,
-            result=computed.result,
+            correlation_id=correlation_id,
+            created_at=self._clock.now(),
         )
-        return RunAdmission(run=run, request=request, replay=self._replay_enabled)
+        return RunAdmission(
+            run=run,
+            request=simulated_request(computed, run),
+            replay=self._replay_enabled,
+            artifact=next(iter(await self._artifacts([run])), None),
+        )
+
+    async def _batch_admission(
+        self, computed: Analyzed, identity: BatchIdentity, created_at: datetime
+    ) -> BatchAdmission:
+        runs = batch_runs(computed, identity, created_at)
+        return BatchAdmission(
+            request=batch_request(computed, identity, created_at),
+            runs=runs,
+            cause_id=identity.batch_id,
+            artifacts=await self._artifacts(runs),
+        )
+
+    async def _artifacts(self, runs: Sequence[DpmRun]) -> tuple[Artifact, ...]:
+        if not self._artifacts_persisted:
+            return ()
+        if sum(len(run.result) for run in runs) > INLINE_BYTES_MAX:
+            return await self._offload(build_artifacts, runs)
+        return build_artifacts(runs)
 
 
 def _goes_elsewhere(body: bytes) -> bool:
     # A guess from outside, before anything is read; it only decides where the work is done.
     slow = b"SOLVER" in body or b"compare_target_methods" in body
     return len(body) * (SLOW_METHOD_FACTOR if slow else 1) > INLINE_BYTES_MAX
-
-
-def _batch_admission(computed: Analyzed, identity: BatchIdentity, created_at: datetime) -> BatchAdmission:
-    request = RunRequest(
-        request_id=identity.batch_id,
-        tenant_id=DEFAULT_TENANT,
-        request_hash=computed.request_hash,
-        body=computed.request_body,
-        created_at=created_at,
-    )
-    runs = tuple(
-        DpmRun(
-            rebalance_run_id=run.run_id,
-            tenant_id=DEFAULT_TENANT,
-            correlation_id=run.correlation_id,
-            request_hash=run.request_hash,
-            idempotency_key=None,
-            portfolio_id=computed.portfolio_id,
-            status=run.status,
-            engine_version=versions.CURRENT_VERSION,
-            request_id=identity.batch_id,
-            scenario=run.name,
-            created_at=created_at,
-            result=run.result,
-        )
-        for run in computed.runs
-    )
-    return BatchAdmission(request=request, runs=runs)
 
 
 def _batch_answer(computed: Analyzed, identity: BatchIdentity, run_at: datetime) -> bytes:

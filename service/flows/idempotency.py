@@ -1,20 +1,41 @@
-"""Look up what an idempotency key stands for."""
+"""Look up what an idempotency key stands for, and all it ever stood for."""
 
 from __future__ import annotations
 
+from service.clock import Clock
 from service.domains.dpm_runs import DEFAULT_TENANT
-from service.domains.idempotency import KeyFamily, KeyMapping
+from service.domains.idempotency import KeyFamily, KeyMapping, KeyUse
+from service.domains.retention import Retention
 from service.errors import IdempotencyKeyNotFound
 from service.storage.port import Store
 
 
 class IdempotencyFlow:
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, clock: Clock, retention: Retention) -> None:
         self._store = store
+        self._clock = clock
+        self._retention = retention
 
     async def get_simulation_key(self, idempotency_key: str) -> KeyMapping:
         """The run that a simulate key stands for now. Raises IdempotencyKeyNotFound."""
-        held = await self._store.idempotency.find(DEFAULT_TENANT, KeyFamily.DPM_SIMULATE, idempotency_key)
+        held = await self._store.idempotency.find(
+            DEFAULT_TENANT,
+            KeyFamily.DPM_SIMULATE,
+            idempotency_key,
+            self._retention.horizon_at(self._clock.now()),
+        )
         if held is None:
             raise IdempotencyKeyNotFound()
         return held
+
+    async def list_history(self, idempotency_key: str) -> tuple[KeyUse, ...]:
+        """Every run recorded under a simulate key, oldest first. Raises IdempotencyKeyNotFound."""
+        uses = await self._store.idempotency.list_history(
+            DEFAULT_TENANT,
+            KeyFamily.DPM_SIMULATE,
+            idempotency_key,
+            self._retention.horizon_at(self._clock.now()),
+        )
+        if not uses:
+            raise IdempotencyKeyNotFound()
+        return uses

@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import hashlib
 import re
-import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Protocol
 
 from service.storage.queries import MIGRATIONS_DIR, load
 
 FILE_NAME = re.compile(r"(?P<number>(?!0000)[0-9]{4})\.[a-z0-9_]+\.sql")
-BOOKS = 2
+# What tells the applied migrations, by the number of books a database keeps.
+LISTS = ("", "list_applied_without_digests", "list_applied")
 
 
 class SchemaRefused(Exception):
@@ -60,17 +61,16 @@ def digest_of_text(text: bytes) -> str:
 def pending_of(shipped: Sequence[Migration], applied: Mapping[str, str | None]) -> tuple[Migration, ...]:
     """The shipped migrations a database still lacks.
 
-    Raises SchemaRefused when the database knows a migration this build does not ship, when an applied file
-    was edited since, when it was applied without its digest, or when a pending file comes before an applied
-    one.
+    Raises SchemaRefused when a migration was applied without its digest, when the database knows one this
+    build does not ship, when an applied file was edited since, or when a pending file comes before an
+    applied one.
     """
+    if foreign := sorted(migration_id for migration_id, kept in applied.items() if kept is None):
+        raise SchemaRefused(f"{foreign[0]} was applied without its digest, by another tool")
     if unknown := sorted(applied.keys() - {migration.migration_id for migration in shipped}):
         raise SchemaRefused(f"the database is ahead of this build: it has {', '.join(unknown)}")
     for migration in shipped:
-        kept = applied.get(migration.migration_id, migration.sha256)
-        if kept is None:
-            raise SchemaRefused(f"{migration.migration_id} was applied without its digest, by another tool")
-        if kept != migration.sha256:
+        if applied.get(migration.migration_id, migration.sha256) != migration.sha256:
             raise SchemaRefused(f"{migration.migration_id} was edited after it was applied")
     pending = tuple(migration for migration in shipped if migration.migration_id not in applied)
     last = max((migration.number for migration in shipped if migration.migration_id in applied), default=0)
@@ -82,10 +82,14 @@ def pending_of(shipped: Sequence[Migration], applied: Mapping[str, str | None]) 
     return pending
 
 
-def read_applied(conn: sqlite3.Connection) -> dict[str, str | None]:
-    """The migrations a SQLite database has had, each with the digest of its text."""
-    queries = load("sqlite", "migrations")
+class Readable(Protocol):
+    """A connection of sqlite3 or psycopg."""
+
+    def execute(self, query: str, /) -> Any: ...
+
+
+def read_applied(conn: Readable, dialect: str = "sqlite") -> dict[str, str | None]:
+    """The migrations a database has had, each with the digest of its text if one was kept."""
+    queries = load(dialect, "migrations")
     (books,) = conn.execute(queries["count_books"].text).fetchone()
-    if books < BOOKS:
-        return {}
-    return dict(conn.execute(queries["list_applied"].text).fetchall())
+    return dict(conn.execute(queries[LISTS[books]].text).fetchall()) if books else {}

@@ -4,14 +4,52 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from service.errors import SupportApisDisabled
+from service.errors import (
+    ArtifactsDisabled,
+    BundleApisDisabled,
+    HistoryApisDisabled,
+    LineageApisDisabled,
+    ServiceError,
+    SummaryApisDisabled,
+    SupportApisDisabled,
+    WorkflowDisabled,
+)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Gates:
-    support_apis_enabled: bool
+    """Each method raises the refusal of its gate when the gate is shut."""
+
+    support_apis_enabled: bool = True
+    summary_apis_enabled: bool = True
+    bundle_apis_enabled: bool = True
+    artifacts_enabled: bool = True
+    lineage_apis_enabled: bool = False
+    history_apis_enabled: bool = False
+    workflow_enabled: bool = False
 
     def require_support_apis(self) -> None:
-        """Raises SupportApisDisabled."""
-        if not self.support_apis_enabled:
-            raise SupportApisDisabled()
+        _require(self.support_apis_enabled, SupportApisDisabled)
+
+    def require_summary_apis(self) -> None:
+        _require(self.summary_apis_enabled, SummaryApisDisabled)
+
+    def require_bundle_apis(self) -> None:
+        _require(self.bundle_apis_enabled, BundleApisDisabled)
+
+    def require_artifacts(self) -> None:
+        _require(self.artifacts_enabled, ArtifactsDisabled)
+
+    def require_lineage_apis(self) -> None:
+        _require(self.lineage_apis_enabled, LineageApisDisabled)
+
+    def require_history_apis(self) -> None:
+        _require(self.history_apis_enabled, HistoryApisDisabled)
+
+    def require_workflow(self) -> None:
+        _require(self.workflow_enabled, WorkflowDisabled)
+
+
+def _require(is_open: bool, refusal: type[ServiceError]) -> None:
+    if not is_open:
+        raise refusal()

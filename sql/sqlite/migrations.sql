@@ -11,14 +11,22 @@ INSERT INTO schema_checksums (migration_id, sha256)
 VALUES (:migration_id, :sha256);
 
 -- name: count_books
--- How many of the two tables that remember migrations exist: 2 once a runner has been here.
-SELECT count(name) AS books
-FROM sqlite_schema
-WHERE type = 'table' AND name IN ('_yoyo_migration', 'schema_checksums');
+-- How many of the two books are kept: 0 before the first runner, 1 by another tool or a runner that died at once.
+SELECT CASE
+    WHEN NOT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = '_yoyo_migration') THEN 0
+    WHEN NOT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'schema_checksums') THEN 1
+    ELSE 2
+END AS books;
 
 -- name: list_applied
 -- Every applied migration with the digest of its text, if one was kept.
 SELECT applied.migration_id, kept.sha256
 FROM _yoyo_migration AS applied
 LEFT JOIN schema_checksums AS kept ON kept.migration_id = applied.migration_id
+ORDER BY applied.migration_id;
+
+-- name: list_applied_without_digests
+-- The same from the first book alone: nobody has kept a digest.
+SELECT applied.migration_id, NULL AS sha256
+FROM _yoyo_migration AS applied
 ORDER BY applied.migration_id;

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -31,6 +32,10 @@ class Connection(aiosqlite.Connection):
         except sqlite3.Error as error:
             raise StoreUnavailable() from error
         return answer
+
+    async def run_in_snapshot(self, function: Callable[[sqlite3.Connection], T]) -> T:
+        """The same for a function that only reads: whatever it reads is of one instant."""
+        return await self.run(partial(in_snapshot, function))
 
     def post(self, function: Callable[[sqlite3.Connection], None]) -> None:
         """Have the connection's thread run the function in its turn; nobody waits for it."""
@@ -91,3 +96,20 @@ def savepoint(conn: sqlite3.Connection) -> Iterator[None]:
         conn.execute("RELEASE act")
         raise
     conn.execute("RELEASE act")
+
+
+def in_snapshot(function: Callable[[sqlite3.Connection], T], conn: sqlite3.Connection) -> T:
+    with snapshot(conn):
+        return function(conn)
+
+
+@contextmanager
+def snapshot(conn: sqlite3.Connection) -> Iterator[None]:
+    """Whatever is read inside is of the instant of the first read."""
+    conn.execute("BEGIN DEFERRED")
+    try:
+        yield
+    finally:
+        # There is nothing to keep, and a broken file makes SQLite roll back by itself.
+        if conn.in_transaction:
+            conn.execute("ROLLBACK")

@@ -51,6 +51,10 @@ class Database:
     async def read(self, look: Callable[[sqlite3.Connection], T]) -> T:
         return await next(self.readers).run(look)
 
+    async def read_snapshot(self, look: Callable[[sqlite3.Connection], T]) -> T:
+        """For a look that takes more than one query and must see the same in all of them."""
+        return await next(self.readers).run_in_snapshot(look)
+
     async def check(self) -> None:
         try:
             await self.read(self.require_current_schema)

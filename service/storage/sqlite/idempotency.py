@@ -6,6 +6,7 @@ import sqlite3
 from functools import partial
 
 from service.domains.idempotency import KeyFamily, KeyMapping, KeyUse
+from service.domains.retention import Horizon
 from service.errors import IdempotencyKeyConflict
 from service.storage.queries import load
 from service.storage.sqlite.database import Database
@@ -18,33 +19,58 @@ class SqliteIdempotency:
     def __init__(self, database: Database) -> None:
         self.database = database
 
-    async def find(self, tenant_id: str, family: KeyFamily, idempotency_key: str) -> KeyMapping | None:
+    async def find(
+        self, tenant_id: str, family: KeyFamily, idempotency_key: str, horizon: Horizon
+    ) -> KeyMapping | None:
         return await self.database.read(
-            partial(find_key, tenant_id=tenant_id, family=family, idempotency_key=idempotency_key)
+            partial(
+                find_key,
+                tenant_id=tenant_id,
+                family=family,
+                idempotency_key=idempotency_key,
+                horizon=horizon,
+            )
         )
 
     async def list_history(
-        self, tenant_id: str, family: KeyFamily, idempotency_key: str
+        self, tenant_id: str, family: KeyFamily, idempotency_key: str, horizon: Horizon
     ) -> tuple[KeyUse, ...]:
         return await self.database.read(
-            partial(list_uses, tenant_id=tenant_id, family=family, idempotency_key=idempotency_key)
+            partial(
+                list_uses,
+                tenant_id=tenant_id,
+                family=family,
+                idempotency_key=idempotency_key,
+                horizon=horizon,
+            )
         )
 
 
-def claim(conn: sqlite3.Connection, mapping: KeyMapping) -> str | None:
+def claim(conn: sqlite3.Connection, mapping: KeyMapping, horizon: Horizon) -> str | None:
     """Give the key to this run, or return the id of the run it stands for already.
 
-    Raises IdempotencyKeyConflict when it stands for another request.
+    A key whose run has expired is free. Raises IdempotencyKeyConflict when it stands for another request.
     """
     if one(conn, SQL["claim_key"], **row_of(mapping)) is not None:
         return None
     held = find_key(
-        conn, tenant_id=mapping.tenant_id, family=mapping.family, idempotency_key=mapping.idempotency_key
+        conn,
+        tenant_id=mapping.tenant_id,
+        family=mapping.family,
+        idempotency_key=mapping.idempotency_key,
+        horizon=horizon,
     )
-    assert held is not None, "a key that cannot be claimed is held"
+    if held is None:
+        renew(conn, mapping, horizon)
+        return None
     if held.request_hash != mapping.request_hash:
         raise IdempotencyKeyConflict(key=mapping.idempotency_key)
     return held.rebalance_run_id
+
+
+def renew(conn: sqlite3.Connection, mapping: KeyMapping, horizon: Horizon) -> None:
+    renewed = one(conn, SQL["renew_key"], **row_of(mapping), runs_since=text_of(horizon.runs_since))
+    assert renewed is not None, "a key that is taken but not there has expired"
 
 
 def move(conn: sqlite3.Connection, mapping: KeyMapping) -> None:
@@ -66,10 +92,20 @@ def insert_use(conn: sqlite3.Connection, use: KeyUse) -> None:
 
 
 def find_key(
-    conn: sqlite3.Connection, *, tenant_id: str, family: KeyFamily, idempotency_key: str
+    conn: sqlite3.Connection,
+    *,
+    tenant_id: str,
+    family: KeyFamily,
+    idempotency_key: str,
+    horizon: Horizon,
 ) -> KeyMapping | None:
     row = one(
-        conn, SQL["find_key"], tenant_id=tenant_id, family=family.value, idempotency_key=idempotency_key
+        conn,
+        SQL["find_key"],
+        tenant_id=tenant_id,
+        family=family.value,
+        idempotency_key=idempotency_key,
+        runs_since=text_of(horizon.runs_since),
     )
     if row is None:
         return None
@@ -84,10 +120,20 @@ def find_key(
 
 
 def list_uses(
-    conn: sqlite3.Connection, *, tenant_id: str, family: KeyFamily, idempotency_key: str
+    conn: sqlite3.Connection,
+    *,
+    tenant_id: str,
+    family: KeyFamily,
+    idempotency_key: str,
+    horizon: Horizon,
 ) -> tuple[KeyUse, ...]:
     rows = every(
-        conn, SQL["list_uses"], tenant_id=tenant_id, family=family.value, idempotency_key=idempotency_key
+        conn,
+        SQL["list_uses"],
+        tenant_id=tenant_id,
+        family=family.value,
+        idempotency_key=idempotency_key,
+        runs_since=text_of(horizon.runs_since),
     )
     return tuple(
         KeyUse(

@@ -1,15 +1,27 @@
-"""Runs a named query on a connection the caller holds, and spells instants the way the tables do."""
+"""Runs a named query on a connection the caller holds, and spells values the way the tables do."""
 
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from itertools import dropwhile
 
+from service.domains.pages import LATEST
 from service.storage.queries import Query
+
+# Nothing is stored outside these, and what lies outside may have no spelling in UTC.
+FIRST_INSTANT = datetime.min.replace(tzinfo=UTC)
+LAST_INSTANT = LATEST
 
 
 def run(conn: sqlite3.Connection, query: Query, **values: object) -> None:
     conn.execute(query.text, query.named(values))
+
+
+def count(conn: sqlite3.Connection, query: Query, **values: object) -> int:
+    """Run a query that changes rows, and say how many."""
+    return conn.execute(query.text, query.named(values)).rowcount
 
 
 def one(conn: sqlite3.Connection, query: Query, **values: object) -> sqlite3.Row | None:
@@ -23,8 +35,14 @@ def every(conn: sqlite3.Connection, query: Query, **values: object) -> list[sqli
 
 
 def text_of(instant: datetime) -> str:
-    return instant.astimezone(UTC).isoformat(timespec="microseconds")
+    """The spelling whose order is that of time; a bound no row can lie beyond is drawn in to what has one."""
+    return min(max(instant, FIRST_INSTANT), LAST_INSTANT).astimezone(UTC).isoformat(timespec="microseconds")
 
 
 def instant_of(text: str) -> datetime:
     return datetime.fromisoformat(text)
+
+
+def from_first_given(filters: Mapping[str, str | None]) -> dict[str, str | None]:
+    """The filters without the ones before the first that is given; the query named for that takes the rest."""
+    return dict(dropwhile(lambda named: named[1] is None, filters.items()))

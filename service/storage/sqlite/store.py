@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from service.storage.sqlite.artifacts import SqliteArtifacts
 from service.storage.sqlite.database import Database
 from service.storage.sqlite.dpm_runs import SqliteDpmRuns
 from service.storage.sqlite.idempotency import SqliteIdempotency
 from service.storage.sqlite.lineage import SqliteLineage
+from service.storage.sqlite.operations import SqliteOperations
+from service.storage.sqlite.purges import SqlitePurges
+from service.storage.sqlite.supportability import SqliteSupportability
+from service.storage.sqlite.workflow_decisions import SqliteWorkflowDecisions
 
 BUSY_SECONDS_MAX = 5.0
 
@@ -18,6 +23,11 @@ class SqliteStore:
         self.dpm_runs = SqliteDpmRuns(database)
         self.idempotency = SqliteIdempotency(database)
         self.lineage = SqliteLineage(database)
+        self.artifacts = SqliteArtifacts(database)
+        self.workflow_decisions = SqliteWorkflowDecisions(database)
+        self.operations = SqliteOperations(database)
+        self.supportability = SqliteSupportability(database)
+        self.purges = SqlitePurges(database)
 
     @classmethod
     async def open(cls, path: Path, *, busy_seconds_max: float = BUSY_SECONDS_MAX) -> SqliteStore:

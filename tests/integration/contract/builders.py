@@ -4,26 +4,49 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from service.domains.artifacts import Artifact
 from service.domains.dpm_runs import (
     DEFAULT_TENANT,
     BatchAdmission,
     DpmRun,
+    ReplayAdmission,
     RunAdmission,
+    RunHead,
     RunRequest,
     RunStatus,
 )
+from service.domains.operations import Operation, OperationError, OperationStatus, OperationType
+from service.domains.purges import PURGED_AT_ONCE, Purge
+from service.domains.retention import Horizon
+from service.domains.workflow_decisions import NO_CORRELATION, ReviewRule, Verdict, WorkflowAction
 
 AT = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
 ODD_BYTES = '{"note":"Zürich \N{MIDDLE DOT} 日本 \N{BANK}","amount":"1.10"}'.encode()
+OTHER_HASH = "sha256:" + "c" * 64
+REVIEWED = ReviewRule(frozenset({RunStatus.PENDING_REVIEW.value}))
 
 numbers = itertools.count(1)
 
 
 def an_id(prefix: str) -> str:
     return f"{prefix}_{next(numbers):032x}"
+
+
+def after(seconds: float) -> datetime:
+    return AT + timedelta(seconds=seconds)
+
+
+def runs_since(seconds: float) -> Horizon:
+    """The horizon at which runs created before that moment have expired."""
+    return Horizon(runs_since=after(seconds))
+
+
+def operations_since(seconds: float) -> Horizon:
+    """The horizon at which operations that ended before that moment have expired."""
+    return Horizon(operations_since=after(seconds))
 
 
 def a_run(**fields: Any) -> DpmRun:
@@ -45,34 +68,141 @@ def a_run(**fields: Any) -> DpmRun:
     return DpmRun(**(given | fields))
 
 
+def head_of(run: DpmRun) -> RunHead:
+    return RunHead(
+        rebalance_run_id=run.rebalance_run_id,
+        correlation_id=run.correlation_id,
+        request_hash=run.request_hash,
+        idempotency_key=run.idempotency_key,
+        portfolio_id=run.portfolio_id,
+        status=run.status,
+        scenario=run.scenario,
+        created_at=run.created_at,
+    )
+
+
 def a_request(run: DpmRun, body: bytes = b'{"options":{}}') -> RunRequest:
     return RunRequest(run.request_id, run.tenant_id, run.request_hash, body, run.created_at)
 
 
-def an_admission(*, replay: bool = True, body: bytes = b'{"options":{}}', **fields: Any) -> RunAdmission:
+def an_artifact(run: DpmRun, **fields: Any) -> Artifact:
+    given: dict[str, Any] = {
+        "artifact_id": f"artifact_of_{run.rebalance_run_id}",
+        "tenant_id": run.tenant_id,
+        "rebalance_run_id": run.rebalance_run_id,
+        "artifact_hash": "sha256:" + "d" * 64,
+        "created_at": run.created_at,
+        "body": ODD_BYTES,
+    }
+    return Artifact(**(given | fields))
+
+
+def an_admission(
+    *, replay: bool = True, body: bytes = b'{"options":{}}', artifact: bool = False, **fields: Any
+) -> RunAdmission:
     run = a_run(**fields)
-    return RunAdmission(run, a_request(run, body), replay)
+    return RunAdmission(run, a_request(run, body), replay, an_artifact(run) if artifact else None)
 
 
-def a_batch(*scenarios: str, **fields: Any) -> BatchAdmission:
-    batch_id = an_id("batch")
-    runs = tuple(
-        a_run(
-            idempotency_key=None,
-            request_id=batch_id,
-            scenario=scenario,
-            correlation_id=f"{batch_id}:{scenario}",
-            request_hash=f"{batch_id}:{scenario}",
-            **fields,
-        )
-        for scenario in scenarios
+def a_batch(
+    *scenarios: str,
+    cause_id: str | None = None,
+    sent_as: str | None = None,
+    batch_id: str | None = None,
+    artifacts: bool = False,
+    **fields: Any,
+) -> BatchAdmission:
+    """A batch of one run for each scenario; `sent_as` is the correlation id of its caller."""
+    batch_id = batch_id or an_id("batch")
+    runs = tuple(a_run(**({**defaults_of_scenario(batch_id, name), **fields})) for name in scenarios)
+    request = RunRequest(
+        batch_id,
+        fields.get("tenant_id", DEFAULT_TENANT),
+        "sha256:" + "b" * 64,
+        b'{"scenarios":{}}',
+        fields.get("created_at", AT),
+        sent_as,
     )
-    return BatchAdmission(
-        RunRequest(batch_id, DEFAULT_TENANT, "sha256:" + "b" * 64, b'{"scenarios":{}}', AT), runs
-    )
+    kept = tuple(an_artifact(run) for run in runs) if artifacts else ()
+    return BatchAdmission(request, runs, cause_id or batch_id, kept)
+
+
+def defaults_of_scenario(batch_id: str, scenario: str) -> dict[str, Any]:
+    return {
+        "idempotency_key": None,
+        "request_id": batch_id,
+        "scenario": scenario,
+        "correlation_id": f"{batch_id}:{scenario}",
+        "request_hash": f"{batch_id}:{scenario}",
+    }
 
 
 def with_run_id(batch: BatchAdmission, position: int, run_id: str) -> BatchAdmission:
     runs = list(batch.runs)
     runs[position] = replace(runs[position], rebalance_run_id=run_id)
-    return BatchAdmission(batch.request, tuple(runs))
+    return replace(batch, runs=tuple(runs))
+
+
+def a_replay(original: DpmRun, *, artifact: bool = False, **fields: Any) -> ReplayAdmission:
+    run_id = fields.pop("rebalance_run_id", None) or an_id("rr")
+    given: dict[str, Any] = {
+        "rebalance_run_id": run_id,
+        "idempotency_key": None,
+        "correlation_id": f"corr_of_{run_id}",
+        "created_at": original.created_at + timedelta(seconds=1),
+    }
+    run = replace(original, **(given | fields))
+    return ReplayAdmission(run, original.rebalance_run_id, an_artifact(run) if artifact else None)
+
+
+def a_verdict(run: DpmRun, action: WorkflowAction = WorkflowAction.APPROVE, **fields: Any) -> Verdict:
+    given: dict[str, Any] = {
+        "decision_id": an_id("dwd"),
+        "tenant_id": run.tenant_id,
+        "rebalance_run_id": run.rebalance_run_id,
+        "action": action,
+        "reason_code": "REVIEWED",
+        "comment": None,
+        "actor_id": "reviewer-1",
+        "decided_at": AT,
+        "correlation_id": NO_CORRELATION,
+    }
+    return Verdict(**(given | fields))
+
+
+def an_operation(**fields: Any) -> Operation:
+    """A PENDING operation, as it is submitted."""
+    given: dict[str, Any] = {
+        "operation_id": an_id("dop"),
+        "tenant_id": DEFAULT_TENANT,
+        "operation_type": OperationType.ANALYZE_SCENARIOS,
+        "status": OperationStatus.PENDING,
+        "correlation_id": "corr-op",
+        "created_at": AT,
+        "request": ODD_BYTES,
+    }
+    return Operation(**(given | fields))
+
+
+def started(operation: Operation, seconds: float = 1) -> Operation:
+    return replace(operation, status=OperationStatus.RUNNING, started_at=after(seconds))
+
+
+def succeeded(operation: Operation, seconds: float = 2, result: bytes = ODD_BYTES) -> Operation:
+    return replace(operation, status=OperationStatus.SUCCEEDED, finished_at=after(seconds), result=result)
+
+
+def failed(operation: Operation, seconds: float = 2) -> Operation:
+    error = OperationError("ValueError", "no usable price · 日本")
+    return replace(operation, status=OperationStatus.FAILED, finished_at=after(seconds), error=error)
+
+
+def a_purge(horizon: Horizon, **fields: Any) -> Purge:
+    given: dict[str, Any] = {
+        "purge_id": an_id("purge"),
+        "tenant_id": DEFAULT_TENANT,
+        "purged_at": after(1000),
+        "horizon": horizon,
+        "limit": PURGED_AT_ONCE,
+    }
+    return Purge(**(given | fields))

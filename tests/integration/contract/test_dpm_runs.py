@@ -8,59 +8,43 @@ from datetime import timedelta
 
 import pytest
 
-from service.domains.dpm_runs import DEFAULT_TENANT, Admitted, BatchAdmission, mapping_of, use_of
-from service.domains.idempotency import KeyFamily
-from service.errors import IdempotencyKeyConflict, RunExists, RunNotFound, StoreUnavailable
+from service.domains.canonical import digest_of
+from service.domains.dpm_runs import DEFAULT_TENANT, Admitted, SealedRun, edges_of, mapping_of, use_of
+from service.domains.retention import KEEP_ALL
+from service.errors import IdempotencyKeyConflict, RunExists, RunNotFound
 from tests.integration.contract.builders import (
     AT,
     ODD_BYTES,
+    OTHER_HASH,
     a_batch,
+    a_replay,
     a_run,
+    after,
     an_admission,
     an_id,
+    head_of,
+    runs_since,
     with_run_id,
 )
-
-OTHER_HASH = "sha256:" + "c" * 64
-
-
-async def key_of(store, run):
-    return await store.idempotency.find(run.tenant_id, KeyFamily.DPM_SIMULATE, run.idempotency_key)
-
-
-async def history_of(store, run):
-    return await store.idempotency.list_history(run.tenant_id, KeyFamily.DPM_SIMULATE, run.idempotency_key)
-
-
-async def assert_absent(store, run):
-    """Neither the run nor its request nor an edge of it is there."""
-    with pytest.raises(RunNotFound):
-        await store.dpm_runs.get(run.tenant_id, run.rebalance_run_id)
-    with pytest.raises(RunNotFound):
-        await store.dpm_runs.get_newest_by_correlation(run.tenant_id, run.correlation_id)
-    with pytest.raises(RunNotFound):
-        await store.dpm_runs.get_request(run.tenant_id, run.request_id)
-    assert await store.lineage.list_edges(run.tenant_id, run.rebalance_run_id) == ()
-    assert await store.lineage.list_edges(run.tenant_id, run.correlation_id) == ()
-    assert run.rebalance_run_id not in [use.rebalance_run_id for use in await history_of(store, run)]
+from tests.integration.contract.reading import assert_absent, edges_at, history_of, key_of
 
 
 async def test_an_admitted_run_is_given_back_as_it_was(store):
     admission = an_admission()
 
-    answer = await store.dpm_runs.admit(admission)
+    answer = await store.dpm_runs.admit(admission, KEEP_ALL)
 
     run = admission.run
     assert answer == Admitted(run, replayed=False)
-    assert await store.dpm_runs.get(run.tenant_id, run.rebalance_run_id) == run
-    assert await store.dpm_runs.get_newest_by_correlation(run.tenant_id, run.correlation_id) == run
+    assert await store.dpm_runs.get(run.tenant_id, run.rebalance_run_id, KEEP_ALL) == run
+    assert await store.dpm_runs.get_newest_by_correlation(run.tenant_id, run.correlation_id, KEEP_ALL) == run
     assert await key_of(store, run) == mapping_of(run)
     assert await history_of(store, run) == (use_of(run),)
 
 
 async def test_a_request_is_given_back_as_it_was_asked(store):
     admission, batch = an_admission(body=ODD_BYTES), a_batch("base")
-    await store.dpm_runs.admit(admission)
+    await store.dpm_runs.admit(admission, KEEP_ALL)
     await store.dpm_runs.admit_batch(batch)
 
     found = await store.dpm_runs.get_request(DEFAULT_TENANT, admission.run.request_id)
@@ -80,9 +64,9 @@ async def test_bytes_and_names_beyond_ascii_come_back_unchanged(store):
         portfolio_id="Größe'; --",
         tenant_id="Genève",
     )
-    await store.dpm_runs.admit(admission)
+    await store.dpm_runs.admit(admission, KEEP_ALL)
 
-    found = await store.dpm_runs.get_newest_by_correlation("Genève", "corr · Zürich 日本")
+    found = await store.dpm_runs.get_newest_by_correlation("Genève", "corr · Zürich 日本", KEEP_ALL)
 
     assert found == admission.run
     assert found.result == ODD_BYTES
@@ -92,18 +76,18 @@ async def test_bytes_and_names_beyond_ascii_come_back_unchanged(store):
 @pytest.mark.parametrize("result", [b"", b'{"a":"\\u0000"}', b"{}" * 500_000], ids=["none", "nul", "large"])
 async def test_a_result_of_any_size_comes_back_unchanged(store, result):
     admission = an_admission(result=result)
-    await store.dpm_runs.admit(admission)
+    await store.dpm_runs.admit(admission, KEEP_ALL)
 
-    found = await store.dpm_runs.get(DEFAULT_TENANT, admission.run.rebalance_run_id)
+    found = await store.dpm_runs.get(DEFAULT_TENANT, admission.run.rebalance_run_id, KEEP_ALL)
 
     assert found.result == result
 
 
 async def test_the_last_microsecond_of_an_instant_is_kept(store):
     admission = an_admission(created_at=AT.replace(microsecond=1))
-    await store.dpm_runs.admit(admission)
+    await store.dpm_runs.admit(admission, KEEP_ALL)
 
-    found = await store.dpm_runs.get(DEFAULT_TENANT, admission.run.rebalance_run_id)
+    found = await store.dpm_runs.get(DEFAULT_TENANT, admission.run.rebalance_run_id, KEEP_ALL)
 
     assert found.created_at == AT + timedelta(microseconds=1)
 
@@ -111,24 +95,24 @@ async def test_the_last_microsecond_of_an_instant_is_kept(store):
 async def test_a_repeated_request_is_answered_with_the_first_run_and_writes_nothing(store):
     first = an_admission(result=ODD_BYTES)
     again = an_admission(created_at=AT + timedelta(hours=1))
-    await store.dpm_runs.admit(first)
+    await store.dpm_runs.admit(first, KEEP_ALL)
 
-    answer = await store.dpm_runs.admit(again)
+    answer = await store.dpm_runs.admit(again, KEEP_ALL)
 
     assert answer == Admitted(first.run, replayed=True)
     assert answer.run.result == ODD_BYTES
     await assert_absent(store, again.run)
     assert await key_of(store, first.run) == mapping_of(first.run)
     assert await history_of(store, first.run) == (use_of(first.run),)
-    assert len(await store.lineage.list_edges(DEFAULT_TENANT, "key-1")) == 1
+    assert len(await edges_at(store, "key-1")) == 1
 
 
 async def test_a_key_used_for_another_request_is_a_conflict_and_writes_nothing(store):
     first, other = an_admission(), an_admission(request_hash=OTHER_HASH)
-    await store.dpm_runs.admit(first)
+    await store.dpm_runs.admit(first, KEEP_ALL)
 
     with pytest.raises(IdempotencyKeyConflict):
-        await store.dpm_runs.admit(other)
+        await store.dpm_runs.admit(other, KEEP_ALL)
 
     await assert_absent(store, other.run)
     assert await key_of(store, first.run) == mapping_of(first.run)
@@ -138,32 +122,32 @@ async def test_a_key_used_for_another_request_is_a_conflict_and_writes_nothing(s
 async def test_without_replay_the_key_moves_and_its_history_grows(store):
     first = an_admission()
     second = an_admission(replay=False, request_hash=OTHER_HASH, created_at=AT + timedelta(seconds=1))
-    await store.dpm_runs.admit(first)
+    await store.dpm_runs.admit(first, KEEP_ALL)
 
-    answer = await store.dpm_runs.admit(second)
+    answer = await store.dpm_runs.admit(second, KEEP_ALL)
 
     assert answer == Admitted(second.run, replayed=False)
     assert await key_of(store, second.run) == mapping_of(second.run)
     assert await history_of(store, second.run) == (use_of(first.run), use_of(second.run))
-    assert await store.dpm_runs.get(DEFAULT_TENANT, first.run.rebalance_run_id) == first.run
+    assert await store.dpm_runs.get(DEFAULT_TENANT, first.run.rebalance_run_id, KEEP_ALL) == first.run
 
 
 async def test_after_a_key_moved_its_newest_run_is_replayed(store):
     first, moved = an_admission(), an_admission(replay=False, request_hash=OTHER_HASH)
-    await store.dpm_runs.admit(first)
-    await store.dpm_runs.admit(moved)
+    await store.dpm_runs.admit(first, KEEP_ALL)
+    await store.dpm_runs.admit(moved, KEEP_ALL)
 
-    answer = await store.dpm_runs.admit(an_admission(request_hash=OTHER_HASH))
+    answer = await store.dpm_runs.admit(an_admission(request_hash=OTHER_HASH), KEEP_ALL)
 
     assert answer == Admitted(moved.run, replayed=True)
     with pytest.raises(IdempotencyKeyConflict):
-        await store.dpm_runs.admit(an_admission(request_hash=first.run.request_hash))
+        await store.dpm_runs.admit(an_admission(request_hash=first.run.request_hash), KEEP_ALL)
 
 
 async def test_without_replay_the_same_request_is_recorded_again(store):
     asked = [an_admission(replay=False) for _ in range(3)]
 
-    answers = [await store.dpm_runs.admit(admission) for admission in asked]
+    answers = [await store.dpm_runs.admit(admission, KEEP_ALL) for admission in asked]
 
     assert answers == [Admitted(admission.run, replayed=False) for admission in asked]
     assert await history_of(store, asked[0].run) == tuple(use_of(admission.run) for admission in asked)
@@ -176,9 +160,9 @@ async def test_a_shared_correlation_id_finds_the_run_created_last(store, newest_
         correlation_id="corr", idempotency_key="k2", created_at=AT + timedelta(microseconds=1)
     )
     for admission in (newer, older) if newest_first else (older, newer):
-        await store.dpm_runs.admit(admission)
+        await store.dpm_runs.admit(admission, KEEP_ALL)
 
-    found = await store.dpm_runs.get_newest_by_correlation(DEFAULT_TENANT, "corr")
+    found = await store.dpm_runs.get_newest_by_correlation(DEFAULT_TENANT, "corr", KEEP_ALL)
 
     assert found == newer.run
 
@@ -189,7 +173,7 @@ async def test_runs_of_one_instant_are_told_apart_by_their_ids(store, order):
     for position in order:
         await store.dpm_runs.admit(both[position])
 
-    found = await store.dpm_runs.get_newest_by_correlation(DEFAULT_TENANT, "corr")
+    found = await store.dpm_runs.get_newest_by_correlation(DEFAULT_TENANT, "corr", KEEP_ALL)
 
     assert found == max((admission.run for admission in both), key=lambda run: run.rebalance_run_id)
 
@@ -197,7 +181,7 @@ async def test_runs_of_one_instant_are_told_apart_by_their_ids(store, order):
 @pytest.mark.parametrize("replay", [True, False])
 async def test_a_taken_run_id_refuses_the_whole_act_and_leaves_the_key_free(store, replay):
     taken = an_admission()
-    await store.dpm_runs.admit(taken)
+    await store.dpm_runs.admit(taken, KEEP_ALL)
     clash = an_admission(
         replay=replay,
         rebalance_run_id=taken.run.rebalance_run_id,
@@ -207,23 +191,23 @@ async def test_a_taken_run_id_refuses_the_whole_act_and_leaves_the_key_free(stor
     )
 
     with pytest.raises(RunExists):
-        await store.dpm_runs.admit(clash)
+        await store.dpm_runs.admit(clash, KEEP_ALL)
 
     with pytest.raises(RunNotFound):
         await store.dpm_runs.get_request(DEFAULT_TENANT, clash.run.request_id)
-    assert await store.lineage.list_edges(DEFAULT_TENANT, "corr-2") == ()
-    assert await store.lineage.list_edges(DEFAULT_TENANT, "key-2") == ()
+    assert await edges_at(store, "corr-2") == ()
+    assert await edges_at(store, "key-2") == ()
     assert await key_of(store, clash.run) is None
     assert await history_of(store, clash.run) == ()
-    assert await store.dpm_runs.get(DEFAULT_TENANT, taken.run.rebalance_run_id) == taken.run
+    assert await store.dpm_runs.get(DEFAULT_TENANT, taken.run.rebalance_run_id, KEEP_ALL) == taken.run
     late = an_admission(idempotency_key="key-2")
-    assert await store.dpm_runs.admit(late) == Admitted(late.run, replayed=False)
+    assert await store.dpm_runs.admit(late, KEEP_ALL) == Admitted(late.run, replayed=False)
 
 
 async def test_a_taken_run_id_does_not_move_a_key_that_stands_for_a_run(store):
     taken, held = an_admission(idempotency_key="key-1"), an_admission(idempotency_key="key-2")
-    await store.dpm_runs.admit(taken)
-    await store.dpm_runs.admit(held)
+    await store.dpm_runs.admit(taken, KEEP_ALL)
+    await store.dpm_runs.admit(held, KEEP_ALL)
 
     with pytest.raises(RunExists):
         await store.dpm_runs.admit(
@@ -236,14 +220,14 @@ async def test_a_taken_run_id_does_not_move_a_key_that_stands_for_a_run(store):
 
 async def test_a_taken_request_id_refuses_the_whole_act(store):
     taken = an_admission()
-    await store.dpm_runs.admit(taken)
+    await store.dpm_runs.admit(taken, KEEP_ALL)
     clash = an_admission(request_id=taken.run.request_id, idempotency_key="key-2")
 
     with pytest.raises(RunExists):
-        await store.dpm_runs.admit(clash)
+        await store.dpm_runs.admit(clash, KEEP_ALL)
 
     with pytest.raises(RunNotFound):
-        await store.dpm_runs.get(DEFAULT_TENANT, clash.run.rebalance_run_id)
+        await store.dpm_runs.get(DEFAULT_TENANT, clash.run.rebalance_run_id, KEEP_ALL)
     assert await key_of(store, clash.run) is None
     assert await store.dpm_runs.get_request(DEFAULT_TENANT, taken.run.request_id) == taken.request
 
@@ -254,9 +238,9 @@ async def test_a_batch_is_kept_with_all_its_runs(store):
     await store.dpm_runs.admit_batch(batch)
 
     for run in batch.runs:
-        assert await store.dpm_runs.get(DEFAULT_TENANT, run.rebalance_run_id) == run
-        assert await store.dpm_runs.get_newest_by_correlation(DEFAULT_TENANT, run.correlation_id) == run
-        (edge,) = await store.lineage.list_edges(DEFAULT_TENANT, run.rebalance_run_id)
+        assert await store.dpm_runs.get(DEFAULT_TENANT, run.rebalance_run_id, KEEP_ALL) == run
+        assert await store.dpm_runs.get_newest_by_correlation(DEFAULT_TENANT, run.correlation_id, KEEP_ALL) == run
+        (edge,) = await edges_at(store, run.rebalance_run_id)
         assert (edge.source_entity_id, edge.target_entity_id) == (run.correlation_id, run.rebalance_run_id)
 
 
@@ -271,7 +255,7 @@ async def test_a_batch_without_runs_keeps_its_request(store):
 @pytest.mark.parametrize("position", [0, 1, 2])
 async def test_one_taken_run_id_refuses_the_whole_batch(store, position):
     taken = an_admission()
-    await store.dpm_runs.admit(taken)
+    await store.dpm_runs.admit(taken, KEEP_ALL)
     batch = with_run_id(a_batch("a", "b", "c"), position, taken.run.rebalance_run_id)
 
     with pytest.raises(RunExists):
@@ -280,17 +264,17 @@ async def test_one_taken_run_id_refuses_the_whole_batch(store, position):
     for run in batch.runs:
         if run.rebalance_run_id != taken.run.rebalance_run_id:
             await assert_batch_run_absent(store, run)
-        assert await store.lineage.list_edges(DEFAULT_TENANT, run.correlation_id) == ()
+        assert await edges_at(store, run.correlation_id) == ()
     with pytest.raises(RunNotFound):
         await store.dpm_runs.get_request(DEFAULT_TENANT, batch.request.request_id)
-    assert await store.dpm_runs.get(DEFAULT_TENANT, taken.run.rebalance_run_id) == taken.run
+    assert await store.dpm_runs.get(DEFAULT_TENANT, taken.run.rebalance_run_id, KEEP_ALL) == taken.run
 
 
 async def assert_batch_run_absent(store, run):
     with pytest.raises(RunNotFound):
-        await store.dpm_runs.get(run.tenant_id, run.rebalance_run_id)
+        await store.dpm_runs.get(run.tenant_id, run.rebalance_run_id, KEEP_ALL)
     with pytest.raises(RunNotFound):
-        await store.dpm_runs.get_newest_by_correlation(run.tenant_id, run.correlation_id)
+        await store.dpm_runs.get_newest_by_correlation(run.tenant_id, run.correlation_id, KEEP_ALL)
 
 
 async def test_a_batch_that_draws_one_run_id_twice_is_refused_whole(store):
@@ -302,7 +286,7 @@ async def test_a_batch_that_draws_one_run_id_twice_is_refused_whole(store):
 
     await assert_batch_run_absent(store, batch.runs[0])
     await store.dpm_runs.admit_batch(batch)
-    assert await store.dpm_runs.get(DEFAULT_TENANT, batch.runs[1].rebalance_run_id) == batch.runs[1]
+    assert await store.dpm_runs.get(DEFAULT_TENANT, batch.runs[1].rebalance_run_id, KEEP_ALL) == batch.runs[1]
 
 
 async def test_a_taken_batch_id_refuses_the_second_batch(store):
@@ -319,7 +303,7 @@ async def test_a_taken_batch_id_refuses_the_second_batch(store):
 async def test_callers_with_one_key_at_once_leave_one_run(store):
     asked = [an_admission(created_at=AT + timedelta(microseconds=n)) for n in range(64)]
 
-    answers = await asyncio.gather(*(store.dpm_runs.admit(admission) for admission in asked))
+    answers = await asyncio.gather(*(store.dpm_runs.admit(admission, KEEP_ALL) for admission in asked))
 
     (kept,) = (answer.run for answer in answers if not answer.replayed)
     assert [answer.run for answer in answers] == [kept] * 64
@@ -333,7 +317,7 @@ async def test_of_different_requests_with_one_key_at_once_one_is_admitted(store)
     asked = [an_admission(request_hash=f"sha256:{n:064x}") for n in range(16)]
 
     answers = await asyncio.gather(
-        *(store.dpm_runs.admit(admission) for admission in asked), return_exceptions=True
+        *(store.dpm_runs.admit(admission, KEEP_ALL) for admission in asked), return_exceptions=True
     )
 
     (admitted,) = (answer for answer in answers if isinstance(answer, Admitted))
@@ -355,11 +339,11 @@ async def test_batches_with_one_run_id_at_once_leave_one_batch(store):
 
     (kept,) = (batch for batch, answer in zip(asked, answers, strict=True) if answer is None)
     assert sum(isinstance(answer, RunExists) for answer in answers) == 7
-    assert await store.dpm_runs.get(DEFAULT_TENANT, run_id) == kept.runs[1]
+    assert await store.dpm_runs.get(DEFAULT_TENANT, run_id, KEEP_ALL) == kept.runs[1]
 
 
 async def test_an_unknown_run_is_not_found(store):
-    await store.dpm_runs.admit(an_admission())
+    await store.dpm_runs.admit(an_admission(), KEEP_ALL)
 
     for lookup in (
         store.dpm_runs.get,
@@ -372,12 +356,12 @@ async def test_an_unknown_run_is_not_found(store):
 
 async def test_a_run_is_not_found_by_another_tenant(store):
     run = an_admission().run
-    await store.dpm_runs.admit(an_admission(rebalance_run_id=run.rebalance_run_id))
+    await store.dpm_runs.admit(an_admission(rebalance_run_id=run.rebalance_run_id), KEEP_ALL)
 
     with pytest.raises(RunNotFound):
-        await store.dpm_runs.get("other", run.rebalance_run_id)
+        await store.dpm_runs.get("other", run.rebalance_run_id, KEEP_ALL)
     with pytest.raises(RunNotFound):
-        await store.dpm_runs.get_newest_by_correlation("other", run.correlation_id)
+        await store.dpm_runs.get_newest_by_correlation("other", run.correlation_id, KEEP_ALL)
     with pytest.raises(RunNotFound):
         await store.dpm_runs.get_request("other", run.request_id)
 
@@ -386,11 +370,11 @@ async def test_two_tenants_may_draw_the_same_ids(store):
     ours = an_admission(tenant_id="ours")
     theirs = an_admission(tenant_id="theirs", rebalance_run_id=ours.run.rebalance_run_id, result=ODD_BYTES)
 
-    answers = [await store.dpm_runs.admit(admission) for admission in (ours, theirs)]
+    answers = [await store.dpm_runs.admit(admission, KEEP_ALL) for admission in (ours, theirs)]
 
     assert answers == [Admitted(ours.run, replayed=False), Admitted(theirs.run, replayed=False)]
-    assert await store.dpm_runs.get("ours", ours.run.rebalance_run_id) == ours.run
-    assert await store.dpm_runs.get("theirs", ours.run.rebalance_run_id) == theirs.run
+    assert await store.dpm_runs.get("ours", ours.run.rebalance_run_id, KEEP_ALL) == ours.run
+    assert await store.dpm_runs.get("theirs", ours.run.rebalance_run_id, KEEP_ALL) == theirs.run
 
 
 async def test_an_open_store_passes_its_check(store):
@@ -399,21 +383,21 @@ async def test_an_open_store_passes_its_check(store):
 
 async def test_a_closed_store_refuses_every_call(store):
     admission = an_admission()
-    await store.dpm_runs.admit(admission)
+    await store.dpm_runs.admit(admission, KEEP_ALL)
 
     await store.close()
 
     run = a_run()
     for call in (
         store.check(),
-        store.dpm_runs.admit(an_admission()),
+        store.dpm_runs.admit(an_admission(), KEEP_ALL),
         store.dpm_runs.admit_batch(a_batch("a")),
-        store.dpm_runs.get(run.tenant_id, run.rebalance_run_id),
-        store.dpm_runs.get_newest_by_correlation(run.tenant_id, run.correlation_id),
+        store.dpm_runs.get(run.tenant_id, run.rebalance_run_id, KEEP_ALL),
+        store.dpm_runs.get_newest_by_correlation(run.tenant_id, run.correlation_id, KEEP_ALL),
         store.dpm_runs.get_request(run.tenant_id, run.request_id),
         store.idempotency.find(run.tenant_id, KeyFamily.DPM_SIMULATE, "key-1"),
         store.idempotency.list_history(run.tenant_id, KeyFamily.DPM_SIMULATE, "key-1"),
-        store.lineage.list_edges(run.tenant_id, run.rebalance_run_id),
+        edges_at(store, run.rebalance_run_id),
     ):
         with pytest.raises(StoreUnavailable):
             await call
@@ -421,7 +405,7 @@ async def test_a_closed_store_refuses_every_call(store):
 
 async def test_acts_under_way_are_finished_before_the_store_is_closed(store):
     asked = [an_admission(idempotency_key=f"key-{n}") for n in range(8)]
-    under_way = [asyncio.ensure_future(store.dpm_runs.admit(admission)) for admission in asked]
+    under_way = [asyncio.ensure_future(store.dpm_runs.admit(admission, KEEP_ALL)) for admission in asked]
     await asyncio.sleep(0)
 
     await store.close()

@@ -1,0 +1,77 @@
+"""Retention as a job of its own: reads never remove anything (HTTP contract 7.5, D21)."""
+
+from __future__ import annotations
+
+import asyncio
+
+import structlog
+
+from service.clock import Clock, NewId
+from service.domains.dpm_runs import DEFAULT_TENANT
+from service.domains.purges import PURGED_AT_ONCE, Purge, Removed, total_of
+from service.domains.retention import Retention
+from service.errors import ServiceError
+from service.storage.port import Store
+
+# Between two acts of removal, so that callers who wait for the disk or the writer come first.
+PAUSE_SECONDS = 0.02
+
+logger = structlog.get_logger()
+
+
+class PurgeFlow:
+    def __init__(
+        self,
+        *,
+        store: Store,
+        clock: Clock,
+        new_id: NewId,
+        retention: Retention,
+        removed_at_once: int = PURGED_AT_ONCE,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._new_id = new_id
+        self._retention = retention
+        self._removed_at_once = removed_at_once
+
+    async def run(self) -> Removed | None:
+        """Removes all that has expired by now, act by act; None when another instance is at it.
+
+        Raises StoreUnavailable; what earlier acts removed is removed and recorded.
+        """
+        horizon = self._retention.horizon_at(self._clock.now())
+        done: list[Removed] = []
+        while True:
+            removed = await self._store.purges.remove(
+                Purge(
+                    self._new_id("purge"), DEFAULT_TENANT, self._clock.now(), horizon, self._removed_at_once
+                )
+            )
+            if removed is None:
+                return total_of(done) if done else None
+            done.append(removed)
+            if max(removed.runs, removed.operations) < self._removed_at_once:
+                return total_of(done)
+            await asyncio.sleep(PAUSE_SECONDS)
+
+    async def fold(self) -> None:
+        """Keeps the summary quick. Raises StoreUnavailable."""
+        await self._store.supportability.fold()
+
+    async def run_every(self, seconds: int) -> None:
+        """Purges and folds for as long as the process lives; a failure is told and tried again."""
+        while True:
+            await asyncio.sleep(seconds)
+            try:
+                await self.fold()
+                removed = await self.run()
+            except ServiceError as error:
+                logger.warning("purge_failed", code=error.code, cause=repr(error.__cause__))
+                continue
+            except Exception:
+                # A sweep that is broken must not take the server with it, nor be silent.
+                logger.exception("purge_failed")
+                continue
+            if removed is not None and removed.anything:
+                logger.info("purged", runs=removed.runs, operations=removed.operations)

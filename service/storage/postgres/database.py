@@ -1,0 +1,142 @@
+"""The pool of connections to one PostgreSQL database, and where its transactions begin and end."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import asyncpg
+
+from service.errors import PostgresDsnRequired, PostgresUnavailable
+from service.storage.postgres.statements import Connection, every, one
+from service.storage.queries import load
+from service.storage.schema import LISTS, SchemaRefused, pending_of, shipped_for
+
+BOOK_QUERIES = load("postgres", "migrations")
+
+# What the driver raises when the server is not there, is not in time, or does not take a statement.
+FAULTS = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolOptions:
+    """How the pool behaves; all times in seconds.
+
+    Behind a transaction pooler (PgBouncer), `statement_cache_size` must be 0 and `session_settings` off: it
+    hands every transaction to another session.
+    """
+
+    connections_max: int = 16
+    acquire_seconds_max: float = 3.0
+    statement_seconds_max: float = 10.0
+    lock_seconds_max: float = 5.0
+    statement_cache_size: int = 200
+    session_settings: bool = True
+    application_name: str = "lotus-manage"
+
+    @property
+    def server_settings(self) -> dict[str, str]:
+        if not self.session_settings:
+            return {}
+        return {
+            "application_name": self.application_name,
+            # The server gives up a little before we do, so that its word is the one we hear.
+            "statement_timeout": f"{self.statement_seconds_max * 900:.0f}",
+            "lock_timeout": f"{self.lock_seconds_max * 1000:.0f}",
+            "idle_in_transaction_session_timeout": f"{self.statement_seconds_max * 2000:.0f}",
+            "jit": "off",
+        }
+
+
+class PooledConnection(asyncpg.Connection):  # type: ignore[misc]
+    """Nothing of a session outlives a transaction here, so there is nothing to reset between two callers."""
+
+    __slots__ = ()
+
+    def get_reset_query(self) -> str:
+        return ""
+
+
+class Database:
+    """Connects when somebody asks; so it opens while the server is away, and finds it again by itself."""
+
+    def __init__(self, pool: Any, options: PoolOptions) -> None:
+        self.pool = pool
+        self.options = options
+        self.shipped = shipped_for("postgres")
+
+    @classmethod
+    async def open(cls, dsn: str, options: PoolOptions) -> Database:
+        """An empty DSN opens a database that refuses everything with PostgresDsnRequired."""
+        if not dsn:
+            return cls(None, options)
+        pool = asyncpg.create_pool(
+            dsn,
+            min_size=0,
+            max_size=options.connections_max,
+            connection_class=PooledConnection,
+            timeout=options.acquire_seconds_max,
+            command_timeout=options.statement_seconds_max,
+            statement_cache_size=options.statement_cache_size,
+            server_settings=options.server_settings,
+        )
+        await pool
+        return cls(pool, options)
+
+    @asynccontextmanager
+    async def act(self, isolation: str | None = None) -> AsyncIterator[Connection]:
+        """A transaction: all that is written inside is kept, or nothing is.
+
+        Raises PostgresUnavailable when the server cannot be reached, refuses a statement or is lost. If it is
+        lost in the midst of the commit, nobody can say whether the act was kept; a repeated act finds out.
+        """
+        async with self.connection() as conn, conn.transaction(isolation=isolation):
+            yield conn
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[Connection]:
+        """Everything that is read inside is of one instant."""
+        async with (
+            self.connection() as conn,
+            conn.transaction(isolation="repeatable_read", readonly=True),
+        ):
+            yield conn
+
+    @asynccontextmanager
+    async def look(self) -> AsyncIterator[Connection]:
+        """Each query inside is of its own instant."""
+        async with self.connection() as conn:
+            yield conn
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Any]:
+        if self.pool is None:
+            raise PostgresDsnRequired()
+        try:
+            async with self.pool.acquire(timeout=self.options.acquire_seconds_max) as conn:
+                yield conn
+        except FAULTS as error:
+            raise PostgresUnavailable() from error
+
+    async def check(self) -> None:
+        """Raises StoreUnavailable unless the server answers and has the schema this build was made for."""
+        try:
+            async with self.look() as conn:
+                await self.require_current_schema(conn)
+        except SchemaRefused as refusal:
+            raise PostgresUnavailable() from refusal
+
+    async def require_current_schema(self, conn: Connection) -> None:
+        books = await one(conn, BOOK_QUERIES["count_books"])
+        assert books is not None, "a count is a row"
+        listing = LISTS[books["books"]]
+        rows = await every(conn, BOOK_QUERIES[listing]) if listing else []
+        applied = {row["migration_id"]: row["sha256"] for row in rows}
+        if pending := pending_of(self.shipped, applied):
+            raise SchemaRefused(f"the database lacks {', '.join(one.migration_id for one in pending)}")
+
+    async def close(self) -> None:
+        if self.pool is not None:
+            await self.pool.close()

@@ -1,0 +1,123 @@
+"""Keys and their history in PostgreSQL."""
+
+from __future__ import annotations
+
+from service.domains.idempotency import KeyFamily, KeyMapping, KeyUse
+from service.domains.retention import Horizon
+from service.errors import IdempotencyKeyConflict
+from service.storage.postgres.database import Database
+from service.storage.postgres.statements import Connection, every, one, run
+from service.storage.queries import load
+
+SQL = load("postgres", "idempotency")
+
+# Whoever stands in the way may expire, be removed or be renewed while we look; each time we look again.
+CLAIMS_MAX = 5
+
+
+class PostgresIdempotency:
+    def __init__(self, database: Database) -> None:
+        self.database = database
+
+    async def find(
+        self, tenant_id: str, family: KeyFamily, idempotency_key: str, horizon: Horizon
+    ) -> KeyMapping | None:
+        async with self.database.look() as conn:
+            return await find_key(conn, tenant_id, family, idempotency_key, horizon)
+
+    async def list_history(
+        self, tenant_id: str, family: KeyFamily, idempotency_key: str, horizon: Horizon
+    ) -> tuple[KeyUse, ...]:
+        async with self.database.look() as conn:
+            rows = await every(
+                conn,
+                SQL["list_uses"],
+                tenant_id=tenant_id,
+                family=family.value,
+                idempotency_key=idempotency_key,
+                runs_since=horizon.runs_since,
+            )
+        return tuple(
+            KeyUse(
+                tenant_id=row["tenant_id"],
+                family=KeyFamily(row["family"]),
+                idempotency_key=row["idempotency_key"],
+                rebalance_run_id=row["rebalance_run_id"],
+                correlation_id=row["correlation_id"],
+                request_hash=row["request_hash"],
+                created_at=row["created_at"],
+            )
+            for row in rows
+        )
+
+
+async def claim(conn: Connection, mapping: KeyMapping, horizon: Horizon) -> str | None:
+    """Give the key to this run, or return the id of the run it stands for already.
+
+    A rival that is just claiming it is waited for. Raises IdempotencyKeyConflict when the key stands for
+    another request.
+    """
+    for _ in range(CLAIMS_MAX):
+        if await one(conn, SQL["claim_key"], **row_of(mapping)) is not None:
+            return None
+        held = await find_key(conn, mapping.tenant_id, mapping.family, mapping.idempotency_key, horizon)
+        if held is not None:
+            if held.request_hash != mapping.request_hash:
+                raise IdempotencyKeyConflict(key=mapping.idempotency_key)
+            return held.rebalance_run_id
+        renewed = await one(conn, SQL["renew_key"], **row_of(mapping), runs_since=horizon.runs_since)
+        if renewed is not None:
+            return None
+    raise AssertionError("a key that is neither free nor held")
+
+
+async def move(conn: Connection, mapping: KeyMapping) -> None:
+    await run(conn, SQL["move_key"], **row_of(mapping))
+
+
+async def insert_use(conn: Connection, use: KeyUse) -> None:
+    await run(
+        conn,
+        SQL["insert_use"],
+        tenant_id=use.tenant_id,
+        family=use.family.value,
+        idempotency_key=use.idempotency_key,
+        rebalance_run_id=use.rebalance_run_id,
+        correlation_id=use.correlation_id,
+        request_hash=use.request_hash,
+        created_at=use.created_at,
+    )
+
+
+async def find_key(
+    conn: Connection, tenant_id: str, family: KeyFamily, idempotency_key: str, horizon: Horizon
+) -> KeyMapping | None:
+    row = await one(
+        conn,
+        SQL["find_key"],
+        tenant_id=tenant_id,
+        family=family.value,
+        idempotency_key=idempotency_key,
+        runs_since=horizon.runs_since,
+    )
+    if row is None:
+        return None
+    return KeyMapping(
+        tenant_id=row["tenant_id"],
+        family=KeyFamily(row["family"]),
+        idempotency_key=row["idempotency_key"],
+        request_hash=row["request_hash"],
+        rebalance_run_id=row["rebalance_run_id"],
+        created_at=row["created_at"],
+    )
+
+
+def row_of(mapping: KeyMapping) -> dict[str, object]:
+    return {
+        "tenant_id": mapping.tenant_id,
+        "family": mapping.family.value,
+        "idempotency_key": mapping.idempotency_key,
+        "request_hash": mapping.request_hash,
+        "rebalance_run_id": mapping.rebalance_run_id,
+        "created_at": mapping.created_at,
+    }

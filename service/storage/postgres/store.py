@@ -1,0 +1,39 @@
+"""A store in one PostgreSQL database."""
+
+from __future__ import annotations
+
+from service.storage.postgres.artifacts import PostgresArtifacts
+from service.storage.postgres.database import Database, PoolOptions
+from service.storage.postgres.dpm_runs import PostgresDpmRuns
+from service.storage.postgres.idempotency import PostgresIdempotency
+from service.storage.postgres.lineage import PostgresLineage
+from service.storage.postgres.operations import PostgresOperations
+from service.storage.postgres.purges import PostgresPurges
+from service.storage.postgres.supportability import PostgresSupportability
+from service.storage.postgres.workflow_decisions import PostgresWorkflowDecisions
+
+DEFAULT_OPTIONS = PoolOptions()
+
+
+class PostgresStore:
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.dpm_runs = PostgresDpmRuns(database)
+        self.idempotency = PostgresIdempotency(database)
+        self.lineage = PostgresLineage(database)
+        self.artifacts = PostgresArtifacts(database)
+        self.workflow_decisions = PostgresWorkflowDecisions(database)
+        self.operations = PostgresOperations(database)
+        self.supportability = PostgresSupportability(database)
+        self.purges = PostgresPurges(database)
+
+    @classmethod
+    async def open(cls, dsn: str, *, options: PoolOptions = DEFAULT_OPTIONS) -> PostgresStore:
+        """Open a database that may be away or behind at the moment; `check` tells whether it can be used."""
+        return cls(await Database.open(dsn, options))
+
+    async def check(self) -> None:
+        await self.database.check()
+
+    async def close(self) -> None:
+        await self.database.close()

@@ -1,0 +1,46 @@
+"""Counts of what PostgreSQL holds."""
+
+from __future__ import annotations
+
+from service.domains.retention import Horizon
+from service.domains.supportability import Bounds, Summary, counts_of
+from service.storage.postgres.database import Database
+from service.storage.postgres.statements import Connection, every, one, run
+from service.storage.queries import load
+
+SQL = load("postgres", "supportability")
+
+
+class PostgresSupportability:
+    def __init__(self, database: Database) -> None:
+        self.database = database
+
+    async def summarise(self, tenant_id: str, horizon: Horizon) -> Summary:
+        bounded = {
+            "tenant_id": tenant_id,
+            "runs_since": horizon.runs_since,
+            "operations_since": horizon.operations_since,
+        }
+        async with self.database.snapshot() as conn:
+            counted = await every(conn, SQL["count_kept"], **bounded)
+            bounds = await one(conn, SQL["find_bounds"], **bounded)
+        assert bounds is not None, "bounds are a row"
+        return Summary(
+            counts_of((row["subject"], row["value"], row["total"]) for row in counted),
+            runs=Bounds(bounds["oldest_run_at"], bounds["newest_run_at"]),
+            operations=Bounds(bounds["oldest_operation_at"], bounds["newest_operation_at"]),
+        )
+
+    async def fold(self) -> None:
+        # The one snapshot is what keeps a change from being forgotten that was not added up.
+        async with self.database.act(isolation="repeatable_read") as conn:
+            await fold(conn)
+
+
+async def fold(conn: Connection) -> None:
+    right = await one(conn, SQL["lock_folding"])
+    assert right is not None, "a lock answers"
+    if not right["held"]:
+        return
+    await run(conn, SQL["add_up_changes"])
+    await run(conn, SQL["delete_changes"])

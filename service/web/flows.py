@@ -1,0 +1,28 @@
+"""The flows that handlers ask, together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from service.flows.artifacts import ArtifactFlow
+from service.flows.dpm_runs import DpmRunFlow
+from service.flows.health import HealthFlow
+from service.flows.idempotency import IdempotencyFlow
+from service.flows.lineage import LineageFlow
+from service.flows.replays import ReplayFlow
+from service.flows.support_bundles import SupportBundleFlow
+from service.flows.supportability import SupportabilityFlow
+from service.flows.workflow_decisions import WorkflowFlow
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flows:
+    dpm_runs: DpmRunFlow
+    idempotency: IdempotencyFlow
+    lineage: LineageFlow
+    artifacts: ArtifactFlow
+    support_bundles: SupportBundleFlow
+    supportability: SupportabilityFlow
+    workflow: WorkflowFlow
+    replays: ReplayFlow
+    health: HealthFlow
