@@ -16,7 +16,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from pglast import ast, parse_sql
-from pglast.enums import AlterTableType
+from pglast.enums import AlterTableType, ObjectType
 from pglast.parser import ParseError
 
 from service.cli.migrate import apply
@@ -24,14 +24,18 @@ from service.storage.queries import MIGRATIONS_DIR, ROOT, SQL_DIR, Query, load
 from service.storage.schema import SchemaRefused
 
 PG_VERSION = "17.0"
-# Rules of squawk that are left out, each with its reason; none so far.
-SQUAWK_EXCLUDED: dict[str, str] = {}
+# Rules of squawk that are left out, each with its reason.
+SQUAWK_EXCLUDED = {"ban-drop-constraint": "one may be dropped to be put back wider, which is checked here"}
 SQUAWK_LINE = re.compile(r"^(?P<path>[^:\n]+):(?P<line>\d+):\d+: \w+: (?P<message>.+)$", re.MULTILINE)
 
 TIMEOUTS = ("lock_timeout", "statement_timeout")
 # The runner reads its directives from the comments a file begins with, and from nowhere else.
 NOT_IN_TRANSACTION = re.compile(r"^\s*--\s*transactional\s*:\s*(?!true\s*$)", re.MULTILINE | re.IGNORECASE)
 LEADING = re.compile(r"(?:\s|--[^\n]*\n|/\*.*?\*/)*", re.DOTALL)
+NOT_REPEATABLE = (
+    "outside a transaction only SET, CREATE INDEX CONCURRENTLY IF NOT EXISTS and "
+    "DROP INDEX CONCURRENTLY IF EXISTS bear being repeated"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +112,13 @@ def check_migrations(migrations: list[Path]) -> Iterator[Finding]:
             yield Finding(path, line_at(source, offset), f"does not parse: {message}")
             continue
         yield from check_timeouts(path, statements)
+        yield from check_constraints(path, statements)
+        transactional = is_transactional(path)
         for statement in statements:
-            yield from check_statement(path, statement, created_earlier)
+            if transactional:
+                yield from check_statement(path, statement, created_earlier)
+            elif not bears_repeating(statement.node):
+                yield Finding(path, statement.line, NOT_REPEATABLE)
         created_earlier |= {
             statement.node.relation.relname
             for statement in statements
@@ -135,11 +144,28 @@ def check_timeouts(path: Path, statements: list[Statement]) -> Iterator[Finding]
             yield Finding(path, 1, f"{name} is not set before the first statement")
 
 
+def check_constraints(path: Path, statements: list[Statement]) -> Iterator[Finding]:
+    """A constraint may be dropped for a wider one of its name, which has no other way in."""
+    changes = [
+        (statement.line, statement.node.relation.relname, command)
+        for statement in statements
+        if isinstance(statement.node, ast.AlterTableStmt)
+        for command in statement.node.cmds
+    ]
+    put_back = {
+        (table, command.def_.conname)
+        for _, table, command in changes
+        if command.subtype == AlterTableType.AT_AddConstraint
+    }
+    for line, table, command in changes:
+        if command.subtype == AlterTableType.AT_DropConstraint and (table, command.name) not in put_back:
+            yield Finding(path, line, f"constraint {command.name} is dropped and not put back")
+
+
 def check_statement(path: Path, statement: Statement, created_earlier: set[str]) -> Iterator[Finding]:
     node = statement.node
     match node:
         case ast.AlterTableStmt():
-            # A constraint may be dropped: a wider one in its place has no other way in.
             if any(command.subtype == AlterTableType.AT_DropColumn for command in node.cmds):
                 yield Finding(path, statement.line, "a column is dropped")
         case ast.IndexStmt():
@@ -149,6 +175,20 @@ def check_statement(path: Path, statement: Statement, created_earlier: set[str])
         case _:
             if type(node).__name__.startswith("Drop"):
                 yield Finding(path, statement.line, "something is dropped")
+
+
+def bears_repeating(node: ast.Node) -> bool:
+    """Whether a statement outside a transaction may be run again after a break at any point."""
+    match node:
+        case ast.VariableSetStmt():
+            return True
+        case ast.IndexStmt():
+            return bool(node.concurrent and node.if_not_exists)
+        case ast.DropStmt():
+            # An index that another one replaces; without it nothing is lost that cannot be built again.
+            is_index = node.removeType == ObjectType.OBJECT_INDEX
+            return bool(is_index and node.concurrent and node.missing_ok)
+    return False
 
 
 def check_postgres_queries() -> Iterator[Finding]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import fcntl
 import importlib.util
 import os
@@ -14,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TextIO
@@ -32,7 +31,20 @@ POLL_SECONDS = 0.01
 # A folder this young may belong to somebody who has made it and not locked it yet.
 SWEEP_SECONDS_MIN = 60.0
 PORT_WITHOUT_TCP = 5432
-PR_SET_PDEATHSIG = 1
+
+# Becomes the server after asking the kernel to shut it down at once when its parent ends, however that comes
+# about. A process of its own, because code between fork and exec is not safe in one that has threads.
+LAUNCH = """
+import ctypes, os, signal, sys
+parent, user, group, *command = sys.argv[1:]
+if user:
+    os.setgroups([]), os.setgid(int(group)), os.setuid(int(user))
+if sys.platform == "linux":
+    ctypes.CDLL(None).prctl(1, signal.SIGQUIT)  # PR_SET_PDEATHSIG
+if os.getppid() != int(parent):
+    sys.exit("the parent is gone already")
+os.execv(command[0], command)
+"""
 
 COMMON = {"max_connections": "200", "shared_buffers": "128MB"}
 DURABLE = {"fsync": "on", "synchronous_commit": "on", "full_page_writes": "on"}
@@ -124,7 +136,8 @@ class Postgres:
                 os.chown(path, self._user.pw_uid, self._user.pw_gid)
         command = [str(self._binaries / "initdb"), "--pgdata", str(self.data), "--username=postgres"]
         options = ["--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync", "--no-instructions"]
-        done = subprocess.run([*command, *options], capture_output=True, text=True, **self._as_user())
+        place = {"cwd": self.folder, "env": environment(), **self._as_user()}
+        done = subprocess.run([*command, *options], capture_output=True, text=True, **place)
         if done.returncode:
             raise PostgresMissing(f"initdb failed: {done.stdout}{done.stderr}".strip())
 
@@ -138,23 +151,21 @@ class Postgres:
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                [str(self._binaries / "postgres"), "-D", str(self.data), *options],
+                [*self._launch(), str(self._binaries / "postgres"), "-D", str(self.data), *options],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 # Otherwise the interrupt key would stop the server under the tests that still clean up.
                 start_new_session=True,
-                preexec_fn=die_with_parent(os.getpid()),
-                **self._as_user(),
+                cwd=self.folder,
+                env=environment(),
             )
         self._await_ready()
 
     def _await_ready(self) -> None:
         assert self._process is not None
         deadline = time.monotonic() + START_SECONDS_MAX
-        while time.monotonic() < deadline:
-            if self._process.poll() is not None:
-                break
+        while time.monotonic() < deadline and self._process.poll() is None:
             with suppress(FileNotFoundError):
                 lines = (self.data / "postmaster.pid").read_text(encoding="utf-8").splitlines()
                 if len(lines) > 7 and int(lines[0]) == self._process.pid and lines[7].strip() == "ready":
@@ -175,12 +186,20 @@ class Postgres:
             process.kill()
             process.wait()
 
+    def _launch(self) -> list[str]:
+        ids = ("", "") if self._user is None else (self._user.pw_uid, self._user.pw_gid)
+        return [sys.executable, "-I", "-S", "-c", LAUNCH, *map(str, (os.getpid(), *ids))]
+
     def _as_user(self) -> dict[str, Any]:
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
-        options: dict[str, Any] = {"cwd": self.folder, "env": inherited | {"LC_ALL": "C", "TZ": "UTC"}}
-        if self._user is not None:
-            options |= {"user": self._user.pw_uid, "group": self._user.pw_gid, "extra_groups": []}
-        return options
+        if self._user is None:
+            return {}
+        return {"user": self._user.pw_uid, "group": self._user.pw_gid, "extra_groups": []}
+
+
+def environment() -> dict[str, str]:
+    """Ours without what would tell the server where its data is or how to speak."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
+    return inherited | {"LC_ALL": "C", "TZ": "UTC"}
 
 
 def bin_dir() -> Path:
@@ -202,8 +221,10 @@ def candidates() -> Iterator[Path]:
         told = subprocess.run(["pg_config", "--bindir"], capture_output=True, text=True, check=True)
         yield Path(told.stdout.strip())
     if DEBIAN_VERSIONS.is_dir():
-        versions = [folder for folder in DEBIAN_VERSIONS.iterdir() if folder.name.isdecimal()]
-        yield from (folder / "bin" for folder in sorted(versions, key=lambda f: int(f.name), reverse=True))
+        versions = sorted(
+            (int(f.name) for f in DEBIAN_VERSIONS.iterdir() if f.name.isdecimal()), reverse=True
+        )
+        yield from (DEBIAN_VERSIONS / str(version) / "bin" for version in versions)
 
 
 def unprivileged() -> pwd.struct_passwd | None:
@@ -247,19 +268,6 @@ def sweep() -> None:
                 shutil.rmtree(folder, ignore_errors=True)
 
 
-def die_with_parent(parent: int) -> Callable[[], None]:
-    """Makes the kernel shut the server down at once when its parent ends, however that comes about."""
-    libc = ctypes.CDLL(None) if sys.platform == "linux" else None
-
-    def set_up() -> None:
-        if libc is not None:
-            libc.prctl(PR_SET_PDEATHSIG, signal.SIGQUIT)
-        if os.getppid() != parent:
-            os._exit(1)
-
-    return set_up
-
-
 def free_port() -> int:
     with socket.socket() as asked:
         asked.bind(("127.0.0.1", 0))
@@ -280,8 +288,7 @@ def dsn_of(admin_dsn: str, database: str) -> str:
     """The address of another database of the same server."""
     parts = urlsplit(admin_dsn)
     query = urlencode([pair for pair in parse_qsl(parts.query) if pair[0] != "dbname"], safe="/")
-    address = f"{parts.scheme}://{parts.netloc}/{quote(database, safe='')}"
-    return f"{address}?{query}" if query else address
+    return f"{parts.scheme}://{parts.netloc}/{quote(database, safe='')}" + (f"?{query}" if query else "")
 
 
 def create_database(admin_dsn: str, name: str, template: str | None = None) -> str:

@@ -12,6 +12,7 @@ from aiohttp import web
 from service.clock import Clock, NewId, SystemClock, TimeOrderedIds
 from service.domains.retention import Retention
 from service.domains.workflow_decisions import ReviewRule
+from service.errors import PostgresDsnRequired, ServiceError
 from service.flows.artifacts import ArtifactFlow
 from service.flows.dpm_computing import Readers, prepare
 from service.flows.dpm_runs import DpmRunFlow
@@ -34,6 +35,8 @@ from service.web.gates import Gates
 if TYPE_CHECKING:
     from service.storage.postgres.database import PoolOptions
 
+# What was recorded is read as it was when unknown fields were still ignored.
+LENIENT_READERS = Readers(bodies.decode_rebalance, bodies.decode_batch, bodies.decode_options)
 # A purge is one act after the other.
 PURGE_CONNECTIONS_MAX = 1
 # A removal may wait for its turn at the disk; nobody waits for it.
@@ -74,6 +77,8 @@ async def assemble(settings: Settings) -> AsyncIterator[Running]:
             gates=gates_of(settings),
             new_id=ids,
             body_bytes_max=settings.body_bytes_max,
+            refuse_unknown=settings.unknown_fields is UnknownFields.REJECT,
+            store_missing=store_missing(settings),
         )
         purges = purges_of(settings, purging, clock, ids)
         yield Running(application, health, purges, processes, readers)
@@ -118,9 +123,7 @@ def flows_of(
         idempotency=IdempotencyFlow(store=store, clock=clock, retention=retention),
         lineage=LineageFlow(store=store, clock=clock, retention=retention),
         artifacts=artifacts,
-        support_bundles=SupportBundleFlow(
-            store=store, clock=clock, retention=retention, artifacts=artifacts
-        ),
+        support_bundles=SupportBundleFlow(store=store, clock=clock, retention=retention, artifacts=artifacts),
         supportability=SupportabilityFlow(
             store=store,
             clock=clock,
@@ -140,11 +143,16 @@ def flows_of(
             retention=retention,
             new_id=new_id,
             offload=processes,
-            readers=readers,
+            readers=LENIENT_READERS,
             artifacts_persisted=persisted,
         ),
         health=health,
     )
+
+
+def store_missing(settings: Settings) -> ServiceError | None:
+    nowhere = settings.store_backend is StoreBackend.POSTGRES and not settings.postgres_dsn
+    return PostgresDsnRequired() if nowhere else None
 
 
 def gates_of(settings: Settings) -> Gates:
@@ -218,4 +226,4 @@ def readers_of(settings: Settings) -> Readers:
         return Readers(
             bodies.decode_rebalance_strict, bodies.decode_batch_strict, bodies.decode_options_strict
         )
-    return Readers(bodies.decode_rebalance, bodies.decode_batch, bodies.decode_options)
+    return LENIENT_READERS

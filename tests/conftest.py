@@ -8,12 +8,11 @@ from itertools import count
 from pathlib import Path
 from random import SystemRandom
 
-import psycopg
 import pytest
-import sqlparse
 from hypothesis import HealthCheck, settings
 
 from scripts import postgres
+from service.cli import migrate
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFORMANCE = ROOT.parent / "shared" / "conformance"
@@ -74,10 +73,7 @@ def postgres_template(postgres_server: str) -> Iterator[str]:
     name = f"{OURS}_template"
     dsn = postgres.create_database(postgres_server, name)
     try:
-        with psycopg.connect(dsn, autocommit=True) as conn:
-            for path in sorted((ROOT / "migrations" / "postgres").iterdir()):
-                for statement in sqlparse.split(path.read_text(encoding="utf-8")):
-                    conn.execute(statement)
+        migrate.apply(dsn)
         yield name
     finally:
         postgres.drop_database(postgres_server, name)

@@ -7,7 +7,7 @@ SET LOCAL statement_timeout = '60s';
 -- The correlation id a batch was sent with; its runs carry it only as a part of theirs.
 ALTER TABLE dpm_run_requests ADD COLUMN correlation_id text COLLATE "C";
 
--- The bytes are JSON of one kilobyte and more; this compression costs a tenth of the default's time.
+-- The bytes are JSON of some kilobytes: a third of their size with this, in less time than writing them plain.
 ALTER TABLE dpm_run_requests ALTER COLUMN body SET COMPRESSION lz4;
 ALTER TABLE dpm_runs ALTER COLUMN result SET COMPRESSION lz4;
 

@@ -1,6 +1,6 @@
--- transactional: false
 -- An index for every filter and order of the lists, built while the tables are in use.
 -- Each statement bears being repeated; the runner rebuilds an index that a break left invalid.
+-- transactional: false
 
 SET lock_timeout = '3s';
 SET statement_timeout = '0';

@@ -22,7 +22,7 @@ Target = Path | str
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """The applied migrations with their digests, and each invalid index with the statement that repairs it."""
+    """The applied migrations with their digests; each invalid index with the statement that repairs it."""
 
     applied: Mapping[str, str | None]
     repairs: tuple[tuple[str, str], ...] = ()

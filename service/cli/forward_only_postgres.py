@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import psycopg
@@ -9,7 +10,7 @@ from yoyo.backends.core.postgresql import PostgresqlPsycopgBackend
 from yoyo.connections import DatabaseURI
 
 from service.cli.forward_only import BOOK, ForwardOnly, poll
-from service.cli.postgres_standing import one_line, list_invalid_indexes
+from service.cli.postgres_standing import list_invalid_indexes, one_line
 from service.storage.queries import SQL_DIR, parse
 from service.storage.schema import Migration, SchemaRefused, pending_of, read_applied
 
@@ -28,12 +29,14 @@ class ForwardOnlyPostgres(ForwardOnly, PostgresqlPsycopgBackend):  # type: ignor
         return psycopg.connect(dburi.args["dsn"], autocommit=True, fallback_application_name=APPLICATION_NAME)
 
     def apply_alone(self, statements: tuple[str, ...]) -> None:
-        try:
-            self.run(statements)
-        finally:
-            if not self.connection.closed:
-                self.run((self.books["reset_session"].text,))
+        # After a failure the session ends, and what it has set with it.
+        self.run((*statements, self.books["reset_session"].text))
         self.refuse_invalid_indexes()
+
+    def rollback(self) -> None:
+        # A connection that broke has nothing to take back, and the error that broke it says more.
+        with suppress(psycopg.OperationalError):
+            super().rollback()
 
     def take_lock(self) -> bool:
         (locked,) = self.execute(self.books["try_lock"].text).fetchone()

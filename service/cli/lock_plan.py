@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 
 __all__ = ["Asked", "Lock", "Work", "asked_by"]
@@ -42,13 +42,16 @@ class Asked:
     tables: tuple[str, ...] = ()
     work: Work = Work.NONE
     assumed: bool = False
+    # Tables that are only read, under the weakest lock.
+    reads: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         if self.lock is Lock.NONE:
             return "locks no existing table"
         mode = self.lock.name.replace("_", " ") + (" (assumed)" if self.assumed else "")
         place = f" on {', '.join(self.tables)}" if self.tables else ""
-        return mode + place + ("", ", scans it", ", rewrites it")[self.work]
+        read = f", reads {', '.join(self.reads)}" if self.reads else ""
+        return mode + place + ("", ", scans", ", rewrites")[self.work] + read
 
 
 NOTHING = Asked()
@@ -90,15 +93,17 @@ def blank(noise: re.Match[str]) -> str:
 
 
 def on_existing(asked: Asked, made: set[str]) -> Asked:
-    existing = tuple(table for table in asked.tables if table not in made)
-    if asked.tables and not existing:
-        return NOTHING
-    return Asked(asked.lock, existing, asked.work, asked.assumed)
+    locked, reads = (
+        tuple(table for table in tables if table not in made) for tables in (asked.tables, asked.reads)
+    )
+    if asked.tables and not locked:
+        return Asked(Lock.ACCESS_SHARE, reads, asked.work) if reads else NOTHING
+    return replace(asked, tables=locked, reads=reads)
 
 
 def plain(name: str) -> str:
     """A table's own name, without its schema, as PostgreSQL folds it."""
-    last = re.findall(r'"[^"]+"|[^.]+', name)[-1]
+    last: str = re.findall(r'"[^"]+"|[^.]+', name)[-1]
     return last.strip('"') if last.startswith('"') else last.lower()
 
 
@@ -110,6 +115,8 @@ def ask(text: str) -> Asked:
         return ask_create_table(text)
     if found := re.match(rf"ALTER TABLE (?:IF EXISTS )?(?:ONLY )?{NAME} (.*)", text, re.IGNORECASE):
         return ask_alter_table(plain(found[1]), found[2])
+    if found := re.match(rf"INSERT INTO {NAME} (?:\([^()]*\) )?(SELECT .*)", text, re.IGNORECASE):
+        return ask_insert_of_rows(plain(found[1]), found[2])
     return ASSUMED
 
 
@@ -140,10 +147,22 @@ FIXED: tuple[tuple[str, Lock, Work], ...] = (
     ),
     (rf"COMMENT ON TABLE {NAME}", Lock.SHARE_UPDATE_EXCLUSIVE, Work.NONE),
     (rf"INSERT INTO {NAME}(?!.*\b(?:SELECT|TABLE|WITH)\b)", Lock.ROW_EXCLUSIVE, Work.NONE),
-    (rf"INSERT INTO {NAME}.*?\bSELECT\b(?!.*\b(?:FROM|JOIN|TABLE)\b)", Lock.ROW_EXCLUSIVE, Work.NONE),
     (rf"UPDATE (?:ONLY )?{NAME} (?!.*\b(?:FROM|JOIN|TABLE|SELECT)\b)", Lock.ROW_EXCLUSIVE, Work.SCAN),
     (rf"DELETE FROM (?:ONLY )?{NAME}(?!.*\b(?:USING|SELECT|TABLE)\b)", Lock.ROW_EXCLUSIVE, Work.SCAN),
 )
+
+
+def ask_insert_of_rows(table: str, rows: str) -> Asked:
+    # A second table after a comma would be missed.
+    if re.search(rf"\bFROM {NAME}(?: AS)?(?: \w+)?,", rows, re.IGNORECASE):
+        return ASSUMED
+    read = re.findall(rf"\b(?:FROM|JOIN) (?:ONLY )?{NAME}(?![\w$.]| ?\()", rows, re.IGNORECASE)
+    return Asked(
+        Lock.ROW_EXCLUSIVE,
+        (table,),
+        Work.SCAN if read else Work.NONE,
+        reads=tuple(dict.fromkeys(plain(name) for name in read)),
+    )
 
 
 def ask_create_table(text: str) -> Asked:

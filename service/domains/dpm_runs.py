@@ -185,9 +185,7 @@ def use_of(run: DpmRun) -> KeyUse:
     )
 
 
-def edges_of(
-    run: DpmRun, *, cause_id: str | None = None, original_id: str | None = None
-) -> tuple[Edge, ...]:
+def edges_of(run: DpmRun, *, cause_id: str | None = None, original_id: str | None = None) -> tuple[Edge, ...]:
     """The edges a recorded run brings.
 
     From its correlation id, and from its key (contract 7.1); to what caused it, and to the run it repeats.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -40,6 +41,21 @@ class FieldRule:
 
 
 @dataclass(frozen=True, slots=True)
+class Pattern:
+    """What the whole of a text field must look like; an absent (null) value passes."""
+
+    field: str
+    pattern: str
+
+    def holds(self, value: Any) -> bool:
+        return value is None or re.fullmatch(self.pattern, value) is not None
+
+    @property
+    def text(self) -> str:
+        return f"{self.field} must match {self.pattern}"
+
+
+@dataclass(frozen=True, slots=True)
 class WholeRule:
     """A named rule across the fields of one value, asked only when each field is right by itself."""
 
@@ -47,7 +63,8 @@ class WholeRule:
     test: Callable[[Any], bool]
 
 
-Check = Bound | FieldRule | WholeRule
+FieldCheck = Bound | FieldRule | Pattern
+Check = FieldCheck | WholeRule
 
 
 class Checked(msgspec.Struct, frozen=True):

@@ -31,7 +31,9 @@ class Removed:
 
 
 def total_of(parts: Sequence[Removed]) -> Removed:
-    return Removed(**{column.name: sum(getattr(part, column.name) for part in parts) for column in fields(Removed)})
+    return Removed(
+        **{column.name: sum(getattr(part, column.name) for part in parts) for column in fields(Removed)}
+    )
 
 
 @dataclass(frozen=True, slots=True)

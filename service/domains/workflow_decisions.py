@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
+from typing import ClassVar, Literal
 
 from service.domains.dpm_runs import RunStatus
+from service.domains.fields import Check, Checked, Pattern
 from service.errors import (
     WorkflowInvalidTransition,
     WorkflowNotRequired,
@@ -40,6 +42,18 @@ ALLOWED = {
     WorkflowStatus.APPROVED: frozenset({WorkflowAction.REJECT, WorkflowAction.REQUEST_CHANGES}),
     WorkflowStatus.REJECTED: frozenset({WorkflowAction.REQUEST_CHANGES}),
 }
+
+
+class WorkflowActionRequest(Checked, frozen=True, kw_only=True):
+    """What a reviewer sends; the status they saw, if said, must still be the one that holds."""
+
+    CHECKS: ClassVar[tuple[Check, ...]] = (Pattern("reason_code", "^[A-Z][A-Z0-9_]*$"),)
+
+    action: Literal["APPROVE", "REJECT", "REQUEST_CHANGES"]
+    reason_code: str
+    comment: str | None = None
+    actor_id: str
+    expected_workflow_status: Literal["PENDING_REVIEW", "APPROVED", "REJECTED", "NOT_REQUIRED"] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

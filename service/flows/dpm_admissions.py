@@ -1,4 +1,4 @@
-"""What computed runs become before they are recorded; pure, but for the instants and ids it is given."""
+"""What computed runs become before they are recorded; pure, so it may be done anywhere."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ from service.domains.rebalances import SCENARIOS_MAX
 from service.domains.results import BatchScenarioMetric
 from service.domains.retention import Horizon, Retention
 from service.engines.dpm import batch
-from service.errors import IdempotencyKeyConflict, RunExists
+from service.errors import IdempotencyKeyConflict, RunExists, RunNotFound
 from service.flows.dpm_admissions import (
     batch_request,
     batch_runs,
@@ -176,11 +176,13 @@ class DpmRunFlow:
         request_hash = await self._compute(body, hash_body, self._readers, body)
         return await self._first_answer(held, request_hash)
 
-    async def _first_answer(self, held: KeyMapping, request_hash: str) -> Admitted:
+    async def _first_answer(self, held: KeyMapping, request_hash: str) -> Admitted | None:
         if held.request_hash != request_hash:
             raise IdempotencyKeyConflict()
-        run = await self.get(held.rebalance_run_id)
-        return Admitted(run, replayed=True)
+        try:
+            return Admitted(await self.get(held.rebalance_run_id), replayed=True)
+        except RunNotFound:  # It expired since its key was found.
+            return None
 
     async def _compute(self, body: bytes, work: Callable[[Unpack[Ts]], T], *args: *Ts) -> T:
         if _goes_elsewhere(body):
@@ -197,11 +199,12 @@ class DpmRunFlow:
             correlation_id=correlation_id,
             created_at=self._clock.now(),
         )
+        artifacts = await self._artifacts((run,))
         return RunAdmission(
             run=run,
             request=simulated_request(computed, run),
             replay=self._replay_enabled,
-            artifact=next(iter(await self._artifacts([run])), None),
+            artifact=artifacts[0] if artifacts else None,
         )
 
     async def _batch_admission(

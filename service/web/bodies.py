@@ -17,11 +17,14 @@ import msgspec
 from service.domains.money import decode_hook
 from service.domains.options import EngineOptions
 from service.domains.rebalances import BatchRebalanceRequest, RebalanceRequest
+from service.domains.workflow_decisions import WorkflowActionRequest
 from service.errors import JsonTooDeep, RequestInvalid
 from service.web.schemas.entries import entries_of, entry
 from service.web.schemas.faults import INTEGER_DIGITS_MAX, MESSAGES, Fault, Unreadable, free_faults
 
-SchemaName = Literal["rebalance_request", "batch_rebalance_request", "engine_options"]
+SchemaName = Literal[
+    "rebalance_request", "batch_rebalance_request", "engine_options", "workflow_action_request"
+]
 
 Value = TypeVar("Value")
 
@@ -30,6 +33,7 @@ LEVELS_MAX = 64
 
 _REBALANCE = msgspec.json.Decoder(RebalanceRequest, dec_hook=decode_hook, float_hook=Decimal)
 _BATCH = msgspec.json.Decoder(BatchRebalanceRequest, dec_hook=decode_hook, float_hook=Decimal)
+_ACTION = msgspec.json.Decoder(WorkflowActionRequest)
 
 # A decoder and its hooks raise the first two families, an absurd exponent the third.
 _REFUSALS = (msgspec.MsgspecError, ValueError, ArithmeticError, RecursionError)
@@ -56,6 +60,11 @@ def decode_options(options: Mapping[str, Any]) -> EngineOptions:
     return value
 
 
+def decode_action(body: bytes) -> WorkflowActionRequest:
+    """The decision a body brings. Raises RequestInvalid, JsonTooDeep."""
+    return _decoded(body, _ACTION, "workflow_action_request")
+
+
 # The strict twins refuse unknown keys (ruling 9). Only the schemas know these, so they read every body.
 
 
@@ -79,6 +88,14 @@ def decode_options_strict(options: Mapping[str, Any]) -> EngineOptions:
     return value
 
 
+def decode_action_strict(body: bytes) -> WorkflowActionRequest:
+    """As decode_action, but an unknown key is refused."""
+    value: WorkflowActionRequest = _explained(
+        "workflow_action_request", _parsed(_text(body)), refuse_unknown=True
+    )
+    return value
+
+
 def _decoded(body: bytes, decoder: msgspec.json.Decoder[Value], schema: SchemaName) -> Value:
     text = _text(body)
     # The typed decoder does not mind a NUL, which only this escape can spell.
@@ -95,12 +112,13 @@ def _explained(schema: SchemaName, received: Any, *, refuse_unknown: bool = Fals
     # Bodies that follow the shape to the letter never pay for loading the schema library.
     from marshmallow import ValidationError
 
-    from service.web.schemas import dpm_runs
+    from service.web.schemas import dpm_runs, workflow_decisions
 
     if received is None:
         raise RequestInvalid([entry("missing", ("body",), None)])
+    noun = workflow_decisions if schema == "workflow_action_request" else dpm_runs
     try:
-        return getattr(dpm_runs, schema)(refuse_unknown=refuse_unknown).load(received)
+        return getattr(noun, schema)(refuse_unknown=refuse_unknown).load(received)
     except ValidationError as refused:
         raise RequestInvalid(entries_of(refused.messages, received)) from None
 

@@ -2,31 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote
 
 from aiohttp import web
 from marshmallow import ValidationError
 
-from service.errors import NotFound, RequestInvalid
+from service.errors import RequestInvalid
 from service.web import reading
 from service.web.schemas.entries import entry
 from service.web.schemas.faults import text_fault
 from service.web.schemas.parameters import QuerySchema
 
 
-def path_id(request: web.Request, name: str, missing: type[NotFound]) -> str:
-    """An id in the path; one that cannot be stored names nothing, and so is not found (D48)."""
-    value = reading.path_text(request, name)
-    if not is_storable(value):
+def path_id(request: web.Request, name: str, missing: Callable[[], Exception]) -> str:
+    """An id in the path; one that cannot be stored names nothing, and so it is missing (D48)."""
+    # The router takes bytes that are no text for the very characters that spell them, percent signs and all.
+    if text_fault(unquote(request.rel_url.raw_path, errors="surrogateescape")) is not None:
         raise missing()
-    return value
-
-
-def is_storable(text: str) -> bool:
-    return text_fault(text) is None
+    return reading.path_text(request, name)
 
 
 def read(

@@ -3,19 +3,60 @@
 from __future__ import annotations
 
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
-from service.web.handlers import dpm_runs, health, idempotency
+from service.web.handlers import (
+    artifacts,
+    dpm_runs,
+    health,
+    idempotency,
+    lineage,
+    replays,
+    support_bundles,
+    supportability,
+    workflow_decisions,
+)
+
+
+def get(path: str, handler: Handler) -> web.RouteDef:
+    # HEAD is not served (HTTP contract 1.4).
+    return web.get(path, handler, allow_head=False)
+
+
+BY_CORRELATION = "/rebalance/runs/by-correlation/{correlation_id}"
+BY_KEY = "/rebalance/runs/idempotency/{idempotency_key}"
+BY_RUN = "/rebalance/runs/{rebalance_run_id}"
 
 ROUTES: tuple[web.RouteDef, ...] = (
-    web.get("/health/live", health.live, allow_head=False),
-    web.get("/health/ready", health.ready, allow_head=False),
+    get("/health/live", health.live),
+    get("/health/ready", health.ready),
     web.post("/rebalance/simulate", dpm_runs.simulate),
     web.post("/rebalance/analyze", dpm_runs.analyze),
-    web.get(
-        "/rebalance/runs/by-correlation/{correlation_id}", dpm_runs.get_run_by_correlation, allow_head=False
+    get("/rebalance/runs", dpm_runs.list_runs),
+    get(BY_CORRELATION, dpm_runs.get_run_by_correlation),
+    get("/rebalance/runs/by-request-hash/{request_hash}", dpm_runs.get_run_by_request_hash),
+    get(BY_KEY, idempotency.get_simulation_key),
+    get(f"{BY_CORRELATION}/support-bundle", support_bundles.get_bundle_by_correlation),
+    get(f"{BY_KEY}/support-bundle", support_bundles.get_bundle_by_key),
+    get(
+        "/rebalance/runs/by-operation/{operation_id}/support-bundle", support_bundles.get_bundle_by_operation
     ),
-    web.get(
-        "/rebalance/runs/idempotency/{idempotency_key}", idempotency.get_simulation_key, allow_head=False
-    ),
-    web.get("/rebalance/runs/{rebalance_run_id}", dpm_runs.get_run, allow_head=False),
+    get(f"{BY_CORRELATION}/workflow", workflow_decisions.get_workflow),
+    get(f"{BY_KEY}/workflow", workflow_decisions.get_workflow),
+    get(f"{BY_CORRELATION}/workflow/history", workflow_decisions.get_history),
+    get(f"{BY_KEY}/workflow/history", workflow_decisions.get_history),
+    web.post(f"{BY_CORRELATION}/workflow/actions", workflow_decisions.decide),
+    web.post(f"{BY_KEY}/workflow/actions", workflow_decisions.decide),
+    get(BY_RUN, dpm_runs.get_run),
+    get(f"{BY_RUN}/artifact", artifacts.get_artifact),
+    get(f"{BY_RUN}/support-bundle", support_bundles.get_bundle),
+    get(f"{BY_RUN}/workflow", workflow_decisions.get_workflow),
+    get(f"{BY_RUN}/workflow/history", workflow_decisions.get_history),
+    web.post(f"{BY_RUN}/workflow/actions", workflow_decisions.decide),
+    web.post(f"{BY_RUN}/replay", replays.replay),
+    get("/rebalance/idempotency/{idempotency_key}/history", idempotency.list_key_history),
+    get("/rebalance/supportability/summary", supportability.get_summary),
+    get("/rebalance/lineage/{entity_id}", lineage.list_lineage),
+    get("/rebalance/workflow/decisions", workflow_decisions.list_decisions),
+    get("/rebalance/workflow/decisions/by-correlation/{correlation_id}", workflow_decisions.get_history),
 )

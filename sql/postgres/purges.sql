@@ -29,44 +29,44 @@ LIMIT :limit;
 -- name: delete_decisions
 -- Removes the decisions on runs, given as a JSON list of ids.
 DELETE FROM dpm_workflow_decisions
-WHERE tenant_id = :tenant_id AND rebalance_run_id IN (SELECT jsonb_array_elements_text(CAST(:run_ids AS jsonb)));
+WHERE tenant_id = :tenant_id AND rebalance_run_id = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(:run_ids AS jsonb))));
 
 -- name: delete_artifacts
 -- Removes the artifacts of runs.
 DELETE FROM dpm_run_artifacts
-WHERE tenant_id = :tenant_id AND rebalance_run_id IN (SELECT jsonb_array_elements_text(CAST(:run_ids AS jsonb)));
+WHERE tenant_id = :tenant_id AND rebalance_run_id = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(:run_ids AS jsonb))));
 
 -- name: delete_keys
 -- Frees the keys that stand for runs.
 DELETE FROM dpm_run_idempotency
-WHERE tenant_id = :tenant_id AND rebalance_run_id IN (SELECT jsonb_array_elements_text(CAST(:run_ids AS jsonb)));
+WHERE tenant_id = :tenant_id AND rebalance_run_id = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(:run_ids AS jsonb))));
 
 -- name: delete_uses
 -- Removes runs from the histories of their keys.
 DELETE FROM dpm_run_idempotency_history
-WHERE tenant_id = :tenant_id AND rebalance_run_id IN (SELECT jsonb_array_elements_text(CAST(:run_ids AS jsonb)));
+WHERE tenant_id = :tenant_id AND rebalance_run_id = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(:run_ids AS jsonb))));
 
 -- name: delete_edges_to_runs
 -- Removes the edges that runs brought and that end at them.
 DELETE FROM dpm_lineage_edges
-WHERE tenant_id = :tenant_id AND target_entity_id IN (SELECT jsonb_array_elements_text(CAST(:run_ids AS jsonb)))
+WHERE tenant_id = :tenant_id AND target_entity_id = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(:run_ids AS jsonb))))
     AND edge_type IN ('CORRELATION_TO_RUN', 'IDEMPOTENCY_TO_RUN', 'DERIVED_FROM') AND lives_with = 'RUN';
 
 -- name: delete_edges_from_runs
 -- Removes the edges that runs brought and that start at them.
 DELETE FROM dpm_lineage_edges
-WHERE tenant_id = :tenant_id AND source_entity_id IN (SELECT jsonb_array_elements_text(CAST(:run_ids AS jsonb)))
+WHERE tenant_id = :tenant_id AND source_entity_id = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(:run_ids AS jsonb))))
     AND edge_type IN ('CAUSED_BY', 'REPLAYED_FROM') AND lives_with = 'RUN';
 
 -- name: delete_runs
 -- Removes runs, once nothing refers to them.
 DELETE FROM dpm_runs
-WHERE tenant_id = :tenant_id AND rebalance_run_id IN (SELECT jsonb_array_elements_text(CAST(:run_ids AS jsonb)));
+WHERE tenant_id = :tenant_id AND rebalance_run_id = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(:run_ids AS jsonb))));
 
 -- name: delete_requests
 -- Removes the requests that no run is left of.
 DELETE FROM dpm_run_requests
-WHERE tenant_id = :tenant_id AND request_id IN (SELECT jsonb_array_elements_text(CAST(:request_ids AS jsonb)))
+WHERE tenant_id = :tenant_id AND request_id = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(:request_ids AS jsonb))))
     AND NOT EXISTS (
         SELECT 1 FROM dpm_runs AS run
         WHERE run.tenant_id = dpm_run_requests.tenant_id AND run.request_id = dpm_run_requests.request_id
@@ -75,13 +75,13 @@ WHERE tenant_id = :tenant_id AND request_id IN (SELECT jsonb_array_elements_text
 -- name: delete_edges_of_operations
 -- Removes the edges that operations brought.
 DELETE FROM dpm_lineage_edges
-WHERE tenant_id = :tenant_id AND source_entity_id IN (SELECT jsonb_array_elements_text(CAST(:operation_ids AS jsonb)))
+WHERE tenant_id = :tenant_id AND source_entity_id = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(:operation_ids AS jsonb))))
     AND lives_with = 'OPERATION';
 
 -- name: delete_operations
 -- Removes operations, given as a JSON list of ids.
 DELETE FROM dpm_operations
-WHERE tenant_id = :tenant_id AND operation_id IN (SELECT jsonb_array_elements_text(CAST(:operation_ids AS jsonb)));
+WHERE tenant_id = :tenant_id AND operation_id = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(:operation_ids AS jsonb))));
 
 -- name: insert_purge
 -- Records what an act of removal removed.

@@ -87,7 +87,7 @@ WHERE edge.tenant_id = :tenant_id
     AND edge.target_entity_id = :cause_id
     AND edge.edge_type = 'CAUSED_BY'
     AND run.created_at >= :runs_since
-ORDER BY run.scenario, run.rebalance_run_id;
+ORDER BY run.scenario NULLS FIRST, run.rebalance_run_id;
 
 -- name: list_runs
 -- Runs before a place, newest first.

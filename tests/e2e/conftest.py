@@ -1,39 +1,102 @@
-"""Real servers, one per backend."""
+"""Real servers on every backend, and a PostgreSQL that survives what is done to it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from itertools import count
 from pathlib import Path
+from random import Random, SystemRandom
 
 import pytest
 
+from scripts import postgres
+from scripts.postgres import Postgres
 from scripts.servers import ROOT, Server
+from service.cli import migrate
+from tests.e2e.databases import Database, PostgresDatabase, SqliteFile
 
 DEMO = ROOT / "scripts" / "demo" / "multi_currency.json"
+TEMPLATE = "template_of_tests"
+
+DATABASES = count(1)
 
 
-@pytest.fixture(params=["IN_MEMORY", "SQL"])
+@pytest.fixture(params=["IN_MEMORY", "SQL", "POSTGRES"])
 def variables(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, str]:
-    return {
-        "DPM_SUPPORTABILITY_STORE_BACKEND": request.param,
-        "DPM_SUPPORTABILITY_SQL_PATH": str(tmp_path / "store.db"),
-        "DPM_LOG_LEVEL": "INFO",
-    }
+    chosen = {"DPM_SUPPORTABILITY_STORE_BACKEND": request.param, "DPM_LOG_LEVEL": "INFO"}
+    if request.param == "SQL":
+        chosen["DPM_SUPPORTABILITY_SQL_PATH"] = str(tmp_path / "store.db")
+    if request.param == "POSTGRES":
+        chosen["DPM_SUPPORTABILITY_POSTGRES_DSN"] = request.getfixturevalue("postgres_database")
+    return chosen
 
 
 @pytest.fixture
-def start(variables: dict[str, str]) -> Iterator[Callable[..., Server]]:
+def serve() -> Iterator[Callable[..., Server]]:
     """Starts servers that the test need not stop."""
     started: list[Server] = []
 
-    def begin(**more: str) -> Server:
-        started.append(Server(variables | more))
+    def begin(variables: Mapping[str, str], *, port: int = 0) -> Server:
+        started.append(Server(variables, port=port))
         return started[-1]
 
-    yield begin
-    for server in started:
-        if server.process.poll() is None:
-            server.stop()
+    with ExitStack() as stopping:
+        yield begin
+        for server in started:
+            if server.process.poll() is None:
+                stopping.callback(server.stop)
+
+
+@pytest.fixture
+def start(serve: Callable[..., Server], variables: dict[str, str]) -> Callable[..., Server]:
+    """Starts servers on the one backend of the test."""
+    return lambda **more: serve(variables | more)
+
+
+@pytest.fixture(scope="session")
+def durable_postgres() -> Iterator[Postgres]:
+    """A PostgreSQL that tests may end at any moment, if they start it again; it is never skipped."""
+    with Postgres.start(durable=True, port=0) as server:
+        migrate.apply(postgres.create_database(server.dsn(), TEMPLATE))
+        yield server
+
+
+@pytest.fixture
+def durable_database(durable_postgres: Postgres) -> Iterator[PostgresDatabase]:
+    """A database of the test's own, which has every migration."""
+    name = name_of_database()
+    postgres.create_database(durable_postgres.dsn(), name, TEMPLATE)
+    yield PostgresDatabase(durable_postgres.tcp_dsn(name))
+    postgres.drop_database(durable_postgres.dsn(), name)
+
+
+@pytest.fixture(params=["SQL", "POSTGRES"])
+def new_database(
+    request: pytest.FixtureRequest, tmp_path: Path
+) -> Callable[[], Database]:
+    """Makes databases in which nothing is recorded yet."""
+    if request.param == "SQL":
+        return lambda: SqliteFile(tmp_path / f"{next(DATABASES)}.db")
+    server: Postgres = request.getfixturevalue("durable_postgres")
+
+    def make() -> PostgresDatabase:
+        name = name_of_database()
+        return PostgresDatabase(postgres.create_database(server.dsn(), name, TEMPLATE))
+
+    return make
+
+
+def name_of_database() -> str:
+    return f"dpm_{next(DATABASES)}"
+
+
+@pytest.fixture
+def chance() -> Random:
+    """Shown when a test fails, so that its moments can be drawn again."""
+    seed = SystemRandom().randrange(2**32)
+    print(f"seed {seed}")
+    return Random(seed)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Many callers with one idempotency key, against a real server."""
+"""Many callers with one idempotency key, against real servers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from concurrent.futures import ProcessPoolExecutor
 
 import pytest
 
-from tests.e2e.clients import post_at_once
+from tests.e2e.clients import Answer, post_at_once
 
 CLIENTS = 4
 REQUESTS_PER_CLIENT = 50
@@ -18,41 +18,45 @@ REQUESTS_PER_CLIENT = 50
 @pytest.mark.faults
 def test_two_hundred_callers_with_one_key_leave_one_run(start, demo_body, faults_in_full):
     keys = [f"one-key-{number}" for number in range(50 if faults_in_full else 4)]
-    url = start().base
+    base = start().base
+    url = f"{base}/rebalance/simulate"
 
     with ProcessPoolExecutor(CLIENTS, mp_context=multiprocessing.get_context("spawn")) as clients:
         asked = [
-            clients.submit(post_at_once, f"{url}/rebalance/simulate", demo_body, keys, REQUESTS_PER_CLIENT)
-            for _ in range(CLIENTS)
+            clients.submit(post_at_once, [url], demo_body, keys, REQUESTS_PER_CLIENT) for _ in range(CLIENTS)
         ]
         by_client = [client.result() for client in asked]
 
     for round_no, key in enumerate(keys):
         answers = [answer for rounds in by_client for answer in rounds[round_no]]
         assert len(answers) == CLIENTS * REQUESTS_PER_CLIENT
-        assert {answer.status for answer in answers} == {200}
-        assert len({answer.body for answer in answers}) == 1
-        assert [answer.replayed for answer in answers].count(False) == 1
-        run_id = json.loads(answers[0].body)["rebalance_run_id"]
-        with urllib.request.urlopen(f"{url}/rebalance/runs/idempotency/{key}") as found:
-            assert json.load(found)["rebalance_run_id"] == run_id
+        require_one_run(base, key, answers)
 
 
 @pytest.mark.faults
-@pytest.mark.parametrize("variables", ["SQL"], indirect=True)
-def test_two_servers_on_one_file_agree_on_one_run(start, demo_body, faults_in_full):
-    keys = [f"two-servers-{number}" for number in range(20 if faults_in_full else 3)]
-    servers = [start(), start()]
+@pytest.mark.parametrize(
+    ("variables", "servers", "requests", "rounds"),
+    [("SQL", (2, 2), (20, 20), (3, 20)), ("POSTGRES", (3, 8), (8, 25), (3, 40))],
+    indirect=["variables"],
+)
+def test_servers_on_one_database_agree_on_one_run(
+    start, demo_body, faults_in_full, servers, requests, rounds
+):
+    keys = [f"servers-{number}" for number in range(rounds[faults_in_full])]
+    started = [start(DPM_ENGINE_PROCESSES="1") for _ in range(servers[faults_in_full])]
+    urls = [f"{server.base}/rebalance/simulate" for server in started]
 
-    with ProcessPoolExecutor(len(servers), mp_context=multiprocessing.get_context("spawn")) as clients:
-        asked = [
-            clients.submit(post_at_once, f"{server.base}/rebalance/simulate", demo_body, keys, 20)
-            for server in servers
-        ]
-        by_server = [client.result() for client in asked]
+    by_key = post_at_once(urls, demo_body, keys, requests[faults_in_full])
 
-    for round_no in range(len(keys)):
-        answers = [answer for rounds in by_server for answer in rounds[round_no]]
-        assert {answer.status for answer in answers} == {200}
-        assert len({answer.body for answer in answers}) == 1
-        assert [answer.replayed for answer in answers].count(False) == 1
+    for number, (key, answers) in enumerate(zip(keys, by_key, strict=True)):
+        assert len(answers) == len(started) * requests[faults_in_full]
+        require_one_run(started[number % len(started)].base, key, answers)
+
+
+def require_one_run(base: str, key: str, answers: list[Answer]) -> None:
+    assert {answer.status for answer in answers} == {200}
+    assert len({answer.body for answer in answers}) == 1
+    assert [answer.replayed for answer in answers].count(False) == 1
+    run_id = json.loads(answers[0].body)["rebalance_run_id"]
+    with urllib.request.urlopen(f"{base}/rebalance/runs/idempotency/{key}") as found:
+        assert json.load(found)["rebalance_run_id"] == run_id

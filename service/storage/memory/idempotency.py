@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from service.domains.idempotency import KeyFamily, KeyMapping, KeyUse
+from service.domains.retention import Horizon
+from service.storage.memory.shelves import Place, ShelfKey
 from service.storage.memory.state import State
 
 
@@ -10,20 +12,27 @@ class MemoryIdempotency:
     def __init__(self, state: State) -> None:
         self.state = state
 
-    async def find(self, tenant_id: str, family: KeyFamily, idempotency_key: str) -> KeyMapping | None:
+    async def find(
+        self, tenant_id: str, family: KeyFamily, idempotency_key: str, horizon: Horizon
+    ) -> KeyMapping | None:
         self.state.require_open()
-        return self.state.keys.get((tenant_id, family, idempotency_key))
+        return find_key(self.state, tenant_id, family, idempotency_key, horizon)
 
     async def list_history(
-        self, tenant_id: str, family: KeyFamily, idempotency_key: str
+        self, tenant_id: str, family: KeyFamily, idempotency_key: str, horizon: Horizon
     ) -> tuple[KeyUse, ...]:
         self.state.require_open()
-        uses = self.state.history.get((tenant_id, family, idempotency_key), ())
-        return tuple(sorted(uses, key=lambda use: (use.created_at, use.rebalance_run_id)))
+        shelf = (tenant_id, family.value, idempotency_key)
+        places = self.state.uses_by_key.forward(shelf, first=horizon.runs_since)
+        return tuple(self.state.uses[tenant_id, run_id] for _, run_id in places)
 
 
-def find_key(state: State, wanted: KeyMapping) -> KeyMapping | None:
-    return state.keys.get((wanted.tenant_id, wanted.family, wanted.idempotency_key))
+def find_key(
+    state: State, tenant_id: str, family: KeyFamily, idempotency_key: str, horizon: Horizon
+) -> KeyMapping | None:
+    """What a key stands for; a key whose run has expired is free."""
+    held = state.keys.get((tenant_id, family, idempotency_key))
+    return held if held is not None and held.created_at >= horizon.runs_since else None
 
 
 def move_key(state: State, mapping: KeyMapping) -> None:
@@ -31,4 +40,35 @@ def move_key(state: State, mapping: KeyMapping) -> None:
 
 
 def insert_use(state: State, use: KeyUse) -> None:
-    state.history.setdefault((use.tenant_id, use.family, use.idempotency_key), []).append(use)
+    state.uses[use.tenant_id, use.rebalance_run_id] = use
+    state.uses_by_key.put(shelf_of(use), place_of(use))
+
+
+def remove_key(state: State, tenant_id: str, rebalance_run_id: str) -> int:
+    """Free the key that stands for a run."""
+    use = state.uses.get((tenant_id, rebalance_run_id))
+    if use is None:
+        return 0
+    key = (use.tenant_id, use.family, use.idempotency_key)
+    held = state.keys.get(key)
+    if held is None or held.rebalance_run_id != rebalance_run_id:
+        return 0
+    del state.keys[key]
+    return 1
+
+
+def remove_use(state: State, tenant_id: str, rebalance_run_id: str) -> int:
+    """Remove a run from the history of its key."""
+    use = state.uses.pop((tenant_id, rebalance_run_id), None)
+    if use is None:
+        return 0
+    state.uses_by_key.take(shelf_of(use), place_of(use))
+    return 1
+
+
+def shelf_of(use: KeyUse) -> ShelfKey:
+    return (use.tenant_id, use.family.value, use.idempotency_key)
+
+
+def place_of(use: KeyUse) -> Place:
+    return (use.created_at, use.rebalance_run_id)

@@ -2,27 +2,160 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from datetime import datetime
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 
-from service.domains.lineage import Edge
+from service.domains.lineage import (
+    TRAIL_EDGES_MAX,
+    TRAIL_STEPS_MAX,
+    Direction,
+    Edge,
+    EdgeFilter,
+    EdgePlace,
+    EdgeType,
+    LivesWith,
+    Trail,
+    places_of,
+    trail_of,
+)
+from service.domains.pages import EARLIEST, LATEST, Page, empty_page, page_of
+from service.domains.retention import Horizon
+from service.domains.supportability import Subject
 from service.storage.memory.state import State
+
+# The edges a run brings end at it or start at it, by their type.
+BROUGHT_TO_RUN = frozenset({EdgeType.CORRELATION_TO_RUN, EdgeType.IDEMPOTENCY_TO_RUN, EdgeType.DERIVED_FROM})
+BROUGHT_FROM_RUN = frozenset({EdgeType.CAUSED_BY, EdgeType.REPLAYED_FROM})
 
 
 class MemoryLineage:
     def __init__(self, state: State) -> None:
         self.state = state
 
-    async def list_edges(self, tenant_id: str, entity_id: str) -> tuple[Edge, ...]:
+    async def list(
+        self,
+        tenant_id: str,
+        entity_id: str,
+        edges: EdgeFilter,
+        *,
+        limit: int,
+        cursor: str | None,
+        horizon: Horizon,
+    ) -> Page[Edge]:
         self.state.require_open()
-        return tuple(sorted(self.state.edges.get((tenant_id, entity_id), ()), key=place_of))
+
+        def is_listed(edge: Edge) -> bool:
+            return is_there(edge, horizon) and edges.touches(edge, entity_id) and edges.matches(edge)
+
+        after = None
+        if cursor is not None:
+            after = find_place(edge for edge in named_by(self.state, tenant_id, cursor) if is_listed(edge))
+            if after is None:
+                return empty_page()
+        places = self.state.edges_by_entity.forward(
+            (tenant_id, entity_id),
+            first=edges.created_from or EARLIEST,
+            last=edges.created_to or LATEST,
+            after=after,
+        )
+        rows = filter(is_listed, (self.state.edges[tenant_id, place] for place in places))
+        return page_of(list(islice(rows, limit + 1)), limit, lambda edge: edge.cursor)
+
+    async def trace(
+        self, tenant_id: str, entity_id: str, direction: Direction, depth: int, horizon: Horizon
+    ) -> Trail:
+        self.state.require_open()
+        # A dict keeps its order: nearest first, then by place.
+        met: dict[EdgePlace, Edge] = {}
+        # Where walks have come to, and by which edges; the start is a step too.
+        arrivals: dict[str, set[EdgePlace]] = {entity_id: set()}
+        steps = 1
+        for _ in range(depth):
+            taken: dict[EdgePlace, Edge] = {}
+            onward: dict[str, set[EdgePlace]] = {}
+            for entity, came_by in arrivals.items():
+                for edge, other in ways_from(self.state, tenant_id, entity, direction, horizon):
+                    place = edge.place
+                    # Only a walk that came by this very edge would turn back on it.
+                    if came_by != {place}:
+                        taken[place] = edge
+                        onward.setdefault(other, set()).add(place)
+            for place in sorted(taken):
+                met.setdefault(place, taken[place])
+            steps += sum(len(places) for places in onward.values())
+            if len(met) > TRAIL_EDGES_MAX or steps >= TRAIL_STEPS_MAX:
+                break
+            arrivals = onward
+        return trail_of(list(met.values()), steps=steps)
+
+
+def ways_from(
+    state: State, tenant_id: str, entity_id: str, direction: Direction, horizon: Horizon
+) -> Iterator[tuple[Edge, str]]:
+    """The edges a walk may take from an entity, each with the entity it leads to."""
+    followed = EdgeFilter(direction)
+    for edge in edges_at(state, tenant_id, entity_id):
+        if is_there(edge, horizon) and followed.touches(edge, entity_id):
+            goes_down = edge.source_entity_id == entity_id
+            yield edge, edge.target_entity_id if goes_down else edge.source_entity_id
+
+
+def edges_at(state: State, tenant_id: str, entity_id: str) -> Iterator[Edge]:
+    """Every edge that starts or ends at an entity, expired or not, by its place."""
+    for place in state.edges_by_entity.forward((tenant_id, entity_id)):
+        yield state.edges[tenant_id, place]
+
+
+def edges_of_run(state: State, tenant_id: str, rebalance_run_id: str) -> list[Edge]:
+    """The edges that a run brought."""
+    return [
+        edge
+        for edge in edges_at(state, tenant_id, rebalance_run_id)
+        if edge.lives_with is LivesWith.RUN
+        and (
+            (edge.target_entity_id == rebalance_run_id and edge.edge_type in BROUGHT_TO_RUN)
+            or (edge.source_entity_id == rebalance_run_id and edge.edge_type in BROUGHT_FROM_RUN)
+        )
+    ]
+
+
+def edges_of_operation(state: State, tenant_id: str, operation_id: str) -> list[Edge]:
+    """The edges that an operation brought."""
+    return [
+        edge
+        for edge in edges_at(state, tenant_id, operation_id)
+        if edge.lives_with is LivesWith.OPERATION and edge.source_entity_id == operation_id
+    ]
+
+
+def is_there(edge: Edge, horizon: Horizon) -> bool:
+    return edge.lives_with is not LivesWith.RUN or edge.created_at >= horizon.runs_since
+
+
+def named_by(state: State, tenant_id: str, cursor: str) -> Iterator[Edge]:
+    for place in places_of(cursor):
+        if (tenant_id, place) in state.edges:
+            yield state.edges[tenant_id, place]
+
+
+def find_place(edges: Iterator[Edge]) -> EdgePlace | None:
+    edge = next(edges, None)
+    return None if edge is None else edge.place
 
 
 def insert_edges(state: State, tenant_id: str, edges: Iterable[Edge]) -> None:
     for edge in edges:
+        place = edge.place
+        state.edges[tenant_id, place] = edge
         for entity_id in {edge.source_entity_id, edge.target_entity_id}:
-            state.edges.setdefault((tenant_id, entity_id), []).append(edge)
+            state.edges_by_entity.put((tenant_id, entity_id), place)
+        state.tally(tenant_id, Subject.LINEAGE_EDGE_TYPE, edge.edge_type.value, 1)
 
 
-def place_of(edge: Edge) -> tuple[datetime, str, str, str]:
-    return (edge.created_at, edge.source_entity_id, edge.edge_type.value, edge.target_entity_id)
+def remove_edges(state: State, tenant_id: str, edges: Sequence[Edge]) -> int:
+    for edge in edges:
+        del state.edges[tenant_id, edge.place]
+        for entity_id in {edge.source_entity_id, edge.target_entity_id}:
+            state.edges_by_entity.take((tenant_id, entity_id), edge.place)
+        state.tally(tenant_id, Subject.LINEAGE_EDGE_TYPE, edge.edge_type.value, -1)
+    return len(edges)

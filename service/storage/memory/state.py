@@ -2,26 +2,95 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
+from datetime import datetime
 
-from service.domains.dpm_runs import DpmRun, RunRequest
+from service.domains.artifacts import Artifact
+from service.domains.dpm_runs import DpmRun, RunHead, RunRequest
 from service.domains.idempotency import KeyFamily, KeyMapping, KeyUse
-from service.domains.lineage import Edge
+from service.domains.lineage import Edge, EdgePlace
+from service.domains.operations import Operation
+from service.domains.purges import PurgeRecord
+from service.domains.supportability import Subject
+from service.domains.workflow_decisions import WorkflowDecision
 from service.errors import StoreUnavailable
+from service.storage.memory.shelves import Place, Shelves
+
+# A tenant id and an id of that tenant.
+RowKey = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class KeptRequest:
+    """A request with the digest it was written with."""
+
+    request: RunRequest
+    body_sha256: str
+
+    @property
+    def place(self) -> Place:
+        return (self.request.created_at, self.request.request_id)
+
+
+@dataclass(frozen=True, slots=True)
+class KeptRun:
+    """A run with its head, so that lists make none, and the digest it was written with."""
+
+    run: DpmRun
+    head: RunHead
+    result_sha256: str
+
+    @property
+    def created_at(self) -> datetime:
+        return self.run.created_at
+
+    @property
+    def place(self) -> Place:
+        return (self.run.created_at, self.run.rebalance_run_id)
 
 
 @dataclass(slots=True)
 class State:
-    """Each key starts with the tenant id."""
+    """Rows by their keys, then the shelves that find them in order; each key starts with the tenant id.
 
-    requests: dict[tuple[str, str], RunRequest] = field(default_factory=dict)
-    runs: dict[tuple[str, str], DpmRun] = field(default_factory=dict)
-    newest_by_correlation: dict[tuple[str, str], DpmRun] = field(default_factory=dict)
+    An artifact and a use of a key are found by the id of their run.
+    """
+
+    requests: dict[RowKey, KeptRequest] = field(default_factory=dict)
+    runs: dict[RowKey, KeptRun] = field(default_factory=dict)
+    artifacts: dict[RowKey, Artifact] = field(default_factory=dict)
     keys: dict[tuple[str, KeyFamily, str], KeyMapping] = field(default_factory=dict)
-    history: dict[tuple[str, KeyFamily, str], list[KeyUse]] = field(default_factory=dict)
-    edges: dict[tuple[str, str], list[Edge]] = field(default_factory=dict)
+    uses: dict[RowKey, KeyUse] = field(default_factory=dict)
+    edges: dict[tuple[str, EdgePlace], Edge] = field(default_factory=dict)
+    decisions: dict[RowKey, WorkflowDecision] = field(default_factory=dict)
+    decisions_of_run: dict[RowKey, list[WorkflowDecision]] = field(default_factory=dict)
+    operations: dict[RowKey, Operation] = field(default_factory=dict)
+    purges: dict[RowKey, PurgeRecord] = field(default_factory=dict)
+
+    batches_by_correlation: Shelves[Place] = field(default_factory=Shelves)
+    runs_by_creation: Shelves[Place] = field(default_factory=Shelves)
+    runs_by_correlation: Shelves[Place] = field(default_factory=Shelves)
+    runs_by_request_hash: Shelves[Place] = field(default_factory=Shelves)
+    runs_by_request: Shelves[Place] = field(default_factory=Shelves)
+    uses_by_key: Shelves[Place] = field(default_factory=Shelves)
+    edges_by_entity: Shelves[EdgePlace] = field(default_factory=Shelves)
+    decisions_by_time: Shelves[Place] = field(default_factory=Shelves)
+    operations_by_creation: Shelves[Place] = field(default_factory=Shelves)
+    operations_by_correlation: Shelves[Place] = field(default_factory=Shelves)
+    operations_by_end: Shelves[Place] = field(default_factory=Shelves)
+    purges_by_time: Shelves[Place] = field(default_factory=Shelves)
+
+    tallies: dict[str, Counter[tuple[Subject, str]]] = field(default_factory=dict)
     closed: bool = False
 
     def require_open(self) -> None:
         if self.closed:
             raise StoreUnavailable()
+
+    def tally(self, tenant_id: str, subject: Subject, value: str, change: int) -> None:
+        """Count rows that came, or went, with what was there before."""
+        counts = self.tallies.setdefault(tenant_id, Counter())
+        counts[subject, value] += change
+        if not counts[subject, value]:
+            del counts[subject, value]

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from service.storage.memory.artifacts import MemoryArtifacts
 from service.storage.memory.dpm_runs import MemoryDpmRuns
 from service.storage.memory.idempotency import MemoryIdempotency
 from service.storage.memory.lineage import MemoryLineage
+from service.storage.memory.operations import MemoryOperations
+from service.storage.memory.purges import MemoryPurges
 from service.storage.memory.state import State
+from service.storage.memory.supportability import MemorySupportability
+from service.storage.memory.workflow_decisions import MemoryWorkflowDecisions
 
 
 class MemoryStore:
@@ -14,6 +19,11 @@ class MemoryStore:
         self.dpm_runs = MemoryDpmRuns(self.state)
         self.idempotency = MemoryIdempotency(self.state)
         self.lineage = MemoryLineage(self.state)
+        self.artifacts = MemoryArtifacts(self.state)
+        self.workflow_decisions = MemoryWorkflowDecisions(self.state)
+        self.operations = MemoryOperations(self.state)
+        self.supportability = MemorySupportability(self.state)
+        self.purges = MemoryPurges(self.state)
 
     async def check(self) -> None:
         self.state.require_open()

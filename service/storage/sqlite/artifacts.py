@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterable
 from functools import partial
 
 from service.domains.artifacts import Artifact, edge_of_artifact
+from service.domains.lineage import Edge
 from service.domains.retention import KEEP_ALL, Horizon
 from service.errors import RunNotFound
 from service.storage.queries import load
@@ -22,9 +24,7 @@ class SqliteArtifacts:
 
     async def find(self, tenant_id: str, rebalance_run_id: str, horizon: Horizon) -> Artifact | None:
         return await self.database.read(
-            partial(
-                find_artifact, tenant_id=tenant_id, rebalance_run_id=rebalance_run_id, horizon=horizon
-            )
+            partial(find_artifact, tenant_id=tenant_id, rebalance_run_id=rebalance_run_id, horizon=horizon)
         )
 
     async def keep(self, artifact: Artifact) -> Artifact:
@@ -49,6 +49,17 @@ def keep(conn: sqlite3.Connection, artifact: Artifact) -> Artifact:
     )
     assert kept is not None, "an artifact that cannot be kept has another before it"
     return kept
+
+
+def insert_new(
+    conn: sqlite3.Connection, tenant_id: str, artifacts: Iterable[Artifact | None], edges: Iterable[Edge]
+) -> None:
+    """Write the artifacts of runs that were just written, where they have one, and all edges of the act."""
+    given = [artifact for artifact in artifacts if artifact is not None]
+    for artifact in given:
+        inserted = insert_artifact(conn, artifact)
+        assert inserted, "a new run has no artifact"
+    lineage.insert_edges(conn, tenant_id, [*edges, *map(edge_of_artifact, given)])
 
 
 def insert_artifact(conn: sqlite3.Connection, artifact: Artifact) -> bool:

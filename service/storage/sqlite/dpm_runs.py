@@ -10,58 +10,107 @@ from service.domains.dpm_runs import (
     Admitted,
     BatchAdmission,
     DpmRun,
+    ReplayAdmission,
     RunAdmission,
+    RunFilter,
+    RunHead,
     RunRequest,
     RunStatus,
+    SealedRun,
     edges_of,
     mapping_of,
     use_of,
 )
+from service.domains.pages import EARLIEST, LATEST, Page, empty_page, page_of
+from service.domains.retention import Horizon
 from service.errors import RunExists, RunNotFound
 from service.storage.queries import load
-from service.storage.sqlite import idempotency, lineage
+from service.storage.sqlite import artifacts, idempotency
 from service.storage.sqlite.database import Database
-from service.storage.sqlite.statements import instant_of, one, text_of
+from service.storage.sqlite.statements import every, from_first_given, instant_of, one, text_of
 
 SQL = load("sqlite", "dpm_runs")
+# By the most selective filter that is given.
+LISTS = {
+    "request_hash": SQL["list_runs_by_request_hash"],
+    "portfolio_id": SQL["list_runs_by_portfolio"],
+    "status": SQL["list_runs_by_status"],
+    None: SQL["list_runs"],
+}
 
 
 class SqliteDpmRuns:
     def __init__(self, database: Database) -> None:
         self.database = database
 
-    async def admit(self, admission: RunAdmission) -> Admitted:
-        return await self.database.write(partial(admit, admission=admission))
+    async def admit(self, admission: RunAdmission, horizon: Horizon) -> Admitted:
+        return await self.database.write(partial(admit, admission=admission, horizon=horizon))
 
     async def admit_batch(self, batch: BatchAdmission) -> None:
         await self.database.write(partial(admit_batch, batch=batch))
 
-    async def get(self, tenant_id: str, rebalance_run_id: str) -> DpmRun:
+    async def admit_replay(self, replay: ReplayAdmission, horizon: Horizon) -> None:
+        await self.database.write(partial(admit_replay, replay=replay, horizon=horizon))
+
+    async def get(self, tenant_id: str, rebalance_run_id: str, horizon: Horizon) -> DpmRun:
         return await self.database.read(
-            partial(get_run, tenant_id=tenant_id, rebalance_run_id=rebalance_run_id)
+            partial(get_run, tenant_id=tenant_id, rebalance_run_id=rebalance_run_id, horizon=horizon)
         )
 
-    async def get_newest_by_correlation(self, tenant_id: str, correlation_id: str) -> DpmRun:
+    async def get_head(self, tenant_id: str, rebalance_run_id: str, horizon: Horizon) -> RunHead:
         return await self.database.read(
-            partial(get_newest_by_correlation, tenant_id=tenant_id, correlation_id=correlation_id)
+            partial(get_head, tenant_id=tenant_id, rebalance_run_id=rebalance_run_id, horizon=horizon)
         )
+
+    async def get_sealed(self, tenant_id: str, rebalance_run_id: str, horizon: Horizon) -> SealedRun:
+        return await self.database.read(
+            partial(get_sealed, tenant_id=tenant_id, rebalance_run_id=rebalance_run_id, horizon=horizon)
+        )
+
+    async def get_newest_by_correlation(
+        self, tenant_id: str, correlation_id: str, horizon: Horizon
+    ) -> DpmRun:
+        find = partial(get_run, query="find_newest_run_by_correlation", correlation_id=correlation_id)
+        return await self.database.read(partial(find, tenant_id=tenant_id, horizon=horizon))
+
+    async def get_newest_by_request_hash(self, tenant_id: str, request_hash: str, horizon: Horizon) -> DpmRun:
+        find = partial(get_run, query="find_newest_run_by_request_hash", request_hash=request_hash)
+        return await self.database.read(partial(find, tenant_id=tenant_id, horizon=horizon))
 
     async def get_request(self, tenant_id: str, request_id: str) -> RunRequest:
         return await self.database.read(partial(get_request, tenant_id=tenant_id, request_id=request_id))
 
+    async def list(
+        self, tenant_id: str, runs: RunFilter, *, limit: int, cursor: str | None, horizon: Horizon
+    ) -> Page[RunHead]:
+        return await self.database.read(
+            partial(list_heads, tenant_id=tenant_id, runs=runs, limit=limit, cursor=cursor, horizon=horizon)
+        )
 
-def admit(conn: sqlite3.Connection, admission: RunAdmission) -> Admitted:
+    async def list_by_cause(self, tenant_id: str, cause_id: str, horizon: Horizon) -> tuple[RunHead, ...]:
+        return await self.database.read(
+            partial(list_by_cause, tenant_id=tenant_id, cause_id=cause_id, horizon=horizon)
+        )
+
+    async def find_newest_batch(self, tenant_id: str, correlation_id: str, horizon: Horizon) -> str | None:
+        return await self.database.read(
+            partial(find_newest_batch, tenant_id=tenant_id, correlation_id=correlation_id, horizon=horizon)
+        )
+
+
+def admit(conn: sqlite3.Connection, admission: RunAdmission, horizon: Horizon) -> Admitted:
     run, mapping = admission.run, mapping_of(admission.run)
     if admission.replay:
-        holder_id = idempotency.claim(conn, mapping)
+        holder_id = idempotency.claim(conn, mapping, horizon)
         if holder_id is not None:
-            held = get_run(conn, tenant_id=run.tenant_id, rebalance_run_id=holder_id)
+            held = get_run(conn, tenant_id=run.tenant_id, rebalance_run_id=holder_id, horizon=horizon)
             return Admitted(held, replayed=True)
     else:
         idempotency.move(conn, mapping)
     insert_request(conn, admission.request)
     insert_run(conn, run)
     idempotency.insert_use(conn, use_of(run))
+    artifacts.insert_new(conn, run.tenant_id, [admission.artifact], edges_of(run))
     return Admitted(run, replayed=False)
 
 
@@ -69,6 +118,16 @@ def admit_batch(conn: sqlite3.Connection, batch: BatchAdmission) -> None:
     insert_request(conn, batch.request)
     for run in batch.runs:
         insert_run(conn, run)
+    edges = [edge for run in batch.runs for edge in edges_of(run, cause_id=batch.cause_id)]
+    artifacts.insert_new(conn, batch.request.tenant_id, batch.artifacts, edges)
+
+
+def admit_replay(conn: sqlite3.Connection, replay: ReplayAdmission, horizon: Horizon) -> None:
+    run = replay.run
+    get_head(conn, tenant_id=run.tenant_id, rebalance_run_id=replay.original_id, horizon=horizon)
+    insert_run(conn, run)
+    edges = edges_of(run, original_id=replay.original_id)
+    artifacts.insert_new(conn, run.tenant_id, [replay.artifact], edges)
 
 
 def insert_request(conn: sqlite3.Connection, request: RunRequest) -> None:
@@ -79,6 +138,7 @@ def insert_request(conn: sqlite3.Connection, request: RunRequest) -> None:
         request_id=request.request_id,
         request_hash=request.request_hash,
         created_at=text_of(request.created_at),
+        correlation_id=request.correlation_id,
         body_sha256=digest_of(request.body),
         body=request.body,
     )
@@ -87,7 +147,6 @@ def insert_request(conn: sqlite3.Connection, request: RunRequest) -> None:
 
 
 def insert_run(conn: sqlite3.Connection, run: DpmRun) -> None:
-    """Write a run and the edges that lead to it."""
     inserted = one(
         conn,
         SQL["insert_run"],
@@ -107,34 +166,106 @@ def insert_run(conn: sqlite3.Connection, run: DpmRun) -> None:
     )
     if inserted is None:
         raise RunExists(id=run.rebalance_run_id)
-    lineage.insert_edges(conn, run.tenant_id, edges_of(run))
 
 
-def get_run(conn: sqlite3.Connection, *, tenant_id: str, rebalance_run_id: str) -> DpmRun:
-    row = one(conn, SQL["find_run"], tenant_id=tenant_id, rebalance_run_id=rebalance_run_id)
-    if row is None:
+def get_run(
+    conn: sqlite3.Connection, *, query: str = "find_run", tenant_id: str, horizon: Horizon, **wanted: str
+) -> DpmRun:
+    return run_of(get_row(conn, query=query, tenant_id=tenant_id, horizon=horizon, **wanted))
+
+
+def get_sealed(
+    conn: sqlite3.Connection, *, tenant_id: str, rebalance_run_id: str, horizon: Horizon
+) -> SealedRun:
+    wanted = {"tenant_id": tenant_id, "rebalance_run_id": rebalance_run_id}
+    row = get_row(conn, query="find_sealed_run", horizon=horizon, **wanted)
+    run, asked_at = run_of(row), instant_of(row["asked_at"])
+    request = RunRequest(
+        run.request_id, tenant_id, row["asked_hash"], row["body"], asked_at, row["asked_correlation_id"]
+    )
+    return SealedRun(run, row["result_sha256"], request, row["body_sha256"])
+
+
+def get_head(conn: sqlite3.Connection, *, tenant_id: str, rebalance_run_id: str, horizon: Horizon) -> RunHead:
+    head = find_head(conn, tenant_id=tenant_id, rebalance_run_id=rebalance_run_id, horizon=horizon)
+    if head is None:
         raise RunNotFound(rebalance_run_id=rebalance_run_id)
-    return run_of(row)
+    return head
 
 
-def get_newest_by_correlation(conn: sqlite3.Connection, *, tenant_id: str, correlation_id: str) -> DpmRun:
-    row = one(conn, SQL["find_newest_run_by_correlation"], tenant_id=tenant_id, correlation_id=correlation_id)
+def find_head(
+    conn: sqlite3.Connection, *, tenant_id: str, rebalance_run_id: str, horizon: Horizon
+) -> RunHead | None:
+    wanted = {"tenant_id": tenant_id, "rebalance_run_id": rebalance_run_id}
+    row = one(conn, SQL["find_run_head"], **wanted, runs_since=text_of(horizon.runs_since))
+    return None if row is None else head_of(row)
+
+
+def get_row(
+    conn: sqlite3.Connection, *, query: str, tenant_id: str, horizon: Horizon, **wanted: str
+) -> sqlite3.Row:
+    row = one(conn, SQL[query], tenant_id=tenant_id, runs_since=text_of(horizon.runs_since), **wanted)
     if row is None:
-        raise RunNotFound(correlation_id=correlation_id)
-    return run_of(row)
+        raise RunNotFound(**wanted)
+    return row
 
 
 def get_request(conn: sqlite3.Connection, *, tenant_id: str, request_id: str) -> RunRequest:
     row = one(conn, SQL["find_request"], tenant_id=tenant_id, request_id=request_id)
     if row is None:
         raise RunNotFound(request_id=request_id)
+    created_at = instant_of(row["created_at"])
     return RunRequest(
-        request_id=row["request_id"],
-        tenant_id=row["tenant_id"],
-        request_hash=row["request_hash"],
-        body=row["body"],
-        created_at=instant_of(row["created_at"]),
+        request_id, tenant_id, row["request_hash"], row["body"], created_at, row["correlation_id"]
     )
+
+
+def list_heads(
+    conn: sqlite3.Connection,
+    *,
+    tenant_id: str,
+    runs: RunFilter,
+    limit: int,
+    cursor: str | None,
+    horizon: Horizon,
+) -> Page[RunHead]:
+    before_at, before_id = LATEST, ""
+    if cursor is not None:
+        last = find_head(conn, tenant_id=tenant_id, rebalance_run_id=cursor, horizon=horizon)
+        if last is None or not runs.matches(last):
+            return empty_page()
+        before_at, before_id = last.created_at, last.rebalance_run_id
+    filters = from_first_given(
+        {"request_hash": runs.request_hash, "portfolio_id": runs.portfolio_id, "status": runs.status}
+    )
+    rows = every(
+        conn,
+        LISTS[next(iter(filters), None)],
+        **filters,
+        tenant_id=tenant_id,
+        created_from=text_of(max(runs.created_from or EARLIEST, horizon.runs_since)),
+        created_to=text_of(runs.created_to or LATEST),
+        before_at=text_of(before_at),
+        before_id=before_id,
+        limit=limit + 1,
+    )
+    return page_of([head_of(row) for row in rows], limit, lambda head: head.rebalance_run_id)
+
+
+def list_by_cause(
+    conn: sqlite3.Connection, *, tenant_id: str, cause_id: str, horizon: Horizon
+) -> tuple[RunHead, ...]:
+    wanted = {"tenant_id": tenant_id, "cause_id": cause_id}
+    rows = every(conn, SQL["list_runs_by_cause"], **wanted, runs_since=text_of(horizon.runs_since))
+    return tuple(head_of(row) for row in rows)
+
+
+def find_newest_batch(
+    conn: sqlite3.Connection, *, tenant_id: str, correlation_id: str, horizon: Horizon
+) -> str | None:
+    wanted = {"tenant_id": tenant_id, "correlation_id": correlation_id}
+    row = one(conn, SQL["find_newest_batch"], **wanted, runs_since=text_of(horizon.runs_since))
+    return None if row is None else row["request_id"]
 
 
 def run_of(row: sqlite3.Row) -> DpmRun:
@@ -151,4 +282,17 @@ def run_of(row: sqlite3.Row) -> DpmRun:
         scenario=row["scenario"],
         created_at=instant_of(row["created_at"]),
         result=row["result"],
+    )
+
+
+def head_of(row: sqlite3.Row) -> RunHead:
+    return RunHead(
+        rebalance_run_id=row["rebalance_run_id"],
+        correlation_id=row["correlation_id"],
+        request_hash=row["request_hash"],
+        idempotency_key=row["idempotency_key"],
+        portfolio_id=row["portfolio_id"],
+        status=RunStatus(row["status"]),
+        scenario=row["scenario"],
+        created_at=instant_of(row["created_at"]),
     )

@@ -8,44 +8,190 @@ from collections.abc import Iterable
 from functools import partial
 
 from service.domains.canonical import canonical_json
-from service.domains.lineage import Edge, EdgeType
+from service.domains.lineage import (
+    TRAIL_EDGES_MAX,
+    TRAIL_STEPS_MAX,
+    Direction,
+    Edge,
+    EdgeFilter,
+    EdgePlace,
+    EdgeType,
+    LivesWith,
+    Trail,
+    places_of,
+    trail_of,
+)
+from service.domains.pages import EARLIEST, LATEST, Page, empty_page, page_of
+from service.domains.retention import Horizon
 from service.storage.queries import load
 from service.storage.sqlite.database import Database
-from service.storage.sqlite.statements import every, instant_of, run, text_of
+from service.storage.sqlite.statements import every, instant_of, one, run, text_of
 
 SQL = load("sqlite", "lineage")
+
+BEFORE_THE_FIRST: EdgePlace = (EARLIEST, "", "", "")
 
 
 class SqliteLineage:
     def __init__(self, database: Database) -> None:
         self.database = database
 
-    async def list_edges(self, tenant_id: str, entity_id: str) -> tuple[Edge, ...]:
-        return await self.database.read(partial(list_edges, tenant_id=tenant_id, entity_id=entity_id))
+    async def list(
+        self,
+        tenant_id: str,
+        entity_id: str,
+        edges: EdgeFilter,
+        *,
+        limit: int,
+        cursor: str | None,
+        horizon: Horizon,
+    ) -> Page[Edge]:
+        return await self.database.read(
+            partial(
+                list_edges,
+                tenant_id=tenant_id,
+                entity_id=entity_id,
+                edges=edges,
+                limit=limit,
+                cursor=cursor,
+                horizon=horizon,
+            )
+        )
+
+    async def trace(
+        self, tenant_id: str, entity_id: str, direction: Direction, depth: int, horizon: Horizon
+    ) -> Trail:
+        return await self.database.read(
+            partial(
+                trace,
+                tenant_id=tenant_id,
+                entity_id=entity_id,
+                direction=direction,
+                depth=depth,
+                horizon=horizon,
+            )
+        )
 
 
 def insert_edges(conn: sqlite3.Connection, tenant_id: str, edges: Iterable[Edge]) -> None:
-    for edge in edges:
-        run(
-            conn,
-            SQL["insert_edge"],
-            tenant_id=tenant_id,
-            source_entity_id=edge.source_entity_id,
-            edge_type=edge.edge_type.value,
-            target_entity_id=edge.target_entity_id,
-            created_at=text_of(edge.created_at),
-            metadata=canonical_json(edge.metadata).decode("ascii"),
-        )
+    if rows := [row_of(edge) for edge in edges]:
+        run(conn, SQL["insert_edges"], tenant_id=tenant_id, edges=canonical_json(rows).decode("ascii"))
 
 
-def list_edges(conn: sqlite3.Connection, *, tenant_id: str, entity_id: str) -> tuple[Edge, ...]:
-    return tuple(
-        Edge(
-            source_entity_id=row["source_entity_id"],
-            edge_type=EdgeType(row["edge_type"]),
-            target_entity_id=row["target_entity_id"],
-            created_at=instant_of(row["created_at"]),
-            metadata=json.loads(row["metadata"]),
+def row_of(edge: Edge) -> dict[str, str]:
+    return {
+        "source_entity_id": edge.source_entity_id,
+        "edge_type": edge.edge_type.value,
+        "target_entity_id": edge.target_entity_id,
+        "created_at": text_of(edge.created_at),
+        "metadata": canonical_json(edge.metadata).decode("ascii"),
+        "lives_with": edge.lives_with.value,
+    }
+
+
+def list_edges(
+    conn: sqlite3.Connection,
+    *,
+    tenant_id: str,
+    entity_id: str,
+    edges: EdgeFilter,
+    limit: int,
+    cursor: str | None,
+    horizon: Horizon,
+) -> Page[Edge]:
+    after: EdgePlace | None = BEFORE_THE_FIRST
+    if cursor is not None:
+        after = find_place(
+            conn, tenant_id=tenant_id, entity_id=entity_id, edges=edges, cursor=cursor, horizon=horizon
         )
-        for row in every(conn, SQL["list_edges"], tenant_id=tenant_id, entity_id=entity_id)
+    if after is None:
+        return empty_page()
+    after_at, after_source, after_type, after_target = after
+    rows = every(
+        conn,
+        SQL["list_edges"],
+        tenant_id=tenant_id,
+        entity_id=entity_id,
+        goes_down=int(edges.direction.goes_down),
+        goes_up=int(edges.direction.goes_up),
+        edge_type=edges.edge_type,
+        created_from=text_of(edges.created_from or EARLIEST),
+        created_to=text_of(edges.created_to or LATEST),
+        runs_since=text_of(horizon.runs_since),
+        after_at=text_of(after_at),
+        after_source=after_source,
+        after_type=after_type,
+        after_target=after_target,
+        limit=limit + 1,
+    )
+    return page_of([edge_of(row) for row in rows], limit, lambda edge: edge.cursor)
+
+
+def find_place(
+    conn: sqlite3.Connection,
+    *,
+    tenant_id: str,
+    entity_id: str,
+    edges: EdgeFilter,
+    cursor: str,
+    horizon: Horizon,
+) -> EdgePlace | None:
+    """The place a cursor stands for in the list of these edges."""
+    for place in places_of(cursor):
+        edge = find_edge(conn, tenant_id=tenant_id, place=place, horizon=horizon)
+        if edge is not None and edges.touches(edge, entity_id) and edges.matches(edge):
+            return place
+    return None
+
+
+def find_edge(conn: sqlite3.Connection, *, tenant_id: str, place: EdgePlace, horizon: Horizon) -> Edge | None:
+    """The edge that stands at a place."""
+    _, source_entity_id, edge_type, target_entity_id = place
+    row = one(
+        conn,
+        SQL["find_edge"],
+        tenant_id=tenant_id,
+        source_entity_id=source_entity_id,
+        edge_type=edge_type,
+        target_entity_id=target_entity_id,
+        runs_since=text_of(horizon.runs_since),
+    )
+    if row is None:
+        return None
+    edge = edge_of(row)
+    return edge if edge.place == place else None
+
+
+def trace(
+    conn: sqlite3.Connection,
+    *,
+    tenant_id: str,
+    entity_id: str,
+    direction: Direction,
+    depth: int,
+    horizon: Horizon,
+) -> Trail:
+    rows = every(
+        conn,
+        SQL["trace_edges"],
+        tenant_id=tenant_id,
+        entity_id=entity_id,
+        depth=depth,
+        goes_down=int(direction.goes_down),
+        goes_up=int(direction.goes_up),
+        runs_since=text_of(horizon.runs_since),
+        steps_max=TRAIL_STEPS_MAX,
+        limit=TRAIL_EDGES_MAX + 1,
+    )
+    return trail_of([edge_of(row) for row in rows], steps=rows[0]["steps"] if rows else 0)
+
+
+def edge_of(row: sqlite3.Row) -> Edge:
+    return Edge(
+        source_entity_id=row["source_entity_id"],
+        edge_type=EdgeType(row["edge_type"]),
+        target_entity_id=row["target_entity_id"],
+        created_at=instant_of(row["created_at"]),
+        metadata=json.loads(row["metadata"]),
+        lives_with=LivesWith(row["lives_with"]),
     )

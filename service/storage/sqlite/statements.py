@@ -43,6 +43,14 @@ def instant_of(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
 
+def optional_text_of(instant: datetime | None) -> str | None:
+    return None if instant is None else text_of(instant)
+
+
+def optional_instant_of(text: str | None) -> datetime | None:
+    return None if text is None else instant_of(text)
+
+
 def from_first_given(filters: Mapping[str, str | None]) -> dict[str, str | None]:
-    """The filters without the ones before the first that is given; the query named for that takes the rest."""
+    """The first filter that is given and those after it, as the query named for it takes them."""
     return dict(dropwhile(lambda named: named[1] is None, filters.items()))

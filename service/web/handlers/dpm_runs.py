@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import NoReturn
-
 import msgspec
 from aiohttp import web
 
-from service.domains.dpm_runs import DpmRun
-from service.errors import RequestInvalid
-from service.web import keys, reading
+from service.domains.dpm_runs import DpmRun, RunFilter, RunHead
+from service.errors import RunNotFound
+from service.web import keys, parameters, reading
+from service.web.schemas.parameters import RunListQuery
 
-Check = Callable[[bytes], Awaitable[None]]
+RUN_LIST = RunListQuery()
 
 
 class RunLookup(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,13 +25,33 @@ class RunLookup(msgspec.Struct, frozen=True, kw_only=True):
     result: msgspec.Raw
 
 
+class RunListItem(msgspec.Struct, frozen=True, kw_only=True):
+    """`DpmRunListItemResponse`."""
+
+    rebalance_run_id: str
+    correlation_id: str
+    request_hash: str
+    idempotency_key: str | None
+    portfolio_id: str
+    status: str
+    created_at: str
+
+
+class RunList(msgspec.Struct, frozen=True, kw_only=True):
+    """`DpmRunListResponse`."""
+
+    items: list[RunListItem]
+    next_cursor: str | None
+
+
 async def simulate(request: web.Request) -> web.Response:
     """One simulation, recorded under its idempotency key (HTTP contract 4.1)."""
     body = await reading.json_body(request)
     flow = request.app[keys.DPM_RUNS]
     faults = reading.key_entries(request) + reading.correlation_entries(request)
     if faults:
-        await _refuse_with_body(flow.check_simulation, body, faults)
+        with parameters.together_with(faults):
+            await flow.check_simulation(body)
     admitted = await flow.simulate(
         body,
         idempotency_key=request.headers[reading.KEY_HEADER],
@@ -51,28 +69,50 @@ async def analyze(request: web.Request) -> web.Response:
     flow = request.app[keys.DPM_RUNS]
     faults = reading.correlation_entries(request)
     if faults:
-        await _refuse_with_body(flow.check_batch, body, faults)
+        with parameters.together_with(faults):
+            await flow.check_batch(body)
     sent = request[keys.CORRELATION_SENT]
     answer = await flow.analyze(body, correlation_id=sent or None)
     return web.Response(body=answer, content_type="application/json")
 
 
+async def list_runs(request: web.Request) -> web.Response:
+    """Runs, newest first, a page at a time (HTTP contract 5.1, 5.5)."""
+    asked = parameters.read(request, RUN_LIST)
+    request.app[keys.GATES].require_support_apis()
+    limit, cursor = asked.pop("limit"), asked.pop("cursor")
+    page = await request.app[keys.DPM_RUNS].list(RunFilter(**asked), limit=limit, cursor=cursor)
+    answer = RunList(items=[_listed(run) for run in page.items], next_cursor=page.next_cursor)
+    return web.Response(body=msgspec.json.encode(answer), content_type="application/json")
+
+
 async def get_run(request: web.Request) -> web.Response:
     """One run with its full result."""
     request.app[keys.GATES].require_support_apis()
-    run = await request.app[keys.DPM_RUNS].get(reading.path_text(request, "rebalance_run_id"))
-    return _found(run)
+    run_id = parameters.path_id(request, "rebalance_run_id", RunNotFound)
+    return _found(await request.app[keys.DPM_RUNS].get(run_id))
 
 
 async def get_run_by_correlation(request: web.Request) -> web.Response:
     """The newest run of a correlation id."""
     request.app[keys.GATES].require_support_apis()
-    correlation_id = reading.path_text(request, "correlation_id")
+    correlation_id = parameters.path_id(request, "correlation_id", RunNotFound)
     return _found(await request.app[keys.DPM_RUNS].get_newest_by_correlation(correlation_id))
 
 
+async def get_run_by_request_hash(request: web.Request) -> web.Response:
+    """The newest run of a request hash."""
+    request.app[keys.GATES].require_support_apis()
+    request_hash = parameters.path_id(request, "request_hash", RunNotFound)
+    return _found(await request.app[keys.DPM_RUNS].get_newest_by_request_hash(request_hash))
+
+
 def _found(run: DpmRun) -> web.Response:
-    lookup = RunLookup(
+    return web.Response(body=msgspec.json.encode(lookup_of(run)), content_type="application/json")
+
+
+def lookup_of(run: DpmRun) -> RunLookup:
+    return RunLookup(
         rebalance_run_id=run.rebalance_run_id,
         correlation_id=run.correlation_id,
         request_hash=run.request_hash,
@@ -81,15 +121,15 @@ def _found(run: DpmRun) -> web.Response:
         created_at=run.created_at.isoformat(),
         result=msgspec.Raw(run.result),
     )
-    return web.Response(body=msgspec.json.encode(lookup), content_type="application/json")
 
 
-async def _refuse_with_body(check: Check, body: bytes, faults: list[reading.Entry]) -> NoReturn:
-    # One answer lists what is wrong everywhere, headers before body; broken JSON comes before all (2.2).
-    try:
-        await check(body)
-    except RequestInvalid as refused:
-        if refused.entries[0]["type"] == "json_invalid":
-            raise
-        faults = [*faults, *refused.entries]
-    raise RequestInvalid(faults)
+def _listed(run: RunHead) -> RunListItem:
+    return RunListItem(
+        rebalance_run_id=run.rebalance_run_id,
+        correlation_id=run.correlation_id,
+        request_hash=run.request_hash,
+        idempotency_key=run.idempotency_key,
+        portfolio_id=run.portfolio_id,
+        status=run.status.value,
+        created_at=run.created_at.isoformat(),
+    )

@@ -1,11 +1,15 @@
-"""What an idempotency key stands for."""
+"""What an idempotency key stands for, and all it ever stood for."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 import msgspec
 from aiohttp import web
 
-from service.web import keys, reading
+from service.domains.idempotency import KeyUse
+from service.errors import IdempotencyKeyNotFound
+from service.web import keys, parameters
 
 
 class KeyLookup(msgspec.Struct, frozen=True, kw_only=True):
@@ -17,10 +21,26 @@ class KeyLookup(msgspec.Struct, frozen=True, kw_only=True):
     created_at: str
 
 
+class KeyHistoryItem(msgspec.Struct, frozen=True, kw_only=True):
+    """`DpmRunIdempotencyHistoryItem`."""
+
+    rebalance_run_id: str
+    correlation_id: str
+    request_hash: str
+    created_at: str
+
+
+class KeyHistory(msgspec.Struct, frozen=True, kw_only=True):
+    """`DpmRunIdempotencyHistoryResponse`."""
+
+    idempotency_key: str
+    history: list[KeyHistoryItem]
+
+
 async def get_simulation_key(request: web.Request) -> web.Response:
     """The run a simulate key stands for (RFC-0017)."""
     request.app[keys.GATES].require_support_apis()
-    key = reading.path_text(request, "idempotency_key")
+    key = parameters.path_id(request, "idempotency_key", IdempotencyKeyNotFound)
     held = await request.app[keys.IDEMPOTENCY].get_simulation_key(key)
     lookup = KeyLookup(
         idempotency_key=held.idempotency_key,
@@ -29,3 +49,28 @@ async def get_simulation_key(request: web.Request) -> web.Response:
         created_at=held.created_at.isoformat(),
     )
     return web.Response(body=msgspec.json.encode(lookup), content_type="application/json")
+
+
+async def list_key_history(request: web.Request) -> web.Response:
+    """Every run recorded under a simulate key, oldest first (HTTP contract 5.1)."""
+    gates = request.app[keys.GATES]
+    gates.require_support_apis()
+    gates.require_history_apis()
+    key = parameters.path_id(request, "idempotency_key", IdempotencyKeyNotFound)
+    uses = await request.app[keys.IDEMPOTENCY].list_history(key)
+    return web.Response(body=msgspec.json.encode(history_of(key, uses)), content_type="application/json")
+
+
+def history_of(idempotency_key: str, uses: Iterable[KeyUse]) -> KeyHistory:
+    return KeyHistory(
+        idempotency_key=idempotency_key,
+        history=[
+            KeyHistoryItem(
+                rebalance_run_id=use.rebalance_run_id,
+                correlation_id=use.correlation_id,
+                request_hash=use.request_hash,
+                created_at=use.created_at.isoformat(),
+            )
+            for use in uses
+        ],
+    )

@@ -15,7 +15,7 @@ from typing import Annotated, Any, ClassVar, Literal, Union, get_args, get_origi
 import msgspec
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, post_load, validates_schema
 
-from service.domains.fields import Bound, Check, Checked, FieldRule, WholeRule
+from service.domains.fields import Bound, Check, Checked, FieldCheck, Pattern, WholeRule
 from service.domains.money import Exact
 from service.web.schemas.faults import MapKey, broken_rule
 from service.web.schemas.fields import (
@@ -96,7 +96,7 @@ def _derived(struct: type[msgspec.Struct], refuse_unknown: bool, /) -> type[Stru
 
 
 def _field(
-    info: msgspec.structs.FieldInfo, checks: tuple[Bound | FieldRule, ...], refuse_unknown: bool
+    info: msgspec.structs.FieldInfo, checks: tuple[FieldCheck, ...], refuse_unknown: bool
 ) -> fields.Field[Any]:
     options: dict[str, Any] = {"required": info.required, "metadata": _metadata(info, checks)}
     if checks:
@@ -104,7 +104,7 @@ def _field(
     return _reader(_without_meta(info.type), options, refuse_unknown)
 
 
-def _metadata(info: msgspec.structs.FieldInfo, checks: tuple[Bound | FieldRule, ...]) -> dict[str, Any]:
+def _metadata(info: msgspec.structs.FieldInfo, checks: tuple[FieldCheck, ...]) -> dict[str, Any]:
     described: dict[str, Any] = {}
     if get_origin(info.type) is Annotated:
         for meta in get_args(info.type)[1:]:
@@ -116,6 +116,8 @@ def _metadata(info: msgspec.structs.FieldInfo, checks: tuple[Bound | FieldRule, 
         if isinstance(check, Bound):
             limits = {"minimum": check.ge, "maximum": check.le}
             described |= {name: limit for name, limit in limits.items() if limit is not None}
+        elif isinstance(check, Pattern):
+            described["pattern"] = check.pattern
     if info.default is not msgspec.NODEFAULT:
         described["default"] = msgspec.to_builtins(info.default)
     elif info.default_factory is not msgspec.NODEFAULT:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, assert_never
 
-from service.domains.fields import Bound, FieldRule
+from service.domains.fields import Bound, FieldCheck, FieldRule, Pattern
 
 # The typed decoder takes no longer integer, and the interpreter reads none.
 INTEGER_DIGITS_MAX = 4300
@@ -80,13 +80,17 @@ def outside(kind: str, words: tuple[str, ...]) -> Fault:
     return Fault(kind, f"Input should be {expected}", {"expected": expected})
 
 
-def check_fault(check: Bound | FieldRule, value: Any) -> Fault | None:
+def check_fault(check: FieldCheck, value: Any) -> Fault | None:
     """What the check of a field says about its value."""
     if check.holds(value):
         return None
     match check:
         case FieldRule(text=text):
             return broken_rule(text)
+        case Pattern(pattern=pattern):
+            return Fault(
+                "string_pattern_mismatch", f"String should match pattern '{pattern}'", {"pattern": pattern}
+            )
         case Bound(ge=int(ge)) if value < ge:
             return Fault("greater_than_equal", f"Input should be greater than or equal to {ge}", {"ge": ge})
         case Bound(le=le):

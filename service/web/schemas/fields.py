@@ -13,7 +13,7 @@ from typing import Any
 
 from marshmallow import ValidationError, fields
 
-from service.domains.fields import Bound, FieldRule
+from service.domains.fields import FieldCheck
 from service.domains.money import NumberRefused, exact_of
 from service.web.schemas.entries import ENTRIES_MAX
 from service.web.schemas.faults import (
@@ -36,7 +36,7 @@ _FALSE = frozenset({"false", "f", "no", "n", "off", "0"})
 class FirstBroken:
     """A field's checks as one validator: the first that fails is the one reported."""
 
-    def __init__(self, checks: Sequence[Bound | FieldRule]) -> None:
+    def __init__(self, checks: Sequence[FieldCheck]) -> None:
         self.checks = checks
 
     def __call__(self, value: Any) -> Any:

@@ -2,29 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
-import sqlite3
-from contextlib import closing
-from pathlib import Path
-
 import pytest
 
 from service.cli import migrate
 from service.storage.schema import SchemaRefused, digest_of_text, list_shipped, pending_of
+from tests.integration.migrations.looking import ask, tables_in
 
 ACTS = pytest.mark.parametrize("act", [migrate.apply, migrate.plan, migrate.check])
-
-
-def change(path: Path, statement: str) -> None:
-    with closing(sqlite3.connect(path, isolation_level=None)) as conn:
-        conn.execute(statement)
-
-
-@pytest.fixture
-def applied(path: Path, folder: Path) -> Path:
-    """A database that has had both migrations of the folder."""
-    migrate.apply(path, folder=folder)
-    return path
 
 
 @ACTS
@@ -54,7 +38,7 @@ def test_a_renamed_file_is_refused(applied, folder, act):
 
 @ACTS
 def test_a_file_that_comes_before_an_applied_one_is_refused(applied, folder, act):
-    change(applied, "DELETE FROM _yoyo_migration WHERE migration_id = '0001.first'")
+    ask(applied, "DELETE FROM _yoyo_migration WHERE migration_id = '0001.first'")
 
     with pytest.raises(SchemaRefused, match=r"^0001\.first comes before 0002, which was applied already$"):
         act(applied, folder=folder)
@@ -63,7 +47,7 @@ def test_a_file_that_comes_before_an_applied_one_is_refused(applied, folder, act
 @ACTS
 def test_a_file_put_between_applied_ones_is_refused(applied, folder, act):
     (folder / "0002.second.sql").rename(folder / "0003.second.sql")
-    (folder / "0002.between.sql").write_text("CREATE TABLE between_them (id text) STRICT;\n")
+    (folder / "0002.between.sql").write_text("CREATE TABLE between_them (id text);\n")
 
     with pytest.raises(SchemaRefused, match=r"ahead of this build: it has 0002\.second$"):
         act(applied, folder=folder)
@@ -71,7 +55,7 @@ def test_a_file_put_between_applied_ones_is_refused(applied, folder, act):
 
 @ACTS
 def test_a_migration_applied_by_another_tool_is_refused(applied, folder, act):
-    change(applied, "DELETE FROM schema_checksums WHERE migration_id = '0002.second'")
+    ask(applied, "DELETE FROM schema_checksums WHERE migration_id = '0002.second'")
 
     with pytest.raises(
         SchemaRefused, match=r"^0002\.second was applied without its digest, by another tool$"
@@ -80,21 +64,53 @@ def test_a_migration_applied_by_another_tool_is_refused(applied, folder, act):
 
 
 @ACTS
-def test_a_number_used_twice_is_refused(path, folder, act):
-    (folder / "0002.also.sql").write_text("SELECT 1;\n")
+def test_a_database_of_another_tool_is_refused(applied, folder, act):
+    ask(applied, "DROP TABLE schema_checksums")
+
+    with pytest.raises(SchemaRefused, match=r"^0001\.first was applied without its digest, by another tool$"):
+        act(applied, folder=folder)
+
+    assert "schema_checksums" not in tables_in(applied)
+
+
+@ACTS
+def test_a_database_another_tool_has_other_migrations_in_is_refused(applied, folder, act):
+    ask(applied, "DROP TABLE schema_checksums")
+    ask(applied, "UPDATE _yoyo_migration SET migration_id = 'begin' WHERE migration_id = '0001.first'")
+
+    with pytest.raises(SchemaRefused, match=r"was applied without its digest, by another tool$"):
+        act(applied, folder=folder)
+
+
+def test_empty_books_of_another_tool_are_taken_over(applied, folder):
+    for statement in (
+        "DELETE FROM _yoyo_migration",
+        "DROP TABLE schema_checksums",
+        "DROP TABLE first",
+        "DROP TABLE second",
+    ):
+        ask(applied, statement)
+
+    assert migrate.check(applied, folder=folder) == ("0001.first", "0002.second")
+    assert migrate.apply(applied, folder=folder) == ["0001.first", "0002.second"]
+
+
+@ACTS
+def test_a_number_used_twice_is_refused(path, sqlite_folder, act):
+    (sqlite_folder / "0002.also.sql").write_text("SELECT 1;\n")
 
     with pytest.raises(SchemaRefused, match=r"^migration number 0002 is used twice in sqlite/$"):
-        act(path, folder=folder)
+        act(path, folder=sqlite_folder)
 
 
 @ACTS
 @pytest.mark.parametrize(("removed", "number"), [("0001.first.sql", "0001"), ("0002.second.sql", "0002")])
-def test_a_missing_number_is_refused(path, folder, removed, number, act):
-    (folder / "0003.third.sql").write_text("SELECT 1;\n")
-    (folder / removed).unlink()
+def test_a_missing_number_is_refused(path, sqlite_folder, removed, number, act):
+    (sqlite_folder / "0003.third.sql").write_text("SELECT 1;\n")
+    (sqlite_folder / removed).unlink()
 
     with pytest.raises(SchemaRefused, match=rf"^migration number {number} is missing from sqlite/$"):
-        act(path, folder=folder)
+        act(path, folder=sqlite_folder)
 
 
 @ACTS
@@ -114,67 +130,19 @@ def test_a_missing_number_is_refused(path, folder, removed, number, act):
         "notes.txt",
     ],
 )
-def test_a_stray_name_is_refused(path, folder, name, act):
-    (folder / name).write_text("SELECT 1;\n")
+def test_a_stray_name_is_refused(path, sqlite_folder, name, act):
+    (sqlite_folder / name).write_text("SELECT 1;\n")
 
     with pytest.raises(
         SchemaRefused, match=r"is not named like a migration \(0001\.words\.sql\)$"
     ) as refused:
-        act(path, folder=folder)
+        act(path, folder=sqlite_folder)
 
     assert str(refused.value).startswith(f"sqlite/{name} ")
 
 
-def test_a_refused_folder_leaves_no_database_behind(path, folder):
-    (folder / "notes.txt").write_text("SELECT 1;\n")
-
-    with pytest.raises(SchemaRefused):
-        migrate.apply(path, folder=folder)
-
-    assert not path.parent.exists()
-
-
-def test_a_refused_database_is_left_as_it_was(applied, folder):
-    (folder / "0001.first.sql").write_text("CREATE TABLE other (id text) STRICT;\n")
-    (folder / "0003.third.sql").write_text("CREATE TABLE third (id text) STRICT;\n")
-    before = applied.read_bytes()
-
-    with pytest.raises(SchemaRefused):
-        migrate.apply(applied, folder=folder)
-
-    assert applied.read_bytes() == before
-
-
-@ACTS
-def test_a_file_that_is_no_database_is_refused(path, folder, act):
-    path.parent.mkdir()
-    path.write_bytes(b"not a database" * 100)
-
-    with pytest.raises(SchemaRefused, match=r"cannot be used: file is not a database$"):
-        act(path, folder=folder)
-
-    assert path.read_bytes() == b"not a database" * 100
-
-
-def test_a_place_that_cannot_be_made_is_refused(tmp_path, folder):
-    (tmp_path / "file").write_text("in the way")
-
-    with pytest.raises(SchemaRefused, match="cannot be used: "):
-        migrate.apply(tmp_path / "file" / "store.db", folder=folder)
-
-
-def test_a_runner_does_not_wait_for_another_without_end(applied, folder):
-    with applied.with_name(applied.name + ".migrate.lock").open("w") as held:
-        fcntl.flock(held, fcntl.LOCK_EX)
-
-        with pytest.raises(SchemaRefused, match=r"another migration runner holds .*\.migrate\.lock$"):
-            migrate.apply(applied, folder=folder, lock_seconds_max=0.1)
-
-    assert migrate.apply(applied, folder=folder) == []
-
-
-def test_nothing_is_pending_once_all_is_applied(folder):
-    shipped = list_shipped(folder)
+def test_nothing_is_pending_once_all_is_applied(sqlite_folder):
+    shipped = list_shipped(sqlite_folder)
 
     assert pending_of(shipped, {migration.migration_id: migration.sha256 for migration in shipped}) == ()
     assert pending_of(shipped, {}) == shipped

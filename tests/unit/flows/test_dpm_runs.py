@@ -1,13 +1,16 @@
 """What the flow decides: where work is done, what is recorded, when an id is drawn again."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from scripts.servers import ROOT
-from service.domains.dpm_runs import DEFAULT_TENANT
-from service.errors import RequestInvalid, RunExists
+from service.domains.dpm_runs import DEFAULT_TENANT, RunFilter
+from service.domains.idempotency import KeyFamily
+from service.domains.retention import KEEP_ALL, Retention
+from service.engines.dpm.artifact import build_artifact
+from service.errors import RequestInvalid, RunExists, RunNotFound
 from service.flows.dpm_computing import Readers, recompute
 from service.flows.dpm_runs import INLINE_BYTES_MAX, DpmRunFlow
 from service.storage.memory.store import MemoryStore
@@ -17,27 +20,28 @@ AT = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
 DEMO = (ROOT / "scripts" / "demo" / "multi_currency.json").read_bytes()
 
 
-class StoppedClock:
-    def now(self):
-        return AT
-
-
 class Flow:
-    """A flow with its ids counted and its offloaded work written down."""
+    """A flow with its ids counted, its clock set by hand and its offloaded work written down."""
 
-    def __init__(self):
+    def __init__(self, artifacts_persisted=False):
         self.store = MemoryStore()
+        self.at = AT
         self.drawn = 0
         self.offloaded = []
         self.readers = Readers(bodies.decode_rebalance, bodies.decode_batch, bodies.decode_options)
         self.flow = DpmRunFlow(
             store=self.store,
-            clock=StoppedClock(),
+            clock=self,
             new_id=self.draw,
             offload=self.offload,
             readers=self.readers,
+            retention=Retention(run_days=1, operation_seconds=3600),
             replay_enabled=True,
+            artifacts_persisted=artifacts_persisted,
         )
+
+    def now(self):
+        return self.at
 
     def draw(self, prefix):
         self.drawn += 1
@@ -49,6 +53,16 @@ class Flow:
 
     async def simulate(self, body=DEMO, key="key-1"):
         return await self.flow.simulate(body, idempotency_key=key, correlation_id="corr-1")
+
+    async def analyze(self, *scenarios, padding=0, correlation_id=None):
+        request = json.loads(DEMO)
+        del request["options"]
+        request["scenarios"] = {name: {} for name in scenarios}
+        body = json.dumps(request).encode() + b" " * padding
+        return json.loads(await self.flow.analyze(body, correlation_id=correlation_id))
+
+    async def artifact_of(self, run_id):
+        return await self.store.artifacts.find(DEFAULT_TENANT, run_id, KEEP_ALL)
 
 
 @pytest.fixture
@@ -79,11 +93,7 @@ async def test_a_slow_method_goes_elsewhere_sooner(flow):
 
 
 async def test_a_batch_always_goes_elsewhere(flow):
-    request = json.loads(DEMO)
-    del request["options"]
-    request["scenarios"] = {"only": {}}
-
-    await flow.flow.analyze(json.dumps(request).encode(), correlation_id=None)
+    await flow.analyze("only")
 
     assert flow.offloaded == ["analyze_body"]
 
@@ -119,7 +129,7 @@ async def test_a_stored_run_is_computed_again_to_the_byte(flow):
 
     assert len(ids) == 2
     for run_id in (alone.rebalance_run_id, *ids):
-        run = await flow.store.dpm_runs.get(DEFAULT_TENANT, run_id)
+        run = await flow.store.dpm_runs.get(DEFAULT_TENANT, run_id, KEEP_ALL)
         asked = await flow.store.dpm_runs.get_request(DEFAULT_TENANT, run.request_id)
         assert recompute(flow.readers, run, asked) == run.result
 
@@ -128,11 +138,11 @@ async def test_a_taken_run_id_is_drawn_again(flow, monkeypatch):
     admit = flow.store.dpm_runs.admit
     refused = []
 
-    async def admit_second(admission):
+    async def admit_second(admission, horizon):
         if not refused:
             refused.append(admission.run.rebalance_run_id)
             raise RunExists()
-        return await admit(admission)
+        return await admit(admission, horizon)
 
     monkeypatch.setattr(flow.store.dpm_runs, "admit", admit_second, raising=False)
     admitted = await flow.simulate()
@@ -164,3 +174,123 @@ async def test_a_scenario_that_breaks_the_engine_is_named_and_harms_no_other(flo
 
     assert list(batch["results"]) == ["good"]
     assert batch["failed_scenarios"] == {"bad": "SCENARIO_EXECUTION_ERROR: LookupError"}
+
+
+@pytest.mark.parametrize("persisted", [True, False])
+async def test_artifacts_are_kept_with_their_runs_when_they_are_to_be(persisted):
+    flow = Flow(artifacts_persisted=persisted)
+    run_ids = [(await flow.simulate()).run.rebalance_run_id]
+    batch = await flow.analyze("base", "other")
+    run_ids += [result["rebalance_run_id"] for result in batch["results"].values()]
+
+    kept = [await flow.artifact_of(run_id) for run_id in run_ids]
+
+    built = [build_artifact(await flow.flow.get(run_id)) for run_id in run_ids]
+    assert kept == (built if persisted else [None, None, None])
+
+
+async def test_artifacts_of_large_results_are_built_elsewhere(monkeypatch):
+    flow = Flow(artifacts_persisted=True)
+    result = (await flow.simulate(key="small")).run.result
+    assert flow.offloaded == []
+
+    monkeypatch.setattr("service.flows.dpm_runs.INLINE_BYTES_MAX", len(result) - 1)
+    await flow.simulate(key="large")
+    await flow.analyze("base", "other")
+
+    assert flow.offloaded[-3:] == ["build_artifacts", "analyze_body", "build_artifacts"]
+
+
+async def test_a_batch_keeps_what_it_was_sent_as_and_causes_its_runs(flow):
+    batch = await flow.analyze("base", "other", correlation_id="what-if")
+    batch_id = batch["batch_run_id"]
+
+    request = await flow.store.dpm_runs.get_request(DEFAULT_TENANT, batch_id)
+    caused = await flow.store.dpm_runs.list_by_cause(DEFAULT_TENANT, batch_id, KEEP_ALL)
+
+    assert request.correlation_id == "what-if"
+    assert [run.scenario for run in caused] == ["base", "other"]
+    assert await flow.store.dpm_runs.find_newest_batch(DEFAULT_TENANT, "what-if", KEEP_ALL) == batch_id
+
+
+async def test_a_simulation_and_a_batch_without_a_correlation_id_are_found_as_no_batch(flow):
+    admitted = await flow.simulate()
+    batch = await flow.analyze("base")
+
+    for request_id in (admitted.run.request_id, batch["batch_run_id"]):
+        request = await flow.store.dpm_runs.get_request(DEFAULT_TENANT, request_id)
+        assert request.correlation_id is None
+    assert await flow.store.dpm_runs.find_newest_batch(DEFAULT_TENANT, "corr-1", KEEP_ALL) is None
+
+
+async def test_a_batch_without_a_good_scenario_is_not_recorded(flow, monkeypatch):
+    async def recorded(_):
+        raise AssertionError("there is nothing to record")
+
+    monkeypatch.setattr(flow.store.dpm_runs, "admit_batch", recorded, raising=False)
+    request = json.loads(DEMO)
+    del request["options"]
+    request["scenarios"] = {"bad": {"options": {"max_turnover_pct": "7"}}}
+
+    batch = json.loads(await flow.flow.analyze(json.dumps(request).encode(), correlation_id=None))
+
+    assert list(batch["failed_scenarios"]) == ["bad"]
+
+
+async def test_an_expired_run_is_in_no_answer(flow):
+    run = (await flow.simulate()).run
+    lookups = (
+        (flow.flow.get, run.rebalance_run_id),
+        (flow.flow.get_newest_by_correlation, "corr-1"),
+        (flow.flow.get_newest_by_request_hash, run.request_hash),
+    )
+    for lookup, value in lookups:
+        assert await lookup(value) == run
+
+    flow.at = AT + timedelta(days=1, microseconds=1)
+
+    for lookup, value in lookups:
+        with pytest.raises(RunNotFound):
+            await lookup(value)
+    assert (await flow.flow.list(RunFilter(), limit=50, cursor=None)).items == ()
+
+
+async def test_runs_are_listed_without_their_results(flow):
+    run = (await flow.simulate()).run
+
+    page = await flow.flow.list(RunFilter(portfolio_id=run.portfolio_id), limit=1, cursor=None)
+
+    assert [head.rebalance_run_id for head in page.items] == [run.rebalance_run_id]
+    assert page.next_cursor is None
+    assert not hasattr(page.items[0], "result")
+
+
+@pytest.mark.parametrize("padding", [b"", b" " * INLINE_BYTES_MAX], ids=["here", "elsewhere"])
+async def test_the_key_of_an_expired_run_stands_for_nothing(flow, padding):
+    first = await flow.simulate(DEMO + padding)
+    flow.at = AT + timedelta(days=1)
+    assert (await flow.simulate(DEMO + padding)).replayed
+
+    flow.at = AT + timedelta(days=1, microseconds=1)
+    again = await flow.simulate(DEMO + padding)
+
+    assert not again.replayed
+    assert again.run.rebalance_run_id != first.run.rebalance_run_id
+
+
+async def test_a_run_that_expires_between_its_key_and_itself_is_simulated_again(flow, monkeypatch):
+    padded = DEMO + b" " * INLINE_BYTES_MAX
+    first = await flow.simulate(padded)
+    find = flow.store.idempotency.find
+
+    async def find_and_wait(*asked):
+        held = await find(*asked)
+        flow.at = AT + timedelta(days=2)
+        return held
+
+    monkeypatch.setattr(flow.store.idempotency, "find", find_and_wait, raising=False)
+    again = await flow.simulate(padded)
+
+    assert not again.replayed
+    held = await find(DEFAULT_TENANT, KeyFamily.DPM_SIMULATE, "key-1", KEEP_ALL)
+    assert held.rebalance_run_id == again.run.rebalance_run_id != first.run.rebalance_run_id

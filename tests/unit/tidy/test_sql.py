@@ -23,10 +23,19 @@ QUERY = re.compile(
     r"|(?:create|alter|drop)\s+(?:\w+\s+)?(?:table|index|view|trigger|function|type)\s)",
     re.IGNORECASE | re.DOTALL,
 )
+QUERY_ALLOWED = {"service/cli/lock_plan.py": "tells statements by their first words, and runs none"}
+# What only the runner of one dialect needs; each is one that the other has no word for.
+OF_ONE_DIALECT = {
+    ("postgres", "migrations"): {
+        "try_lock": "a file is locked by its file system",
+        "list_invalid_indexes": "SQLite builds an index whole or not at all",
+        "reset_session": "SQLite has no settings of a session that a file may set",
+    }
+}
 CONTROL = re.compile(r"\s*(?:PRAGMA|BEGIN|COMMIT|ROLLBACK|SAVEPOINT|RELEASE)\b")
 CONTROL_ALLOWED = {
-    "service/cli/forward_only.py": "runs a migration and its mark in one transaction",
-    "service/cli/migrate.py": "looks at a file without being able to change it",
+    "service/cli/databases.py": "looks at a file without being able to change it",
+    "service/cli/forward_only_sqlite.py": "runs a migration and its mark in one transaction",
     "service/storage/sqlite/connection.py": "sets up connections and is where transactions begin and end",
 }
 
@@ -68,10 +77,20 @@ def test_dialects_hold_the_same_files():
 @pytest.mark.parametrize("file", FILES)
 def test_dialects_agree_on_names_and_parameters(file):
     of_postgres, of_sqlite = (
-        {name: set(query.params) for name, query in load(dialect, file).items()} for dialect in DIALECTS
+        {
+            name: set(query.params)
+            for name, query in load(dialect, file).items()
+            if name not in OF_ONE_DIALECT.get((dialect, file), ())
+        }
+        for dialect in DIALECTS
     )
 
     assert of_postgres == of_sqlite
+
+
+def test_what_one_dialect_has_alone_is_there():
+    for (dialect, file), names in OF_ONE_DIALECT.items():
+        assert names.keys() <= load(dialect, file).keys()
 
 
 @pytest.mark.parametrize(("dialect", "file"), EACH_FILE)
@@ -89,7 +108,8 @@ def test_each_query_names_its_columns(dialect, file):
 
 
 def test_no_query_is_written_in_code():
-    assert not found_in_code(QUERY)
+    assert not found_in_code(QUERY, QUERY_ALLOWED)
+    assert all((ROOT / name).is_file() for name in QUERY_ALLOWED)
 
 
 def test_transactions_and_pragmas_are_spelled_in_named_places():

@@ -12,14 +12,11 @@ from aiohttp.test_utils import TestClient
 
 from scripts.servers import ROOT
 from service import wiring
-from service.clock import SystemClock, TimeOrderedIds
-from service.flows.dpm_runs import DpmRunFlow
+from service.clock import Clock, SystemClock, TimeOrderedIds
 from service.flows.health import HealthFlow
-from service.flows.idempotency import IdempotencyFlow
-from service.settings import Settings, read
+from service.settings import Settings, UnknownFields, read
 from service.storage.memory.store import MemoryStore
 from service.web import app
-from service.web.gates import Gates
 
 DEMO = json.loads((ROOT / "scripts" / "demo" / "multi_currency.json").read_text(encoding="utf-8"))
 
@@ -38,24 +35,24 @@ def store() -> MemoryStore:
 
 @pytest.fixture
 def start(store: MemoryStore, aiohttp_client: Any) -> Start:
-    async def begin(**changes: Any) -> TestClient[Any, Any]:
+    async def begin(*, clock: Clock | None = None, **changes: Any) -> TestClient[Any, Any]:
         chosen: Settings = replace(read(), **changes)
         ids = TimeOrderedIds()
-        runs = DpmRunFlow(
-            store=store,
-            clock=SystemClock(),
-            new_id=ids,
-            offload=done_here,
-            readers=wiring.readers_of(chosen),
-            replay_enabled=chosen.idempotency_replay_enabled,
+        flows = wiring.flows_of(
+            chosen,
+            store,
+            HealthFlow(store),
+            clock or SystemClock(),
+            ids,
+            done_here,
+            wiring.readers_of(chosen),
         )
         built = app.build(
-            dpm_runs=runs,
-            idempotency=IdempotencyFlow(store),
-            health=HealthFlow(store),
-            gates=Gates(support_apis_enabled=chosen.support_apis_enabled),
+            flows=flows,
+            gates=wiring.gates_of(chosen),
             new_id=ids,
             body_bytes_max=chosen.body_bytes_max,
+            refuse_unknown=chosen.unknown_fields is UnknownFields.REJECT,
         )
         client: TestClient[Any, Any] = await aiohttp_client(built)
         return client

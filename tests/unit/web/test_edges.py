@@ -106,7 +106,7 @@ async def test_readiness_follows_the_store(start, store, monkeypatch):
 async def test_a_lost_store_refuses_the_simulation_and_keeps_the_key_free(start, demo, store, monkeypatch):
     client = await start()
 
-    async def away(_):
+    async def away(*_):
         raise StoreUnavailable()
 
     with monkeypatch.context() as patch:
@@ -123,7 +123,7 @@ async def test_a_lost_store_refuses_the_simulation_and_keeps_the_key_free(start,
 async def test_an_unforeseen_error_shows_no_trace(start, demo, store, monkeypatch):
     client = await start()
 
-    async def broken(_):
+    async def broken(*_):
         raise RuntimeError("inner secret")
 
     monkeypatch.setattr(store.dpm_runs, "admit", broken, raising=False)

@@ -1,0 +1,52 @@
+-- The four roles of a PostgreSQL deployment, and what each may do. Run by a database owner after every
+-- `migrate apply`: psql -v ON_ERROR_STOP=1 -f migrations/roles.sql. It may be run any number of times.
+--
+-- Nobody logs in as one of these; a deployment grants them to its own logins:
+--   dpm_migrator     runs the migrations and owns the tables
+--   dpm_application  serves: it adds, and changes only what has a state (DPM_SUPPORTABILITY_POSTGRES_DSN)
+--   dpm_retention    removes what has expired and records it (DPM_RETENTION_POSTGRES_DSN)
+--   dpm_reader       looks: support, audit, reporting
+
+DO $$
+DECLARE
+    wanted text;
+BEGIN
+    FOREACH wanted IN ARRAY ARRAY['dpm_migrator', 'dpm_application', 'dpm_retention', 'dpm_reader'] LOOP
+        IF NOT EXISTS (SELECT 1 FROM pg_roles WHERE rolname = wanted) THEN
+            EXECUTE format('CREATE ROLE %I NOLOGIN', wanted);
+        END IF;
+    END LOOP;
+END
+$$;
+
+GRANT USAGE, CREATE ON SCHEMA public TO dpm_migrator;
+GRANT USAGE ON SCHEMA public TO dpm_application, dpm_retention, dpm_reader;
+
+-- Nothing is left over from an earlier version of this file.
+REVOKE ALL ON ALL TABLES IN SCHEMA public FROM dpm_application, dpm_retention, dpm_reader;
+
+-- Everybody may read, also which migrations were applied: readiness depends on it.
+GRANT SELECT ON
+    dpm_run_requests, dpm_runs, dpm_run_idempotency, dpm_run_idempotency_history, dpm_lineage_edges,
+    dpm_run_artifacts, dpm_workflow_decisions, dpm_operations, dpm_purges, dpm_tallies, dpm_tally_changes,
+    _yoyo_migration, schema_checksums
+TO dpm_application, dpm_retention, dpm_reader;
+
+-- What is append-only is only added to.
+GRANT INSERT ON
+    dpm_run_requests, dpm_runs, dpm_run_idempotency, dpm_run_idempotency_history, dpm_lineage_edges,
+    dpm_run_artifacts, dpm_workflow_decisions, dpm_operations, dpm_tally_changes
+TO dpm_application;
+
+-- A key moves to another run and an operation to another state; nothing else of them changes.
+GRANT UPDATE (request_hash, rebalance_run_id, created_at) ON dpm_run_idempotency TO dpm_application;
+GRANT UPDATE (status, started_at, finished_at, result, error_code, error_message) ON dpm_operations
+TO dpm_application;
+
+-- A purge removes what has expired and says so; it also adds up the tallies.
+GRANT DELETE ON
+    dpm_run_requests, dpm_runs, dpm_run_idempotency, dpm_run_idempotency_history, dpm_lineage_edges,
+    dpm_run_artifacts, dpm_workflow_decisions, dpm_operations, dpm_tally_changes
+TO dpm_retention;
+GRANT INSERT ON dpm_purges, dpm_tally_changes TO dpm_retention;
+GRANT INSERT, UPDATE ON dpm_tallies TO dpm_retention;

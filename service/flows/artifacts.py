@@ -1,0 +1,52 @@
+"""The artifact of a run: built when it is asked for, or kept (HTTP contract 7.6)."""
+
+from __future__ import annotations
+
+from service.clock import Clock
+from service.domains.artifacts import Artifact
+from service.domains.dpm_runs import DEFAULT_TENANT, DpmRun
+from service.domains.retention import Retention
+from service.engines.dpm.artifact import build_artifact
+from service.flows.dpm_runs import INLINE_BYTES_MAX
+from service.processes import Offload
+from service.storage.port import Store
+
+
+class ArtifactFlow:
+    def __init__(
+        self, *, store: Store, clock: Clock, retention: Retention, offload: Offload, persisted: bool
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._retention = retention
+        self._offload = offload
+        self._persisted = persisted
+
+    async def get(self, rebalance_run_id: str) -> Artifact:
+        """The same document in both modes and at every call (ruling 15). Raises RunNotFound."""
+        kept = await self._find(rebalance_run_id)
+        if kept is not None:
+            return kept
+        horizon = self._retention.horizon_at(self._clock.now())
+        return await self._build(await self._store.dpm_runs.get(DEFAULT_TENANT, rebalance_run_id, horizon))
+
+    async def get_of(self, run: DpmRun) -> Artifact:
+        """The artifact of a run at hand. Raises RunNotFound when the run has gone meanwhile."""
+        return await self._find(run.rebalance_run_id) or await self._build(run)
+
+    async def _find(self, rebalance_run_id: str) -> Artifact | None:
+        if not self._persisted:
+            return None
+        horizon = self._retention.horizon_at(self._clock.now())
+        return await self._store.artifacts.find(DEFAULT_TENANT, rebalance_run_id, horizon)
+
+    async def _build(self, run: DpmRun) -> Artifact:
+        built = await artifact_of(run, self._offload)
+        return await self._store.artifacts.keep(built) if self._persisted else built
+
+
+async def artifact_of(run: DpmRun, offload: Offload) -> Artifact:
+    """Builds the artifact of a run; hashing a large result would hold up the loop."""
+    if len(run.result) > INLINE_BYTES_MAX:
+        return await offload(build_artifact, run)
+    return build_artifact(run)

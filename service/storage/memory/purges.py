@@ -1,0 +1,63 @@
+"""Removal of what has expired from memory, and the records of it."""
+
+from __future__ import annotations
+
+from itertools import islice
+
+from service.domains.purges import Purge, PurgeRecord, Removed
+from service.storage.memory import artifacts, dpm_runs, idempotency, lineage, operations, workflow_decisions
+from service.storage.memory.state import State
+
+
+class MemoryPurges:
+    def __init__(self, state: State) -> None:
+        self.state = state
+
+    async def remove(self, purge: Purge) -> Removed | None:
+        self.state.require_open()
+        removed = remove_expired(self.state, purge)
+        if removed.anything:
+            record = PurgeRecord(purge.purge_id, purge.tenant_id, purge.purged_at, purge.horizon, removed)
+            self.state.purges[purge.tenant_id, purge.purge_id] = record
+            self.state.purges_by_time.put((purge.tenant_id,), (purge.purged_at, purge.purge_id))
+        return removed
+
+    async def list_records(self, tenant_id: str, *, limit: int) -> tuple[PurgeRecord, ...]:
+        self.state.require_open()
+        places = islice(self.state.purges_by_time.backward((tenant_id,)), limit)
+        return tuple(self.state.purges[tenant_id, purge_id] for _, purge_id in places)
+
+
+def remove_expired(state: State, purge: Purge) -> Removed:
+    """Remove the oldest runs and operations of all that expired, and what belongs to them."""
+    tenant_id, horizon = purge.tenant_id, purge.horizon
+    run_ids = [
+        run_id
+        for _, run_id in state.runs_by_creation.older_than((tenant_id,), horizon.runs_since, purge.limit)
+    ]
+    operation_ids = [
+        operation_id
+        for _, operation_id in state.operations_by_end.older_than(
+            (tenant_id,), horizon.operations_since, purge.limit
+        )
+    ]
+    edges = [
+        *(lineage.edges_of_run(state, tenant_id, run_id) for run_id in run_ids),
+        *(lineage.edges_of_operation(state, tenant_id, operation_id) for operation_id in operation_ids),
+    ]
+    # The key of a run is found by its use, and a request goes when its last run has gone.
+    keys = sum(idempotency.remove_key(state, tenant_id, run_id) for run_id in run_ids)
+    uses = sum(idempotency.remove_use(state, tenant_id, run_id) for run_id in run_ids)
+    requests = dpm_runs.remove_runs(state, tenant_id, run_ids)
+    for operation_id in operation_ids:
+        operations.remove_operation(state, tenant_id, operation_id)
+    return Removed(
+        runs=len(run_ids),
+        requests=requests,
+        artifacts=sum(artifacts.remove_artifact(state, tenant_id, run_id) for run_id in run_ids),
+        decisions=sum(workflow_decisions.remove_decisions(state, tenant_id, run_id) for run_id in run_ids),
+        keys=keys,
+        uses=uses,
+        edges=sum(lineage.remove_edges(state, tenant_id, brought) for brought in edges),
+        operations=len(operation_ids),
+    )

@@ -1,0 +1,100 @@
+"""Decisions on runs in memory."""
+
+from __future__ import annotations
+
+from itertools import islice
+
+from service.domains.dpm_runs import RunHead
+from service.domains.pages import EARLIEST, LATEST, Page, empty_page, page_of
+from service.domains.retention import Horizon
+from service.domains.supportability import Subject
+from service.domains.workflow_decisions import DecisionFilter, ReviewRule, Verdict, WorkflowDecision
+from service.errors import DecisionExists
+from service.storage.memory import dpm_runs
+from service.storage.memory.shelves import Place
+from service.storage.memory.state import State
+
+
+class MemoryWorkflowDecisions:
+    def __init__(self, state: State) -> None:
+        self.state = state
+
+    async def decide(
+        self, verdict: Verdict, rule: ReviewRule, horizon: Horizon
+    ) -> tuple[RunHead, WorkflowDecision]:
+        self.state.require_open()
+        run = dpm_runs.get_run(self.state, verdict.tenant_id, verdict.rebalance_run_id, horizon).head
+        latest = find_latest(self.state, verdict.tenant_id, verdict.rebalance_run_id)
+        rule.require_allowed(verdict, run.status, None if latest is None else latest.action)
+        if (verdict.tenant_id, verdict.decision_id) in self.state.decisions:
+            raise DecisionExists(decision_id=verdict.decision_id)
+        decision = verdict.numbered(1 if latest is None else latest.decision_no + 1)
+        insert_decision(self.state, decision)
+        return run, decision
+
+    async def list_of_run(self, tenant_id: str, rebalance_run_id: str) -> tuple[WorkflowDecision, ...]:
+        self.state.require_open()
+        return tuple(self.state.decisions_of_run.get((tenant_id, rebalance_run_id), ()))
+
+    async def find_latest(self, tenant_id: str, rebalance_run_id: str) -> WorkflowDecision | None:
+        self.state.require_open()
+        return find_latest(self.state, tenant_id, rebalance_run_id)
+
+    async def list(
+        self,
+        tenant_id: str,
+        decisions: DecisionFilter,
+        *,
+        limit: int,
+        cursor: str | None,
+        horizon: Horizon,
+    ) -> Page[WorkflowDecision]:
+        self.state.require_open()
+
+        def is_listed(decision: WorkflowDecision) -> bool:
+            run = self.state.runs[tenant_id, decision.rebalance_run_id]
+            return run.created_at >= horizon.runs_since and decisions.matches(decision)
+
+        before = None
+        if cursor is not None:
+            held = self.state.decisions.get((tenant_id, cursor))
+            if held is None or not is_listed(held):
+                return empty_page()
+            before = place_of(held)
+        places = self.state.decisions_by_time.backward(
+            (tenant_id,),
+            first=decisions.decided_from or EARLIEST,
+            last=decisions.decided_to or LATEST,
+            before=before,
+        )
+        rows = filter(is_listed, (self.state.decisions[tenant_id, decision_id] for _, decision_id in places))
+        return page_of(list(islice(rows, limit + 1)), limit, lambda decision: decision.decision_id)
+
+
+def find_latest(state: State, tenant_id: str, rebalance_run_id: str) -> WorkflowDecision | None:
+    taken = state.decisions_of_run.get((tenant_id, rebalance_run_id))
+    return taken[-1] if taken else None
+
+
+def insert_decision(state: State, decision: WorkflowDecision) -> None:
+    tenant_id = decision.tenant_id
+    state.decisions[tenant_id, decision.decision_id] = decision
+    state.decisions_of_run.setdefault((tenant_id, decision.rebalance_run_id), []).append(decision)
+    state.decisions_by_time.put((tenant_id,), place_of(decision))
+    state.tally(tenant_id, Subject.WORKFLOW_ACTION, decision.action.value, 1)
+    state.tally(tenant_id, Subject.WORKFLOW_REASON_CODE, decision.reason_code, 1)
+
+
+def remove_decisions(state: State, tenant_id: str, rebalance_run_id: str) -> int:
+    """Remove the decisions on a run."""
+    taken = state.decisions_of_run.pop((tenant_id, rebalance_run_id), [])
+    for decision in taken:
+        del state.decisions[tenant_id, decision.decision_id]
+        state.decisions_by_time.take((tenant_id,), place_of(decision))
+        state.tally(tenant_id, Subject.WORKFLOW_ACTION, decision.action.value, -1)
+        state.tally(tenant_id, Subject.WORKFLOW_REASON_CODE, decision.reason_code, -1)
+    return len(taken)
+
+
+def place_of(decision: WorkflowDecision) -> Place:
+    return (decision.decided_at, decision.decision_id)

@@ -1,0 +1,68 @@
+"""Counts in SQLite: totals up to the last fold, and what changed since."""
+
+from __future__ import annotations
+
+import sqlite3
+from functools import partial
+
+from service.domains.retention import Horizon
+from service.domains.supportability import Bounds, Subject, Summary, counts_of
+from service.storage.queries import load
+from service.storage.sqlite.database import Database
+from service.storage.sqlite.statements import every, one, optional_instant_of, run, text_of
+
+SQL = load("sqlite", "supportability")
+
+
+class SqliteSupportability:
+    def __init__(self, database: Database) -> None:
+        self.database = database
+
+    async def summarise(self, tenant_id: str, horizon: Horizon) -> Summary:
+        return await self.database.read_snapshot(partial(summarise, tenant_id=tenant_id, horizon=horizon))
+
+    async def fold(self) -> None:
+        await self.database.write(fold)
+
+
+def summarise(conn: sqlite3.Connection, *, tenant_id: str, horizon: Horizon) -> Summary:
+    runs, operations = find_bounds(conn, tenant_id=tenant_id, horizon=horizon)
+    return Summary(count_kept(conn, tenant_id=tenant_id, horizon=horizon), runs, operations)
+
+
+def count_kept(
+    conn: sqlite3.Connection, *, tenant_id: str, horizon: Horizon
+) -> dict[Subject, dict[str, int]]:
+    rows = every(
+        conn,
+        SQL["count_kept"],
+        tenant_id=tenant_id,
+        runs_since=text_of(horizon.runs_since),
+        operations_since=text_of(horizon.operations_since),
+    )
+    return counts_of((row["subject"], row["value"], row["total"]) for row in rows)
+
+
+def find_bounds(conn: sqlite3.Connection, *, tenant_id: str, horizon: Horizon) -> tuple[Bounds, Bounds]:
+    """Those of the runs and those of the operations."""
+    row = one(
+        conn,
+        SQL["find_bounds"],
+        tenant_id=tenant_id,
+        runs_since=text_of(horizon.runs_since),
+        operations_since=text_of(horizon.operations_since),
+    )
+    assert row is not None, "bounds are one row, also of nothing"
+    return (
+        Bounds(optional_instant_of(row["oldest_run_at"]), optional_instant_of(row["newest_run_at"])),
+        Bounds(
+            optional_instant_of(row["oldest_operation_at"]), optional_instant_of(row["newest_operation_at"])
+        ),
+    )
+
+
+def fold(conn: sqlite3.Connection) -> None:
+    lock = one(conn, SQL["lock_folding"])
+    if lock is not None and lock["held"]:
+        run(conn, SQL["add_up_changes"])
+        run(conn, SQL["delete_changes"])

@@ -1,0 +1,190 @@
+"""Reviews in SQLite."""
+
+from __future__ import annotations
+
+import sqlite3
+from datetime import datetime
+from functools import partial
+
+from service.domains.dpm_runs import RunHead
+from service.domains.pages import EARLIEST, LATEST, Page, empty_page, page_of
+from service.domains.retention import KEEP_ALL, Horizon
+from service.domains.workflow_decisions import (
+    DecisionFilter,
+    ReviewRule,
+    Verdict,
+    WorkflowAction,
+    WorkflowDecision,
+)
+from service.errors import DecisionExists, WorkflowInvalidTransition
+from service.storage.queries import load
+from service.storage.sqlite import dpm_runs
+from service.storage.sqlite.database import Database
+from service.storage.sqlite.statements import every, from_first_given, instant_of, one, text_of
+
+SQL = load("sqlite", "workflow_decisions")
+# By the most selective filter that is given.
+LISTS = {
+    "rebalance_run_id": SQL["list_decisions_by_run"],
+    "actor_id": SQL["list_decisions_by_actor"],
+    "reason_code": SQL["list_decisions_by_reason_code"],
+    "action": SQL["list_decisions_by_action"],
+    None: SQL["list_decisions"],
+}
+
+
+class SqliteWorkflowDecisions:
+    def __init__(self, database: Database) -> None:
+        self.database = database
+
+    async def decide(
+        self, verdict: Verdict, rule: ReviewRule, horizon: Horizon
+    ) -> tuple[RunHead, WorkflowDecision]:
+        return await self.database.write(partial(decide, verdict=verdict, rule=rule, horizon=horizon))
+
+    async def list_of_run(self, tenant_id: str, rebalance_run_id: str) -> tuple[WorkflowDecision, ...]:
+        return await self.database.read(
+            partial(list_of_run, tenant_id=tenant_id, rebalance_run_id=rebalance_run_id)
+        )
+
+    async def find_latest(self, tenant_id: str, rebalance_run_id: str) -> WorkflowDecision | None:
+        return await self.database.read(
+            partial(find_latest, tenant_id=tenant_id, rebalance_run_id=rebalance_run_id)
+        )
+
+    async def list(
+        self,
+        tenant_id: str,
+        decisions: DecisionFilter,
+        *,
+        limit: int,
+        cursor: str | None,
+        horizon: Horizon,
+    ) -> Page[WorkflowDecision]:
+        return await self.database.read(
+            partial(
+                list_decisions,
+                tenant_id=tenant_id,
+                decisions=decisions,
+                limit=limit,
+                cursor=cursor,
+                horizon=horizon,
+            )
+        )
+
+
+def decide(
+    conn: sqlite3.Connection, verdict: Verdict, rule: ReviewRule, horizon: Horizon
+) -> tuple[RunHead, WorkflowDecision]:
+    tenant_id, run_id = verdict.tenant_id, verdict.rebalance_run_id
+    head = dpm_runs.get_head(conn, tenant_id=tenant_id, rebalance_run_id=run_id, horizon=horizon)
+    latest = find_latest(conn, tenant_id=tenant_id, rebalance_run_id=run_id)
+    rule.require_allowed(verdict, head.status, latest.action if latest else None)
+    decision = verdict.numbered(latest.decision_no + 1 if latest else 1)
+    insert_decision(conn, decision, run_created_at=head.created_at)
+    return head, decision
+
+
+def insert_decision(
+    conn: sqlite3.Connection, decision: WorkflowDecision, *, run_created_at: datetime
+) -> None:
+    inserted = one(
+        conn,
+        SQL["insert_decision"],
+        tenant_id=decision.tenant_id,
+        rebalance_run_id=decision.rebalance_run_id,
+        decision_no=decision.decision_no,
+        decision_id=decision.decision_id,
+        action=decision.action.value,
+        reason_code=decision.reason_code,
+        comment=decision.comment,
+        actor_id=decision.actor_id,
+        decided_at=text_of(decision.decided_at),
+        correlation_id=decision.correlation_id,
+        run_created_at=text_of(run_created_at),
+    )
+    if inserted is not None:
+        return
+    if find_decision(conn, tenant_id=decision.tenant_id, decision_id=decision.decision_id, horizon=KEEP_ALL):
+        raise DecisionExists(id=decision.decision_id)
+    raise WorkflowInvalidTransition()
+
+
+def find_latest(
+    conn: sqlite3.Connection, *, tenant_id: str, rebalance_run_id: str
+) -> WorkflowDecision | None:
+    row = one(conn, SQL["find_latest_decision"], tenant_id=tenant_id, rebalance_run_id=rebalance_run_id)
+    return None if row is None else decision_of(row)
+
+
+def find_decision(
+    conn: sqlite3.Connection, *, tenant_id: str, decision_id: str, horizon: Horizon
+) -> WorkflowDecision | None:
+    row = one(
+        conn,
+        SQL["find_decision"],
+        tenant_id=tenant_id,
+        decision_id=decision_id,
+        runs_since=text_of(horizon.runs_since),
+    )
+    return None if row is None else decision_of(row)
+
+
+def list_of_run(
+    conn: sqlite3.Connection, *, tenant_id: str, rebalance_run_id: str
+) -> tuple[WorkflowDecision, ...]:
+    rows = every(conn, SQL["list_decisions_of_run"], tenant_id=tenant_id, rebalance_run_id=rebalance_run_id)
+    return tuple(decision_of(row) for row in rows)
+
+
+def list_decisions(
+    conn: sqlite3.Connection,
+    *,
+    tenant_id: str,
+    decisions: DecisionFilter,
+    limit: int,
+    cursor: str | None,
+    horizon: Horizon,
+) -> Page[WorkflowDecision]:
+    before_at, before_id = LATEST, ""
+    if cursor is not None:
+        last = find_decision(conn, tenant_id=tenant_id, decision_id=cursor, horizon=horizon)
+        if last is None or not decisions.matches(last):
+            return empty_page()
+        before_at, before_id = last.decided_at, last.decision_id
+    filters = from_first_given(
+        {
+            "rebalance_run_id": decisions.rebalance_run_id,
+            "actor_id": decisions.actor_id,
+            "reason_code": decisions.reason_code,
+            "action": decisions.action.value if decisions.action else None,
+        }
+    )
+    rows = every(
+        conn,
+        LISTS[next(iter(filters), None)],
+        **filters,
+        tenant_id=tenant_id,
+        runs_since=text_of(horizon.runs_since),
+        decided_from=text_of(decisions.decided_from or EARLIEST),
+        decided_to=text_of(decisions.decided_to or LATEST),
+        before_at=text_of(before_at),
+        before_id=before_id,
+        limit=limit + 1,
+    )
+    return page_of([decision_of(row) for row in rows], limit, lambda decision: decision.decision_id)
+
+
+def decision_of(row: sqlite3.Row) -> WorkflowDecision:
+    return WorkflowDecision(
+        decision_id=row["decision_id"],
+        tenant_id=row["tenant_id"],
+        rebalance_run_id=row["rebalance_run_id"],
+        decision_no=row["decision_no"],
+        action=WorkflowAction(row["action"]),
+        reason_code=row["reason_code"],
+        comment=row["comment"],
+        actor_id=row["actor_id"],
+        decided_at=instant_of(row["decided_at"]),
+        correlation_id=row["correlation_id"],
+    )

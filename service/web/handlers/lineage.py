@@ -1,0 +1,67 @@
+"""Which entity led to which."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+from aiohttp import web
+
+from service.domains.lineage import Edge, EdgeFilter
+from service.domains.pages import Page
+from service.web import keys, parameters
+from service.web.schemas.parameters import LineageQuery
+
+LINEAGE = LineageQuery()
+
+
+class LineageEdge(msgspec.Struct, frozen=True, kw_only=True):
+    """`DpmLineageEdgeResponse`."""
+
+    source_entity_id: str
+    edge_type: str
+    target_entity_id: str
+    created_at: str
+    metadata: Mapping[str, str]
+
+
+class Lineage(msgspec.Struct, frozen=True, kw_only=True):
+    """`DpmLineageResponse`; truncated says that a walk met more edges than are shown on all its pages."""
+
+    entity_id: str
+    edges: list[LineageEdge]
+    next_cursor: str | None
+    truncated: bool
+
+
+async def list_lineage(request: web.Request) -> web.Response:
+    """The edges around an entity, near or far (HTTP contract 5.3); none for an unknown one."""
+    asked = parameters.read(request, LINEAGE)
+    gates = request.app[keys.GATES]
+    gates.require_support_apis()
+    gates.require_lineage_apis()
+    entity_id = parameters.path_id(request, "entity_id", web.HTTPNotFound)
+    depth, limit, cursor = asked.pop("depth"), asked.pop("limit"), asked.pop("cursor")
+    met = await request.app[keys.LINEAGE].list(
+        entity_id, EdgeFilter(**asked), depth=depth, limit=limit, cursor=cursor
+    )
+    answer = lineage_of(entity_id, met.page, truncated=met.truncated)
+    return web.Response(body=msgspec.json.encode(answer), content_type="application/json")
+
+
+def lineage_of(entity_id: str, page: Page[Edge], *, truncated: bool = False) -> Lineage:
+    return Lineage(
+        entity_id=entity_id,
+        edges=[
+            LineageEdge(
+                source_entity_id=edge.source_entity_id,
+                edge_type=edge.edge_type.value,
+                target_entity_id=edge.target_entity_id,
+                created_at=edge.created_at.isoformat(),
+                metadata=edge.metadata,
+            )
+            for edge in page.items
+        ],
+        next_cursor=page.next_cursor,
+        truncated=truncated,
+    )

@@ -1,0 +1,148 @@
+"""Reviews of runs: where they stand, what was decided, and decisions to come (HTTP contract 5.4)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+from aiohttp import web
+
+from service.domains.workflow_decisions import (
+    NO_CORRELATION,
+    DecisionFilter,
+    WorkflowActionRequest,
+    WorkflowDecision,
+)
+from service.errors import IdempotencyKeyNotFound, RunNotFound
+from service.flows.run_names import ByCorrelation, ByKey, ByRunId, RunName
+from service.flows.workflow_decisions import History, Review
+from service.web import keys, parameters, reading
+from service.web.schemas.workflow_decisions import DecisionListQuery
+
+DECISION_LIST = DecisionListQuery()
+
+# How the body of an action is read: leniently or strictly, as the process was told (ruling 9).
+DECODE_ACTION: web.AppKey[Callable[[bytes], WorkflowActionRequest]] = web.AppKey("DECODE_ACTION")
+
+
+class Decision(msgspec.Struct, frozen=True, kw_only=True):
+    """`DpmRunWorkflowDecisionResponse`."""
+
+    decision_id: str
+    run_id: str
+    action: str
+    reason_code: str
+    comment: str | None
+    actor_id: str
+    decided_at: str
+    correlation_id: str
+
+
+class Workflow(msgspec.Struct, frozen=True, kw_only=True):
+    """`DpmRunWorkflowResponse`."""
+
+    run_id: str
+    run_status: str
+    workflow_status: str
+    requires_review: bool
+    latest_decision: Decision | None
+
+
+class WorkflowHistory(msgspec.Struct, frozen=True, kw_only=True):
+    """`DpmRunWorkflowHistoryResponse`."""
+
+    run_id: str
+    decisions: list[Decision]
+
+
+class DecisionList(msgspec.Struct, frozen=True, kw_only=True):
+    """`DpmWorkflowDecisionListResponse`."""
+
+    items: list[Decision]
+    next_cursor: str | None
+
+
+async def get_workflow(request: web.Request) -> web.Response:
+    """Where a run stands in its review."""
+    _require_open(request)
+    return _reviewed(await request.app[keys.WORKFLOW].get(_run_name(request)))
+
+
+async def get_history(request: web.Request) -> web.Response:
+    """The decisions on a run, oldest first."""
+    _require_open(request)
+    history = await request.app[keys.WORKFLOW].get_history(_run_name(request))
+    return _answer(history_of(history))
+
+
+async def decide(request: web.Request) -> web.Response:
+    """One decision of a reviewer; answers where the run stands after it."""
+    body = await reading.json_body(request)
+    with parameters.together_with(reading.correlation_entries(request)):
+        asked = request.app[DECODE_ACTION](body)
+    _require_open(request)
+    review = await request.app[keys.WORKFLOW].decide(
+        _run_name(request), asked, correlation_id=request[keys.CORRELATION_SENT] or NO_CORRELATION
+    )
+    return _reviewed(review)
+
+
+async def list_decisions(request: web.Request) -> web.Response:
+    """Decisions on all runs, newest first, a page at a time (HTTP contract 5.5)."""
+    asked = parameters.read(request, DECISION_LIST)
+    _require_open(request)
+    limit, cursor = asked.pop("limit"), asked.pop("cursor")
+    page = await request.app[keys.WORKFLOW].list(DecisionFilter(**asked), limit=limit, cursor=cursor)
+    return _answer(
+        DecisionList(items=[_decision_of(item) for item in page.items], next_cursor=page.next_cursor)
+    )
+
+
+def history_of(history: History) -> WorkflowHistory:
+    return WorkflowHistory(
+        run_id=history.rebalance_run_id, decisions=[_decision_of(item) for item in history.decisions]
+    )
+
+
+def _require_open(request: web.Request) -> None:
+    gates = request.app[keys.GATES]
+    gates.require_support_apis()
+    gates.require_workflow()
+
+
+def _run_name(request: web.Request) -> RunName:
+    """The run by what the route names it by."""
+    if "correlation_id" in request.match_info:
+        return ByCorrelation(parameters.path_id(request, "correlation_id", RunNotFound))
+    if "idempotency_key" in request.match_info:
+        return ByKey(parameters.path_id(request, "idempotency_key", IdempotencyKeyNotFound))
+    return ByRunId(parameters.path_id(request, "rebalance_run_id", RunNotFound))
+
+
+def _reviewed(review: Review) -> web.Response:
+    return _answer(
+        Workflow(
+            run_id=review.rebalance_run_id,
+            run_status=review.run_status.value,
+            workflow_status=review.workflow_status.value,
+            requires_review=review.requires_review,
+            latest_decision=_decision_of(review.latest) if review.latest else None,
+        )
+    )
+
+
+def _decision_of(decision: WorkflowDecision) -> Decision:
+    return Decision(
+        decision_id=decision.decision_id,
+        run_id=decision.rebalance_run_id,
+        action=decision.action.value,
+        reason_code=decision.reason_code,
+        comment=decision.comment,
+        actor_id=decision.actor_id,
+        decided_at=decision.decided_at.isoformat(),
+        correlation_id=decision.correlation_id,
+    )
+
+
+def _answer(body: msgspec.Struct) -> web.Response:
+    return web.Response(body=msgspec.json.encode(body), content_type="application/json")

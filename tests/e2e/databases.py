@@ -1,0 +1,94 @@
+"""The databases of the servers under test, as somebody sees them who goes past the servers."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import psycopg
+
+Rows = list[tuple[Any, ...]]
+Ask = Callable[[str], Rows]
+
+
+class Database(Protocol):
+    @property
+    def variables(self) -> dict[str, str]:
+        """What tells a server to keep its runs here."""
+        ...
+
+    def snapshot(self) -> Any:
+        """Context in which all questions are answered as of one instant."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class SqliteFile:
+    path: Path
+
+    @property
+    def variables(self) -> dict[str, str]:
+        return {"DPM_SUPPORTABILITY_STORE_BACKEND": "SQL", "DPM_SUPPORTABILITY_SQL_PATH": str(self.path)}
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Ask]:
+        with closing(sqlite3.connect(self.path, isolation_level=None)) as conn:
+            assert conn.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+            conn.execute("BEGIN")
+            yield lambda question: conn.execute(question).fetchall()
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresDatabase:
+    dsn: str
+
+    @property
+    def variables(self) -> dict[str, str]:
+        return {"DPM_SUPPORTABILITY_STORE_BACKEND": "POSTGRES", "DPM_SUPPORTABILITY_POSTGRES_DSN": self.dsn}
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Ask]:
+        with psycopg.connect(self.dsn) as conn:
+            conn.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+            yield lambda question: conn.execute(question).fetchall()
+
+
+# What is written beside every run, and the runs that it must be the trace of, no more and no fewer. Since a key
+# is in the second of them only once, it can be in no two runs.
+TRACES = {
+    "SELECT request_id, request_hash FROM dpm_run_requests": (
+        "SELECT rebalance_run_id, request_hash FROM dpm_runs"
+    ),
+    "SELECT idempotency_key, rebalance_run_id, request_hash FROM dpm_run_idempotency": (
+        "SELECT idempotency_key, rebalance_run_id, request_hash FROM dpm_runs"
+    ),
+    "SELECT idempotency_key, rebalance_run_id, correlation_id FROM dpm_run_idempotency_history": (
+        "SELECT idempotency_key, rebalance_run_id, correlation_id FROM dpm_runs"
+    ),
+    "SELECT source_entity_id, edge_type, target_entity_id FROM dpm_lineage_edges": (
+        "SELECT correlation_id, 'CORRELATION_TO_RUN', rebalance_run_id FROM dpm_runs "
+        "UNION ALL SELECT idempotency_key, 'IDEMPOTENCY_TO_RUN', rebalance_run_id FROM dpm_runs"
+    ),
+    "SELECT value, sum(counted) FROM ("
+    " SELECT subject, value, total AS counted FROM dpm_tallies"
+    " UNION ALL SELECT subject, value, change FROM dpm_tally_changes"
+    ") AS counts WHERE subject = 'RUN_STATUS' GROUP BY value HAVING sum(counted) > 0": (
+        "SELECT status, count(*) FROM dpm_runs GROUP BY status"
+    ),
+}
+
+
+def require_whole(database: Database) -> None:
+    """Every simulated run is there with all that is recorded of it, once, and nothing is without its run."""
+    with database.snapshot() as ask:
+        for trace, runs in TRACES.items():
+            assert sorted(ask(trace)) == sorted(ask(runs)), trace
+
+
+def count_of(database: Database, table: str) -> int:
+    with database.snapshot() as ask:
+        return int(ask(f"SELECT count(*) FROM {table}")[0][0])

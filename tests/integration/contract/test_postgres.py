@@ -1,0 +1,312 @@
+"""What only PostgreSQL has: roles, plans, a server that can be away."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+from datetime import timedelta
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+import psycopg
+import pytest
+import pytest_asyncio
+
+from scripts.postgres import create_database, drop_database, free_port
+from scripts.seeding import BEGAN_AT, seed_runs, settle
+from service.domains.dpm_runs import DEFAULT_TENANT
+from service.domains.operations import OperationStatus
+from service.domains.purges import Purge
+from service.domains.retention import KEEP_ALL, Horizon
+from service.domains.workflow_decisions import ReviewRule
+from service.errors import PostgresDsnRequired, PostgresUnavailable, StoreUnavailable
+from service.storage.postgres.database import PoolOptions
+from service.storage.postgres.store import PostgresStore
+from service.storage.queries import MIGRATIONS_DIR, SQL_DIR, load
+from tests.integration.contract.builders import a_verdict, an_admission, an_artifact, an_id, an_operation
+
+APPEND_ONLY = (
+    "dpm_run_requests",
+    "dpm_runs",
+    "dpm_run_idempotency_history",
+    "dpm_lineage_edges",
+    "dpm_run_artifacts",
+    "dpm_workflow_decisions",
+    "dpm_purges",
+)
+LONG_AFTER = Horizon(runs_since=BEGAN_AT + timedelta(days=3650))
+ROLES = (MIGRATIONS_DIR / "roles.sql").read_text(encoding="utf-8")
+RULE = ReviewRule(frozenset({"READY"}))
+# Seeded once for all plans; enough rows that reading a table from end to end is never the quick way.
+RUNS_SEEDED = 20_000
+# Small by nature: what changed since the last time it was added up, and the books of the migrations.
+SMALL = {"dpm_tallies", "dpm_tally_changes", "_yoyo_migration", "schema_checksums"}
+
+
+@pytest_asyncio.fixture
+async def store(postgres_database):
+    opened = await PostgresStore.open(postgres_database)
+    yield opened
+    await opened.close()
+
+
+def run_as_owner(dsn, *statements):
+    with psycopg.connect(dsn, autocommit=True) as conn:
+        for statement in statements:
+            conn.execute(statement)
+
+
+async def filled(store):
+    """One row in every table."""
+    admission = an_admission()
+    await store.dpm_runs.admit(admission, KEEP_ALL)
+    await store.artifacts.keep(an_artifact(admission.run))
+    await store.workflow_decisions.decide(a_verdict(admission.run), RULE, KEEP_ALL)
+    await store.operations.submit(an_operation())
+    return admission.run
+
+
+@pytest.fixture
+def login(postgres_database):
+    """Makes a login with one of our roles; gives back how to reach the database as it."""
+    name = f"login_{os.getpid()}_{an_id('of')[-8:]}"
+    run_as_owner(postgres_database, ROLES, f"CREATE ROLE {name} LOGIN PASSWORD '{name}'")
+
+    def login_as(role):
+        run_as_owner(postgres_database, f"GRANT {role} TO {name}")
+        parts = urlsplit(postgres_database)
+        _, _, where = parts.netloc.rpartition("@")
+        return urlunsplit(parts._replace(netloc=f"{name}:{name}@{where}"))
+
+    yield login_as
+    run_as_owner(postgres_database, f"DROP ROLE {name}")
+
+
+@pytest.mark.parametrize("table", APPEND_ONLY)
+@pytest.mark.parametrize(
+    "change", ["UPDATE {0} SET tenant_id = 'x'", "DELETE FROM {0}", "TRUNCATE {0} CASCADE"]
+)
+async def test_not_even_the_owner_changes_what_is_append_only_by_a_slip(
+    store, postgres_database, table, change
+):
+    await filled(store)
+
+    with pytest.raises(psycopg.errors.RestrictViolation):
+        run_as_owner(postgres_database, change.format(table))
+
+
+async def test_the_application_role_serves(store, login):
+    serving = await PostgresStore.open(login("dpm_application"))
+    try:
+        await serving.check()
+        run = await filled(serving)
+        await serving.dpm_runs.admit(an_admission(replay=False), KEEP_ALL)
+        operation = an_operation()
+        await serving.operations.submit(operation)
+        await serving.operations.advance(
+            an_operation(
+                operation_id=operation.operation_id,
+                status=OperationStatus.RUNNING,
+                started_at=operation.created_at,
+            )
+        )
+        assert await serving.dpm_runs.get(DEFAULT_TENANT, run.rebalance_run_id, KEEP_ALL) == run
+        assert (await serving.supportability.summarise(DEFAULT_TENANT, KEEP_ALL)) == (
+            await store.supportability.summarise(DEFAULT_TENANT, KEEP_ALL)
+        )
+    finally:
+        await serving.close()
+
+
+@pytest.mark.parametrize("table", APPEND_ONLY)
+@pytest.mark.parametrize(
+    "change", ["UPDATE {0} SET tenant_id = 'x'", "DELETE FROM {0}", "TRUNCATE {0} CASCADE"]
+)
+async def test_the_application_role_changes_nothing_that_is_append_only(store, login, table, change):
+    await filled(store)
+    dsn = login("dpm_application")
+
+    with pytest.raises(psycopg.errors.InsufficientPrivilege), psycopg.connect(dsn) as conn:
+        # Even one that pretends to be a purge.
+        conn.execute("SELECT set_config('dpm.purging', 'on', true)")
+        conn.execute(change.format(table))
+
+
+async def test_the_application_role_cannot_purge(store, login):
+    await filled(store)
+    serving = await PostgresStore.open(login("dpm_application"))
+    try:
+        with pytest.raises(PostgresUnavailable):
+            await serving.purges.remove(Purge(an_id("purge"), DEFAULT_TENANT, BEGAN_AT, LONG_AFTER))
+    finally:
+        await serving.close()
+    assert (await store.supportability.summarise(DEFAULT_TENANT, KEEP_ALL)).runs.oldest is not None
+
+
+async def test_the_retention_role_purges_and_does_nothing_else(store, login):
+    run = await filled(store)
+    dsn = login("dpm_retention")
+    purging = await PostgresStore.open(dsn)
+    try:
+        await purging.supportability.fold()
+        removed = await purging.purges.remove(Purge(an_id("purge"), DEFAULT_TENANT, BEGAN_AT, LONG_AFTER))
+        with pytest.raises(PostgresUnavailable):
+            await purging.dpm_runs.admit(an_admission(), KEEP_ALL)
+    finally:
+        await purging.close()
+
+    assert removed.runs == 1
+    assert (await store.purges.list_records(DEFAULT_TENANT, limit=1))[0].removed == removed
+    with pytest.raises(psycopg.errors.InsufficientPrivilege), psycopg.connect(dsn) as conn:
+        conn.execute(
+            "UPDATE dpm_runs SET status = 'READY' WHERE rebalance_run_id = %s", [run.rebalance_run_id]
+        )
+
+
+async def test_the_reader_role_only_reads(store, login):
+    await filled(store)
+    dsn = login("dpm_reader")
+
+    with psycopg.connect(dsn) as conn:
+        assert conn.execute("SELECT count(*) FROM dpm_runs").fetchone() == (1,)
+    with pytest.raises(psycopg.errors.InsufficientPrivilege), psycopg.connect(dsn) as conn:
+        conn.execute("INSERT INTO dpm_tally_changes VALUES ('default', 'RUN_STATUS', 'READY', 1)")
+
+
+def test_the_roles_file_names_every_table_and_can_be_run_again(postgres_database):
+    run_as_owner(postgres_database, ROLES, ROLES)
+
+    with psycopg.connect(postgres_database) as conn:
+        tables = {
+            name
+            for (name,) in conn.execute(
+                "SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"
+            )
+            if not name.startswith(("_yoyo_log", "_yoyo_version", "yoyo_"))
+        }
+    assert {name for name in tables if not re.search(rf"\b{name}\b", ROLES)} == set()
+
+
+async def test_without_an_address_everything_is_refused_with_the_code_for_that():
+    store = await PostgresStore.open("")
+
+    with pytest.raises(PostgresDsnRequired):
+        await store.check()
+    with pytest.raises(PostgresDsnRequired):
+        await store.dpm_runs.admit(an_admission(), KEEP_ALL)
+    await store.close()
+
+
+@pytest.mark.parametrize("dsn", ["postgresql://nobody@127.0.0.1:{port}/nowhere", "not an address"])
+async def test_a_server_that_is_not_there_is_unavailable_at_once(dsn):
+    store = await PostgresStore.open(dsn.format(port=free_port()))
+
+    with pytest.raises(PostgresUnavailable):
+        await asyncio.wait_for(store.check(), timeout=2)
+    await store.close()
+
+
+async def test_a_pool_that_is_used_up_refuses_in_time(postgres_database):
+    options = PoolOptions(connections_max=1, acquire_seconds_max=0.2)
+    store = await PostgresStore.open(postgres_database, options=options)
+    try:
+        async with store.database.look():
+            with pytest.raises(PostgresUnavailable):
+                await store.check()
+        await store.check()
+    finally:
+        await store.close()
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DELETE FROM _yoyo_migration WHERE migration_id LIKE '0002%'",
+        "UPDATE _yoyo_migration SET migration_id = '9999.later' WHERE migration_id LIKE '0001%'",
+        "UPDATE schema_checksums SET sha256 = 'edited'",
+        "DROP TABLE schema_checksums",
+    ],
+    ids=["behind", "ahead", "edited", "without digests"],
+)
+async def test_a_database_of_another_build_is_not_ready(store, postgres_database, statement):
+    await store.check()
+
+    run_as_owner(postgres_database, statement)
+
+    with pytest.raises(StoreUnavailable):
+        await store.check()
+
+
+async def test_behind_a_transaction_pooler_no_statement_is_kept(postgres_database):
+    options = PoolOptions(statement_cache_size=0, session_settings=False)
+    store = await PostgresStore.open(postgres_database, options=options)
+    try:
+        await filled(store)
+        async with store.database.look() as conn:
+            kept = await conn.fetch("SELECT name FROM pg_prepared_statements")
+        assert kept == []
+    finally:
+        await store.close()
+
+
+@pytest_asyncio.fixture(scope="module")
+async def seeded(postgres_template, postgres_server):
+    name = f"seeded_{os.getpid()}"
+    dsn = create_database(postgres_server, name, postgres_template)
+    await seed_runs(dsn, RUNS_SEEDED)
+    await settle(dsn)
+    conn = await asyncpg.connect(dsn)
+    yield conn
+    await conn.close()
+    drop_database(postgres_server, name)
+
+
+# What stands for each parameter by the type the server gives it.
+VALUES = {
+    "text": "x",
+    "timestamptz": BEGAN_AT,
+    "int8": 50,
+    "int4": 3,
+    "bool": True,
+    "jsonb": '["x"]',
+    "bytea": b"",
+}
+
+
+async def plan_of(conn, query, *, generic=False):
+    """The plan for given values, or the one for whatever they are."""
+    await conn.execute(f"SET plan_cache_mode = force_{'generic' if generic else 'custom'}_plan")
+    prepared = await conn.prepare(query.text)
+    values = [
+        '["x"]' if name.endswith("_ids") else VALUES[parameter.name]
+        for name, parameter in zip(query.params, prepared.get_parameters(), strict=True)
+    ]
+    return "\n".join(line for (line,) in await conn.fetch(f"EXPLAIN {query.text}", *values))
+
+
+NOUNS = sorted({file.stem for file in (SQL_DIR / "postgres").glob("*.sql")} - {"migrations"})
+READING = [
+    pytest.param(query, id=query.name)
+    for noun in NOUNS
+    for query in load("postgres", noun).values()
+    if re.match(r"SELECT|WITH|\(|DELETE|UPDATE", query.text)
+]
+
+
+@pytest.mark.parametrize("query", READING)
+async def test_no_query_reads_a_large_table_from_end_to_end(seeded, query):
+    plan = await plan_of(seeded, query)
+
+    assert set(re.findall(r"Seq Scan on (\w+)", plan)) <= SMALL, plan
+
+
+@pytest.mark.parametrize("generic", [False, True], ids=["of these values", "of any values"])
+@pytest.mark.parametrize(
+    "name", ["list_runs", "list_runs_by_status", "list_runs_by_portfolio", "list_runs_by_request_hash"]
+)
+async def test_a_page_of_runs_is_read_in_the_order_of_an_index(seeded, name, generic):
+    plan = await plan_of(seeded, load("postgres", "dpm_runs")[name], generic=generic)
+
+    assert "Index Scan Backward" in plan
+    assert "Sort" not in plan

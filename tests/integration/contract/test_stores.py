@@ -1,0 +1,103 @@
+"""What opening and closing promise, whatever the backend."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from service.domains.dpm_runs import DEFAULT_TENANT, Admitted
+from service.domains.idempotency import KeyFamily
+from service.domains.lineage import Direction, EdgeFilter
+from service.domains.retention import KEEP_ALL
+from service.domains.workflow_decisions import DecisionFilter
+from service.errors import StoreUnavailable
+from tests.integration.contract.builders import (
+    REVIEWED,
+    a_batch,
+    a_purge,
+    a_replay,
+    a_run,
+    a_verdict,
+    an_admission,
+    an_artifact,
+    an_operation,
+    runs_since,
+    started,
+)
+from tests.integration.contract.reading import ALL_RUNS
+
+PAGE = {"limit": 10, "cursor": None, "horizon": KEEP_ALL}
+
+
+def acts_of(store):
+    run = a_run()
+    return (
+        lambda: store.dpm_runs.admit(an_admission(), KEEP_ALL),
+        lambda: store.dpm_runs.admit_batch(a_batch("a")),
+        lambda: store.dpm_runs.admit_replay(a_replay(run), KEEP_ALL),
+        lambda: store.artifacts.keep(an_artifact(run)),
+        lambda: store.workflow_decisions.decide(a_verdict(run), REVIEWED, KEEP_ALL),
+        lambda: store.operations.submit(an_operation()),
+        lambda: store.operations.advance(started(an_operation())),
+        lambda: store.supportability.fold(),
+        lambda: store.purges.remove(a_purge(runs_since(5))),
+    )
+
+
+def reads_of(store):
+    return (
+        lambda: store.check(),
+        lambda: store.dpm_runs.get(DEFAULT_TENANT, "rr", KEEP_ALL),
+        lambda: store.dpm_runs.get_head(DEFAULT_TENANT, "rr", KEEP_ALL),
+        lambda: store.dpm_runs.get_sealed(DEFAULT_TENANT, "rr", KEEP_ALL),
+        lambda: store.dpm_runs.get_newest_by_correlation(DEFAULT_TENANT, "corr", KEEP_ALL),
+        lambda: store.dpm_runs.get_newest_by_request_hash(DEFAULT_TENANT, "hash", KEEP_ALL),
+        lambda: store.dpm_runs.get_request(DEFAULT_TENANT, "rr"),
+        lambda: store.dpm_runs.list(DEFAULT_TENANT, ALL_RUNS, **PAGE),
+        lambda: store.dpm_runs.list_by_cause(DEFAULT_TENANT, "batch", KEEP_ALL),
+        lambda: store.dpm_runs.find_newest_batch(DEFAULT_TENANT, "corr", KEEP_ALL),
+        lambda: store.idempotency.find(DEFAULT_TENANT, KeyFamily.DPM_SIMULATE, "key", KEEP_ALL),
+        lambda: store.idempotency.list_history(DEFAULT_TENANT, KeyFamily.DPM_SIMULATE, "key", KEEP_ALL),
+        lambda: store.lineage.list(DEFAULT_TENANT, "rr", EdgeFilter(), **PAGE),
+        lambda: store.lineage.trace(DEFAULT_TENANT, "rr", Direction.BOTH, 3, KEEP_ALL),
+        lambda: store.artifacts.find(DEFAULT_TENANT, "rr", KEEP_ALL),
+        lambda: store.workflow_decisions.list_of_run(DEFAULT_TENANT, "rr"),
+        lambda: store.workflow_decisions.find_latest(DEFAULT_TENANT, "rr"),
+        lambda: store.workflow_decisions.list(DEFAULT_TENANT, DecisionFilter(), **PAGE),
+        lambda: store.operations.get(DEFAULT_TENANT, "dop", KEEP_ALL),
+        lambda: store.operations.find_newest_by_correlation(DEFAULT_TENANT, "corr", KEEP_ALL),
+        lambda: store.supportability.summarise(DEFAULT_TENANT, KEEP_ALL),
+        lambda: store.purges.list_records(DEFAULT_TENANT, limit=10),
+    )
+
+
+async def test_an_open_store_passes_its_check(store):
+    await store.check()
+
+
+async def test_a_closed_store_refuses_every_call(store):
+    await store.dpm_runs.admit(an_admission(), KEEP_ALL)
+
+    await store.close()
+
+    for call in (*acts_of(store), *reads_of(store)):
+        with pytest.raises(StoreUnavailable):
+            await call()
+
+
+async def test_a_store_may_be_closed_twice(store):
+    await store.close()
+
+    await store.close()
+
+
+async def test_acts_under_way_are_finished_before_the_store_is_closed(store):
+    asked = [an_admission(idempotency_key=f"key-{n}") for n in range(8)]
+    under_way = [asyncio.ensure_future(store.dpm_runs.admit(admission, KEEP_ALL)) for admission in asked]
+    await asyncio.sleep(0)
+
+    await store.close()
+
+    answers = await asyncio.wait_for(asyncio.gather(*under_way), timeout=5)
+    assert answers == [Admitted(admission.run, replayed=False) for admission in asked]
