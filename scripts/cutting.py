@@ -24,7 +24,7 @@ COMMIT = b"Q" + (len(b"COMMIT;\0") + LENGTH_BYTES).to_bytes(4) + b"COMMIT;\0"
 
 
 class Cut(Enum):
-    """Where a commit was cut: before the server got it, or after it had done it and before it could say so."""
+    """Where a commit was cut: before the server got it, or after it had made it and before it was heard."""
 
     BEFORE = "before"
     AFTER = "after"
@@ -137,7 +137,7 @@ class Line:
     async def _carry_answers(self) -> None:
         with suppress(OSError):
             while chunk := await self.from_server.read(CHUNK_BYTES):
-                # A client waits for the answer to its commit, so the next thing the server says is this answer.
+                # A client waits for the answer to its commit, so what the server says next is this answer.
                 if self.cuts_at_answer:
                     return
                 self.to_client.write(chunk)

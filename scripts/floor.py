@@ -22,13 +22,13 @@ from service.clock import TimeOrderedIds
 from service.domains.canonical import digest_of
 from service.domains.dpm_runs import DEFAULT_TENANT, DpmRun, edges_of, mapping_of, use_of
 from service.flows.dpm_computing import Readers, Simulated, simulate_body
+from service.settings import CONNECTIONS_MAX_DEFAULT
 from service.storage.postgres import idempotency, lineage
 from service.storage.postgres.run_rows import row_of
 from service.storage.queries import load
 from service.web import bodies
 
 DEMO = ROOT / "scripts" / "demo" / "multi_currency.json"
-CONNECTIONS_MAX = 16
 RUNS, KEYS, EDGES = (load("postgres", noun) for noun in ("dpm_runs", "idempotency", "lineage"))
 READERS = Readers(bodies.decode_rebalance, bodies.decode_batch, bodies.decode_options)
 
@@ -40,7 +40,9 @@ class Floor:
         self.computed: Simulated = simulate_body(READERS, DEMO.read_bytes(), self.new_id("rr"), "corr_floor")
 
     async def connected(self, _: web.Application) -> AsyncIterator[None]:
-        async with asyncpg.create_pool(self.dsn, min_size=CONNECTIONS_MAX, max_size=CONNECTIONS_MAX) as pool:
+        async with asyncpg.create_pool(
+            self.dsn, min_size=CONNECTIONS_MAX_DEFAULT, max_size=CONNECTIONS_MAX_DEFAULT
+        ) as pool:
             self.pool = pool
             yield
 

@@ -75,10 +75,7 @@ class Postgres:
 
     @classmethod
     def start(cls, durable: bool = False, port: int | None = None) -> Postgres:
-        """A running server; durable keeps what a crash must not lose, a port (0: any) adds TCP on 127.0.0.1.
-
-        Raises PostgresMissing.
-        """
+        """A server; durable outlives crashes, a port (0: any) adds TCP. Raises PostgresMissing."""
         sweep()
         folder = Path(tempfile.mkdtemp(prefix=FOLDER_PREFIX, dir=temporary()))
         lock = (folder / "owner").open("w")
@@ -101,7 +98,7 @@ class Postgres:
 
     def dsn(self, database: str = "postgres", user: str = "postgres") -> str:
         """The address by way of the socket, for asyncpg and psycopg alike."""
-        query = urlencode({"host": str(self.folder), "port": str(self.port)}, safe="/")
+        query = urlencode({"host": self.folder, "port": self.port}, safe="/")
         return f"postgresql://{quote(user, safe='')}@/{quote(database, safe='')}?{query}"
 
     def tcp_dsn(self, database: str = "postgres", user: str = "postgres") -> str:
@@ -221,10 +218,8 @@ def candidates() -> Iterator[Path]:
         told = subprocess.run(["pg_config", "--bindir"], capture_output=True, text=True, check=True)
         yield Path(told.stdout.strip())
     if DEBIAN_VERSIONS.is_dir():
-        versions = sorted(
-            (int(f.name) for f in DEBIAN_VERSIONS.iterdir() if f.name.isdecimal()), reverse=True
-        )
-        yield from (DEBIAN_VERSIONS / str(version) / "bin" for version in versions)
+        versions = sorted(int(found.name) for found in DEBIAN_VERSIONS.iterdir() if found.name.isdecimal())
+        yield from (DEBIAN_VERSIONS / str(version) / "bin" for version in reversed(versions))
 
 
 def unprivileged() -> pwd.struct_passwd | None:
@@ -269,8 +264,7 @@ def sweep() -> None:
 
 
 def free_port() -> int:
-    with socket.socket() as asked:
-        asked.bind(("127.0.0.1", 0))
+    with socket.create_server(("127.0.0.1", 0)) as asked:
         return int(asked.getsockname()[1])
 
 
@@ -288,7 +282,7 @@ def dsn_of(admin_dsn: str, database: str) -> str:
     """The address of another database of the same server."""
     parts = urlsplit(admin_dsn)
     query = urlencode([pair for pair in parse_qsl(parts.query) if pair[0] != "dbname"], safe="/")
-    return f"{parts.scheme}://{parts.netloc}/{quote(database, safe='')}" + (f"?{query}" if query else "")
+    return f"{parts.scheme}://{parts.netloc}/{quote(database, safe='')}{'?' * bool(query)}{query}"
 
 
 def create_database(admin_dsn: str, name: str, template: str | None = None) -> str:

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -20,14 +20,19 @@ LINES_KEPT = 200
 
 
 class Server:
-    """One server process; its environment is this one's without our variables, plus what is given."""
+    """One server process; its environment is this one's without our variables, plus what is given.
 
-    def __init__(self, variables: Mapping[str, str], *, port: int = 0) -> None:
+    `command` runs another one than ours, which must say in the same way that it listens.
+    """
+
+    def __init__(
+        self, variables: Mapping[str, str], *, port: int = 0, command: Sequence[str] | None = None
+    ) -> None:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("DPM_")}
-        command = [sys.executable, "-m", "service", "serve", "--port", str(port)]
+        arguments = command or ["-m", "service", "serve", "--port", str(port)]
         self.started = time.perf_counter()
         self.process = subprocess.Popen(
-            command, cwd=ROOT, env=inherited | dict(variables), stderr=subprocess.PIPE
+            [sys.executable, *arguments], cwd=ROOT, env=inherited | dict(variables), stderr=subprocess.PIPE
         )
         self.lines: deque[bytes] = deque(maxlen=LINES_KEPT)
         self.port = self._await_listening()

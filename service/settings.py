@@ -16,7 +16,7 @@ BODY_BYTES_MAX_DEFAULT = 8 * 1024 * 1024
 IDEMPOTENCY_CACHE_SIZE_DEFAULT = 1000
 STOP_SECONDS_MAX_DEFAULT = 20
 
-CONNECTIONS_MAX_DEFAULT = 16
+CONNECTIONS_MAX_DEFAULT = 8
 STATEMENT_CACHE_SIZE_DEFAULT = 200
 OPERATIONS_TTL_SECONDS_DEFAULT = 86_400
 PURGE_INTERVAL_SECONDS_DEFAULT = 10
@@ -130,10 +130,10 @@ def read() -> Settings:
 
 
 def _postgres(env: Env) -> dict[str, Any]:
-    dsn = _text(env, "DPM_SUPPORTABILITY_POSTGRES_DSN")
+    dsn = _dsn(env, "DPM_SUPPORTABILITY_POSTGRES_DSN")
     return {
         "postgres_dsn": dsn,
-        "postgres_retention_dsn": _text(env, "DPM_RETENTION_POSTGRES_DSN") or dsn,
+        "postgres_retention_dsn": _dsn(env, "DPM_RETENTION_POSTGRES_DSN") or dsn,
         "postgres_connections_max": _count(env, "DPM_POSTGRES_CONNECTIONS_MAX", CONNECTIONS_MAX_DEFAULT),
         "postgres_statement_cache_size": _count(
             env, "DPM_POSTGRES_STATEMENT_CACHE_SIZE", STATEMENT_CACHE_SIZE_DEFAULT, least=0
@@ -170,6 +170,15 @@ def _review_statuses(env: Env) -> frozenset[str]:
 
 def _text(env: Env, name: str, default: str = "") -> str:
     text: str = env.str(name, default)
+    return text.strip()
+
+
+def _dsn(env: Env, name: str) -> str:
+    def is_address(text: str) -> None:
+        if text.strip() and not text.strip().startswith(("postgresql://", "postgres://")):
+            raise ValidationError("must be a postgresql:// address")
+
+    text: str = env.str(name, "", validate=is_address) or ""
     return text.strip()
 
 

@@ -62,7 +62,8 @@ def verify(created_from: datetime | None, created_to: datetime | None, limit: in
     except SettingsInvalid as refused:
         raise SystemExit(_refused(str(refused))) from None
     except StoreUnavailable as refused:
-        raise SystemExit(_refused(f"{refused}: {refused.__cause__!r}")) from None
+        why = f": {refused.__cause__!r}" if refused.__cause__ else ""
+        raise SystemExit(_refused(f"{refused}{why}")) from None
     click.echo(f"{tally.checked} runs checked, {tally.mismatched} do not match")
     if tally.mismatched:
         raise SystemExit(EXIT_MISMATCH)

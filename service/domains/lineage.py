@@ -10,8 +10,8 @@ from enum import Enum
 # A walk along edges is cut after this many, and says so.
 TRAIL_EDGES_MAX = 1000
 DEPTH_MAX = 20
-# A walk in a graph full of circles meets the same edges over and over; after this many steps it ends.
-TRAIL_STEPS_MAX = 10 * TRAIL_EDGES_MAX
+# A walk counts an entity once for every distance it is reached at; more steps than these take more edges.
+TRAIL_STEPS_MAX = DEPTH_MAX * (TRAIL_EDGES_MAX + 1) + 1
 
 
 class EdgeType(Enum):

@@ -33,8 +33,8 @@ class Query:
 
     def positional(self, values: Mapping[str, object]) -> list[object]:
         """The values in the order of the numbered text."""
-        checked = self.named(values)
-        return [checked[name] for name in self.params]
+        assert len(values) == len(self.params), (self.name, sorted(values))
+        return [values[name] for name in self.params]
 
 
 def load(dialect: str, noun: str) -> dict[str, Query]:

@@ -1,3 +1,57 @@
+-- name: admit_run
+-- Records a run with its request, its key, its place in the key's history and its edges, in one trip to the server.
+-- What the row that comes back does not say was written was in the way: the key, or one of the ids.
+WITH claimed AS (
+    INSERT INTO dpm_run_idempotency (
+        tenant_id, family, idempotency_key, request_hash, rebalance_run_id, created_at
+    )
+    VALUES (:tenant_id, :family, :idempotency_key, :request_hash, :rebalance_run_id, :created_at)
+    ON CONFLICT (tenant_id, family, idempotency_key) DO NOTHING
+    RETURNING tenant_id, family, idempotency_key, request_hash, rebalance_run_id, created_at
+), asked AS (
+    INSERT INTO dpm_run_requests (
+        tenant_id, request_id, request_hash, created_at, correlation_id, body_sha256, body
+    )
+    SELECT tenant_id, CAST(:request_id AS text), request_hash, created_at, NULL, CAST(:body_sha256 AS text),
+        CAST(:body AS bytea)
+    FROM claimed
+    ON CONFLICT (tenant_id, request_id) DO NOTHING
+    RETURNING request_id
+), recorded AS (
+    INSERT INTO dpm_runs (
+        tenant_id, rebalance_run_id, request_id, correlation_id, idempotency_key, request_hash, portfolio_id,
+        status, engine_version, scenario, created_at, result_sha256, result
+    )
+    SELECT claimed.tenant_id, claimed.rebalance_run_id, asked.request_id, CAST(:correlation_id AS text),
+        claimed.idempotency_key, claimed.request_hash, CAST(:portfolio_id AS text), CAST(:status AS text),
+        CAST(:engine_version AS text), NULL, claimed.created_at, CAST(:result_sha256 AS text),
+        CAST(:result AS bytea)
+    FROM claimed CROSS JOIN asked
+    ON CONFLICT (tenant_id, rebalance_run_id) DO NOTHING
+    RETURNING tenant_id, rebalance_run_id, correlation_id
+), used AS (
+    INSERT INTO dpm_run_idempotency_history (
+        tenant_id, family, idempotency_key, rebalance_run_id, correlation_id, request_hash, created_at
+    )
+    SELECT claimed.tenant_id, claimed.family, claimed.idempotency_key, recorded.rebalance_run_id,
+        recorded.correlation_id, claimed.request_hash, claimed.created_at
+    FROM claimed CROSS JOIN recorded
+), joined AS (
+    INSERT INTO dpm_lineage_edges (
+        tenant_id, source_entity_id, edge_type, target_entity_id, created_at, metadata, lives_with
+    )
+    SELECT recorded.tenant_id, edge.source_entity_id, edge.edge_type, edge.target_entity_id, edge.created_at,
+        edge.metadata, edge.lives_with
+    FROM recorded
+    CROSS JOIN json_to_recordset(CAST(:edges AS json)) AS edge (
+        source_entity_id text, edge_type text, target_entity_id text, created_at timestamptz, metadata text,
+        lives_with text
+    )
+)
+SELECT
+    EXISTS (SELECT 1 FROM claimed) AS claimed,
+    EXISTS (SELECT 1 FROM recorded) AS recorded;
+
 -- name: insert_request
 -- Keeps a request as received. No row back means its id is taken.
 INSERT INTO dpm_run_requests (

@@ -48,44 +48,52 @@ ORDER BY created_at, source_entity_id, edge_type, target_entity_id
 LIMIT :limit;
 
 -- name: trace_edges
--- The edges met on walks from an entity, nearest first. A walk does not turn back on the edge it came by, ends at its
--- depth whatever circles there are, and all walks together end after a number of steps, which `steps` tells.
-WITH RECURSIVE trail (
-    source_entity_id, edge_type, target_entity_id, created_at, metadata, lives_with, reached_id, distance
-) AS (
-    SELECT CAST('' AS text) COLLATE "C", CAST('' AS text) COLLATE "C", CAST('' AS text) COLLATE "C",
-        CAST(:runs_since AS timestamptz), CAST('' AS text) COLLATE "C", CAST('' AS text) COLLATE "C",
-        CAST(:entity_id AS text) COLLATE "C", 0
+-- The edges met on walks from an entity, nearest first. Walks go from entity to entity, each entity once for every
+-- distance it can be reached at, so that circles end; all of them end after a number of steps, which `steps` tells.
+WITH RECURSIVE reached (entity_id, distance) AS (
+    SELECT CAST(:entity_id AS text) COLLATE "C", 0
     UNION
-    SELECT step.source_entity_id, step.edge_type, step.target_entity_id, step.created_at, step.metadata,
-        step.lives_with, step.reached_id, trail.distance + 1
-    FROM trail
+    SELECT step.entity_id, reached.distance + 1
+    FROM reached
     CROSS JOIN LATERAL (
-        SELECT edge.source_entity_id, edge.edge_type, edge.target_entity_id, edge.created_at, edge.metadata,
-            edge.lives_with, edge.target_entity_id AS reached_id
-        FROM dpm_lineage_edges AS edge
-        WHERE edge.tenant_id = :tenant_id AND edge.source_entity_id = trail.reached_id
-            AND CAST(:goes_down AS boolean)
+        SELECT target_entity_id AS entity_id
+        FROM dpm_lineage_edges
+        WHERE tenant_id = :tenant_id AND source_entity_id = reached.entity_id AND CAST(:goes_down AS boolean)
+            AND (lives_with <> 'RUN' OR created_at >= :runs_since)
         UNION ALL
-        SELECT edge.source_entity_id, edge.edge_type, edge.target_entity_id, edge.created_at, edge.metadata,
-            edge.lives_with, edge.source_entity_id AS reached_id
-        FROM dpm_lineage_edges AS edge
-        WHERE edge.tenant_id = :tenant_id AND edge.target_entity_id = trail.reached_id
-            AND CAST(:goes_up AS boolean)
+        SELECT source_entity_id AS entity_id
+        FROM dpm_lineage_edges
+        WHERE tenant_id = :tenant_id AND target_entity_id = reached.entity_id AND CAST(:goes_up AS boolean)
+            AND (lives_with <> 'RUN' OR created_at >= :runs_since)
     ) AS step
-    WHERE trail.distance < :depth
-        AND (step.lives_with <> 'RUN' OR step.created_at >= :runs_since)
-        AND (step.source_entity_id, step.edge_type, step.target_entity_id)
-            <> (trail.source_entity_id, trail.edge_type, trail.target_entity_id)
-), met AS (
-    SELECT source_entity_id, edge_type, target_entity_id, created_at, metadata, lives_with, distance
-    FROM trail
+    WHERE reached.distance + 1 < :depth
+), walked AS MATERIALIZED (
+    SELECT entity_id, distance
+    FROM reached
     LIMIT :steps_max
+), nearest AS MATERIALIZED (
+    SELECT entity_id, min(distance) AS distance
+    FROM walked
+    GROUP BY entity_id
+), met AS (
+    SELECT edge.source_entity_id, edge.edge_type, edge.target_entity_id, edge.created_at, edge.metadata,
+        edge.lives_with, nearest.distance + 1 AS distance
+    FROM nearest
+    CROSS JOIN LATERAL (
+        SELECT source_entity_id, edge_type, target_entity_id, created_at, metadata, lives_with
+        FROM dpm_lineage_edges
+        WHERE tenant_id = :tenant_id AND source_entity_id = nearest.entity_id AND CAST(:goes_down AS boolean)
+            AND (lives_with <> 'RUN' OR created_at >= :runs_since)
+        UNION ALL
+        SELECT source_entity_id, edge_type, target_entity_id, created_at, metadata, lives_with
+        FROM dpm_lineage_edges
+        WHERE tenant_id = :tenant_id AND target_entity_id = nearest.entity_id AND CAST(:goes_up AS boolean)
+            AND (lives_with <> 'RUN' OR created_at >= :runs_since)
+    ) AS edge
 )
 SELECT source_entity_id, edge_type, target_entity_id, created_at, metadata, lives_with,
-    min(distance) AS distance, (SELECT count(*) FROM met) AS steps
+    min(distance) AS distance, (SELECT count(*) FROM walked) AS steps
 FROM met
-WHERE distance > 0
 GROUP BY source_entity_id, edge_type, target_entity_id, created_at, metadata, lives_with
 ORDER BY distance, created_at, source_entity_id, edge_type, target_entity_id
 LIMIT :limit;

@@ -49,41 +49,50 @@ ORDER BY created_at, source_entity_id, edge_type, target_entity_id
 LIMIT :limit;
 
 -- name: trace_edges
--- The edges met on walks from an entity, nearest first. A walk does not turn back on the edge it came by, ends at its
--- depth whatever circles there are, and all walks together end after a number of steps, which `steps` tells.
-WITH RECURSIVE trail (
-    source_entity_id, edge_type, target_entity_id, created_at, metadata, lives_with, reached_id, distance
-) AS (
-    SELECT '', '', '', '', '', '', :entity_id, 0
+-- The edges met on walks from an entity, nearest first. Walks go from entity to entity, each entity once for every
+-- distance it can be reached at, so that circles end; all of them end after a number of steps, which `steps` tells.
+WITH RECURSIVE reached (entity_id, distance) AS (
+    SELECT :entity_id, 0
     UNION
-    SELECT edge.source_entity_id, edge.edge_type, edge.target_entity_id, edge.created_at, edge.metadata,
-        edge.lives_with, edge.target_entity_id, trail.distance + 1
-    FROM trail
+    SELECT edge.target_entity_id, reached.distance + 1
+    FROM reached
     CROSS JOIN dpm_lineage_edges AS edge INDEXED BY dpm_lineage_edges_from_source
-        ON edge.tenant_id = :tenant_id AND edge.source_entity_id = trail.reached_id
-    WHERE trail.distance < :depth AND :goes_down
+        ON edge.tenant_id = :tenant_id AND edge.source_entity_id = reached.entity_id
+    WHERE reached.distance + 1 < :depth AND :goes_down
         AND (edge.lives_with <> 'RUN' OR edge.created_at >= :runs_since)
-        AND (edge.source_entity_id, edge.edge_type, edge.target_entity_id)
-            <> (trail.source_entity_id, trail.edge_type, trail.target_entity_id)
     UNION
-    SELECT edge.source_entity_id, edge.edge_type, edge.target_entity_id, edge.created_at, edge.metadata,
-        edge.lives_with, edge.source_entity_id, trail.distance + 1
-    FROM trail
+    SELECT edge.source_entity_id, reached.distance + 1
+    FROM reached
     CROSS JOIN dpm_lineage_edges AS edge INDEXED BY dpm_lineage_edges_to_target
-        ON edge.tenant_id = :tenant_id AND edge.target_entity_id = trail.reached_id
-    WHERE trail.distance < :depth AND :goes_up
+        ON edge.tenant_id = :tenant_id AND edge.target_entity_id = reached.entity_id
+    WHERE reached.distance + 1 < :depth AND :goes_up
         AND (edge.lives_with <> 'RUN' OR edge.created_at >= :runs_since)
-        AND (edge.source_entity_id, edge.edge_type, edge.target_entity_id)
-            <> (trail.source_entity_id, trail.edge_type, trail.target_entity_id)
     LIMIT :steps_max
+), walked AS MATERIALIZED (
+    SELECT entity_id, distance
+    FROM reached
+), nearest AS MATERIALIZED (
+    SELECT entity_id, min(distance) AS distance
+    FROM walked
+    GROUP BY entity_id
 ), met AS (
-    SELECT source_entity_id, edge_type, target_entity_id, created_at, metadata, lives_with, distance
-    FROM trail
+    SELECT edge.source_entity_id, edge.edge_type, edge.target_entity_id, edge.created_at, edge.metadata,
+        edge.lives_with, nearest.distance + 1 AS distance
+    FROM nearest
+    CROSS JOIN dpm_lineage_edges AS edge INDEXED BY dpm_lineage_edges_from_source
+        ON edge.tenant_id = :tenant_id AND edge.source_entity_id = nearest.entity_id
+    WHERE :goes_down AND (edge.lives_with <> 'RUN' OR edge.created_at >= :runs_since)
+    UNION ALL
+    SELECT edge.source_entity_id, edge.edge_type, edge.target_entity_id, edge.created_at, edge.metadata,
+        edge.lives_with, nearest.distance + 1 AS distance
+    FROM nearest
+    CROSS JOIN dpm_lineage_edges AS edge INDEXED BY dpm_lineage_edges_to_target
+        ON edge.tenant_id = :tenant_id AND edge.target_entity_id = nearest.entity_id
+    WHERE :goes_up AND (edge.lives_with <> 'RUN' OR edge.created_at >= :runs_since)
 )
 SELECT source_entity_id, edge_type, target_entity_id, created_at, metadata, lives_with,
-    min(distance) AS distance, (SELECT count(*) FROM met) AS steps
+    min(distance) AS distance, (SELECT count(*) FROM walked) AS steps
 FROM met
-WHERE distance > 0
 GROUP BY source_entity_id, edge_type, target_entity_id, created_at, metadata, lives_with
 ORDER BY distance, created_at, source_entity_id, edge_type, target_entity_id
 LIMIT :limit;

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import aiohttp
 
 CALLERS = 16
-RETRY_SECONDS = 0.02
+# Soon enough to be in the way of a start, and seldom enough not to hold it up.
+RETRY_SECONDS = 0.1
 ANSWER_SECONDS_MAX = 30.0
 # A key is asked for again until it is answered; longer than this means that it never will be.
 STOP_SECONDS_MAX = 120.0

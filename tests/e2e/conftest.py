@@ -44,6 +44,8 @@ def serve() -> Iterator[Callable[..., Server]]:
     with ExitStack() as stopping:
         yield begin
         for server in started:
+            # Shown when the test fails.
+            print(*(line.decode() for line in server.lines if b'"event":"request"' not in line))
             if server.process.poll() is None:
                 stopping.callback(server.stop)
 
@@ -63,32 +65,29 @@ def durable_postgres() -> Iterator[Postgres]:
 
 
 @pytest.fixture
-def durable_database(durable_postgres: Postgres) -> Iterator[PostgresDatabase]:
-    """A database of the test's own, which has every migration."""
-    name = name_of_database()
-    postgres.create_database(durable_postgres.dsn(), name, TEMPLATE)
-    yield PostgresDatabase(durable_postgres.tcp_dsn(name))
-    postgres.drop_database(durable_postgres.dsn(), name)
-
-
-@pytest.fixture(params=["SQL", "POSTGRES"])
-def new_database(
-    request: pytest.FixtureRequest, tmp_path: Path
-) -> Callable[[], Database]:
-    """Makes databases in which nothing is recorded yet."""
-    if request.param == "SQL":
-        return lambda: SqliteFile(tmp_path / f"{next(DATABASES)}.db")
-    server: Postgres = request.getfixturevalue("durable_postgres")
+def new_durable_database(durable_postgres: Postgres) -> Callable[[], PostgresDatabase]:
+    """Makes databases that have every migration; they go with their server."""
 
     def make() -> PostgresDatabase:
-        name = name_of_database()
-        return PostgresDatabase(postgres.create_database(server.dsn(), name, TEMPLATE))
+        name = f"dpm_{next(DATABASES)}"
+        postgres.create_database(durable_postgres.dsn(), name, TEMPLATE)
+        return PostgresDatabase(durable_postgres.tcp_dsn(name))
 
     return make
 
 
-def name_of_database() -> str:
-    return f"dpm_{next(DATABASES)}"
+@pytest.fixture
+def durable_database(new_durable_database: Callable[[], PostgresDatabase]) -> PostgresDatabase:
+    return new_durable_database()
+
+
+@pytest.fixture(params=["SQL", "POSTGRES"])
+def new_database(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], Database]:
+    """Makes databases in which nothing is recorded yet."""
+    if request.param == "SQL":
+        return lambda: SqliteFile(tmp_path / f"{next(DATABASES)}.db")
+    make: Callable[[], Database] = request.getfixturevalue("new_durable_database")
+    return make
 
 
 @pytest.fixture

@@ -57,8 +57,8 @@ class PostgresDatabase:
             yield lambda question: conn.execute(question).fetchall()
 
 
-# What is written beside every run, and the runs that it must be the trace of, no more and no fewer. Since a key
-# is in the second of them only once, it can be in no two runs.
+# What is written beside every run, and the runs it must be the trace of, no more and no fewer. A key is in
+# the second of them only once, so no two runs have one key.
 TRACES = {
     "SELECT request_id, request_hash FROM dpm_run_requests": (
         "SELECT rebalance_run_id, request_hash FROM dpm_runs"

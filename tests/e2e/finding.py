@@ -18,7 +18,7 @@ EVERY_WAY = {"DPM_LINEAGE_APIS_ENABLED": "true", "DPM_IDEMPOTENCY_HISTORY_APIS_E
 
 
 def require_found(base: str, body: bytes, answered: Mapping[str, Answer]) -> None:
-    """Each answered run is found by id, by key, in history and with its edges, and is replayed as answered."""
+    """Each answered run is found by id, by key, in history and with its edges, and replayed alike."""
     assert len({json.loads(answer.body)["rebalance_run_id"] for answer in answered.values()}) == len(answered)
     asyncio.run(_require_found(base, body, answered))
 

@@ -110,7 +110,7 @@ def exchange(port: int, sent: bytes) -> tuple[bytes, bytes]:
     [
         {"DPM_BODY_BYTES_MAX": "much"},
         {"DPM_UNKNOWN_FIELDS": "SOMETIMES"},
-        {"DPM_SUPPORTABILITY_STORE_BACKEND": "POSTGRES", "DPM_SUPPORTABILITY_POSTGRES_DSN": "secret"},
+        {"DPM_SUPPORTABILITY_POSTGRES_DSN": "host=db password=secret"},
     ],
 )
 def test_a_wrong_setting_stops_the_start_and_is_named_without_its_value(wrong):

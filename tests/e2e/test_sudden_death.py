@@ -36,5 +36,5 @@ def test_what_was_acknowledged_is_there_after_a_kill(new_database, serve, chance
         server.stop()
         total, lost, replayed = total + len(answered), lost + load.lost, replayed + load.replayed
 
-    print(f"{total} acknowledged runs found again; {lost} requests lost, {replayed} of them had been recorded")
+    print(f"{total} acknowledged runs found again; {lost} requests lost, {replayed} learnt by a repeat")
     assert total > kills

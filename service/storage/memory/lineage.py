@@ -67,25 +67,20 @@ class MemoryLineage:
         self.state.require_open()
         # A dict keeps its order: nearest first, then by place.
         met: dict[EdgePlace, Edge] = {}
-        # Where walks have come to, and by which edges; the start is a step too.
-        arrivals: dict[str, set[EdgePlace]] = {entity_id: set()}
-        steps = 1
-        for _ in range(depth):
-            taken: dict[EdgePlace, Edge] = {}
-            onward: dict[str, set[EdgePlace]] = {}
-            for entity, came_by in arrivals.items():
-                for edge, other in ways_from(self.state, tenant_id, entity, direction, horizon):
-                    place = edge.place
-                    # Only a walk that came by this very edge would turn back on it.
-                    if came_by != {place}:
-                        taken[place] = edge
-                        onward.setdefault(other, set()).add(place)
-            for place in sorted(taken):
-                met.setdefault(place, taken[place])
-            steps += sum(len(places) for places in onward.values())
+        reached, steps = {entity_id}, 1
+        for distance in range(depth):
+            ways = [
+                way
+                for entity in reached
+                for way in ways_from(self.state, tenant_id, entity, direction, horizon)
+            ]
+            for edge in sorted((edge for edge, _ in ways), key=lambda edge: edge.place):
+                met.setdefault(edge.place, edge)
+            reached = {other for _, other in ways}
+            # What the last edges lead to is not walked on from, and is no step.
+            steps += len(reached) if distance + 1 < depth else 0
             if len(met) > TRAIL_EDGES_MAX or steps >= TRAIL_STEPS_MAX:
                 break
-            arrivals = onward
         return trail_of(list(met.values()), steps=steps)
 
 

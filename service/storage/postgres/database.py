@@ -28,7 +28,7 @@ class PoolOptions:
     hands every transaction to another session.
     """
 
-    connections_max: int = 16
+    connections_max: int = 8
     acquire_seconds_max: float = 3.0
     statement_seconds_max: float = 10.0
     lock_seconds_max: float = 5.0

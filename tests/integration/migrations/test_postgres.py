@@ -27,6 +27,10 @@ ALONE = "-- transactional: false\nSET lock_timeout = '100ms';\nSET statement_tim
 BY_ID = "CREATE INDEX CONCURRENTLY IF NOT EXISTS first_by_id ON first (id);\n"
 
 
+def with_setting(dsn, setting):
+    return f"{dsn}{'&' if '?' in dsn else '?'}options=-c{setting.replace('=', '%3D')}"
+
+
 def indexes_in(dsn):
     return dict(
         ask(
@@ -73,7 +77,7 @@ def test_a_runner_does_not_wait_for_another_without_end(database, postgres_folde
 def test_looking_needs_no_lock_and_no_right_to_write(database, postgres_folder):
     with closing(psycopg.connect(database, autocommit=True)) as other:
         assert other.execute(QUERIES["try_lock"].text).fetchone() == (True,)
-        reading = f"{database}&options=-cdefault_transaction_read_only%3Don"
+        reading = with_setting(database, "default_transaction_read_only=on")
 
         assert migrate.check(reading, folder=postgres_folder) == ()
         assert migrate.plan(reading, folder=postgres_folder) == ()
@@ -101,7 +105,7 @@ def test_what_the_address_sets_holds_for_every_file(database, with_index):
         "INSERT INTO second VALUES (current_setting('lock_timeout'));\n"
     )
 
-    migrate.apply(f"{database}&options=-clock_timeout%3D7s", folder=with_index)
+    migrate.apply(with_setting(database, "lock_timeout=7s"), folder=with_index)
 
     assert ask(database, "SELECT id FROM second") == [("7s",)]
 
@@ -209,7 +213,7 @@ def test_an_index_of_another_schema_is_left_alone(database, postgres_folder):
 
 def test_a_database_is_its_schema(dsn, postgres_folder):
     ask(dsn, "CREATE SCHEMA other")
-    elsewhere = f"{dsn}&options=-csearch_path%3Dother"
+    elsewhere = with_setting(dsn, "search_path=other")
 
     assert migrate.apply(elsewhere, folder=postgres_folder) == ["0001.first", "0002.second"]
 

@@ -76,7 +76,10 @@ def test_an_artifact_has_the_fields_of_the_contract_in_their_order():
     assert list(document["evidence"]["hashes"]) == ["request_hash", "artifact_hash"]
     assert document["artifact_id"] == "dra_1"
     assert document["artifact_version"] == "1.0"
-    assert document["request_snapshot"] == {"portfolio_id": run.portfolio_id, "request_hash": run.request_hash}
+    assert document["request_snapshot"] == {
+        "portfolio_id": run.portfolio_id,
+        "request_hash": run.request_hash,
+    }
     assert document["before_summary"] == result["before"]
     assert document["after_summary"] == result["after_simulated"]
     assert document["order_intents"] == result["intents"]

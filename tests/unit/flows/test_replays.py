@@ -88,9 +88,7 @@ class Flow:
     async def record(self, *, artifact=False):
         computed = simulate_body(READERS, DEMO, "rr_1", "corr-1")
         at = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
-        run = simulated_run(
-            computed, "rr_1", idempotency_key="key-1", correlation_id="corr-1", created_at=at
-        )
+        run = simulated_run(computed, "rr_1", idempotency_key="key-1", correlation_id="corr-1", created_at=at)
         admission = RunAdmission(
             run=run,
             request=simulated_request(computed, run),

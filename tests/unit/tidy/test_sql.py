@@ -30,7 +30,10 @@ OF_ONE_DIALECT = {
         "try_lock": "a file is locked by its file system",
         "list_invalid_indexes": "SQLite builds an index whole or not at all",
         "reset_session": "SQLite has no settings of a session that a file may set",
-    }
+    },
+    ("postgres", "dpm_runs"): {
+        "admit_run": "one trip to the server instead of five; a file is no trip away",
+    },
 }
 CONTROL = re.compile(r"\s*(?:PRAGMA|BEGIN|COMMIT|ROLLBACK|SAVEPOINT|RELEASE)\b")
 CONTROL_ALLOWED = {

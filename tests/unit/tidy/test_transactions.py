@@ -10,10 +10,13 @@ from tests.conftest import ROOT
 FUNCTIONS = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 LOOPS = ast.For | ast.AsyncFor | ast.While | ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
 
-BEGINNERS = {"transaction", "savepoint", "commit", "rollback", "executescript"}
+BEGINNERS = {"transaction", "savepoint", "snapshot", "act", "commit", "rollback", "executescript"}
+# What a store method hands an act to, or opens one with.
+ACTS = {"write", "act"}
 SPELLED = re.compile(r"\s*(?:BEGIN|COMMIT|END|ROLLBACK|SAVEPOINT|RELEASE)\b", re.IGNORECASE)
 MAY_BEGIN = {
-    "service/storage/sqlite/connection.py": "defines transaction and savepoint",
+    "service/storage/postgres/database.py": "defines act and snapshot",
+    "service/storage/sqlite/connection.py": "defines transaction, savepoint and snapshot",
     "service/storage/sqlite/writer.py": "gives each act its savepoint and each group its transaction",
 }
 
@@ -55,7 +58,7 @@ def acts_of(method, writing):
         if isinstance(node, ast.Call)
         and isinstance(node.func, ast.Attribute)
         and (
-            node.func.attr == "write"
+            node.func.attr in ACTS
             or (node.func.attr in writing and getattr(node.func.value, "id", None) == "self")
         )
     ]
@@ -102,9 +105,15 @@ class Store:
     async def many(self, runs):
         for run in runs:
             await self.database.write(run)
+
+    async def opened_twice(self, run):
+        async with self.database.act() as conn:
+            await insert(conn, run)
+        async with self.database.act() as conn:
+            await insert(conn, run)
 """
 
-    assert list(breaches(ast.parse(source))) == ["Store.twice", "Store.many"]
+    assert list(breaches(ast.parse(source))) == ["Store.twice", "Store.many", "Store.opened_twice"]
 
 
 def test_a_transaction_begun_in_an_act_would_be_seen():

@@ -160,9 +160,7 @@ async def test_a_changed_request_does_not_match(start, demo, store, seal):
     assert found["digests_intact"] is seal
 
 
-async def test_a_request_that_cannot_be_read_any_more_does_not_match_and_is_not_recorded(
-    start, demo, store
-):
+async def test_a_request_that_cannot_be_read_any_more_does_not_match_and_is_not_recorded(start, demo, store):
     client = await start()
     run_id = await simulated(client, demo)
     tamper_with_request(store, run_id, lambda _: b'{"portfolio_snapshot": 1}', seal=True)
@@ -236,9 +234,7 @@ async def test_a_recorded_replay_of_a_scenario_stays_that_scenario(start, demo, 
     assert (await replayed(client, recorded.rebalance_run_id))["outcome"] == "MATCH"
 
 
-async def test_what_was_recorded_while_unknown_fields_were_ignored_is_replayed_when_they_are_not(
-    start, demo
-):
+async def test_what_was_recorded_while_unknown_fields_were_ignored_is_replayed_when_they_are_not(start, demo):
     client = await start()
     del demo["options"]
     demo["scenarios"] = {"only": {"options": {"misspelt": 1}}}

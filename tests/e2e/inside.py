@@ -1,0 +1,60 @@
+"""The application in this process, with a store, a clock and ids of the test's choosing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from itertools import count
+from typing import Any
+
+from aiohttp import web
+
+from service import wiring
+from service.clock import Clock, NewId
+from service.flows.health import HealthFlow
+from service.settings import Settings, read
+from service.storage.port import Store
+from service.web import app
+from service.web.flows import Flows
+
+FIRST_INSTANT = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
+
+
+class SetClock:
+    """Stands still until it is set on."""
+
+    def __init__(self, instant: datetime = FIRST_INSTANT) -> None:
+        self.instant = instant
+
+    def now(self) -> datetime:
+        return self.instant
+
+
+class CountedIds:
+    def __init__(self) -> None:
+        self._numbers = count(1)
+
+    def __call__(self, prefix: str) -> str:
+        return f"{prefix}_{next(self._numbers):032x}"
+
+
+async def done_here(work: Callable[..., Any], *args: Any) -> Any:
+    """Stands in for the engine processes."""
+    return work(*args)
+
+
+def flows_on(store: Store, settings: Settings, clock: Clock, new_id: NewId) -> Flows:
+    readers = wiring.readers_of(settings)
+    return wiring.flows_of(settings, store, HealthFlow(store), clock, new_id, done_here, readers)
+
+
+def application_on(store: Store, clock: Clock, **chosen: Any) -> web.Application:
+    """Equal requests in equal order meet equal instants and ids, whatever the store is."""
+    settings, ids = replace(read(), **chosen), CountedIds()
+    return app.build(
+        flows=flows_on(store, settings, clock, ids),
+        gates=wiring.gates_of(settings),
+        new_id=ids,
+        body_bytes_max=settings.body_bytes_max,
+    )

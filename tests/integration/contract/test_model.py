@@ -1,0 +1,478 @@
+"""The backends side by side: whatever is done, in whatever order, all give the same answers and refusals."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    rule,
+    run_state_machine_as_test,
+)
+
+from service.domains.dpm_runs import DpmRun, RunAdmission, RunFilter, RunStatus
+from service.domains.idempotency import KeyFamily
+from service.domains.lineage import DEPTH_MAX, Direction, EdgeFilter, EdgeType
+from service.domains.operations import Operation, OperationStatus
+from service.domains.pages import Page
+from service.domains.retention import BEGINNING, KEEP_ALL, Horizon
+from service.domains.workflow_decisions import (
+    DecisionFilter,
+    ReviewRule,
+    WorkflowAction,
+    WorkflowStatus,
+)
+from service.errors import ServiceError
+from service.storage.memory.store import MemoryStore
+from service.storage.port import Store
+from service.storage.postgres.store import PostgresStore
+from service.storage.sqlite.store import SqliteStore
+from tests.integration.contract.builders import (
+    a_batch,
+    a_purge,
+    a_replay,
+    a_request,
+    a_run,
+    a_verdict,
+    after,
+    an_artifact,
+    an_operation,
+    failed,
+    started,
+    succeeded,
+)
+
+# Few of each, so that clashes and ties are frequent; some names stand for more than one kind of thing.
+RUN_IDS = [f"rr_{number:02}" for number in range(20)]
+CORRELATIONS = ["corr-1", "a|b", "rr_03"]
+KEYS = ["key-1", "corr-1", "k|CORRELATION_TO_RUN|rr_01"]
+HASHES = ["hash-1", "hash-2"]
+PORTFOLIOS = ["pf-1", "pf-2"]
+BATCH_IDS = ["batch_1", "batch_2", "batch_3", "batch_4"]
+OPERATION_IDS = ["dop_1", "dop_2", "dop_3", "dop_4"]
+DECISION_IDS = [f"dwd_{number:02}" for number in range(40)]
+ACTORS = ["reviewer-1", "reviewer-2"]
+REASONS = ["REVIEWED", "TOO_LARGE"]
+ENTITIES = [*RUN_IDS[:8], *CORRELATIONS, *KEYS, *BATCH_IDS, *OPERATION_IDS, "artifact_of_rr_00", "nowhere"]
+ALL_IN_REVIEW, SOME_IN_REVIEW = (
+    ReviewRule(frozenset(statuses)) for statuses in (["PENDING_REVIEW", "BLOCKED", "READY"], ["BLOCKED"])
+)
+
+SECONDS = range(6)
+instants = st.sampled_from([after(second) for second in SECONDS])
+bounds = st.none() | instants
+since = st.sampled_from([BEGINNING, *(after(second) for second in SECONDS)])
+horizons = st.just(KEEP_ALL) | st.builds(Horizon, since, since)
+run_ids = st.sampled_from(RUN_IDS)
+correlations = st.sampled_from(CORRELATIONS)
+keys = st.sampled_from(KEYS)
+hashes = st.sampled_from(HASHES)
+portfolios = st.sampled_from(PORTFOLIOS)
+statuses = st.sampled_from(RunStatus)
+operation_ids = st.sampled_from(OPERATION_IDS)
+entities = st.sampled_from(ENTITIES)
+limits = st.sampled_from([1, 2, 3, 100])
+positions = st.integers(0, 1000)
+
+run_fields = st.fixed_dictionaries(
+    {
+        "rebalance_run_id": run_ids,
+        "correlation_id": correlations,
+        "request_hash": hashes,
+        "portfolio_id": portfolios,
+        "status": statuses,
+        "created_at": instants,
+    }
+)
+run_filters = st.builds(
+    RunFilter,
+    created_from=bounds,
+    created_to=bounds,
+    status=st.sampled_from([None, "READY", "PENDING_REVIEW", "BLOCKED", "UNHEARD_OF"]),
+    request_hash=st.none() | hashes,
+    portfolio_id=st.none() | portfolios,
+)
+decision_filters = st.builds(
+    DecisionFilter,
+    rebalance_run_id=st.none() | run_ids,
+    actor_id=st.none() | st.sampled_from(ACTORS),
+    reason_code=st.none() | st.sampled_from(REASONS),
+    action=st.none() | st.sampled_from(WorkflowAction),
+    decided_from=bounds,
+    decided_to=bounds,
+)
+edge_filters = st.builds(
+    EdgeFilter,
+    direction=st.sampled_from(Direction),
+    edge_type=st.sampled_from([None, None, *(kind.value for kind in EdgeType), "UNHEARD_OF"]),
+    created_from=bounds,
+    created_to=bounds,
+)
+
+
+def one_of_each(**arguments: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
+    return st.fixed_dictionaries(arguments)
+
+
+# What can be done and what can be asked, each with its arguments: methods of the machine. They are drawn here
+# and not as rules of their own, of which a run leaves out about half: an act says little without the others.
+ACTS = {
+    "admit": one_of_each(
+        fields=run_fields,
+        key=keys,
+        replay=st.booleans(),
+        artifact=st.booleans(),
+        horizon=horizons,
+    ),
+    "admit_batch": one_of_each(
+        batch_id=st.sampled_from(BATCH_IDS),
+        cause_id=st.none() | operation_ids,
+        sent_as=st.none() | correlations,
+        names=st.lists(st.sampled_from(["a", "b", "é"]), max_size=3, unique=True),
+        ids=st.lists(run_ids, min_size=3, max_size=3),
+        fields=run_fields,
+        artifacts=st.booleans(),
+    ),
+    "admit_replay": one_of_each(
+        position=positions,
+        fields=run_fields,
+        artifact=st.booleans(),
+        horizon=horizons,
+    ),
+    "keep": one_of_each(
+        position=positions,
+        body=st.sampled_from([b"{}", b"[]"]),
+    ),
+    "decide": one_of_each(
+        position=positions,
+        decision_id=st.sampled_from(DECISION_IDS),
+        action=st.sampled_from(WorkflowAction),
+        expected_status=st.none() | st.sampled_from(WorkflowStatus),
+        actor_id=st.sampled_from(ACTORS),
+        reason_code=st.sampled_from(REASONS),
+        decided_at=instants,
+        review=st.sampled_from([ALL_IN_REVIEW, ALL_IN_REVIEW, SOME_IN_REVIEW]),
+        horizon=horizons,
+    ),
+    "move_operation": one_of_each(
+        operation_id=operation_ids,
+        status=st.sampled_from([OperationStatus.RUNNING, OperationStatus.SUCCEEDED, OperationStatus.FAILED]),
+        correlation_id=correlations,
+        second=instants,
+        legally=st.sampled_from([True, True, True, False]),
+    ),
+    "remove": one_of_each(
+        horizon=st.builds(Horizon, since, since),
+        limit=limits,
+        purged_at=instants,
+    ),
+    "fold": one_of_each(
+        horizon=horizons,
+    ),
+}
+READS = {
+    "find": one_of_each(
+        position=positions,
+        correlation_id=correlations,
+        request_hash=hashes,
+        key=keys,
+        cause_id=st.sampled_from([*BATCH_IDS, *OPERATION_IDS]),
+        horizon=horizons,
+    ),
+    "list_runs": one_of_each(
+        runs=run_filters,
+        limit=limits,
+        cursor=run_ids | st.just(""),
+        horizon=horizons,
+    ),
+    "list_decisions": one_of_each(
+        decisions=decision_filters,
+        limit=limits,
+        cursor=st.sampled_from(DECISION_IDS) | st.just(""),
+        horizon=horizons,
+    ),
+    "follow_edges": one_of_each(
+        entity_id=entities,
+        edges=edge_filters,
+        limit=limits,
+        position=positions,
+        depth=st.sampled_from([1, 2, 3, DEPTH_MAX]),
+        horizon=horizons,
+    ),
+}
+acts, reads = (
+    st.one_of(*(st.tuples(st.just(name), arguments) for name, arguments in table.items()))
+    for table in (ACTS, READS)
+)
+
+numbers = count(1)
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """One store of each backend, and the loop they live on."""
+
+    loop: asyncio.AbstractEventLoop
+    by_backend: dict[str, Store]
+
+    def ask(self, call: Callable[[Store], Awaitable[Any]]) -> dict[str, Any]:
+        """What each answers, or the class of its refusal."""
+        return self.loop.run_until_complete(self._ask(call))
+
+    async def _ask(self, call: Callable[[Store], Awaitable[Any]]) -> dict[str, Any]:
+        answers = await asyncio.gather(*(answer_of(call(store)) for store in self.by_backend.values()))
+        return dict(zip(self.by_backend, answers, strict=True))
+
+
+async def answer_of(asked: Awaitable[Any]) -> Any:
+    try:
+        return await asked
+    except ServiceError as refusal:
+        return type(refusal)
+
+
+@pytest.fixture(scope="module")
+def stores(
+    shared_postgres: str, sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Stores]:
+    """Stores for all examples, each of which is a tenant of its own."""
+    path = tmp_path_factory.mktemp("model") / "store.db"
+    path.write_bytes(sqlite_template.read_bytes())
+    loop = asyncio.new_event_loop()
+    opened = {
+        "memory": MemoryStore(),
+        "sqlite": loop.run_until_complete(SqliteStore.open(path)),
+        "postgres": loop.run_until_complete(PostgresStore.open(shared_postgres)),
+    }
+    try:
+        yield Stores(loop, opened)
+    finally:
+        for store in opened.values():
+            loop.run_until_complete(store.close())
+        loop.close()
+
+
+class SideBySide(RuleBasedStateMachine):
+    """Acts and reads on all stores at once; remembers only what it needs to make the next act likely."""
+
+    def __init__(self, stores: Stores) -> None:
+        super().__init__()
+        self.stores = stores
+        self.tenant_id = f"tenant-{next(numbers)}"
+        self.runs: dict[str, DpmRun] = {}
+        self.operations: dict[str, Operation] = {}
+        self.ticks = count(1)
+
+    def same(self, call: Callable[[Store], Awaitable[Any]]) -> Any:
+        """What all of them answer alike."""
+        answers = self.stores.ask(call)
+        expected = answers["memory"]
+        assert all(answer == expected for answer in answers.values()), answers
+        return expected
+
+    def same_pages(
+        self, call: Callable[[Store, str | None], Awaitable[Page[Any]]], cursor: str | None
+    ) -> None:
+        """All of them give the same page after the cursor, and the same pages from the first to the last."""
+        self.same(lambda store: call(store, cursor))
+        page = self.same(lambda store: call(store, None))
+        while page.next_cursor is not None:
+            page = self.same(lambda store, after=page.next_cursor: call(store, after))
+
+    def tick(self, second: datetime) -> datetime:
+        """An instant in that second that no other act has."""
+        return second + timedelta(microseconds=next(self.ticks))
+
+    def run_at(self, position: int) -> DpmRun:
+        """One of the runs that were ever admitted; it may be gone."""
+        return self.runs[sorted(self.runs)[position % len(self.runs)]]
+
+    @initialize(
+        fields=st.lists(run_fields, min_size=5, max_size=8, unique_by=lambda one: one["rebalance_run_id"]),
+        second=instants,
+    )
+    def start(self, fields: list[dict[str, Any]], second: datetime) -> None:
+        scenarios, *alone = fields
+        for position, given in enumerate(alone):
+            self.admit(given, KEYS[position % 2], replay=False, artifact=position == 0, horizon=KEEP_ALL)
+        self.admit_batch(
+            "batch_1", "dop_1", "corr-1", ["a"], [scenarios["rebalance_run_id"]], scenarios, True
+        )
+        self.move_operation("dop_1", OperationStatus.RUNNING, "corr-1", second, legally=True)
+
+    def admit(self, fields: dict[str, Any], key: str, replay: bool, artifact: bool, horizon: Horizon) -> None:
+        run = a_run(tenant_id=self.tenant_id, idempotency_key=key, **fields)
+        admission = RunAdmission(run, a_request(run), replay, an_artifact(run) if artifact else None)
+        answer = self.same(lambda store: store.dpm_runs.admit(admission, horizon))
+        if not isinstance(answer, type):
+            self.runs[answer.run.rebalance_run_id] = answer.run
+
+    def admit_batch(
+        self,
+        batch_id: str,
+        cause_id: str | None,
+        sent_as: str | None,
+        names: list[str],
+        ids: list[str],
+        fields: dict[str, Any],
+        artifacts: bool,
+    ) -> None:
+        given = {"tenant_id": self.tenant_id, "batch_id": batch_id, "cause_id": cause_id, "sent_as": sent_as}
+        batch = a_batch(*names, **given, **fields)
+        runs = tuple(
+            replace(run, rebalance_run_id=run_id) for run, run_id in zip(batch.runs, ids, strict=False)
+        )
+        kept = tuple(an_artifact(run) for run in runs) if artifacts else ()
+        batch = replace(batch, runs=runs, artifacts=kept)
+        if self.same(lambda store: store.dpm_runs.admit_batch(batch)) is None:
+            self.runs |= {run.rebalance_run_id: run for run in runs}
+
+    def admit_replay(self, position: int, fields: dict[str, Any], artifact: bool, horizon: Horizon) -> None:
+        replay = a_replay(self.run_at(position), artifact=artifact, **fields)
+        if self.same(lambda store: store.dpm_runs.admit_replay(replay, horizon)) is None:
+            self.runs[replay.run.rebalance_run_id] = replay.run
+
+    def keep(self, position: int, body: bytes) -> None:
+        artifact = an_artifact(self.run_at(position), body=body)
+        self.same(lambda store: store.artifacts.keep(artifact))
+
+    def decide(self, position: int, review: ReviewRule, horizon: Horizon, **fields: Any) -> None:
+        verdict = a_verdict(self.run_at(position), **fields)
+        self.same(lambda store: store.workflow_decisions.decide(verdict, review, horizon))
+
+    def move_operation(
+        self, operation_id: str, status: OperationStatus, correlation_id: str, second: datetime, legally: bool
+    ) -> None:
+        operation = self.operations.get(operation_id)
+        if operation is None or (legally and operation.finished_at is not None):
+            self.submit(operation_id, correlation_id, second)
+            return
+        if legally and operation.status is OperationStatus.PENDING:
+            status = OperationStatus.RUNNING
+        elif legally and status is OperationStatus.RUNNING:
+            status = OperationStatus.FAILED
+        moved = self.moved_to(status, operation, second)
+        if self.same(lambda store: store.operations.advance(moved)) is None:
+            self.operations[operation_id] = moved
+
+    def submit(self, operation_id: str, correlation_id: str, created_at: datetime) -> None:
+        operation = an_operation(
+            tenant_id=self.tenant_id,
+            operation_id=operation_id,
+            correlation_id=correlation_id,
+            created_at=created_at,
+        )
+        if self.same(lambda store: store.operations.submit(operation)) is None:
+            self.operations[operation_id] = operation
+
+    def moved_to(self, status: OperationStatus, operation: Operation, second: datetime) -> Operation:
+        at = self.tick(second)
+        if status is OperationStatus.RUNNING:
+            return replace(started(operation), started_at=at)
+        end = succeeded if status is OperationStatus.SUCCEEDED else failed
+        fresh = replace(operation, started_at=operation.started_at or at, result=None, error=None)
+        return replace(end(fresh), finished_at=at)
+
+    def remove(self, horizon: Horizon, limit: int, purged_at: datetime) -> None:
+        purge = a_purge(
+            horizon,
+            purge_id=f"purge_{next(self.ticks)}",
+            tenant_id=self.tenant_id,
+            purged_at=purged_at,
+            limit=limit,
+        )
+        self.same(lambda store: store.purges.remove(purge))
+        self.same(lambda store: store.purges.list_records(self.tenant_id, limit=limit))
+
+    def fold(self, horizon: Horizon) -> None:
+        self.same(lambda store: store.supportability.fold())
+        self.same(lambda store: store.supportability.summarise(self.tenant_id, horizon))
+
+    def find(
+        self, position: int, correlation_id: str, request_hash: str, key: str, cause_id: str, horizon: Horizon
+    ) -> None:
+        tenant_id, run_id = self.tenant_id, self.run_at(position).rebalance_run_id
+        family = KeyFamily.DPM_SIMULATE
+        for read in (
+            lambda store: store.dpm_runs.get(tenant_id, run_id, horizon),
+            lambda store: store.dpm_runs.get_head(tenant_id, run_id, horizon),
+            lambda store: store.dpm_runs.get_sealed(tenant_id, run_id, horizon),
+            lambda store: store.dpm_runs.get_request(tenant_id, run_id),
+            lambda store: store.dpm_runs.get_newest_by_correlation(tenant_id, correlation_id, horizon),
+            lambda store: store.dpm_runs.get_newest_by_request_hash(tenant_id, request_hash, horizon),
+            lambda store: store.dpm_runs.get_request(tenant_id, cause_id),
+            lambda store: store.dpm_runs.list_by_cause(tenant_id, cause_id, horizon),
+            lambda store: store.dpm_runs.find_newest_batch(tenant_id, correlation_id, horizon),
+            lambda store: store.idempotency.find(tenant_id, family, key, horizon),
+            lambda store: store.idempotency.list_history(tenant_id, family, key, horizon),
+            lambda store: store.artifacts.find(tenant_id, run_id, horizon),
+            lambda store: store.workflow_decisions.list_of_run(tenant_id, run_id),
+            lambda store: store.workflow_decisions.find_latest(tenant_id, run_id),
+            lambda store: store.operations.get(tenant_id, cause_id, horizon),
+            lambda store: store.operations.find_newest_by_correlation(tenant_id, correlation_id, horizon),
+            lambda store: store.supportability.summarise(tenant_id, horizon),
+        ):
+            self.same(read)
+
+    def list_runs(self, runs: RunFilter, limit: int, cursor: str, horizon: Horizon) -> None:
+        for asked in (runs, RunFilter()):
+            self.same_pages(
+                lambda store, after, asked=asked: store.dpm_runs.list(
+                    self.tenant_id, asked, limit=limit, cursor=after, horizon=horizon
+                ),
+                cursor,
+            )
+
+    def list_decisions(self, decisions: DecisionFilter, limit: int, cursor: str, horizon: Horizon) -> None:
+        for asked in (decisions, DecisionFilter()):
+            self.same_pages(
+                lambda store, after, asked=asked: store.workflow_decisions.list(
+                    self.tenant_id, asked, limit=limit, cursor=after, horizon=horizon
+                ),
+                cursor,
+            )
+
+    def follow_edges(
+        self, entity_id: str, edges: EdgeFilter, limit: int, position: int, depth: int, horizon: Horizon
+    ) -> None:
+        trail = self.same(
+            lambda store: store.lineage.trace(self.tenant_id, entity_id, edges.direction, depth, horizon)
+        )
+        # An edge met further away is on no list of the entity, and one that is may have been filtered out.
+        met = [edge.cursor for edge in trail.edges] or [""]
+        self.same_pages(
+            lambda store, after: store.lineage.list(
+                self.tenant_id, entity_id, edges, limit=limit, cursor=after, horizon=horizon
+            ),
+            met[position % len(met)],
+        )
+
+    @rule(act=acts, read=reads)
+    def step(self, act: tuple[str, dict[str, Any]], read: tuple[str, dict[str, Any]]) -> None:
+        for name, arguments in (act, read):
+            getattr(self, name)(**arguments)
+
+    @invariant()
+    def all_counts_are_the_same(self) -> None:
+        self.same(lambda store: store.supportability.summarise(self.tenant_id, KEEP_ALL))
+
+
+@pytest.mark.slow
+def test_all_backends_give_the_same_answers_whatever_is_done(stores: Stores) -> None:
+    profile = settings.get_current_profile_name()
+    examples = {"quick": 25, "full": 80}[profile]
+
+    run_state_machine_as_test(
+        lambda: SideBySide(stores), settings=settings(max_examples=examples, stateful_step_count=50)
+    )
