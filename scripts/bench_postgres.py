@@ -1,4 +1,4 @@
-"""Measures the service on a PostgreSQL that flushes every commit, and against the least such a request can cost."""
+"""Measures the service on a PostgreSQL that flushes every commit, and against the least it can cost."""
 
 from __future__ import annotations
 

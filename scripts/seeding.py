@@ -15,9 +15,10 @@ TENANT = "default"
 BEGAN_AT = datetime(2026, 1, 5, 8, 0, tzinfo=UTC)
 STATUSES = ("READY",) * 7 + ("PENDING_REVIEW",) * 2 + ("BLOCKED",)
 ACTIONS = ("APPROVE", "REJECT", "REQUEST_CHANGES")
-PORTFOLIOS = 1000
-ACTORS = 40
-REASONS = 12
+# Few enough that a million runs fill a hundred pages of fifty under each filter.
+PORTFOLIOS = 150
+ACTORS = 10
+REASONS = 10
 # Every so many runs one shares its correlation id with all others like it, one is reviewed, and so on.
 SHARED_CORRELATION_EVERY = 50
 REVIEWED_EVERY = 10

@@ -51,7 +51,7 @@ def serve() -> Iterator[Callable[..., Server]]:
 
 
 @pytest.fixture
-def start(serve: Callable[..., Server], variables: dict[str, str]) -> Callable[..., Server]:
+def start(variables: dict[str, str], serve: Callable[..., Server]) -> Callable[..., Server]:
     """Starts servers on the one backend of the test."""
     return lambda **more: serve(variables | more)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,6 +87,17 @@ def require_whole(database: Database) -> None:
     with database.snapshot() as ask:
         for trace, runs in TRACES.items():
             assert sorted(ask(trace)) == sorted(ask(runs)), trace
+
+
+def require_kept(database: Database, answered: Mapping[str, bytes]) -> None:
+    """The run that each key stands for is what its caller was answered, to the byte."""
+    with database.snapshot() as ask:
+        kept = ask(
+            "SELECT idempotency_key, result FROM dpm_run_idempotency "
+            "JOIN dpm_runs USING (tenant_id, rebalance_run_id, idempotency_key)"
+        )
+    results = {key: bytes(result) for key, result in kept}
+    assert [key for key, result in answered.items() if results.get(key) != result] == []
 
 
 def count_of(database: Database, table: str) -> int:

@@ -8,7 +8,7 @@ import pytest
 
 from scripts.cutting import Cut, Cutter
 from tests.e2e.clients import Load
-from tests.e2e.databases import PostgresDatabase, require_whole
+from tests.e2e.databases import PostgresDatabase
 from tests.e2e.finding import EVERY_WAY, require_found
 
 # Of all commits, on either side of the moment at which they are made.
@@ -34,8 +34,7 @@ def test_a_commit_cut_on_either_side_is_made_once(
             load.require_going()
         answered = load.stop()
         cutter.share = 0.0
-        require_whole(durable_database)
-        require_found(server.base, demo_body, answered)
+        require_found(server, durable_database, demo_body, answered, chance)
         server.stop()
 
     print(f"{len(answered)} runs, {cutter.cuts}, {load.refused} refusals, {load.replayed} learnt by a repeat")

@@ -53,8 +53,7 @@ def test_callers_wait_out_a_lost_database_and_lose_nothing(
         load.require_going()
     answered = load.stop()
 
-    require_whole(durable_database)
-    require_found(server.base, demo_body, answered)
+    require_found(server, durable_database, demo_body, answered, chance)
     print(f"ready again within {slowest:.3f} s; {len(answered)} runs, {load.refused} refusals on the way")
     print(f"{load.replayed} of the runs had been recorded when their callers were refused")
     assert load.refused > 0

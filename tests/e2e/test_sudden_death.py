@@ -31,8 +31,7 @@ def test_what_was_acknowledged_is_there_after_a_kill(new_database, serve, chance
             server = serve(database.variables | EVERY_WAY, port=server.port)
             load.require_going()
         answered = load.stop()
-        require_whole(database)
-        require_found(server.base, demo_body, answered)
+        require_found(server, database, demo_body, answered, chance)
         server.stop()
         total, lost, replayed = total + len(answered), lost + load.lost, replayed + load.replayed
 

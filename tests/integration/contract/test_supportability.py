@@ -227,3 +227,13 @@ async def test_counting_and_folding_beside_writers_loses_nothing(store):
     assert await summary_of(store) == ledger.summary_at()
     await store.supportability.fold()
     assert await summary_of(store) == ledger.summary_at()
+
+
+async def test_many_who_fold_at_once_count_every_change_once(store):
+    ledger = Ledger(store)
+
+    for n in range(40):
+        await ledger.admit_batch(a_batch("a", "b", created_at=after(n)))
+        await asyncio.gather(*(store.supportability.fold() for _ in range(16)))
+
+        assert await summary_of(store) == ledger.summary_at()
