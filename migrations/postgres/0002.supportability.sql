@@ -116,7 +116,7 @@ CREATE INDEX dpm_operations_by_creation
 
 -- Finds the operations that have expired; one that has not ended is not in it.
 CREATE INDEX dpm_operations_by_end
-    ON dpm_operations (tenant_id, finished_at) WHERE finished_at IS NOT NULL;
+    ON dpm_operations (tenant_id, finished_at, operation_id) WHERE finished_at IS NOT NULL;
 
 -- What was removed when, one row for each act of removal.
 CREATE TABLE dpm_purges (

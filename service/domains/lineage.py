@@ -15,7 +15,7 @@ TRAIL_STEPS_MAX = DEPTH_MAX * (TRAIL_EDGES_MAX + 1) + 1
 
 
 class EdgeType(Enum):
-    """The first three are the contract's (7.1); a later entity points to what it came from with the others."""
+    """The first three are the contract's (7.1); with the others an entity points to what it came from."""
 
     CORRELATION_TO_RUN = "CORRELATION_TO_RUN"
     IDEMPOTENCY_TO_RUN = "IDEMPOTENCY_TO_RUN"
@@ -111,7 +111,7 @@ def trail_of(nearest: Sequence[Edge], *, steps: int) -> Trail:
 
 
 def places_of(cursor: str) -> tuple[EdgePlace, ...]:
-    """The places a cursor can stand for; more than one when an id contains bars, none when it is no cursor."""
+    """The places a cursor can stand for: several when an id contains bars, none when it is no cursor."""
     created, _, rest = cursor.partition("|")
     try:
         created_at = datetime.fromisoformat(created)

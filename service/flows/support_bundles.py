@@ -90,9 +90,11 @@ class SupportBundleFlow:
         run = await self._find_newest(operation.correlation_id, horizon)
         if run is None:
             run = await self._first_caused([operation_id], horizon)
-        return await self._bundle(run, wanted, horizon)
+        return await self._bundle(run, wanted, horizon, asked_for=operation)
 
-    async def _bundle(self, run: DpmRun, wanted: Wanted, horizon: Horizon) -> SupportBundle:
+    async def _bundle(
+        self, run: DpmRun, wanted: Wanted, horizon: Horizon, asked_for: Operation | None = None
+    ) -> SupportBundle:
         edges = await self._store.lineage.list(
             DEFAULT_TENANT,
             run.rebalance_run_id,
@@ -102,10 +104,13 @@ class SupportBundleFlow:
             horizon=horizon,
         )
         cause_id = cause_of(run, edges.items)
+        operation = asked_for
+        if operation is None and wanted.async_operation:
+            operation = await self._operation(run, cause_id, horizon)
         return SupportBundle(
             run=run,
             artifact=await self._artifacts.get_of(run) if wanted.artifact else None,
-            operation=await self._operation(run, cause_id, horizon) if wanted.async_operation else None,
+            operation=operation if wanted.async_operation else None,
             decisions=await self._store.workflow_decisions.list_of_run(DEFAULT_TENANT, run.rebalance_run_id),
             edges=edges,
             key_uses=await self._key_uses(run, horizon) if wanted.idempotency_history else None,

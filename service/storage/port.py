@@ -2,8 +2,8 @@
 
 Every method may raise StoreUnavailable; an act that raises it kept nothing, unless its commit was cut short.
 
-Whatever lies before the horizon a read is given is not there for it, whether it was removed already or not. The
-edge that an operation brought is the exception: it says nothing of the operation's end, and stays until the purge.
+Whatever lies before the horizon a read is given is not there for it, whether it was removed already or not.
+The edge that an operation brought is the exception: it knows no end, and stays until the purge.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ LIMIT :limit;
 SELECT operation_id
 FROM dpm_operations
 WHERE tenant_id = :tenant_id AND finished_at < :operations_before
-ORDER BY finished_at
+ORDER BY finished_at, operation_id
 LIMIT :limit;
 
 -- name: delete_decisions

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -66,6 +67,9 @@ class Database:
         self.pool = pool
         self.options = options
         self.shipped = shipped_for("postgres")
+        self.callers = 0
+        self.closing = False
+        self.idle = asyncio.Event()
 
     @classmethod
     async def open(cls, dsn: str, options: PoolOptions) -> Database:
@@ -114,11 +118,18 @@ class Database:
     async def connection(self) -> AsyncIterator[Any]:
         if self.pool is None:
             raise PostgresDsnRequired()
+        if self.closing:
+            raise PostgresUnavailable()
+        self.callers += 1
         try:
             async with self.pool.acquire(timeout=self.options.acquire_seconds_max) as conn:
                 yield conn
         except FAULTS as error:
             raise PostgresUnavailable() from error
+        finally:
+            self.callers -= 1
+            if not self.callers:
+                self.idle.set()
 
     async def check(self) -> None:
         """Raises StoreUnavailable unless the server answers and has the schema this build was made for."""
@@ -138,5 +149,10 @@ class Database:
             raise SchemaRefused(f"the database lacks {', '.join(one.migration_id for one in pending)}")
 
     async def close(self) -> None:
+        """Lets everybody finish who has begun, also those who wait for a connection."""
+        self.closing = True
+        while self.callers:
+            self.idle.clear()
+            await self.idle.wait()
         if self.pool is not None:
             await self.pool.close()

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncpg
+
 from service.domains.retention import Horizon
 from service.domains.supportability import Bounds, Summary, counts_of
+from service.errors import PostgresUnavailable
 from service.storage.postgres.database import Database
 from service.storage.postgres.statements import Connection, every, one, run
 from service.storage.queries import load
@@ -32,9 +35,14 @@ class PostgresSupportability:
         )
 
     async def fold(self) -> None:
-        # The one snapshot is what keeps a change from being forgotten that was not added up.
-        async with self.database.act(isolation="repeatable_read") as conn:
-            await fold(conn)
+        try:
+            # The one snapshot is what keeps a change from being forgotten that was not added up.
+            async with self.database.act(isolation="repeatable_read") as conn:
+                await fold(conn)
+        except PostgresUnavailable as refused:
+            # Another instance folded between our snapshot and our lock, so there is nothing left to do.
+            if not isinstance(refused.__cause__, asyncpg.SerializationError):
+                raise
 
 
 async def fold(conn: Connection) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from service.settings import SettingsInvalid, StoreBackend, UnknownFields, read
+from service.settings import ArtifactMode, SettingsInvalid, StoreBackend, UnknownFields, read
 
 
 @pytest.fixture(autouse=True)
@@ -72,7 +72,9 @@ def test_every_fault_is_named_at_once_and_no_value_is_shown(monkeypatch):
         "DPM_BODY_BYTES_MAX": "0",
         "DPM_ENGINE_PROCESSES": "several",
         "DPM_LOG_LEVEL": "LOUD",
-        "DPM_SUPPORTABILITY_STORE_BACKEND": "POSTGRES",
+        "DPM_POSTGRES_CONNECTIONS_MAX": "0",
+        "DPM_POSTGRES_STATEMENT_CACHE_SIZE": "-1",
+        "DPM_PURGE_INTERVAL_SECONDS": "never",
         "DPM_UNKNOWN_FIELDS": "SOMETIMES",
     }
     for name, value in wrong.items():
@@ -82,4 +84,55 @@ def test_every_fault_is_named_at_once_and_no_value_is_shown(monkeypatch):
         read()
 
     assert all(name in str(refused.value) for name in wrong)
-    assert not any(value in str(refused.value) for value in ("several", "LOUD", "SOMETIMES"))
+    assert not any(value in str(refused.value) for value in ("several", "LOUD", "never", "SOMETIMES"))
+
+
+@pytest.mark.parametrize(
+    ("name", "attribute", "text", "count"),
+    [
+        ("DPM_SUPPORTABILITY_RETENTION_DAYS", "retention_days", "30", 30),
+        ("DPM_SUPPORTABILITY_RETENTION_DAYS", "retention_days", "0", 0),
+        ("DPM_SUPPORTABILITY_RETENTION_DAYS", "retention_days", "-1", 0),
+        ("DPM_SUPPORTABILITY_RETENTION_DAYS", "retention_days", "9" * 5000, 0),
+        ("DPM_ASYNC_OPERATIONS_TTL_SECONDS", "operations_ttl_seconds", "60", 60),
+        ("DPM_ASYNC_OPERATIONS_TTL_SECONDS", "operations_ttl_seconds", "0", 86_400),
+    ],
+)
+def test_an_age_that_is_none_falls_back(monkeypatch, name, attribute, text, count):
+    monkeypatch.setenv(name, text)
+
+    assert getattr(read(), attribute) == count
+
+
+@pytest.mark.parametrize(
+    ("text", "statuses"),
+    [
+        ("", {"PENDING_REVIEW"}),
+        (" , ", {"PENDING_REVIEW"}),
+        ("READY, BLOCKED", {"READY", "BLOCKED"}),
+        ("ready,unknown", {"ready", "unknown"}),
+    ],
+)
+def test_statuses_to_review_are_taken_as_they_are_written(monkeypatch, text, statuses):
+    monkeypatch.setenv("DPM_WORKFLOW_REQUIRES_REVIEW_FOR_STATUSES", text)
+
+    assert read().workflow_review_statuses == statuses
+
+
+def test_addresses_of_databases_are_never_shown(monkeypatch):
+    monkeypatch.setenv("DPM_SUPPORTABILITY_POSTGRES_DSN", "postgresql://us:secret@host/db")
+
+    settings = read()
+
+    assert settings.postgres_retention_dsn == settings.postgres_dsn == "postgresql://us:secret@host/db"
+    assert "secret" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("text", "mode"),
+    [("persisted", ArtifactMode.PERSISTED), ("DERIVED", ArtifactMode.DERIVED), ("x", ArtifactMode.DERIVED)],
+)
+def test_an_unknown_artifact_mode_falls_back(monkeypatch, text, mode):
+    monkeypatch.setenv("DPM_ARTIFACT_STORE_MODE", text)
+
+    assert read().artifact_mode is mode

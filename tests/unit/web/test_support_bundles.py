@@ -161,7 +161,9 @@ async def test_a_run_is_found_by_correlation_id_and_by_key(start, demo):
     assert (await bundle_of(client, "idempotency/key-2"))["run"]["rebalance_run_id"] == newest
 
 
-async def test_an_operation_leads_to_the_newest_run_of_its_correlation_id(start, demo, store):
+async def test_an_operation_leads_to_the_newest_run_of_its_correlation_id_and_is_shown_itself(
+    start, demo, store
+):
     client = await start()
     run_id = await simulated(client, demo)
     pending = await submitted(store)
@@ -171,12 +173,12 @@ async def test_an_operation_leads_to_the_newest_run_of_its_correlation_id(start,
 
     assert bundle["run"]["rebalance_run_id"] == run_id
     assert bundle["async_operation"] == {
-        "operation_id": "dop_2",
+        "operation_id": "dop_1",
         "operation_type": "ANALYZE_SCENARIOS",
         "status": "PENDING",
         "is_executable": True,
         "correlation_id": pending.correlation_id,
-        "created_at": (AT + timedelta(seconds=1)).isoformat(),
+        "created_at": pending.created_at.isoformat(),
         "started_at": None,
         "finished_at": None,
         "result": None,
