@@ -17,6 +17,8 @@ import click
 import msgspec
 import uvloop
 
+from scripts.bench_million import bench_million
+from scripts.bench_postgres import bench_floor
 from scripts.load import Load, generate, get_of, post_of, run
 from scripts.servers import ROOT, Server
 from service.domains.rebalances import RebalanceRequest
@@ -32,20 +34,25 @@ METHODS = ("HEURISTIC", "SOLVER")
 ROUNDS = 31
 STORES = ("IN_MEMORY", "SQL")
 LOADS = 5
+# There are some fifty questions to a million runs, each asked for so long.
+MILLION_SECONDS = 1.0
+PARTS = ("engine", "http", "health", "start", "postgres", "million")
 IDENTITY = RunIdentity("rr_bench", "corr_bench", "sha256:bench")
 
 
 @click.command()
 @click.option("--seconds", default=3.0, show_default=True, help="Length of each load run.")
-@click.option("--only", type=click.Choice(["engine", "http", "health", "start"]), help="One part of it.")
+@click.option("--only", type=click.Choice(PARTS), help="One part of it.")
 def main(seconds: float, only: str | None) -> None:
-    """Measure engine, HTTP throughput, health under load, start-up and memory."""
+    """Measure the engine, HTTP throughput, health under load, start-up, PostgreSQL and a million runs."""
     describe_machine()
     parts = {
         "engine": bench_engine,
         "http": lambda: bench_http(seconds),
         "health": lambda: bench_health(seconds),
         "start": bench_start,
+        "postgres": lambda: bench_floor(seconds, LOADS, _require_all_ok),
+        "million": lambda: bench_million(MILLION_SECONDS, _require_all_ok),
     }
     for name, part in parts.items():
         if only in (None, name):

@@ -33,8 +33,8 @@ TIMEOUTS = ("lock_timeout", "statement_timeout")
 NOT_IN_TRANSACTION = re.compile(r"^\s*--\s*transactional\s*:\s*(?!true\s*$)", re.MULTILINE | re.IGNORECASE)
 LEADING = re.compile(r"(?:\s|--[^\n]*\n|/\*.*?\*/)*", re.DOTALL)
 NOT_REPEATABLE = (
-    "outside a transaction only SET, CREATE INDEX CONCURRENTLY IF NOT EXISTS and "
-    "DROP INDEX CONCURRENTLY IF EXISTS bear being repeated"
+    "outside a transaction only SET, CREATE INDEX CONCURRENTLY IF NOT EXISTS, "
+    "DROP INDEX CONCURRENTLY IF EXISTS and REINDEX INDEX CONCURRENTLY bear being repeated"
 )
 
 
@@ -184,6 +184,8 @@ def bears_repeating(node: ast.Node) -> bool:
             return True
         case ast.IndexStmt():
             return bool(node.concurrent and node.if_not_exists)
+        case ast.ReindexStmt():
+            return any(option.defname == "concurrently" for option in node.params or ())
         case ast.DropStmt():
             # An index that another one replaces; without it nothing is lost that cannot be built again.
             is_index = node.removeType == ObjectType.OBJECT_INDEX

@@ -1,4 +1,6 @@
 -- An index for every filter and order of the lists.
+-- An index that only finds rows by an id begins with the id: where a table has no statistics yet, one that begins with
+-- the tenant looks as good as the primary key, and reads every row of the tenant.
 
 -- Pages through all runs, newest first, and finds the ones that have expired.
 CREATE INDEX dpm_runs_by_creation
@@ -18,7 +20,7 @@ CREATE INDEX dpm_runs_by_request_hash
 
 -- Finds the runs of a request, as the foreign key asks whenever a request is removed.
 CREATE INDEX dpm_runs_by_request
-    ON dpm_runs (tenant_id, request_id);
+    ON dpm_runs (request_id, tenant_id);
 
 -- Finds the newest batch that was sent with a correlation id.
 CREATE INDEX dpm_run_requests_by_correlation
@@ -27,7 +29,14 @@ CREATE INDEX dpm_run_requests_by_correlation
 
 -- Finds the uses of keys by a run, as the foreign key asks whenever a run is removed.
 CREATE INDEX dpm_run_idempotency_history_by_run
-    ON dpm_run_idempotency_history (tenant_id, rebalance_run_id);
+    ON dpm_run_idempotency_history (rebalance_run_id, tenant_id);
+
+-- Finds the key that stands for a run, as the foreign key asks whenever a run is removed.
+CREATE INDEX dpm_run_idempotency_of_run
+    ON dpm_run_idempotency (rebalance_run_id, tenant_id);
+
+-- The index above does what this one did, and is never taken for a way to find a key by its tenant alone.
+DROP INDEX dpm_run_idempotency_by_run;
 
 -- Pages through the edges that start at an entity, oldest first.
 CREATE INDEX dpm_lineage_edges_from_source

@@ -139,6 +139,7 @@ FIXED: tuple[tuple[str, Lock, Work], ...] = (
     ),
     # Whose index it is only the database knows.
     (r"DROP INDEX CONCURRENTLY\b", Lock.SHARE_UPDATE_EXCLUSIVE, Work.NONE),
+    (r"REINDEX INDEX CONCURRENTLY\b", Lock.SHARE_UPDATE_EXCLUSIVE, Work.SCAN),
     (r"DROP INDEX\b", Lock.ACCESS_EXCLUSIVE, Work.NONE),
     (
         rf"CREATE (?:OR REPLACE )?(?:CONSTRAINT )?TRIGGER \S+ (?:(?!ON ).)+ON {NAME}",

@@ -75,17 +75,18 @@ ON CONFLICT (tenant_id, rebalance_run_id) DO NOTHING
 RETURNING rebalance_run_id;
 
 -- name: find_run
--- One run with its result, unless it has expired.
+-- One run with its result, unless it has expired. IS TRUE keeps the bound out of the choice of an index: until a table
+-- has statistics, the index by creation looks as good as the primary key, and reads every run since the bound.
 SELECT tenant_id, rebalance_run_id, request_id, correlation_id, idempotency_key, request_hash, portfolio_id,
     status, engine_version, scenario, created_at, result
 FROM dpm_runs
-WHERE tenant_id = :tenant_id AND rebalance_run_id = :rebalance_run_id AND created_at >= :runs_since;
+WHERE tenant_id = :tenant_id AND rebalance_run_id = :rebalance_run_id AND (created_at >= :runs_since) IS TRUE;
 
 -- name: find_run_head
 -- One run without its result, unless it has expired.
 SELECT rebalance_run_id, correlation_id, request_hash, idempotency_key, portfolio_id, status, scenario, created_at
 FROM dpm_runs
-WHERE tenant_id = :tenant_id AND rebalance_run_id = :rebalance_run_id AND created_at >= :runs_since;
+WHERE tenant_id = :tenant_id AND rebalance_run_id = :rebalance_run_id AND (created_at >= :runs_since) IS TRUE;
 
 -- name: find_sealed_run
 -- One run with its request and the digests that were written beside them, unless it has expired.
@@ -96,7 +97,8 @@ SELECT run.tenant_id, run.rebalance_run_id, run.request_id, run.correlation_id, 
 FROM dpm_runs AS run
 JOIN dpm_run_requests AS request
     ON request.tenant_id = run.tenant_id AND request.request_id = run.request_id
-WHERE run.tenant_id = :tenant_id AND run.rebalance_run_id = :rebalance_run_id AND run.created_at >= :runs_since;
+WHERE run.tenant_id = :tenant_id AND run.rebalance_run_id = :rebalance_run_id
+    AND (run.created_at >= :runs_since) IS TRUE;
 
 -- name: find_newest_run_by_correlation
 -- The run a correlation id was last used for; equal instants fall back on the id.
@@ -140,7 +142,7 @@ JOIN dpm_runs AS run
 WHERE edge.tenant_id = :tenant_id
     AND edge.target_entity_id = :cause_id
     AND edge.edge_type = 'CAUSED_BY'
-    AND run.created_at >= :runs_since
+    AND (run.created_at >= :runs_since) IS TRUE
 ORDER BY run.scenario NULLS FIRST, run.rebalance_run_id;
 
 -- name: list_runs

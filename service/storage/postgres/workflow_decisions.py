@@ -14,7 +14,12 @@ from service.domains.workflow_decisions import (
     WorkflowAction,
     WorkflowDecision,
 )
-from service.errors import DecisionExists, RunNotFound, WorkflowInvalidTransition
+from service.errors import (
+    DecisionExists,
+    RunNotFound,
+    WorkflowInvalidTransition,
+    WorkflowStateConflict,
+)
 from service.storage.postgres import dpm_runs
 from service.storage.postgres.database import Database
 from service.storage.postgres.statements import Connection, Row, every, one
@@ -120,7 +125,7 @@ async def decide(
     if await find_decision(conn, verdict.tenant_id, verdict.decision_id, KEEP_ALL) is not None:
         raise DecisionExists(id=verdict.decision_id)
     # Somebody else decided on the state we saw, and theirs is the next number.
-    raise WorkflowInvalidTransition()
+    raise WorkflowStateConflict() if verdict.expected_status else WorkflowInvalidTransition()
 
 
 async def find_latest(conn: Connection, tenant_id: str, rebalance_run_id: str) -> WorkflowDecision | None:
