@@ -35,8 +35,13 @@ RETENTION_DAYS = 30
 CLIENTS = 8
 PAGE = 50
 HUNDREDTH = 100
+# What a thousand runs fill a page of under each filter, so that equal pages are compared.
+SHORT_PAGE = 5
+# Nothing but what the purge is to remove may expire meanwhile.
+NEVER = {"DPM_ASYNC_OPERATIONS_TTL_SECONDS": str(10 * 365 * 86_400)}
 WARM_SECONDS = 0.3
 PURGE_SECONDS_MAX = 600.0
+ALONE_SECONDS = 20.0
 
 Make = Callable[[str], bytes]
 Check = Callable[[Load], None]
@@ -59,7 +64,7 @@ def measured_with(
     uvloop.run(seed_runs(dsn, count - first, first=first, began_at=began_at))
     uvloop.run(settle(dsn))
     print(f"{count:,} runs stored with all that belongs to them, in {time.perf_counter() - started:.0f} s")
-    with Server(variables_of(dsn)) as server:
+    with Server(variables_of(dsn) | NEVER) as server:
         asked = questions(server, count)
         loads = {}
         for name, make in asked.items():
@@ -99,14 +104,16 @@ def questions(server: Server, count: int) -> dict[str, Make]:
         "lineage, 3 deep": drawn(lambda: f"/rebalance/lineage/{an_unshared()}?depth=3"),
         "summary": get_of("/rebalance/supportability/summary"),
     }
-    for name, path in lists().items():
-        asked[f"{name}, page 1"] = get_of(path)
-        if count == MANY:
+    for name, path in lists(SHORT_PAGE).items():
+        asked[f"{name}, {SHORT_PAGE} rows"] = get_of(path)
+    if count == MANY:
+        for name, path in lists(PAGE).items():
+            asked[f"{name}, page 1"] = get_of(path)
             asked[f"{name}, page {HUNDREDTH}"] = get_of(hundredth(server, path))
     return asked
 
 
-def lists() -> dict[str, str]:
+def lists(limit: int) -> dict[str, str]:
     """Every filter, alone, and some together."""
     reviewed = Seed(REVIEWED_EVERY, datetime.now(UTC)).run_id
     edges = f"/rebalance/lineage/{SHARED_CORRELATION}"
@@ -134,7 +141,7 @@ def lists() -> dict[str, str]:
         "edges down": {"direction": "down"},
     }
     return {
-        name: f"{base}?{urlencode({**filters, 'limit': PAGE})}"
+        name: f"{base}?{urlencode({**filters, 'limit': limit})}"
         for base, named in (
             ("/rebalance/runs", runs),
             ("/rebalance/workflow/decisions", decisions),
@@ -169,17 +176,25 @@ def show(few: dict[str, Load], many: dict[str, Load]) -> None:
 
 
 def bench_purge(dsn: str, require_ok: Check) -> None:
-    variables = variables_of(dsn) | {
+    make = post_of("/rebalance/simulate", DEMO.read_bytes())
+    with Server(variables_of(dsn) | NEVER) as server:
+        alone = run(server.port, make, connections=CLIENTS, seconds=ALONE_SECONDS)
+    require_ok(alone)
+    print(f"{CLIENTS} writers without a purge: {told(alone)}")
+    retention = {
         "DPM_SUPPORTABILITY_RETENTION_DAYS": str(RETENTION_DAYS),
         "DPM_PURGE_INTERVAL_SECONDS": "1",
     }
-    with Server(variables) as server:
+    with Server(variables_of(dsn) | NEVER | retention) as server:
         load, seconds, removed = uvloop.run(writes_beside_purge(dsn, server.port))
     require_ok(load)
-    print(
-        f"Purge of {removed:,} expired runs in {seconds:.0f} s beside {CLIENTS} writers: "
+    print(f"beside a purge of {removed:,} expired runs in {seconds:.0f} s: {told(load)}\n")
+
+
+def told(load: Load) -> str:
+    return (
         f"{load.per_second:.0f} writes per second, p50 {load.median_ms:.1f} ms, "
-        f"p99 {load.percentile_ms(0.99):.1f} ms, the longest {load.percentile_ms(1):.1f} ms\n"
+        f"p99 {load.percentile_ms(0.99):.1f} ms, the longest {load.percentile_ms(1):.1f} ms"
     )
 
 

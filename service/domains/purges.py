@@ -9,7 +9,7 @@ from datetime import datetime
 from service.domains.retention import Horizon
 
 # What one transaction removes at most, so that writers beside it hardly wait.
-PURGED_AT_ONCE = 250
+PURGED_AT_ONCE = 100
 
 
 @dataclass(frozen=True, slots=True)

@@ -163,8 +163,8 @@ class WorkflowDecisionStore(Protocol):
     ) -> tuple[RunHead, WorkflowDecision]:
         """Check the verdict against the state the rule derives and append it, in one act.
 
-        Of two at once one is appended. The other raises WorkflowInvalidTransition, or WorkflowStateConflict if
-        it named the state it expected; unless it finds the state the first left and is allowed in it.
+        Of two at once one is appended. The other raises WorkflowInvalidTransition, or WorkflowStateConflict
+        if it named the state it expected; unless it finds the state the first left and is allowed in it.
 
         Raises RunNotFound, WorkflowNotRequired, WorkflowStateConflict, WorkflowInvalidTransition, and
         DecisionExists when the decision id is taken.

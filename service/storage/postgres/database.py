@@ -121,8 +121,12 @@ class Database:
         if self.closing:
             raise PostgresUnavailable()
         self.callers += 1
+        # Watching the time costs as much as the rest; where a connection is free there is nothing to wait for.
+        seconds_max = (
+            self.options.acquire_seconds_max if self.callers > self.options.connections_max else None
+        )
         try:
-            async with self.pool.acquire(timeout=self.options.acquire_seconds_max) as conn:
+            async with self.pool.acquire(timeout=seconds_max) as conn:
                 yield conn
         except FAULTS as error:
             raise PostgresUnavailable() from error

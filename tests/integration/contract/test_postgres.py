@@ -262,6 +262,8 @@ async def seeded(postgres_template, postgres_server):
     drop_database(postgres_server, name)
 
 
+SQL_OF_RUNS = load("postgres", "dpm_runs")
+
 # What stands for each parameter by the type the server gives it.
 VALUES = {
     "text": "x",
@@ -310,3 +312,30 @@ async def test_a_page_of_runs_is_read_in_the_order_of_an_index(seeded, name, gen
 
     assert "Index Scan Backward" in plan
     assert "Sort" not in plan
+
+
+@pytest.mark.parametrize(
+    ("table", "key", "asked"),
+    [
+        ("dpm_runs", "dpm_runs_key", "tenant_id = $1 AND rebalance_run_id = $2"),
+        ("dpm_run_requests", "dpm_run_requests_key", "tenant_id = $1 AND request_id = $2"),
+    ],
+)
+def test_a_foreign_key_is_checked_by_primary_key_before_there_are_statistics(
+    postgres_database, table, key, asked
+):
+    # As the server itself asks, and plans once for the life of a connection.
+    question = f"SELECT 1 FROM ONLY {table} AS x WHERE {asked} FOR KEY SHARE OF x"
+
+    with psycopg.connect(postgres_database) as conn:
+        plan = [line for (line,) in conn.execute(f"EXPLAIN (GENERIC_PLAN) {question}")]
+
+    assert any(f"using {key} on" in line for line in plan), plan
+
+
+@pytest.mark.parametrize("name", ["find_run", "find_run_head", "find_sealed_run"])
+def test_a_run_is_found_by_primary_key_before_there_are_statistics(postgres_database, name):
+    with psycopg.connect(postgres_database) as conn:
+        plan = [line for (line,) in conn.execute(f"EXPLAIN (GENERIC_PLAN) {SQL_OF_RUNS[name].text}")]
+
+    assert any("using dpm_runs_key on" in line for line in plan), plan
