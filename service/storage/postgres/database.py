@@ -121,7 +121,7 @@ class Database:
         if self.closing:
             raise PostgresUnavailable()
         self.callers += 1
-        # Watching the time costs as much as the rest; where a connection is free there is nothing to wait for.
+        # Watching the time is dear, and where a connection is free there is nothing to wait for.
         seconds_max = (
             self.options.acquire_seconds_max if self.callers > self.options.connections_max else None
         )
