@@ -271,6 +271,8 @@ VALUES = {
     "int8": 50,
     "int4": 3,
     "bool": True,
+    "json": "[]",
+    "json": "[]",
     "jsonb": '["x"]',
     "bytea": b"",
 }
