@@ -272,7 +272,6 @@ VALUES = {
     "int4": 3,
     "bool": True,
     "json": "[]",
-    "json": "[]",
     "jsonb": '["x"]',
     "bytea": b"",
 }
