@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from dataclasses import asdict
 
 import click
 
 from service import settings, wiring
-from service.cli.exits import EXIT_REFUSED
+from service.cli.exits import refused
 from service.domains.purges import Removed
 from service.errors import StoreUnavailable
 from service.settings import Settings, SettingsInvalid
@@ -20,10 +19,8 @@ def purge() -> None:
     """Remove expired runs and operations with all that belongs to them, and keep a record of it."""
     try:
         removed = asyncio.run(_purge(settings.read()))
-    except SettingsInvalid as refused:
-        raise SystemExit(_refused(str(refused))) from None
-    except StoreUnavailable as refused:
-        raise SystemExit(_refused(f"{refused}: {refused.__cause__!r}")) from None
+    except (SettingsInvalid, StoreUnavailable) as reason:
+        raise refused(reason) from None
     if removed is None:
         click.echo("another instance is purging")
         return
@@ -34,8 +31,3 @@ async def _purge(chosen: Settings) -> Removed | None:
     async with wiring.assemble_purging(chosen) as purges:
         await purges.fold()
         return await purges.run()
-
-
-def _refused(reason: str) -> int:
-    print(reason, file=sys.stderr)
-    return EXIT_REFUSED

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import sys
 import time
 
 import click
@@ -14,7 +13,7 @@ from aiohttp import web
 
 from service import logs, settings, wiring
 from service.cli import migrate
-from service.cli.exits import EXIT_REFUSED
+from service.cli.exits import refused
 from service.errors import StoreUnavailable
 from service.processes import settle_memory
 from service.settings import Settings, SettingsInvalid, StoreBackend
@@ -31,27 +30,20 @@ def serve(host: str, port: int) -> None:
     """Run the API; everything but the address comes from environment variables."""
     try:
         chosen = settings.read()
-    except SettingsInvalid as refused:
-        raise SystemExit(_refused(str(refused))) from None
+    except SettingsInvalid as reason:
+        raise refused(reason) from None
     logs.set_up(chosen.log_level.value)
     if chosen.store_backend is StoreBackend.SQL:
         try:
             # An embedded file has nobody else to bring it up to date.
             if migrate.check(chosen.sql_path):
                 migrate.apply(chosen.sql_path)
-        except SchemaRefused as refused:
-            raise SystemExit(_refused(str(refused))) from None
+        except SchemaRefused as reason:
+            raise refused(reason) from None
     try:
         uvloop.run(_serve(chosen, host, port))
-    except StoreUnavailable as refused:
-        raise SystemExit(_refused(f"{refused}: {refused.__cause__!r}")) from None
-    except PortRefused as refused:
-        raise SystemExit(_refused(str(refused))) from None
-
-
-def _refused(reason: str) -> int:
-    print(reason, file=sys.stderr)
-    return EXIT_REFUSED
+    except (StoreUnavailable, PortRefused) as reason:
+        raise refused(reason) from None
 
 
 async def _serve(chosen: Settings, host: str, port: int) -> None:

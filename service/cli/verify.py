@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from service import settings, wiring
-from service.cli.exits import EXIT_REFUSED
+from service.cli.exits import refused
 from service.clock import SystemClock, TimeOrderedIds
 from service.domains.dpm_runs import DEFAULT_TENANT, RunFilter, RunHead
 from service.domains.retention import KEEP_ALL
@@ -59,11 +59,8 @@ def verify(created_from: datetime | None, created_to: datetime | None, limit: in
     runs = RunFilter(created_from=created_from, created_to=created_to)
     try:
         tally = asyncio.run(_verify(settings.read(), runs, limit))
-    except SettingsInvalid as refused:
-        raise SystemExit(_refused(str(refused))) from None
-    except StoreUnavailable as refused:
-        why = f": {refused.__cause__!r}" if refused.__cause__ else ""
-        raise SystemExit(_refused(f"{refused}{why}")) from None
+    except (SettingsInvalid, StoreUnavailable) as reason:
+        raise refused(reason) from None
     click.echo(f"{tally.checked} runs checked, {tally.mismatched} do not match")
     if tally.mismatched:
         raise SystemExit(EXIT_MISMATCH)
@@ -148,8 +145,3 @@ async def _count(store: Store, limit: int | None) -> int:
     summary = await store.supportability.summarise(DEFAULT_TENANT, KEEP_ALL)
     stored = summary.total(Subject.RUN_STATUS)
     return stored if limit is None else min(stored, limit)
-
-
-def _refused(reason: str) -> int:
-    print(reason, file=sys.stderr)
-    return EXIT_REFUSED

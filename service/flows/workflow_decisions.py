@@ -18,11 +18,9 @@ from service.domains.workflow_decisions import (
     WorkflowStatus,
 )
 from service.errors import DecisionExists
+from service.flows.dpm_runs import DRAWS_MAX
 from service.flows.run_names import RunName, run_id_of
 from service.storage.port import Store
-
-# As with run ids: three clashes in a row would mean the ids are broken.
-DRAWS_MAX = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

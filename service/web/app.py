@@ -30,15 +30,7 @@ def build(
         middlewares=[correlation(new_id), refusals, slashes, configured(store_missing)],
         client_max_size=body_bytes_max,
     )
-    app[keys.DPM_RUNS] = flows.dpm_runs
-    app[keys.IDEMPOTENCY] = flows.idempotency
-    app[keys.LINEAGE] = flows.lineage
-    app[keys.ARTIFACTS] = flows.artifacts
-    app[keys.SUPPORT_BUNDLES] = flows.support_bundles
-    app[keys.SUPPORTABILITY] = flows.supportability
-    app[keys.WORKFLOW] = flows.workflow
-    app[keys.REPLAYS] = flows.replays
-    app[keys.HEALTH] = flows.health
+    app[keys.FLOWS] = flows
     app[keys.GATES] = gates
     app[BODY_BYTES_MAX] = body_bytes_max
     app[DECODE_ACTION] = bodies.decode_action_strict if refuse_unknown else bodies.decode_action

@@ -81,29 +81,13 @@ class PostgresDpmRuns:
         self, tenant_id: str, correlation_id: str, horizon: Horizon
     ) -> DpmRun:
         async with self.database.look() as conn:
-            row = await one(
-                conn,
-                SQL["find_newest_run_by_correlation"],
-                tenant_id=tenant_id,
-                correlation_id=correlation_id,
-                runs_since=horizon.runs_since,
-            )
-        if row is None:
-            raise RunNotFound(correlation_id=correlation_id)
-        return run_of(row)
+            query = "find_newest_run_by_correlation"
+            return await get_one(conn, query, horizon, tenant_id=tenant_id, correlation_id=correlation_id)
 
     async def get_newest_by_request_hash(self, tenant_id: str, request_hash: str, horizon: Horizon) -> DpmRun:
         async with self.database.look() as conn:
-            row = await one(
-                conn,
-                SQL["find_newest_run_by_request_hash"],
-                tenant_id=tenant_id,
-                request_hash=request_hash,
-                runs_since=horizon.runs_since,
-            )
-        if row is None:
-            raise RunNotFound(request_hash=request_hash)
-        return run_of(row)
+            query = "find_newest_run_by_request_hash"
+            return await get_one(conn, query, horizon, tenant_id=tenant_id, request_hash=request_hash)
 
     async def get_request(self, tenant_id: str, request_id: str) -> RunRequest:
         async with self.database.look() as conn:
@@ -266,15 +250,13 @@ async def insert_runs(
 
 
 async def get_run(conn: Connection, tenant_id: str, rebalance_run_id: str, horizon: Horizon) -> DpmRun:
-    row = await one(
-        conn,
-        SQL["find_run"],
-        tenant_id=tenant_id,
-        rebalance_run_id=rebalance_run_id,
-        runs_since=horizon.runs_since,
-    )
+    return await get_one(conn, "find_run", horizon, tenant_id=tenant_id, rebalance_run_id=rebalance_run_id)
+
+
+async def get_one(conn: Connection, query: str, horizon: Horizon, **named: str) -> DpmRun:
+    row = await one(conn, SQL[query], runs_since=horizon.runs_since, **named)
     if row is None:
-        raise RunNotFound(rebalance_run_id=rebalance_run_id)
+        raise RunNotFound(**named)
     return run_of(row)
 
 

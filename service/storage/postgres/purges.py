@@ -34,7 +34,6 @@ async def remove(conn: Connection, purge: Purge) -> Removed | None:
     assert right is not None, "a lock answers"
     if not right["held"]:
         return None
-    await one(conn, SQL["allow_removal"])
     runs = await every(
         conn,
         SQL["list_expired_runs"],
@@ -49,12 +48,13 @@ async def remove(conn: Connection, purge: Purge) -> Removed | None:
         operations_before=purge.horizon.operations_since,
         limit=purge.limit,
     )
+    if not runs and not operations:
+        return Removed()
+    await one(conn, SQL["allow_removal"])
     removed = await remove_all(conn, purge.tenant_id, runs, operations)
     await one(conn, SQL["forbid_removal"])
-    if removed.anything:
-        await insert_record(
-            conn, PurgeRecord(purge.purge_id, purge.tenant_id, purge.purged_at, purge.horizon, removed)
-        )
+    record = PurgeRecord(purge.purge_id, purge.tenant_id, purge.purged_at, purge.horizon, removed)
+    await insert_record(conn, record)
     return removed
 
 

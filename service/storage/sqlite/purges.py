@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import partial
 
 from service.domains.purges import Purge, PurgeRecord, Removed
@@ -31,16 +31,6 @@ def remove(conn: sqlite3.Connection, purge: Purge) -> Removed | None:
     lock = one(conn, SQL["lock_purging"])
     if lock is None or not lock["held"]:
         return None
-    run(conn, SQL["allow_removal"])
-    removed = remove_expired(conn, purge)
-    run(conn, SQL["forbid_removal"])
-    if removed.anything:
-        insert_record(conn, purge, removed)
-    return removed
-
-
-def remove_expired(conn: sqlite3.Connection, purge: Purge) -> Removed:
-    """Delete what has expired, what refers to a row always before the row."""
     runs = every(
         conn,
         SQL["list_expired_runs"],
@@ -55,10 +45,26 @@ def remove_expired(conn: sqlite3.Connection, purge: Purge) -> Removed:
         operations_before=text_of(purge.horizon.operations_since),
         limit=purge.limit,
     )
-    of_runs = {"tenant_id": purge.tenant_id, "run_ids": list_of(row["rebalance_run_id"] for row in runs)}
-    of_requests = {"tenant_id": purge.tenant_id, "request_ids": list_of(row["request_id"] for row in runs)}
+    if not runs and not operations:
+        return Removed()
+    run(conn, SQL["allow_removal"])
+    removed = remove_all(conn, purge.tenant_id, runs, operations)
+    run(conn, SQL["forbid_removal"])
+    insert_record(conn, purge, removed)
+    return removed
+
+
+def remove_all(
+    conn: sqlite3.Connection,
+    tenant_id: str,
+    runs: Sequence[sqlite3.Row],
+    operations: Sequence[sqlite3.Row],
+) -> Removed:
+    """Delete what has expired, what refers to a row always before the row."""
+    of_runs = {"tenant_id": tenant_id, "run_ids": list_of(row["rebalance_run_id"] for row in runs)}
+    of_requests = {"tenant_id": tenant_id, "request_ids": list_of(row["request_id"] for row in runs)}
     of_operations = {
-        "tenant_id": purge.tenant_id,
+        "tenant_id": tenant_id,
         "operation_ids": list_of(row["operation_id"] for row in operations),
     }
     return Removed(

@@ -14,5 +14,5 @@ async def get_artifact(request: web.Request) -> web.Response:
     gates.require_support_apis()
     gates.require_artifacts()
     run_id = parameters.path_id(request, "rebalance_run_id", RunNotFound)
-    artifact = await request.app[keys.ARTIFACTS].get(run_id)
+    artifact = await request.app[keys.FLOWS].artifacts.get(run_id)
     return web.Response(body=artifact.body, content_type="application/json")

@@ -47,7 +47,7 @@ class RunList(msgspec.Struct, frozen=True, kw_only=True):
 async def simulate(request: web.Request) -> web.Response:
     """One simulation, recorded under its idempotency key (HTTP contract 4.1)."""
     body = await reading.json_body(request)
-    flow = request.app[keys.DPM_RUNS]
+    flow = request.app[keys.FLOWS].dpm_runs
     faults = reading.key_entries(request) + reading.correlation_entries(request)
     if faults:
         with parameters.together_with(faults):
@@ -66,7 +66,7 @@ async def simulate(request: web.Request) -> web.Response:
 async def analyze(request: web.Request) -> web.Response:
     """Named what-if scenarios over one book (HTTP contract 4.2)."""
     body = await reading.json_body(request)
-    flow = request.app[keys.DPM_RUNS]
+    flow = request.app[keys.FLOWS].dpm_runs
     faults = reading.correlation_entries(request)
     if faults:
         with parameters.together_with(faults):
@@ -81,7 +81,7 @@ async def list_runs(request: web.Request) -> web.Response:
     asked = parameters.read(request, RUN_LIST)
     request.app[keys.GATES].require_support_apis()
     limit, cursor = asked.pop("limit"), asked.pop("cursor")
-    page = await request.app[keys.DPM_RUNS].list(RunFilter(**asked), limit=limit, cursor=cursor)
+    page = await request.app[keys.FLOWS].dpm_runs.list(RunFilter(**asked), limit=limit, cursor=cursor)
     answer = RunList(items=[_listed(run) for run in page.items], next_cursor=page.next_cursor)
     return web.Response(body=msgspec.json.encode(answer), content_type="application/json")
 
@@ -90,21 +90,21 @@ async def get_run(request: web.Request) -> web.Response:
     """One run with its full result."""
     request.app[keys.GATES].require_support_apis()
     run_id = parameters.path_id(request, "rebalance_run_id", RunNotFound)
-    return _found(await request.app[keys.DPM_RUNS].get(run_id))
+    return _found(await request.app[keys.FLOWS].dpm_runs.get(run_id))
 
 
 async def get_run_by_correlation(request: web.Request) -> web.Response:
     """The newest run of a correlation id."""
     request.app[keys.GATES].require_support_apis()
     correlation_id = parameters.path_id(request, "correlation_id", RunNotFound)
-    return _found(await request.app[keys.DPM_RUNS].get_newest_by_correlation(correlation_id))
+    return _found(await request.app[keys.FLOWS].dpm_runs.get_newest_by_correlation(correlation_id))
 
 
 async def get_run_by_request_hash(request: web.Request) -> web.Response:
     """The newest run of a request hash."""
     request.app[keys.GATES].require_support_apis()
     request_hash = parameters.path_id(request, "request_hash", RunNotFound)
-    return _found(await request.app[keys.DPM_RUNS].get_newest_by_request_hash(request_hash))
+    return _found(await request.app[keys.FLOWS].dpm_runs.get_newest_by_request_hash(request_hash))
 
 
 def _found(run: DpmRun) -> web.Response:

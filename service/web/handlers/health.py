@@ -16,5 +16,5 @@ async def live(_: web.Request) -> web.Response:
 
 async def ready(request: web.Request) -> web.Response:
     """The process can take work: its store answers and it is not stopping."""
-    await request.app[keys.HEALTH].check_ready()
+    await request.app[keys.FLOWS].health.check_ready()
     return web.Response(body=UP, content_type="application/json")

@@ -41,7 +41,7 @@ async def get_simulation_key(request: web.Request) -> web.Response:
     """The run a simulate key stands for (RFC-0017)."""
     request.app[keys.GATES].require_support_apis()
     key = parameters.path_id(request, "idempotency_key", IdempotencyKeyNotFound)
-    held = await request.app[keys.IDEMPOTENCY].get_simulation_key(key)
+    held = await request.app[keys.FLOWS].idempotency.get_simulation_key(key)
     lookup = KeyLookup(
         idempotency_key=held.idempotency_key,
         request_hash=held.request_hash,
@@ -57,7 +57,7 @@ async def list_key_history(request: web.Request) -> web.Response:
     gates.require_support_apis()
     gates.require_history_apis()
     key = parameters.path_id(request, "idempotency_key", IdempotencyKeyNotFound)
-    uses = await request.app[keys.IDEMPOTENCY].list_history(key)
+    uses = await request.app[keys.FLOWS].idempotency.list_history(key)
     return web.Response(body=msgspec.json.encode(history_of(key, uses)), content_type="application/json")
 
 

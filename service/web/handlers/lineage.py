@@ -42,7 +42,7 @@ async def list_lineage(request: web.Request) -> web.Response:
     gates.require_lineage_apis()
     entity_id = parameters.path_id(request, "entity_id", web.HTTPNotFound)
     depth, limit, cursor = asked.pop("depth"), asked.pop("limit"), asked.pop("cursor")
-    met = await request.app[keys.LINEAGE].list(
+    met = await request.app[keys.FLOWS].lineage.list(
         entity_id, EdgeFilter(**asked), depth=depth, limit=limit, cursor=cursor
     )
     answer = lineage_of(entity_id, met.page, truncated=met.truncated)

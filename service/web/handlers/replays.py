@@ -39,7 +39,7 @@ async def replay(request: web.Request) -> web.Response:
     """Computes a run again and compares; with `record` the replay is kept as a run of its own."""
     asked = parameters.read(request, REPLAY, reading.correlation_entries(request))
     request.app[keys.GATES].require_support_apis()
-    found = await request.app[keys.REPLAYS].replay(
+    found = await request.app[keys.FLOWS].replays.replay(
         parameters.path_id(request, "rebalance_run_id", RunNotFound),
         record=asked["record"],
         correlation_id=request[keys.CORRELATION_ID],

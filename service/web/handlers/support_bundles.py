@@ -71,28 +71,28 @@ async def get_bundle(request: web.Request) -> web.Response:
     """The bundle of a run."""
     wanted = _wanted(request)
     run_id = parameters.path_id(request, "rebalance_run_id", RunNotFound)
-    return _bundled(await request.app[keys.SUPPORT_BUNDLES].get(run_id, wanted))
+    return _bundled(await request.app[keys.FLOWS].support_bundles.get(run_id, wanted))
 
 
 async def get_bundle_by_correlation(request: web.Request) -> web.Response:
     """The bundle of the newest run, or analysis, of a correlation id (D37)."""
     wanted = _wanted(request)
     correlation_id = parameters.path_id(request, "correlation_id", RunNotFound)
-    return _bundled(await request.app[keys.SUPPORT_BUNDLES].get_by_correlation(correlation_id, wanted))
+    return _bundled(await request.app[keys.FLOWS].support_bundles.get_by_correlation(correlation_id, wanted))
 
 
 async def get_bundle_by_key(request: web.Request) -> web.Response:
     """The bundle of the run that a simulate key stands for."""
     wanted = _wanted(request)
     key = parameters.path_id(request, "idempotency_key", IdempotencyKeyNotFound)
-    return _bundled(await request.app[keys.SUPPORT_BUNDLES].get_by_key(key, wanted))
+    return _bundled(await request.app[keys.FLOWS].support_bundles.get_by_key(key, wanted))
 
 
 async def get_bundle_by_operation(request: web.Request) -> web.Response:
     """The bundle of the run, or the first of the runs, of an operation (D37)."""
     wanted = _wanted(request)
     operation_id = parameters.path_id(request, "operation_id", OperationNotFound)
-    return _bundled(await request.app[keys.SUPPORT_BUNDLES].get_by_operation(operation_id, wanted))
+    return _bundled(await request.app[keys.FLOWS].support_bundles.get_by_operation(operation_id, wanted))
 
 
 def _wanted(request: web.Request) -> Wanted:

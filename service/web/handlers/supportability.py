@@ -37,7 +37,7 @@ async def get_summary(request: web.Request) -> web.Response:
     gates = request.app[keys.GATES]
     gates.require_support_apis()
     gates.require_summary_apis()
-    found = await request.app[keys.SUPPORTABILITY].summarise()
+    found = await request.app[keys.FLOWS].supportability.summarise()
     return web.Response(body=msgspec.json.encode(_summary_of(found)), content_type="application/json")
 
 

@@ -65,13 +65,13 @@ class DecisionList(msgspec.Struct, frozen=True, kw_only=True):
 async def get_workflow(request: web.Request) -> web.Response:
     """Where a run stands in its review."""
     _require_open(request)
-    return _reviewed(await request.app[keys.WORKFLOW].get(_run_name(request)))
+    return _reviewed(await request.app[keys.FLOWS].workflow.get(_run_name(request)))
 
 
 async def get_history(request: web.Request) -> web.Response:
     """The decisions on a run, oldest first."""
     _require_open(request)
-    history = await request.app[keys.WORKFLOW].get_history(_run_name(request))
+    history = await request.app[keys.FLOWS].workflow.get_history(_run_name(request))
     return _answer(history_of(history))
 
 
@@ -81,7 +81,7 @@ async def decide(request: web.Request) -> web.Response:
     with parameters.together_with(reading.correlation_entries(request)):
         asked = request.app[DECODE_ACTION](body)
     _require_open(request)
-    review = await request.app[keys.WORKFLOW].decide(
+    review = await request.app[keys.FLOWS].workflow.decide(
         _run_name(request), asked, correlation_id=request[keys.CORRELATION_SENT] or NO_CORRELATION
     )
     return _reviewed(review)
@@ -92,7 +92,7 @@ async def list_decisions(request: web.Request) -> web.Response:
     asked = parameters.read(request, DECISION_LIST)
     _require_open(request)
     limit, cursor = asked.pop("limit"), asked.pop("cursor")
-    page = await request.app[keys.WORKFLOW].list(DecisionFilter(**asked), limit=limit, cursor=cursor)
+    page = await request.app[keys.FLOWS].workflow.list(DecisionFilter(**asked), limit=limit, cursor=cursor)
     return _answer(
         DecisionList(items=[_decision_of(item) for item in page.items], next_cursor=page.next_cursor)
     )
