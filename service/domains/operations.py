@@ -10,7 +10,6 @@ from enum import Enum
 from service.domains.dpm_runs import BatchAdmission, RunStatus
 from service.domains.lineage import Edge, EdgeType, LivesWith
 
-# What an operation ends with when nobody could finish it, or nobody came for it.
 ATTEMPTS_EXHAUSTED = "DPM_ASYNC_ATTEMPTS_EXHAUSTED"
 EXPIRED = "DPM_ASYNC_OPERATION_EXPIRED"
 EXECUTION_ERROR = "DPM_ASYNC_EXECUTION_ERROR"
@@ -168,6 +167,15 @@ class Reaped:
 
     taken_back: tuple[str, ...] = ()
     exhausted: tuple[str, ...] = ()
+
+
+def exhausted_after(attempts: int) -> OperationError:
+    """What an operation fails with that nobody could finish."""
+    return OperationError(ATTEMPTS_EXHAUSTED, f"{attempts} attempts ended without a result")
+
+
+# What an operation fails with that nobody came for.
+UNEXECUTED = OperationError(EXPIRED, "nobody executed the operation in its time")
 
 
 def edge_of_operation(operation: OperationHead) -> Edge:

@@ -71,7 +71,7 @@ class AttemptRunner:
         self._attempts: set[asyncio.Task[Any]] = set()
 
     async def close(self) -> None:
-        """Hands back what still runs, so that nothing waits for a lease to end. Nothing may begin any more."""
+        """Hands back what still runs, so that nothing waits for a lease to end; nothing begins any more."""
         for attempt in self._attempts:
             attempt.cancel()
         if self._attempts:

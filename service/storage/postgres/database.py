@@ -18,7 +18,14 @@ from service.storage.schema import LISTS, SchemaRefused, pending_of, shipped_for
 BOOK_QUERIES = load("postgres", "migrations")
 
 # What the driver raises when the server is not there, is not in time, or does not take a statement.
-FAULTS = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
+# A connection whose server has said that it goes, and has not gone yet, is an internal error to it.
+FAULTS = (
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    OSError,
+    TimeoutError,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
