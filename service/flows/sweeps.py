@@ -18,6 +18,8 @@ from service.storage.port import Store
 SWEPT_AT_ONCE = 100
 # An offer that is younger than so many leases may just not be visible yet.
 LEASES_BEFORE_REFILL = 2
+# A worker that takes an offer begins the operation at once; if it has not by then, it will not.
+SILENCE_PER_LEASE = 4
 
 logger = structlog.get_logger()
 
@@ -63,7 +65,12 @@ class SweepFlow:
             logger.info("operation_expired", operation_id=operation_id)
         if self._queue is not None:
             settled = now - timedelta(seconds=LEASES_BEFORE_REFILL * self._lease_seconds)
-            refilled = await self._queue.refill(DEFAULT_TENANT, created_before=settled, limit=SWEPT_AT_ONCE)
+            refilled = await self._queue.refill(
+                DEFAULT_TENANT,
+                created_before=settled,
+                silent_seconds=self._lease_seconds / SILENCE_PER_LEASE,
+                limit=SWEPT_AT_ONCE,
+            )
             if refilled:
                 logger.warning("operations_offered_again", count=refilled)
 

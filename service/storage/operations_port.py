@@ -126,10 +126,13 @@ class JobQueue(Protocol):
         """
         ...
 
-    async def refill(self, tenant_id: str, *, created_before: datetime, limit: int) -> int:
-        """Offer queued PENDING operations whose offer was lost once more; gives how many.
+    async def refill(
+        self, tenant_id: str, *, created_before: datetime, silent_seconds: float, limit: int
+    ) -> int:
+        """Offer queued PENDING operations once more whose offer was lost; gives how many.
 
-        Raises StoreUnavailable.
+        An offer is lost when there is none though the operation was accepted before an instant, and when a
+        worker that has been silent for so long took it and began nothing. Raises StoreUnavailable.
         """
         ...
 

@@ -198,17 +198,37 @@ ORDER BY created_at DESC, operation_id DESC
 LIMIT :limit;
 
 -- name: list_unoffered
--- The operations that wait for a worker and that no job tells a worker about, those created first. The index of the
--- engine goes by another collation than our ids.
+-- The operations that wait for a worker and that no job tells a worker about, those created first. Workers take the
+-- oldest first, so a lost offer comes to be among the oldest. The index of the engine goes by another collation than
+-- our ids.
 SELECT operation_id
-FROM dpm_operations AS operation
-WHERE tenant_id = :tenant_id AND status = 'PENDING' AND is_queued AND created_at < :created_before
-    AND NOT EXISTS (
-        SELECT 1 FROM queue.pgqueuer AS job
-        WHERE job.dedupe_key = operation.operation_id COLLATE "default" AND job.status IN ('queued', 'picked')
-    )
+FROM (
+    SELECT operation_id, created_at
+    FROM dpm_operations
+    WHERE tenant_id = :tenant_id AND status = 'PENDING' AND is_queued AND created_at < :created_before
+    ORDER BY created_at, operation_id
+    LIMIT 1000
+) AS waiting
+WHERE NOT EXISTS (
+    SELECT 1 FROM queue.pgqueuer AS job
+    WHERE job.dedupe_key = waiting.operation_id COLLATE "default" AND job.status IN ('queued', 'picked')
+)
 ORDER BY created_at, operation_id
 LIMIT :limit;
+
+-- name: revive_offers
+-- Puts the jobs of waiting operations back into the queue whose worker took them and was silent since. One that begins
+-- an operation does so at once, and says that it lives twice in a lease.
+UPDATE queue.pgqueuer AS job
+SET status = 'queued', queue_manager_id = NULL, execute_after = now(), updated = now()
+WHERE job.entrypoint = 'operations' AND job.status = 'picked'
+    AND job.heartbeat < now() - make_interval(secs => :silent_seconds)
+    AND EXISTS (
+        SELECT 1 FROM dpm_operations AS operation
+        WHERE operation.tenant_id = :tenant_id AND operation.operation_id = job.dedupe_key COLLATE "C"
+            AND operation.status = 'PENDING'
+    )
+RETURNING job.id;
 
 -- name: count_waiting
 -- How many jobs no worker has taken.

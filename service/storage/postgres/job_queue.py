@@ -50,14 +50,20 @@ class PostgresJobQueue:
             raise PostgresDsnRequired()
         await self.sessions.work(handle, stop=stop, drain=drain)
 
-    async def refill(self, tenant_id: str, *, created_before: datetime, limit: int) -> int:
+    async def refill(
+        self, tenant_id: str, *, created_before: datetime, silent_seconds: float, limit: int
+    ) -> int:
         from service.storage.postgres import job_offers
 
         async with self.database.act() as conn:
+            revived = await every(
+                conn, SQL["revive_offers"], tenant_id=tenant_id, silent_seconds=silent_seconds
+            )
             rows = await every(
                 conn, SQL["list_unoffered"], tenant_id=tenant_id, created_before=created_before, limit=limit
             )
-            return await job_offers.offer(conn, tenant_id, [row["operation_id"] for row in rows])
+            made = await job_offers.offer(conn, tenant_id, [row["operation_id"] for row in rows])
+        return len(revived) + made
 
     async def count_waiting(self) -> int:
         async with self.database.look() as conn:

@@ -103,6 +103,12 @@ async def a_queue(dsn, concurrency=2, lease_seconds=LEASE_SECONDS):
     )
 
 
+async def refill(queue, tenant_id=DEFAULT_TENANT, *, created_before=LATER, silent_seconds=60.0, limit=10):
+    return await queue.refill(
+        tenant_id, created_before=created_before, silent_seconds=silent_seconds, limit=limit
+    )
+
+
 @pytest.fixture
 def dsn(emptied_postgres):
     return emptied_postgres
@@ -165,7 +171,7 @@ async def test_an_operation_that_is_not_queued_is_offered_to_nobody(store, queue
     await store.operations.submit(an_operation())
 
     assert jobs_in(dsn) == []
-    assert await queue.refill(DEFAULT_TENANT, created_before=LATER, limit=10) == 0
+    assert await refill(queue) == 0
 
 
 async def test_an_act_that_fails_leaves_no_offer(store, dsn):
@@ -207,12 +213,12 @@ async def test_what_is_on_offer_is_not_offered_again_by_a_refill(store, queue, w
     operation = a_queued()
     await store.operations.submit(operation)
 
-    assert await queue.refill(DEFAULT_TENANT, created_before=LATER, limit=10) == 0
+    assert await refill(queue) == 0
     worker.may_answer.clear()
     async with worker.at_work():
         await worker.until_offered(1)
         assert jobs_in(dsn) == [(operation.operation_id, "picked")]
-        assert await queue.refill(DEFAULT_TENANT, created_before=LATER, limit=10) == 0
+        assert await refill(queue) == 0
 
 
 async def test_a_refill_offers_what_lost_its_offer(store, queue, worker, dsn):
@@ -221,12 +227,32 @@ async def test_a_refill_offers_what_lost_its_offer(store, queue, worker, dsn):
         await store.operations.submit(operation)
     change(dsn, "DELETE FROM queue.pgqueuer")
 
-    assert await queue.refill("another", created_before=LATER, limit=10) == 0
-    assert await queue.refill(DEFAULT_TENANT, created_before=AT, limit=10) == 0
-    assert await queue.refill(DEFAULT_TENANT, created_before=LATER, limit=2) == 2
+    assert await refill(queue, "another") == 0
+    assert await refill(queue, created_before=AT) == 0
+    assert await refill(queue, limit=2) == 2
     await worker.work(drain=True)
 
     assert worker.offered == [operation.operation_id for operation in lost[:2]]
+
+
+async def test_what_a_worker_took_and_never_began_is_offered_again_without_waiting_for_its_lease(
+    store, queue, worker, dsn
+):
+    begun, left = a_queued(), a_queued()
+    for operation in (begun, left):
+        await store.operations.submit(operation)
+    await store.operations.claim(DEFAULT_TENANT, begun.operation_id, a_lease(1))
+    change(dsn, "UPDATE queue.pgqueuer SET status = 'picked', queue_manager_id = gen_random_uuid()")
+    change(dsn, "UPDATE queue.pgqueuer SET heartbeat = now() - interval '5 seconds'")
+
+    assert await refill(queue, silent_seconds=10) == 0
+    assert await refill(queue, "another", silent_seconds=2) == 0
+    assert await refill(queue, silent_seconds=2) == 1
+    assert dict(jobs_in(dsn)) == {begun.operation_id: "picked", left.operation_id: "queued"}
+    async with worker.at_work():
+        await worker.until_offered(1)
+
+    assert worker.offered == [left.operation_id]
 
 
 async def test_many_refills_at_once_make_one_offer_of_each(store, dsn):
@@ -235,9 +261,7 @@ async def test_many_refills_at_once_make_one_offer_of_each(store, dsn):
     change(dsn, "DELETE FROM queue.pgqueuer")
     queues = [await a_queue(dsn) for _ in range(4)]
     try:
-        made = await asyncio.gather(
-            *(queue.refill(DEFAULT_TENANT, created_before=LATER, limit=100) for queue in queues)
-        )
+        made = await asyncio.gather(*(refill(queue, limit=100) for queue in queues))
     finally:
         for queue in queues:
             await queue.close()
@@ -251,7 +275,7 @@ async def test_what_is_claimed_or_has_ended_is_not_offered_again(store, queue, d
     await store.operations.claim(DEFAULT_TENANT, operation.operation_id, a_lease(1))
     change(dsn, "DELETE FROM queue.pgqueuer")
 
-    assert await queue.refill(DEFAULT_TENANT, created_before=LATER, limit=10) == 0
+    assert await refill(queue) == 0
 
 
 async def test_an_offer_is_made_again_when_its_handler_says(store, worker):

@@ -206,15 +206,13 @@ async def test_the_application_role_changes_nothing_that_is_append_only(store, l
         conn.execute(change.format(table))
 
 
-async def test_the_application_role_offers_work_and_takes_none(postgres_database, login):
+async def test_the_application_role_offers_work_and_takes_none(login):
     dsn = login("dpm_application")
     serving = await PostgresStore.open(dsn)
     queue = await a_queue(dsn)
     try:
         await serving.operations.submit(an_operation(is_queued=True))
         assert await queue.count_waiting() == 1
-        run_as_owner(postgres_database, "DELETE FROM queue.pgqueuer")
-        assert await queue.refill(DEFAULT_TENANT, created_before=after(1), limit=10) == 1
     finally:
         await serving.close()
         await queue.close()
@@ -223,7 +221,7 @@ async def test_the_application_role_offers_work_and_takes_none(postgres_database
             conn.execute(change)
 
 
-async def test_the_worker_role_works(login):
+async def test_the_worker_role_works(postgres_database, login):
     dsn = login("dpm_worker")
     working = await PostgresStore.open(dsn)
     queue = await a_queue(dsn)
@@ -236,6 +234,8 @@ async def test_the_worker_role_works(login):
     try:
         operation = an_operation(is_queued=True)
         await working.operations.submit(operation)
+        run_as_owner(postgres_database, "DELETE FROM queue.pgqueuer")
+        assert await queue.refill(DEFAULT_TENANT, created_before=after(1), silent_seconds=60, limit=10) == 1
         await asyncio.wait_for(queue.work(handle, stop=asyncio.Event(), drain=True), timeout=10)
         await filled(working)
         await run_one_operation(working)
@@ -386,6 +386,7 @@ VALUES = {
     "timestamptz": BEGAN_AT,
     "int8": 50,
     "int4": 3,
+    "float8": 2.0,
     "bool": True,
     "json": "[]",
     "jsonb": '["x"]',

@@ -76,8 +76,8 @@ class Queue:
     def __init__(self):
         self.asked = []
 
-    async def refill(self, tenant_id, *, created_before, limit):
-        self.asked.append((tenant_id, created_before, limit))
+    async def refill(self, tenant_id, *, created_before, silent_seconds, limit):
+        self.asked.append((tenant_id, created_before, silent_seconds, limit))
         return 1
 
 
@@ -94,8 +94,9 @@ async def test_offers_that_were_lost_are_made_again_once_they_are_old_enough(des
 
     await flow.run_once()
 
-    ((tenant_id, created_before, limit),) = queue.asked
-    assert (tenant_id, (desk.at - created_before).seconds, limit) == ("default", 16, sweeps.SWEPT_AT_ONCE)
+    ((tenant_id, created_before, silent_seconds, limit),) = queue.asked
+    assert (tenant_id, (desk.at - created_before).seconds) == ("default", 16)
+    assert (silent_seconds, limit) == (2, sweeps.SWEPT_AT_ONCE)
 
 
 async def test_a_sweep_that_fails_is_tried_again(desk, monkeypatch):
