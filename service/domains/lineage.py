@@ -30,6 +30,7 @@ class LivesWith(Enum):
 
     RUN = "RUN"
     OPERATION = "OPERATION"
+    PROPOSAL = "PROPOSAL"
 
 
 class Direction(Enum):

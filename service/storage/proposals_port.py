@@ -1,0 +1,84 @@
+"""What the flows may ask of storage about proposals; each write method is one act.
+
+Every method may raise StoreUnavailable; an act that raises it kept nothing, unless its commit was cut short.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Protocol
+
+from service.domains.pages import Page
+from service.domains.proposal_simulations import ProposalSimulation
+from service.domains.proposals import (
+    Proposal,
+    ProposalApproval,
+    ProposalChange,
+    ProposalEvent,
+    ProposalFilter,
+    ProposalKey,
+    ProposalKeyFamily,
+    ProposalVersion,
+    VersionHead,
+)
+
+
+class ProposalStore(Protocol):
+    async def change(self, change: ProposalChange) -> ProposalKey | None:
+        """Keep an event with the proposal it leaves, its version, approval, key and edges, in one act.
+
+        The key is claimed first. If it is taken with the same request hash, its row is given back and nothing
+        is written; with another hash, raises IdempotencyKeyConflict. Who comes while another is at it waits.
+
+        Raises ProposalMoved when the stored revision is not the one before, or for a creation when an id is
+        taken; ProposalNotFound when there is no proposal to change. Then nothing is written, the key included.
+        """
+        ...
+
+    async def get(self, tenant_id: str, proposal_id: str) -> Proposal:
+        """Raises ProposalNotFound."""
+        ...
+
+    async def list(
+        self, tenant_id: str, proposals: ProposalFilter, *, limit: int, cursor: str | None
+    ) -> Page[Proposal]:
+        """Proposals by creation and id, newest first; the cursor is the id of the last row."""
+        ...
+
+    async def get_version(self, tenant_id: str, proposal_id: str, version_no: int) -> ProposalVersion:
+        """Raises ProposalVersionNotFound, also when there is no such proposal."""
+        ...
+
+    async def list_versions(self, tenant_id: str, proposal_id: str) -> tuple[VersionHead, ...]:
+        """From the first to the last; empty when there is no such proposal."""
+        ...
+
+    async def list_events(self, tenant_id: str, proposal_id: str) -> tuple[ProposalEvent, ...]:
+        """In the order of their numbers; empty when there is no such proposal."""
+        ...
+
+    async def list_approvals(self, tenant_id: str, proposal_id: str) -> tuple[ProposalApproval, ...]:
+        """In the order of their events."""
+        ...
+
+    async def find_key(
+        self, tenant_id: str, family: ProposalKeyFamily, scope: str, idempotency_key: str
+    ) -> ProposalKey | None: ...
+
+
+class ProposalSimulationStore(Protocol):
+    async def keep(self, simulation: ProposalSimulation, *, kept_since: datetime) -> ProposalSimulation:
+        """Keep a simulation under its key, or give back the one that is kept under it.
+
+        One created before `kept_since` counts as gone, and is replaced. Raises IdempotencyKeyConflict when the
+        key is taken with another request hash. Equal callers at once get the same one.
+        """
+        ...
+
+    async def find(
+        self, tenant_id: str, idempotency_key: str, *, kept_since: datetime
+    ) -> ProposalSimulation | None: ...
+
+    async def purge(self, tenant_id: str, *, created_before: datetime, limit: int) -> int:
+        """Remove the oldest simulations created before an instant, at most so many; gives how many."""
+        ...
