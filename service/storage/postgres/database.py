@@ -90,8 +90,8 @@ class Database:
             return cls(None, options)
 
         async def bound_acts(conn: Any) -> None:
-            # A client that is frozen between the statements it sends at one go is neither idle nor running one,
-            # and would keep its locks for as long as it is frozen.
+            # A client that is frozen between the statements it sends at one go is neither idle nor running
+            # one, and would keep its locks for as long as it is frozen.
             if options.session_settings and conn.get_server_version().major >= BOUNDED_ACTS_SINCE:
                 await conn.execute(f"SET transaction_timeout = {options.act_seconds_max * 1000:.0f}")
 
