@@ -265,6 +265,7 @@ async def open_purging_store(settings: Settings, serving: Store | None) -> Store
         pool_options_of(settings),
         connections_max=PURGE_CONNECTIONS_MAX,
         statement_seconds_max=PURGE_STATEMENT_SECONDS_MAX,
+        act_seconds_max=2 * PURGE_STATEMENT_SECONDS_MAX,
         application_name="lotus-manage purge",
     )
     return await _open_postgres(settings.postgres_retention_dsn, options)

@@ -17,9 +17,7 @@ RETURNING operation_id;
 UPDATE dpm_operations
 SET status = 'RUNNING', started_at = :started_at, lease_until = :lease_until, attempt = attempt + 1, fence = fence + 1
 WHERE tenant_id = :tenant_id AND operation_id = :operation_id AND status = 'PENDING'
-RETURNING tenant_id, operation_id, operation_type, status, correlation_id, created_at, started_at, finished_at,
-    error_code, error_message, is_queued, attempt, scenarios_total, scenarios_done,
-    request, result, fence;
+RETURNING fence;
 
 -- name: extend_operation
 -- Lets the holder of an operation hold on. No row back means that it is no longer his.

@@ -50,7 +50,9 @@ class PostgresOperations:
 
     async def claim(self, tenant_id: str, operation_id: str, lease: Lease) -> Claim:
         async with self.database.act() as conn:
-            return await claim(conn, tenant_id, operation_id, lease)
+            fence = await claim(conn, tenant_id, operation_id, lease)
+        # What is to be done may be long, and who is frozen while reading it must hold no lock.
+        return Claim(await self.get(tenant_id, operation_id, KEEP_ALL), fence)
 
     async def extend(self, claim: Claim, lease: Lease) -> None:
         async with self.database.act() as conn:
@@ -165,7 +167,8 @@ async def submit(conn: Connection, operation: Operation) -> None:
         await job_offers.offer(conn, operation.tenant_id, [operation.operation_id])
 
 
-async def claim(conn: Connection, tenant_id: str, operation_id: str, lease: Lease) -> Claim:
+async def claim(conn: Connection, tenant_id: str, operation_id: str, lease: Lease) -> int:
+    """Gives the fence of the claim."""
     row = await one(
         conn,
         SQL["claim_operation"],
@@ -175,7 +178,7 @@ async def claim(conn: Connection, tenant_id: str, operation_id: str, lease: Leas
         lease_until=lease.until,
     )
     if row is not None:
-        return Claim(operation_of(row), row["fence"])
+        return int(row["fence"])
     if await find(conn, "find_operation_head", tenant_id, operation_id, KEEP_ALL) is None:
         raise OperationNotFound(operation_id=operation_id)
     raise OperationMoved(operation_id=operation_id)

@@ -20,6 +20,7 @@ from service.domains.purges import Purge
 from service.domains.retention import KEEP_ALL, Horizon
 from service.domains.workflow_decisions import ReviewRule
 from service.errors import PostgresDsnRequired, PostgresUnavailable, StoreUnavailable
+from service.storage.postgres import operations
 from service.storage.postgres.database import PoolOptions
 from service.storage.postgres.job_queue import PostgresJobQueue
 from service.storage.postgres.store import PostgresStore
@@ -332,6 +333,35 @@ async def test_a_pool_that_is_used_up_refuses_in_time(postgres_database):
         await store.check()
     finally:
         await store.close()
+
+
+@pytest.mark.parametrize("midst", ["between statements", "in a statement"])
+async def test_an_act_that_does_not_come_to_its_end_lets_go_of_its_locks(store, postgres_database, midst):
+    operation = an_operation()
+    await store.operations.submit(operation)
+    options = PoolOptions(act_seconds_max=0.5)
+    frozen = await PostgresStore.open(postgres_database, options=options)
+    claimed = asyncio.Event()
+
+    async def freeze():
+        async with frozen.database.act() as conn:
+            await operations.claim(conn, DEFAULT_TENANT, operation.operation_id, a_lease(1))
+            claimed.set()
+            if midst == "in a statement":
+                await conn.execute("SELECT pg_sleep(4)")
+            await asyncio.sleep(4)
+
+    freezing = asyncio.create_task(freeze())
+    try:
+        await claimed.wait()
+        claim = await asyncio.wait_for(
+            store.operations.claim(DEFAULT_TENANT, operation.operation_id, a_lease(2)), timeout=3
+        )
+        with pytest.raises(PostgresUnavailable):
+            await freezing
+    finally:
+        await frozen.close()
+    assert (claim.fence, claim.operation.attempt) == (1, 1)
 
 
 @pytest.mark.parametrize(
