@@ -18,6 +18,9 @@ from service.domains.snapshots import FxRate, PortfolioSnapshot, Price, ShelfEnt
 # The rate of a currency to itself; its one decimal place shows in the scale of every product.
 SAME_CURRENCY = Decimal("1.0")
 
+# Names market data that came without an id.
+MARKET_DATA_ID = "md"
+
 
 @dataclass(frozen=True, slots=True)
 class Book:

@@ -21,10 +21,9 @@ from service.domains.results import (
     UniverseCoverage,
     UniverseData,
 )
+from service.engines.book import MARKET_DATA_ID
 from service.engines.dpm.run import Run
 from service.engines.gate import decide_gate
-
-MARKET_DATA_ID = "md"
 
 
 def result_of(run: Run, engine_version: str) -> RebalanceResult:
