@@ -46,7 +46,7 @@ def check(text: str) -> ProposalResult:
 
 def read(text: str) -> dict[str, Any]:
     """The request a text stands for."""
-    lines = [line.split() for line in text.strip().splitlines()]
+    lines = [line.split() for line in text.splitlines() if line.strip()]
     ours = [words for words in lines if words[0] in OURS]
     document = cases.read("\n".join(" ".join(words) for words in lines if words[0] not in OURS))
     del document["model_portfolio"]
