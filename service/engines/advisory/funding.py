@@ -17,10 +17,11 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from service.domains.money import ENGINE_CONTEXT, ZERO
+from service.domains.money import ZERO
 from service.domains.proposal_results import ProposedTradeIntent
 from service.domains.results import FundingPlanEntry, FxSpotIntent, InsufficientCashEntry, IntentRationale
 from service.engines.advisory.book import Book
+from service.engines.advisory.overflow import is_too_wide
 from service.engines.stage import NO_GAPS, Gaps
 
 MISSING_FX_NON_BLOCKING = "PROPOSAL_MISSING_FX_NON_BLOCKING"
@@ -129,7 +130,7 @@ def _fund_currency(work: _Work, target: str, buys: Sequence[ProposedTradeIntent]
         available_before_fx=in_minor_units(available, target),
         fx_needed=in_minor_units(needed, target),
     )
-    search = _Search(too_wide=_any_too_wide(entry.required, entry.available_before_fx, entry.fx_needed))
+    search = _Search(too_wide=is_too_wide(entry.required, entry.available_before_fx, entry.fx_needed))
     if needed > 0 and not search.too_wide:
         search = _search(work, target, needed)
     if search.too_wide:
@@ -155,7 +156,7 @@ def _search(work: _Work, target: str, needed: Decimal) -> _Search:
                 work.missing_pairs.append(pair)
             continue
         sold = in_minor_units(needed * rate, candidate)
-        if _any_too_wide(sold):
+        if is_too_wide(sold):
             return _Search(too_wide=True)
         balance = work.amounts.setdefault(candidate, ZERO)
         if balance >= sold:
@@ -168,7 +169,7 @@ def _search(work: _Work, target: str, needed: Decimal) -> _Search:
     lacking = in_minor_units(*shortest)
     entry = InsufficientCashEntry(currency=shortest[1], deficit=lacking)
     # With a pair missing the deficit is not reported, so its size does not matter.
-    return _Search(shortest=entry, too_wide=not work.missing_pairs and _any_too_wide(lacking))
+    return _Search(shortest=entry, too_wide=not work.missing_pairs and is_too_wide(lacking))
 
 
 def _candidates(work: _Work, target: str) -> Iterator[str]:
@@ -207,7 +208,3 @@ def _exchange(work: _Work, entry: FundingPlanEntry, source: _Source) -> FundingP
     work.amounts[source.currency] -= source.sold
     work.amounts[target] += bought
     return replace(entry, fx_pair=source.pair, funding_currency=source.currency)
-
-
-def _any_too_wide(*amounts: Decimal) -> bool:
-    return any(len(amount.as_tuple().digits) > ENGINE_CONTEXT.prec for amount in amounts)

@@ -24,6 +24,7 @@ from service.engines.advisory.cash_flows import apply_cash_flows
 from service.engines.advisory.drift import BASE_CURRENCY_MISMATCH, analyse_drift
 from service.engines.advisory.execution import by_pair, execute_buys, execute_sells
 from service.engines.advisory.funding import Funding, fund
+from service.engines.advisory.overflow import unusable_prices
 from service.engines.advisory.run import ProposalIdentity, Run
 from service.engines.advisory.suitability import new_issues, scan_suitability
 from service.engines.advisory.trades import read_trades
@@ -69,7 +70,7 @@ def open_run(request: ProposalSimulateRequest, identity: ProposalIdentity) -> Ru
         identity=identity,
         before=before,
         after=before,
-        gaps=before.gaps,
+        gaps=before.gaps + unusable_prices(before.state),
         quantities=quantities_of(portfolio),
         amounts=amounts_of(portfolio),
     )
@@ -133,7 +134,7 @@ def after_stage(run: Run) -> Run:
     portfolio = run.book.portfolio
     positions, cash = positions_with(portfolio, run.quantities), cash_with(portfolio, run.amounts)
     after = value_state(run.book, positions, cash, ValuationMode.CALCULATED)
-    return replace(run, after=after, gaps=run.gaps + after.gaps)
+    return replace(run, after=after, gaps=run.gaps + after.gaps + unusable_prices(after.state))
 
 
 def rules_stage(run: Run) -> Run:

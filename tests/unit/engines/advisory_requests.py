@@ -1,11 +1,8 @@
-"""Proposals for tests and measurements: realistic ones by size, and whatever the boundary accepts."""
+"""Whatever proposals the boundary accepts."""
 
 from __future__ import annotations
 
-import json
 from decimal import Decimal
-from random import Random
-from typing import Any
 
 from hypothesis import strategies as st
 
@@ -27,8 +24,6 @@ from service.domains.snapshots import (
     Price,
     ShelfEntry,
 )
-from service.web import bodies
-from tests.builders import BASE_CURRENCY, a_document
 from tests.unit.engines.requests import (
     ANY_CURRENCY,
     ANY_NUMBER,
@@ -46,37 +41,6 @@ from tests.unit.engines.requests import (
 )
 
 CURRENCIES = st.one_of(ANY_CURRENCY, st.sampled_from(["JPY", "KWD", ""]))
-
-
-def a_proposal(positions: int = 100, seed: int = 1, **options: Any) -> ProposalSimulateRequest:
-    return bodies.decode_proposal(a_proposal_body(positions, seed, **options))
-
-
-def a_proposal_body(positions: int = 100, seed: int = 1, **options: Any) -> bytes:
-    """An adviser's switch: a deposit, one trade for ten positions, half of them purchases, and a model."""
-    random = Random(seed)
-    document = a_document(positions, seed)
-    targets = document.pop("model_portfolio")["targets"]
-    document["options"] = {"enable_proposal_simulation": True, **options}
-    held = {row["instrument_id"]: row for row in document["portfolio_snapshot"]["positions"]}
-    document["proposed_cash_flows"] = [{"currency": BASE_CURRENCY, "amount": f"{positions * 50}.00"}]
-    chosen = random.sample(sorted(held), max(2, positions // 10))
-    document["proposed_trades"] = [
-        {
-            "side": "SELL" if number % 2 else "BUY",
-            "instrument_id": instrument_id,
-            "quantity": str(max(1, int(held[instrument_id]["quantity"]) // 4)),
-        }
-        for number, instrument_id in enumerate(chosen)
-    ]
-    document["reference_model"] = {
-        "model_id": "mdl_1",
-        "as_of": "2026-11-21",
-        "base_currency": BASE_CURRENCY,
-        "asset_class_targets": [{"asset_class": "EQUITY", "weight": "0.60"}],
-        "instrument_targets": targets,
-    }
-    return json.dumps(document).encode()
 
 
 SIZE = st.one_of(units(1, 10**5, 1), ANY_NUMBER.map(Decimal.copy_abs).filter(bool))

@@ -491,6 +491,57 @@ def test_an_amount_too_large_for_minor_units_blocks_and_names_the_purchase() -> 
     """)
 
 
+def test_a_weight_that_cannot_be_written_blocks_and_names_the_holding() -> None:
+    check("""
+        cash SGD 1
+        hold A 100000000000000000000000000.1
+        hold B 100000000000000000000000000.1
+        price A 1 SGD
+        price B -1 SGD
+        flow SGD 1
+        option block_on_missing_prices false
+        ----
+        status BLOCKED
+        missing price A
+        missing price B
+        missing price A
+        missing price B
+        fail DATA_QUALITY 4 MISSING_DATA
+    """)
+    check("""
+        cash SGD 1
+        hold A 999999999999999999999999
+        hold B 999999999999999999999999
+        price A 1 SGD
+        price B -1 SGD
+        ----
+        status READY
+        missing
+    """)
+
+
+def test_if_only_a_sum_of_weights_cannot_be_written_it_is_named() -> None:
+    check("""
+        cash SGD 1
+        hold A 600000000000000000000001
+        hold B 600000000000000000000001
+        hold C 1200000000000000000000002
+        price A 1 SGD
+        price B 1 SGD
+        price C -0.5 SGD
+        hold D 600000000000000000000001
+        price D -1 SGD
+        shelf A APPROVED class=EQUITY
+        shelf B APPROVED class=EQUITY
+        ----
+        status BLOCKED
+        missing price EQUITY
+        missing price UNKNOWN
+        missing price EQUITY
+        missing price UNKNOWN
+    """)
+
+
 # Status, reconciliation, gate
 
 
