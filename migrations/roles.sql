@@ -1,9 +1,10 @@
--- The four roles of a PostgreSQL deployment, and what each may do. Run by a database owner after every
+-- The five roles of a PostgreSQL deployment, and what each may do. Run by a database owner after every
 -- `migrate apply`: psql -v ON_ERROR_STOP=1 -f migrations/roles.sql. It may be run any number of times.
 --
 -- Nobody logs in as one of these; a deployment grants them to its own logins:
 --   dpm_migrator     runs the migrations and owns the tables
 --   dpm_application  serves: it adds, and changes only what has a state (DPM_SUPPORTABILITY_POSTGRES_DSN)
+--   dpm_worker       serves and runs queued operations: it also takes jobs out of the queue
 --   dpm_retention    removes what has expired and records it (DPM_RETENTION_POSTGRES_DSN)
 --   dpm_reader       looks: support, audit, reporting
 
@@ -11,7 +12,7 @@ DO $$
 DECLARE
     wanted text;
 BEGIN
-    FOREACH wanted IN ARRAY ARRAY['dpm_migrator', 'dpm_application', 'dpm_retention', 'dpm_reader'] LOOP
+    FOREACH wanted IN ARRAY ARRAY['dpm_migrator', 'dpm_application', 'dpm_worker', 'dpm_retention', 'dpm_reader'] LOOP
         IF NOT EXISTS (SELECT 1 FROM pg_roles WHERE rolname = wanted) THEN
             EXECUTE format('CREATE ROLE %I NOLOGIN', wanted);
         END IF;
@@ -23,30 +24,47 @@ GRANT USAGE, CREATE ON SCHEMA public TO dpm_migrator;
 GRANT USAGE ON SCHEMA public TO dpm_application, dpm_retention, dpm_reader;
 
 -- Nothing is left over from an earlier version of this file.
-REVOKE ALL ON ALL TABLES IN SCHEMA public FROM dpm_application, dpm_retention, dpm_reader;
+REVOKE ALL ON ALL TABLES IN SCHEMA public, queue FROM dpm_application, dpm_worker, dpm_retention, dpm_reader;
+REVOKE ALL ON ALL SEQUENCES IN SCHEMA queue FROM dpm_application, dpm_worker, dpm_retention, dpm_reader;
 
 -- Everybody may read, also which migrations were applied: readiness depends on it.
 GRANT SELECT ON
     dpm_run_requests, dpm_runs, dpm_run_idempotency, dpm_run_idempotency_history, dpm_lineage_edges,
-    dpm_run_artifacts, dpm_workflow_decisions, dpm_operations, dpm_purges, dpm_tallies, dpm_tally_changes,
-    _yoyo_migration, schema_checksums
+    dpm_run_artifacts, dpm_workflow_decisions, dpm_operations, dpm_operation_scenarios, dpm_purges, dpm_tallies,
+    dpm_tally_changes, _yoyo_migration, schema_checksums
 TO dpm_application, dpm_retention, dpm_reader;
 
 -- What is append-only is only added to.
 GRANT INSERT ON
     dpm_run_requests, dpm_runs, dpm_run_idempotency, dpm_run_idempotency_history, dpm_lineage_edges,
-    dpm_run_artifacts, dpm_workflow_decisions, dpm_operations, dpm_tally_changes
+    dpm_run_artifacts, dpm_workflow_decisions, dpm_operations, dpm_operation_scenarios, dpm_tally_changes
 TO dpm_application;
 
 -- A key moves to another run and an operation to another state; nothing else of them changes.
 GRANT UPDATE (request_hash, rebalance_run_id, created_at) ON dpm_run_idempotency TO dpm_application;
-GRANT UPDATE (status, started_at, finished_at, result, error_code, error_message) ON dpm_operations
-TO dpm_application;
+GRANT UPDATE (
+    status, started_at, finished_at, lease_until, attempt, fence, scenarios_done, result, error_code, error_message
+) ON dpm_operations TO dpm_application;
+
+-- What came of scenarios so far goes in the act in which their operation ends.
+GRANT DELETE ON dpm_operation_scenarios TO dpm_application;
+
+-- Accepting puts a job into the queue, and looks whether it is there; it never takes one out.
+GRANT USAGE ON SCHEMA queue TO dpm_application, dpm_worker, dpm_retention, dpm_reader;
+GRANT SELECT ON queue.pgqueuer, queue.pgqueuer_log, queue.pgqueuer_statistics, queue.pgqueuer_schedules
+TO dpm_application, dpm_worker, dpm_retention, dpm_reader;
+GRANT INSERT ON queue.pgqueuer, queue.pgqueuer_log TO dpm_application;
+GRANT USAGE ON SEQUENCE queue.pgqueuer_id_seq TO dpm_application;
+
+-- A worker does what an application does, takes jobs, says that it lives and removes what it has done.
+GRANT dpm_application TO dpm_worker;
+GRANT UPDATE, DELETE ON queue.pgqueuer TO dpm_worker;
 
 -- A purge removes what has expired and says so; it also adds up the tallies.
 GRANT DELETE ON
     dpm_run_requests, dpm_runs, dpm_run_idempotency, dpm_run_idempotency_history, dpm_lineage_edges,
     dpm_run_artifacts, dpm_workflow_decisions, dpm_operations, dpm_tally_changes
 TO dpm_retention;
+GRANT DELETE ON queue.pgqueuer_log, queue.pgqueuer_statistics TO dpm_retention;
 GRANT INSERT ON dpm_purges, dpm_tally_changes TO dpm_retention;
 GRANT INSERT, UPDATE ON dpm_tallies TO dpm_retention;

@@ -18,6 +18,7 @@ import msgspec
 import uvloop
 
 from scripts.bench_million import bench_million
+from scripts.bench_operations import bench_operations
 from scripts.bench_postgres import bench_floor
 from scripts.load import Load, generate, get_of, post_of, run
 from scripts.servers import ROOT, Server
@@ -36,7 +37,7 @@ STORES = ("IN_MEMORY", "SQL")
 LOADS = 5
 # There are some fifty questions to a million runs, each asked for so long.
 MILLION_SECONDS = 1.0
-PARTS = ("engine", "http", "health", "start", "postgres", "million")
+PARTS = ("engine", "http", "health", "start", "postgres", "operations", "million")
 IDENTITY = RunIdentity("rr_bench", "corr_bench", "sha256:bench")
 
 
@@ -44,7 +45,7 @@ IDENTITY = RunIdentity("rr_bench", "corr_bench", "sha256:bench")
 @click.option("--seconds", default=3.0, show_default=True, help="Length of each load run.")
 @click.option("--only", type=click.Choice(PARTS), help="One part of it.")
 def main(seconds: float, only: str | None) -> None:
-    """Measure the engine, HTTP throughput, health under load, start-up, PostgreSQL and a million runs."""
+    """Measure the engine, HTTP, health under load, start-up, PostgreSQL, operations and a million runs."""
     describe_machine()
     parts = {
         "engine": bench_engine,
@@ -52,6 +53,7 @@ def main(seconds: float, only: str | None) -> None:
         "health": lambda: bench_health(seconds),
         "start": bench_start,
         "postgres": lambda: bench_floor(seconds, LOADS, _require_all_ok),
+        "operations": bench_operations,
         "million": lambda: bench_million(MILLION_SECONDS, _require_all_ok),
     }
     for name, part in parts.items():

@@ -1,4 +1,4 @@
-"""Starts a real server on a free port, for the demo, the benchmark and the end-to-end tests."""
+"""Starts real servers and workers on free ports, for the demo, the benchmark and the end-to-end tests."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ import threading
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
+from typing import ClassVar, Self
 
 ROOT = Path(__file__).resolve().parents[1]
 START_SECONDS_MAX = 20.0
@@ -19,24 +21,29 @@ STOP_SECONDS_MAX = 30.0
 LINES_KEPT = 200
 
 
-class Server:
-    """One server process; its environment is this one's without our variables, plus what is given.
+class Service:
+    """One process of ours; its environment is this one's without our variables, plus what is given.
 
     `command` runs another one than ours, which must say in the same way that it listens.
     """
+
+    verb: ClassVar[str]
+    listens: ClassVar[str]
+    lines_kept: ClassVar[int] = LINES_KEPT
 
     def __init__(
         self, variables: Mapping[str, str], *, port: int = 0, command: Sequence[str] | None = None
     ) -> None:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("DPM_")}
-        arguments = command or ["-m", "service", "serve", "--port", str(port)]
+        arguments = command or ["-m", "service", self.verb, "--port", str(port)]
         self.started = time.perf_counter()
         self.process = subprocess.Popen(
             [sys.executable, *arguments], cwd=ROOT, env=inherited | dict(variables), stderr=subprocess.PIPE
         )
-        self.lines: deque[bytes] = deque(maxlen=LINES_KEPT)
+        self.lines: deque[bytes] = deque(maxlen=self.lines_kept)
         self.port = self._await_listening()
         self.seconds_to_listen = time.perf_counter() - self.started
+        self._frozen: tuple[int, ...] = ()
         self._drain = threading.Thread(target=self._read_on, daemon=True)
         self._drain.start()
 
@@ -44,20 +51,20 @@ class Server:
     def base(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def __enter__(self) -> Server:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.stop()
 
     def stop(self) -> int:
-        """Asks the server to stop and waits; returns its exit status."""
+        """Asks the process to stop and waits; returns its exit status."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
         return self._reap()
 
     def kill(self) -> None:
-        """Ends the server as a power cut would."""
+        """Ends the process as a power cut would."""
         self.process.kill()
         self._reap()
 
@@ -80,7 +87,7 @@ class Server:
         for line in self.process.stderr:
             self.lines.append(line)
             event = json.loads(line) if line.startswith(b"{") else {}
-            if event.get("event") == "listening":
+            if event.get("event") == self.listens:
                 return int(event["port"])
             if time.monotonic() > deadline:
                 break
@@ -88,9 +95,52 @@ class Server:
         status = self.process.wait()
         self.process.stderr.close()
         said = b"".join(self.lines).decode(errors="replace")
-        raise RuntimeError(f"the server did not start (exit status {status}): {said}")
+        raise RuntimeError(f"`{self.verb}` did not start (exit status {status}): {said}")
 
     def _read_on(self) -> None:
         assert self.process.stderr is not None
         for line in self.process.stderr:
             self.lines.append(line)
+
+
+class Server(Service):
+    verb = "serve"
+    listens = "listening"
+
+
+class Worker(Service):
+    """A worker can also be frozen, as when its machine is suspended."""
+
+    verb = "work"
+    listens = "worker_listening"
+    # It says little, and what it says is what its operations are traced by.
+    lines_kept = 100_000
+
+    def freeze(self, *, whole: bool = False) -> None:
+        """Stops the process where it is; with `whole`, its engine processes too."""
+        self._frozen = (self.process.pid, *(children_of(self.process.pid) if whole else ()))
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Lets what was frozen go on."""
+        self._signal(signal.SIGCONT)
+
+    def stop(self) -> int:
+        self.thaw()
+        return super().stop()
+
+    def kill(self) -> None:
+        self.process.kill()
+        # Engine processes leave when the worker is gone, once they can.
+        self.thaw()
+        super().kill()
+
+    def _signal(self, number: signal.Signals) -> None:
+        for pid in self._frozen:
+            # An engine process may have ended in between; the worker itself is not waited for yet.
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
+
+
+def children_of(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]

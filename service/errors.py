@@ -136,6 +136,14 @@ class HistoryApisDisabled(NotFound):
     code = message = "DPM_IDEMPOTENCY_HISTORY_APIS_DISABLED"
 
 
+class OperationsDisabled(NotFound):
+    code = message = "DPM_ASYNC_OPERATIONS_DISABLED"
+
+
+class ManualExecutionDisabled(NotFound):
+    code = message = "DPM_ASYNC_MANUAL_EXECUTION_DISABLED"
+
+
 class RunNotFound(NotFound):
     code = message = "DPM_RUN_NOT_FOUND"
 
@@ -196,6 +204,12 @@ class OperationMoved(Conflict):
     """Somebody else moved the operation on before."""
 
     code = message = "DPM_ASYNC_OPERATION_NOT_EXECUTABLE"
+
+
+class OperationLost(Conflict):
+    """The claim is no longer ours; never reaches a caller, who gets the operation as it is."""
+
+    code = message = "DPM_ASYNC_OPERATION_LOST"
 
 
 class StoreUnavailable(Unavailable):

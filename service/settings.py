@@ -20,6 +20,11 @@ CONNECTIONS_MAX_DEFAULT = 8
 STATEMENT_CACHE_SIZE_DEFAULT = 200
 OPERATIONS_TTL_SECONDS_DEFAULT = 86_400
 PURGE_INTERVAL_SECONDS_DEFAULT = 10
+ATTEMPTS_MAX_DEFAULT = 3
+# A dead worker's operation is begun again this long after its last sign of life, and a little.
+LEASE_SECONDS_DEFAULT = 8
+SWEEPS_PER_LEASE = 4
+WORKER_CONCURRENCY_MIN = 2
 # More digits than any age or size has; the interpreter refuses thousands of them.
 COUNT_DIGITS_MAX = 9
 REVIEW_STATUSES_DEFAULT = frozenset({"PENDING_REVIEW"})
@@ -40,6 +45,14 @@ class ArtifactMode(Enum):
 
     DERIVED = "DERIVED"
     PERSISTED = "PERSISTED"
+
+
+class ExecutionMode(Enum):
+    """Who does what was accepted: who accepts it, whoever asks for it later, or a fleet of workers."""
+
+    INLINE = "INLINE"
+    ACCEPT_ONLY = "ACCEPT_ONLY"
+    WORKER = "WORKER"
 
 
 _BACKENDS = {
@@ -65,6 +78,15 @@ class SettingsInvalid(Exception):
     """At least one variable cannot be used; the message names each, never a value."""
 
 
+class WorkerRequiresPostgres(SettingsInvalid):
+    """Workers are woken up by PostgreSQL; no other store can do that."""
+
+    code = "DPM_ASYNC_WORKER_REQUIRES_POSTGRES"
+
+    def __init__(self) -> None:
+        super().__init__(f"{self.code}: DPM_SUPPORTABILITY_STORE_BACKEND must be POSTGRES")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """One value for the life of a process; a restart applies a change (ruling 8)."""
@@ -73,12 +95,17 @@ class Settings:
     sql_path: Path
     # Addresses carry passwords.
     postgres_dsn: str = field(repr=False)
+    postgres_direct_dsn: str = field(repr=False)
     postgres_retention_dsn: str = field(repr=False)
     postgres_connections_max: int
     postgres_statement_cache_size: int
     retention_days: int
     operations_ttl_seconds: int
     purge_interval_seconds: int
+    execution_mode: ExecutionMode
+    attempts_max: int
+    lease_seconds: int
+    worker_concurrency: int
     artifact_mode: ArtifactMode
     support_apis_enabled: bool
     summary_apis_enabled: bool
@@ -87,6 +114,8 @@ class Settings:
     lineage_apis_enabled: bool
     history_apis_enabled: bool
     workflow_enabled: bool
+    async_operations_enabled: bool
+    manual_execution_enabled: bool
     workflow_review_statuses: frozenset[str]
     idempotency_replay_enabled: bool
     idempotency_cache_size_max: int
@@ -96,9 +125,19 @@ class Settings:
     stop_seconds_max: int
     log_level: LogLevel
 
+    @property
+    def sweep_seconds(self) -> float:
+        """How often somebody looks for operations whose holder has died."""
+        return self.lease_seconds / SWEEPS_PER_LEASE
+
+    def require_workable(self) -> None:
+        """Raises WorkerRequiresPostgres when workers could not be woken up."""
+        if self.store_backend is not StoreBackend.POSTGRES:
+            raise WorkerRequiresPostgres()
+
 
 def read() -> Settings:
-    """Reads the environment. Raises SettingsInvalid with every fault at once.
+    """Reads the environment. Raises SettingsInvalid with every fault at once, WorkerRequiresPostgres.
 
     Variables of the HTTP contract (section 11) fall back where its table says so; our own refuse.
     """
@@ -108,6 +147,7 @@ def read() -> Settings:
         sql_path=_sql_path(env),
         **_postgres(env),
         **_retention(env),
+        **_operations(env),
         **_apis(env),
         artifact_mode=_known_or_default(env, "DPM_ARTIFACT_STORE_MODE", ArtifactMode.DERIVED),
         workflow_review_statuses=_review_statuses(env),
@@ -117,7 +157,6 @@ def read() -> Settings:
         ),
         unknown_fields=_one_of(env, "DPM_UNKNOWN_FIELDS", UnknownFields.IGNORE),
         body_bytes_max=_count(env, "DPM_BODY_BYTES_MAX", BODY_BYTES_MAX_DEFAULT),
-        engine_processes=_count(env, "DPM_ENGINE_PROCESSES", max(1, (os.cpu_count() or 1) - 1)),
         stop_seconds_max=_count(env, "DPM_STOP_SECONDS_MAX", STOP_SECONDS_MAX_DEFAULT),
         log_level=_one_of(env, "DPM_LOG_LEVEL", LogLevel.INFO),
     )
@@ -126,6 +165,8 @@ def read() -> Settings:
     except EnvError as error:
         faults = error.error_messages if isinstance(error, EnvValidationError) else {}
         raise SettingsInvalid("invalid settings: " + ", ".join(sorted(faults))) from None
+    if settings.execution_mode is ExecutionMode.WORKER:
+        settings.require_workable()
     return settings
 
 
@@ -133,6 +174,7 @@ def _postgres(env: Env) -> dict[str, Any]:
     dsn = _dsn(env, "DPM_SUPPORTABILITY_POSTGRES_DSN")
     return {
         "postgres_dsn": dsn,
+        "postgres_direct_dsn": _dsn(env, "DPM_SUPPORTABILITY_POSTGRES_DIRECT_DSN") or dsn,
         "postgres_retention_dsn": _dsn(env, "DPM_RETENTION_POSTGRES_DSN") or dsn,
         "postgres_connections_max": _count(env, "DPM_POSTGRES_CONNECTIONS_MAX", CONNECTIONS_MAX_DEFAULT),
         "postgres_statement_cache_size": _count(
@@ -151,6 +193,23 @@ def _retention(env: Env) -> dict[str, Any]:
     }
 
 
+def _operations(env: Env) -> dict[str, Any]:
+    engine_processes = _count(env, "DPM_ENGINE_PROCESSES", max(1, (os.cpu_count() or 1) - 1))
+    return {
+        "execution_mode": _known_or_default(env, "DPM_ASYNC_EXECUTION_MODE", ExecutionMode.INLINE),
+        "attempts_max": _count(env, "DPM_ASYNC_MAX_ATTEMPTS", ATTEMPTS_MAX_DEFAULT),
+        "lease_seconds": _count(env, "DPM_ASYNC_LEASE_SECONDS", LEASE_SECONDS_DEFAULT),
+        "engine_processes": engine_processes,
+        # One more than can be computed at a time, so that no process waits for the database.
+        "worker_concurrency": _count(
+            env,
+            "DPM_WORKER_CONCURRENCY",
+            max(WORKER_CONCURRENCY_MIN, engine_processes + 1),
+            least=WORKER_CONCURRENCY_MIN,
+        ),
+    }
+
+
 def _apis(env: Env) -> dict[str, Any]:
     return {
         "support_apis_enabled": _flag(env, "DPM_SUPPORT_APIS_ENABLED", default=True),
@@ -160,6 +219,8 @@ def _apis(env: Env) -> dict[str, Any]:
         "lineage_apis_enabled": _flag(env, "DPM_LINEAGE_APIS_ENABLED", default=False),
         "history_apis_enabled": _flag(env, "DPM_IDEMPOTENCY_HISTORY_APIS_ENABLED", default=False),
         "workflow_enabled": _flag(env, "DPM_WORKFLOW_ENABLED", default=False),
+        "async_operations_enabled": _flag(env, "DPM_ASYNC_OPERATIONS_ENABLED", default=True),
+        "manual_execution_enabled": _flag(env, "DPM_ASYNC_MANUAL_EXECUTION_ENABLED", default=True),
     }
 
 

@@ -1,10 +1,11 @@
-"""Puts a process together: settings in, application out; the only place that names adapters."""
+"""Puts a server together: settings in, application out; here and for workers, adapters are named."""
 
 from __future__ import annotations
 
 import contextlib
+import importlib
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from aiohttp import web
@@ -14,19 +15,23 @@ from service.domains.retention import Retention
 from service.domains.workflow_decisions import ReviewRule
 from service.errors import PostgresDsnRequired, ServiceError
 from service.flows.artifacts import ArtifactFlow
+from service.flows.attempts import AttemptRunner
 from service.flows.dpm_computing import Readers, prepare
 from service.flows.dpm_runs import DpmRunFlow
 from service.flows.health import HealthFlow
 from service.flows.idempotency import IdempotencyFlow
 from service.flows.lineage import LineageFlow
+from service.flows.operations import OperationFlow
 from service.flows.purges import PurgeFlow
 from service.flows.replays import ReplayFlow
 from service.flows.support_bundles import SupportBundleFlow
 from service.flows.supportability import SupportabilityFlow
+from service.flows.sweeps import SweepFlow
 from service.flows.workflow_decisions import WorkflowFlow
-from service.processes import EngineProcesses
-from service.settings import ArtifactMode, Settings, StoreBackend, UnknownFields
+from service.processes import EngineProcesses, Offload
+from service.settings import ArtifactMode, ExecutionMode, Settings, StoreBackend, UnknownFields
 from service.storage.memory.store import MemoryStore
+from service.storage.operations_port import JobQueue
 from service.storage.port import Store
 from service.web import app, bodies
 from service.web.flows import Flows
@@ -50,6 +55,7 @@ class Running:
     app: web.Application
     health: HealthFlow
     purges: PurgeFlow
+    sweeps: SweepFlow
     processes: EngineProcesses
     readers: Readers
 
@@ -62,6 +68,9 @@ class Running:
 async def assemble(settings: Settings) -> AsyncIterator[Running]:
     """Opens the stores and the worker processes, and closes them. Raises StoreUnavailable."""
     clock, ids = SystemClock(), TimeOrderedIds()
+    if settings.execution_mode is ExecutionMode.WORKER:
+        # Loaded by those who make offers only; without this, the first caller and all others wait for it.
+        importlib.import_module("service.storage.postgres.job_offers")
     async with contextlib.AsyncExitStack() as opened:
         processes = EngineProcesses(settings.engine_processes)
         opened.push_async_callback(processes.close)
@@ -72,8 +81,10 @@ async def assemble(settings: Settings) -> AsyncIterator[Running]:
             opened.push_async_callback(purging.close)
         health = HealthFlow(store)
         readers = readers_of(settings)
+        flows = flows_of(settings, store, health, clock, ids, processes, readers)
+        opened.push_async_callback(flows.operations.close)
         application = app.build(
-            flows=flows_of(settings, store, health, clock, ids, processes, readers),
+            flows=flows,
             gates=gates_of(settings),
             new_id=ids,
             body_bytes_max=settings.body_bytes_max,
@@ -81,7 +92,9 @@ async def assemble(settings: Settings) -> AsyncIterator[Running]:
             store_missing=store_missing(settings),
         )
         purges = purges_of(settings, purging, clock, ids)
-        yield Running(application, health, purges, processes, readers)
+        # Offers are the business of the workers, who are there to be woken up.
+        sweeps = sweeps_of(settings, store, clock, queue=None)
+        yield Running(application, health, purges, sweeps, processes, readers)
 
 
 @contextlib.asynccontextmanager
@@ -101,20 +114,20 @@ def flows_of(
     health: HealthFlow,
     clock: Clock,
     new_id: NewId,
-    processes: EngineProcesses,
+    offload: Offload,
     readers: Readers,
 ) -> Flows:
     retention = retention_of(settings)
-    persisted = settings.artifact_mode is ArtifactMode.PERSISTED
+    persisted = artifacts_persisted(settings)
     artifacts = ArtifactFlow(
-        store=store, clock=clock, retention=retention, offload=processes, persisted=persisted
+        store=store, clock=clock, retention=retention, offload=offload, persisted=persisted
     )
     return Flows(
         dpm_runs=DpmRunFlow(
             store=store,
             clock=clock,
             new_id=new_id,
-            offload=processes,
+            offload=offload,
             readers=readers,
             replay_enabled=settings.idempotency_replay_enabled,
             retention=retention,
@@ -122,6 +135,7 @@ def flows_of(
         ),
         idempotency=IdempotencyFlow(store=store, clock=clock, retention=retention),
         lineage=LineageFlow(store=store, clock=clock, retention=retention),
+        operations=operations_of(settings, store, clock, new_id, offload, readers),
         artifacts=artifacts,
         support_bundles=SupportBundleFlow(store=store, clock=clock, retention=retention, artifacts=artifacts),
         supportability=SupportabilityFlow(
@@ -142,11 +156,27 @@ def flows_of(
             clock=clock,
             retention=retention,
             new_id=new_id,
-            offload=processes,
+            offload=offload,
             readers=LENIENT_READERS,
             artifacts_persisted=persisted,
         ),
         health=health,
+    )
+
+
+def operations_of(
+    settings: Settings, store: Store, clock: Clock, new_id: NewId, offload: Offload, readers: Readers
+) -> OperationFlow:
+    return OperationFlow(
+        store=store,
+        clock=clock,
+        new_id=new_id,
+        offload=offload,
+        readers=readers,
+        retention=retention_of(settings),
+        runner=runner_of(settings, store, clock, offload),
+        inline=settings.execution_mode is ExecutionMode.INLINE,
+        queued=settings.execution_mode is ExecutionMode.WORKER,
     )
 
 
@@ -164,11 +194,39 @@ def gates_of(settings: Settings) -> Gates:
         lineage_apis_enabled=settings.lineage_apis_enabled,
         history_apis_enabled=settings.history_apis_enabled,
         workflow_enabled=settings.workflow_enabled,
+        async_operations_enabled=settings.async_operations_enabled,
+        manual_execution_enabled=settings.manual_execution_enabled,
     )
 
 
 def retention_of(settings: Settings) -> Retention:
     return Retention(settings.retention_days, settings.operations_ttl_seconds)
+
+
+def artifacts_persisted(settings: Settings) -> bool:
+    return settings.artifact_mode is ArtifactMode.PERSISTED
+
+
+def runner_of(settings: Settings, store: Store, clock: Clock, offload: Offload) -> AttemptRunner:
+    """Who does operations, the same in a server and in a worker."""
+    return AttemptRunner(
+        store=store,
+        clock=clock,
+        offload=offload,
+        artifacts_persisted=artifacts_persisted(settings),
+        lease_seconds=settings.lease_seconds,
+    )
+
+
+def sweeps_of(settings: Settings, store: Store, clock: Clock, queue: JobQueue | None) -> SweepFlow:
+    return SweepFlow(
+        store=store,
+        clock=clock,
+        retention=retention_of(settings),
+        attempts_max=settings.attempts_max,
+        queue=queue,
+        lease_seconds=settings.lease_seconds,
+    )
 
 
 def purges_of(settings: Settings, store: Store, clock: Clock, new_id: NewId) -> PurgeFlow:
@@ -185,34 +243,32 @@ async def open_store(settings: Settings) -> Store:
 
             return await SqliteStore.open(settings.sql_path)
         case StoreBackend.POSTGRES:
-            from service.storage.postgres.database import PoolOptions
+            return await _open_postgres(settings.postgres_dsn, pool_options_of(settings))
 
-            return await _open_postgres(
-                settings.postgres_dsn,
-                PoolOptions(
-                    connections_max=settings.postgres_connections_max,
-                    statement_cache_size=settings.postgres_statement_cache_size,
-                    session_settings=settings.postgres_statement_cache_size > 0,
-                ),
-            )
+
+def pool_options_of(settings: Settings) -> PoolOptions:
+    """How a process connects to the database that serves."""
+    from service.storage.postgres.database import PoolOptions
+
+    return PoolOptions(
+        connections_max=settings.postgres_connections_max,
+        statement_cache_size=settings.postgres_statement_cache_size,
+        session_settings=settings.postgres_statement_cache_size > 0,
+    )
 
 
 async def open_purging_store(settings: Settings, serving: Store | None) -> Store:
     """The store as the role that may remove sees it; where there are no roles, the one that serves."""
     if settings.store_backend is not StoreBackend.POSTGRES:
         return serving if serving is not None else await open_store(settings)
-    from service.storage.postgres.database import PoolOptions
-
-    return await _open_postgres(
-        settings.postgres_retention_dsn,
-        PoolOptions(
-            connections_max=PURGE_CONNECTIONS_MAX,
-            statement_seconds_max=PURGE_STATEMENT_SECONDS_MAX,
-            statement_cache_size=settings.postgres_statement_cache_size,
-            session_settings=settings.postgres_statement_cache_size > 0,
-            application_name="lotus-manage purge",
-        ),
+    options = replace(
+        pool_options_of(settings),
+        connections_max=PURGE_CONNECTIONS_MAX,
+        statement_seconds_max=PURGE_STATEMENT_SECONDS_MAX,
+        act_seconds_max=2 * PURGE_STATEMENT_SECONDS_MAX,
+        application_name="lotus-manage purge",
     )
+    return await _open_postgres(settings.postgres_retention_dsn, options)
 
 
 async def _open_postgres(dsn: str, options: PoolOptions) -> Store:

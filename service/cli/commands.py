@@ -1,4 +1,4 @@
-"""The command line: serve, migrate, purge, verify."""
+"""The command line: serve, work, migrate, purge, verify."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from service.cli.migrate import migrate
 from service.cli.purge import purge
 from service.cli.serve import serve
 from service.cli.verify import verify
+from service.cli.work import work
 
 
 @click.group()
@@ -18,6 +19,7 @@ def main() -> None:
 
 
 main.add_command(serve)
+main.add_command(work)
 main.add_command(migrate)
 main.add_command(purge)
 main.add_command(verify)

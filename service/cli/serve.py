@@ -68,6 +68,7 @@ async def _serve(chosen: Settings, host: str, port: int) -> None:
             beside = (
                 asyncio.create_task(running.warm_up()),
                 asyncio.create_task(running.purges.run_every(chosen.purge_interval_seconds)),
+                asyncio.create_task(running.sweeps.run_every(chosen.sweep_seconds)),
             )
             await stop.wait()
             logger.info("stopping")

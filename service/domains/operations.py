@@ -1,12 +1,18 @@
-"""Work accepted now and done later, as callers and support see it (RFC-0018)."""
+"""Work accepted now and done later: its states, and who may move it on (RFC-0018, HTTP contract 7.4)."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 
+from service.domains.dpm_runs import BatchAdmission, RunStatus
 from service.domains.lineage import Edge, EdgeType, LivesWith
+
+ATTEMPTS_EXHAUSTED = "DPM_ASYNC_ATTEMPTS_EXHAUSTED"
+EXPIRED = "DPM_ASYNC_OPERATION_EXPIRED"
+EXECUTION_ERROR = "DPM_ASYNC_EXECUTION_ERROR"
 
 
 class OperationType(Enum):
@@ -14,12 +20,23 @@ class OperationType(Enum):
 
 
 class OperationStatus(Enum):
-    """PENDING to RUNNING to SUCCEEDED or FAILED, and no other way."""
-
     PENDING = "PENDING"
     RUNNING = "RUNNING"
     SUCCEEDED = "SUCCEEDED"
     FAILED = "FAILED"
+
+
+# Every move there is; the schema refuses the others too. An operation is claimed, and its attempt ends with a
+# result, an error, or back where it was: handed back by who stops, or taken back when the lease has ended.
+# What nobody came for in its time fails without having run.
+MOVES: Mapping[OperationStatus, frozenset[OperationStatus]] = {
+    OperationStatus.PENDING: frozenset({OperationStatus.RUNNING, OperationStatus.FAILED}),
+    OperationStatus.RUNNING: frozenset(
+        {OperationStatus.PENDING, OperationStatus.SUCCEEDED, OperationStatus.FAILED}
+    ),
+    OperationStatus.SUCCEEDED: frozenset(),
+    OperationStatus.FAILED: frozenset(),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +46,12 @@ class OperationError:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Operation:
-    """`request` is what was asked, as canonical JSON; `result` the very bytes of its answer."""
+class OperationHead:
+    """An operation without what was asked and answered, as lists show it.
+
+    `attempt` counts the times it was begun, but for those that were handed back. `is_queued` says that it is
+    for workers to run.
+    """
 
     operation_id: str
     tenant_id: str
@@ -40,16 +61,124 @@ class Operation:
     created_at: datetime
     started_at: datetime | None = None
     finished_at: datetime | None = None
-    request: bytes
-    result: bytes | None = None
     error: OperationError | None = None
+    is_queued: bool = False
+    attempt: int = 0
+    scenarios_total: int = 0
+    scenarios_done: int = 0
 
     @property
     def is_executable(self) -> bool:
         return self.status is OperationStatus.PENDING
 
+    @property
+    def has_ended(self) -> bool:
+        return not MOVES[self.status]
 
-def edge_of_operation(operation: Operation) -> Edge:
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation(OperationHead):
+    """`request` is what is to be done, resolved on acceptance; `result` the very bytes of its answer."""
+
+    request: bytes
+    result: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OperationFilter:
+    """Bounds are inclusive and on the creation; what is outside a vocabulary matches nothing."""
+
+    created_from: datetime | None = None
+    created_to: datetime | None = None
+    operation_type: str | None = None
+    status: str | None = None
+    correlation_id: str | None = None
+
+    def matches(self, operation: OperationHead) -> bool:
+        return (
+            self.operation_type in (None, operation.operation_type.value)
+            and self.status in (None, operation.status.value)
+            and self.correlation_id in (None, operation.correlation_id)
+            and (self.created_from is None or operation.created_at >= self.created_from)
+            and (self.created_to is None or operation.created_at <= self.created_to)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The right to work on an operation for as long as its lease is extended.
+
+    `fence` grows with every claim of the operation, so that what an earlier holder writes late is refused.
+    """
+
+    operation: Operation
+    fence: int
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """From `now` until `until`, by the clock of who holds it; what is written later than that is refused."""
+
+    now: datetime
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StagedScenario:
+    """What came of one scenario, kept where no reader looks until the whole operation is finished.
+
+    A scenario that ran has its status, its result as it will be answered, and its figures as JSON; one that
+    failed has the text of its failure.
+    """
+
+    scenario: str
+    status: RunStatus | None = None
+    result: bytes | None = None
+    metric: bytes | None = None
+    failure: str | None = None
+
+    def __post_init__(self) -> None:
+        ran = (self.status, self.result, self.metric)
+        assert all(part is None for part in ran) == (self.failure is not None), self.scenario
+        assert self.failure is not None or all(part is not None for part in ran), self.scenario
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """What an operation ends with: its result and the runs that came of it, if any; or its error."""
+
+    finished_at: datetime
+    result: bytes | None = None
+    batch: BatchAdmission | None = None
+    error: OperationError | None = None
+
+    def __post_init__(self) -> None:
+        assert (self.result is None) != (self.error is None), "an end is a result or an error"
+        assert self.batch is None or self.error is None, "a failed operation leaves no runs"
+
+    @property
+    def status(self) -> OperationStatus:
+        return OperationStatus.SUCCEEDED if self.error is None else OperationStatus.FAILED
+
+
+@dataclass(frozen=True, slots=True)
+class Reaped:
+    """The ids of operations whose lease had ended: those that may be begun again, and those that failed."""
+
+    taken_back: tuple[str, ...] = ()
+    exhausted: tuple[str, ...] = ()
+
+
+def exhausted_after(attempts: int) -> OperationError:
+    """What an operation fails with that nobody could finish."""
+    return OperationError(ATTEMPTS_EXHAUSTED, f"{attempts} attempts ended without a result")
+
+
+# What an operation fails with that nobody came for.
+UNEXECUTED = OperationError(EXPIRED, "nobody executed the operation in its time")
+
+
+def edge_of_operation(operation: OperationHead) -> Edge:
     """The edge a submission brings (HTTP contract 7.1); it goes with its operation (D20)."""
     return Edge(
         operation.operation_id,

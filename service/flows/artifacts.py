@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from service.clock import Clock
 from service.domains.artifacts import Artifact
 from service.domains.dpm_runs import DEFAULT_TENANT, DpmRun
 from service.domains.retention import Retention
 from service.engines.dpm.artifact import build_artifact
-from service.flows.dpm_runs import INLINE_BYTES_MAX
+from service.flows.dpm_computing import INLINE_BYTES_MAX
 from service.processes import Offload
 from service.storage.port import Store
 
@@ -47,6 +49,16 @@ class ArtifactFlow:
 
 async def artifact_of(run: DpmRun, offload: Offload) -> Artifact:
     """Builds the artifact of a run; hashing a large result would hold up the loop."""
-    if len(run.result) > INLINE_BYTES_MAX:
-        return await offload(build_artifact, run)
-    return build_artifact(run)
+    (artifact,) = await artifacts_of((run,), offload)
+    return artifact
+
+
+async def artifacts_of(runs: Sequence[DpmRun], offload: Offload) -> tuple[Artifact, ...]:
+    """Builds the artifacts of runs, in their order."""
+    if sum(len(run.result) for run in runs) > INLINE_BYTES_MAX:
+        return await offload(build_artifacts, runs)
+    return build_artifacts(runs)
+
+
+def build_artifacts(runs: Sequence[DpmRun]) -> tuple[Artifact, ...]:
+    return tuple(map(build_artifact, runs))

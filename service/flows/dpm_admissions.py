@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 
-from service.domains.artifacts import Artifact
 from service.domains.dpm_runs import DEFAULT_TENANT, DpmRun, RunRequest
 from service.engines.dpm import versions
-from service.engines.dpm.artifact import build_artifact
-from service.flows.dpm_computing import Analyzed, BatchIdentity, Simulated
+from service.flows.dpm_computing import Simulated
 
 
 def simulated_run(
@@ -39,40 +36,3 @@ def simulated_request(computed: Simulated, run: DpmRun) -> RunRequest:
         body=computed.request_body,
         created_at=run.created_at,
     )
-
-
-def batch_runs(computed: Analyzed, identity: BatchIdentity, created_at: datetime) -> tuple[DpmRun, ...]:
-    """The scenarios that were simulated, in the order of their names."""
-    return tuple(
-        DpmRun(
-            rebalance_run_id=run.run_id,
-            tenant_id=DEFAULT_TENANT,
-            correlation_id=run.correlation_id,
-            request_hash=run.request_hash,
-            idempotency_key=None,
-            portfolio_id=computed.portfolio_id,
-            status=run.status,
-            engine_version=versions.CURRENT_VERSION,
-            request_id=identity.batch_id,
-            scenario=run.name,
-            created_at=created_at,
-            result=run.result,
-        )
-        for run in computed.runs
-    )
-
-
-def batch_request(computed: Analyzed, identity: BatchIdentity, created_at: datetime) -> RunRequest:
-    """What all runs of a batch share; it keeps the correlation id as it was sent, if one was."""
-    return RunRequest(
-        request_id=identity.batch_id,
-        tenant_id=DEFAULT_TENANT,
-        request_hash=computed.request_hash,
-        body=computed.request_body,
-        created_at=created_at,
-        correlation_id=identity.correlation_id,
-    )
-
-
-def build_artifacts(runs: Sequence[DpmRun]) -> tuple[Artifact, ...]:
-    return tuple(map(build_artifact, runs))

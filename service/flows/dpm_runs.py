@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import datetime
 from typing import TypeVar, TypeVarTuple, Unpack
 
-import msgspec
-
 from service.clock import Clock, NewId
-from service.domains.artifacts import Artifact
+from service.domains.analyses import Analyzed
 from service.domains.dpm_runs import (
     DEFAULT_TENANT,
     Admitted,
@@ -21,35 +19,23 @@ from service.domains.dpm_runs import (
 )
 from service.domains.idempotency import KeyFamily, KeyMapping
 from service.domains.pages import Page
-from service.domains.rebalances import SCENARIOS_MAX
-from service.domains.results import BatchScenarioMetric
 from service.domains.retention import Horizon, Retention
-from service.engines.dpm import batch
 from service.errors import IdempotencyKeyConflict, RunExists, RunNotFound
-from service.flows.dpm_admissions import (
+from service.flows.analyses import (
+    analyze_body,
+    batch_answer,
     batch_request,
     batch_runs,
-    build_artifacts,
-    simulated_request,
-    simulated_run,
-)
-from service.flows.dpm_computing import (
-    RESULT,
-    Analyzed,
-    BatchIdentity,
-    Readers,
-    Simulated,
-    analyze_body,
     check_batch_body,
-    hash_body,
-    simulate_body,
+    draw_batch,
 )
+from service.flows.artifacts import artifact_of, artifacts_of
+from service.flows.dpm_admissions import simulated_request, simulated_run
+from service.flows.dpm_computing import INLINE_BYTES_MAX, Readers, Simulated, hash_body, simulate_body
 from service.processes import Offload
 from service.storage.port import Store
 
-# A body up to this size takes some 5 ms from bytes to bytes, and 20 when all that is wrong with it is to be
-# listed; what is larger, or asks for a slower method, would hold up every other request of this process.
-INLINE_BYTES_MAX = 64 * 1024
+# A slower method takes the time of a body that many times larger.
 SLOW_METHOD_FACTOR = 4
 
 # Drawing an id that is taken has never been seen; drawing three would mean the ids are broken.
@@ -57,18 +43,6 @@ DRAWS_MAX = 3
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
-
-
-class BatchAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """`BatchRebalanceResult` of the HTTP contract; results are the stored bytes."""
-
-    batch_run_id: str
-    run_at_utc: str
-    base_snapshot_ids: dict[str, str]
-    results: dict[str, msgspec.Raw]
-    comparison_metrics: dict[str, BatchScenarioMetric]
-    failed_scenarios: dict[str, str]
-    warnings: tuple[str, ...]
 
 
 class DpmRunFlow:
@@ -118,19 +92,17 @@ class DpmRunFlow:
         Raises RequestInvalid, JsonTooDeep, StoreUnavailable.
         """
         for _ in range(DRAWS_MAX):
-            identity = BatchIdentity(
-                self._new_id("batch"), correlation_id, tuple(self._new_id("rr") for _ in range(SCENARIOS_MAX))
-            )
+            identity = draw_batch(self._new_id, correlation_id)
             # A batch is up to twenty passes over the book, so it never runs on the loop.
             computed = await self._offload(analyze_body, self._readers, body, identity)
             run_at = self._clock.now()
             try:
-                if computed.runs:
-                    admission = await self._batch_admission(computed, identity, run_at)
+                admission = await self._batch_admission(computed, run_at)
+                if admission.runs:
                     await self._store.dpm_runs.admit_batch(admission)
             except RunExists:
                 continue
-            return _batch_answer(computed, identity, run_at)
+            return batch_answer(computed, run_at)
         raise AssertionError("drawn run ids keep clashing")
 
     async def check_simulation(self, body: bytes) -> None:
@@ -199,47 +171,24 @@ class DpmRunFlow:
             correlation_id=correlation_id,
             created_at=self._clock.now(),
         )
-        artifacts = await self._artifacts((run,))
         return RunAdmission(
             run=run,
             request=simulated_request(computed, run),
             replay=self._replay_enabled,
-            artifact=artifacts[0] if artifacts else None,
+            artifact=await artifact_of(run, self._offload) if self._artifacts_persisted else None,
         )
 
-    async def _batch_admission(
-        self, computed: Analyzed, identity: BatchIdentity, created_at: datetime
-    ) -> BatchAdmission:
-        runs = batch_runs(computed, identity, created_at)
+    async def _batch_admission(self, computed: Analyzed, created_at: datetime) -> BatchAdmission:
+        runs = batch_runs(computed, created_at)
         return BatchAdmission(
-            request=batch_request(computed, identity, created_at),
+            request=batch_request(computed.plan, created_at),
             runs=runs,
-            cause_id=identity.batch_id,
-            artifacts=await self._artifacts(runs),
+            cause_id=computed.plan.batch_id,
+            artifacts=await artifacts_of(runs, self._offload) if self._artifacts_persisted else (),
         )
-
-    async def _artifacts(self, runs: Sequence[DpmRun]) -> tuple[Artifact, ...]:
-        if not self._artifacts_persisted:
-            return ()
-        if sum(len(run.result) for run in runs) > INLINE_BYTES_MAX:
-            return await self._offload(build_artifacts, runs)
-        return build_artifacts(runs)
 
 
 def _goes_elsewhere(body: bytes) -> bool:
     # A guess from outside, before anything is read; it only decides where the work is done.
     slow = b"SOLVER" in body or b"compare_target_methods" in body
     return len(body) * (SLOW_METHOD_FACTOR if slow else 1) > INLINE_BYTES_MAX
-
-
-def _batch_answer(computed: Analyzed, identity: BatchIdentity, run_at: datetime) -> bytes:
-    answer = BatchAnswer(
-        batch_run_id=identity.batch_id,
-        run_at_utc=run_at.isoformat(),
-        base_snapshot_ids=computed.base_snapshot_ids,
-        results={run.name: msgspec.Raw(run.result) for run in computed.runs},
-        comparison_metrics={run.name: run.metric for run in computed.runs},
-        failed_scenarios=computed.failed,
-        warnings=batch.batch_warnings(computed.failed),
-    )
-    return RESULT.encode(answer)

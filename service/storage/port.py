@@ -24,12 +24,12 @@ from service.domains.dpm_runs import (
 )
 from service.domains.idempotency import KeyFamily, KeyMapping, KeyUse
 from service.domains.lineage import Direction, Edge, EdgeFilter, Trail
-from service.domains.operations import Operation
 from service.domains.pages import Page
 from service.domains.purges import Purge, PurgeRecord, Removed
 from service.domains.retention import Horizon
 from service.domains.supportability import Summary
 from service.domains.workflow_decisions import DecisionFilter, ReviewRule, Verdict, WorkflowDecision
+from service.storage.operations_port import OperationStore
 
 
 class DpmRunStore(Protocol):
@@ -189,30 +189,6 @@ class WorkflowDecisionStore(Protocol):
         horizon: Horizon,
     ) -> Page[WorkflowDecision]:
         """Decisions by their time and id, newest first; the cursor is the id of the last row."""
-        ...
-
-
-class OperationStore(Protocol):
-    async def submit(self, operation: Operation) -> None:
-        """Keep a PENDING operation and its edge. Raises OperationExists when its id is taken."""
-        ...
-
-    async def advance(self, operation: Operation) -> None:
-        """Keep the state an operation moved to: RUNNING from PENDING, a final one from RUNNING.
-
-        Raises OperationMoved when the operation is not in the state before, OperationNotFound when there is
-        none.
-        """
-        ...
-
-    async def get(self, tenant_id: str, operation_id: str, horizon: Horizon) -> Operation:
-        """Raises OperationNotFound."""
-        ...
-
-    async def find_newest_by_correlation(
-        self, tenant_id: str, correlation_id: str, horizon: Horizon
-    ) -> Operation | None:
-        """The operation of that correlation id created last, the larger id winning a tie."""
         ...
 
 

@@ -8,7 +8,15 @@ from aiohttp.typedefs import Handler, Middleware
 from service.errors import ServiceError
 
 # These reach the store last, so that a bad request is told what is wrong with it (HTTP contract 2.2).
-UNAFFECTED = frozenset({"/health/live", "/health/ready", "/rebalance/simulate", "/rebalance/analyze"})
+UNAFFECTED = frozenset(
+    {
+        "/health/live",
+        "/health/ready",
+        "/rebalance/simulate",
+        "/rebalance/analyze",
+        "/rebalance/analyze/async",
+    }
+)
 
 
 def configured(missing: ServiceError | None) -> Middleware:

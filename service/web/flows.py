@@ -9,6 +9,7 @@ from service.flows.dpm_runs import DpmRunFlow
 from service.flows.health import HealthFlow
 from service.flows.idempotency import IdempotencyFlow
 from service.flows.lineage import LineageFlow
+from service.flows.operations import OperationFlow
 from service.flows.replays import ReplayFlow
 from service.flows.support_bundles import SupportBundleFlow
 from service.flows.supportability import SupportabilityFlow
@@ -18,6 +19,7 @@ from service.flows.workflow_decisions import WorkflowFlow
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flows:
     dpm_runs: DpmRunFlow
+    operations: OperationFlow
     idempotency: IdempotencyFlow
     lineage: LineageFlow
     artifacts: ArtifactFlow

@@ -9,6 +9,8 @@ from service.errors import (
     BundleApisDisabled,
     HistoryApisDisabled,
     LineageApisDisabled,
+    ManualExecutionDisabled,
+    OperationsDisabled,
     ServiceError,
     SummaryApisDisabled,
     SupportApisDisabled,
@@ -27,6 +29,8 @@ class Gates:
     lineage_apis_enabled: bool = False
     history_apis_enabled: bool = False
     workflow_enabled: bool = False
+    async_operations_enabled: bool = True
+    manual_execution_enabled: bool = True
 
     def require_support_apis(self) -> None:
         _require(self.support_apis_enabled, SupportApisDisabled)
@@ -48,6 +52,12 @@ class Gates:
 
     def require_workflow(self) -> None:
         _require(self.workflow_enabled, WorkflowDisabled)
+
+    def require_operations(self) -> None:
+        _require(self.async_operations_enabled, OperationsDisabled)
+
+    def require_manual_execution(self) -> None:
+        _require(self.manual_execution_enabled, ManualExecutionDisabled)
 
 
 def _require(is_open: bool, refusal: type[ServiceError]) -> None:

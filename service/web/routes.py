@@ -11,6 +11,7 @@ from service.web.handlers import (
     health,
     idempotency,
     lineage,
+    operations,
     replays,
     support_bundles,
     supportability,
@@ -26,12 +27,14 @@ def get(path: str, handler: Handler) -> web.RouteDef:
 BY_CORRELATION = "/rebalance/runs/by-correlation/{correlation_id}"
 BY_KEY = "/rebalance/runs/idempotency/{idempotency_key}"
 BY_RUN = "/rebalance/runs/{rebalance_run_id}"
+BY_OPERATION = f"{operations.OPERATIONS}/{{operation_id}}"
 
 ROUTES: tuple[web.RouteDef, ...] = (
     get("/health/live", health.live),
     get("/health/ready", health.ready),
     web.post("/rebalance/simulate", dpm_runs.simulate),
     web.post("/rebalance/analyze", dpm_runs.analyze),
+    web.post("/rebalance/analyze/async", operations.submit),
     get("/rebalance/runs", dpm_runs.list_runs),
     get(BY_CORRELATION, dpm_runs.get_run_by_correlation),
     get("/rebalance/runs/by-request-hash/{request_hash}", dpm_runs.get_run_by_request_hash),
@@ -55,6 +58,12 @@ ROUTES: tuple[web.RouteDef, ...] = (
     web.post(f"{BY_RUN}/workflow/actions", workflow_decisions.decide),
     web.post(f"{BY_RUN}/replay", replays.replay),
     get("/rebalance/idempotency/{idempotency_key}/history", idempotency.list_key_history),
+    get(operations.OPERATIONS, operations.list_operations),
+    get(
+        f"{operations.OPERATIONS}/by-correlation/{{correlation_id}}", operations.get_operation_by_correlation
+    ),
+    get(BY_OPERATION, operations.get_operation),
+    web.post(f"{BY_OPERATION}/execute", operations.execute),
     get("/rebalance/supportability/summary", supportability.get_summary),
     get("/rebalance/lineage/{entity_id}", lineage.list_lineage),
     get("/rebalance/workflow/decisions", workflow_decisions.list_decisions),

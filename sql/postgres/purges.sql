@@ -102,3 +102,23 @@ FROM dpm_purges
 WHERE tenant_id = :tenant_id
 ORDER BY purged_at DESC, purge_id DESC
 LIMIT :limit;
+
+-- name: delete_job_log
+-- Removes what the engine of the queue has written down about jobs and nobody looks up any more, oldest first.
+DELETE FROM queue.pgqueuer_log
+WHERE id = ANY (ARRAY(
+    SELECT id FROM queue.pgqueuer_log
+    WHERE created < :operations_before
+    ORDER BY created
+    LIMIT :limit
+));
+
+-- name: delete_job_statistics
+-- Removes what the engine has counted up for whoever asked it, oldest first.
+DELETE FROM queue.pgqueuer_statistics
+WHERE id = ANY (ARRAY(
+    SELECT id FROM queue.pgqueuer_statistics
+    WHERE created < :operations_before
+    ORDER BY created
+    LIMIT :limit
+));

@@ -1,33 +1,117 @@
 -- name: insert_operation
 -- Keeps an accepted operation. No row back means its id is taken.
 INSERT INTO dpm_operations (
-    tenant_id, operation_id, operation_type, status, correlation_id, created_at, request_sha256, request
+    tenant_id, operation_id, operation_type, status, correlation_id, created_at, is_queued, scenarios_total,
+    request_sha256, request
 )
 VALUES (
-    :tenant_id, :operation_id, :operation_type, 'PENDING', :correlation_id, :created_at, :request_sha256, :request
+    :tenant_id, :operation_id, :operation_type, 'PENDING', :correlation_id, :created_at, :is_queued, :scenarios_total,
+    :request_sha256, :request
 )
 ON CONFLICT (tenant_id, operation_id) DO NOTHING
 RETURNING operation_id;
 
--- name: start_operation
--- Moves an operation from PENDING to RUNNING. No row back means it is not PENDING.
+-- name: claim_operation
+-- Moves an operation from PENDING to RUNNING, as a new attempt with a fence of its own. No row back means it is not
+-- PENDING.
 UPDATE dpm_operations
-SET status = 'RUNNING', started_at = :started_at
+SET status = 'RUNNING', started_at = :started_at, lease_until = :lease_until, attempt = attempt + 1, fence = fence + 1
 WHERE tenant_id = :tenant_id AND operation_id = :operation_id AND status = 'PENDING'
+RETURNING fence;
+
+-- name: extend_operation
+-- Lets the holder of an operation hold on. No row back means that it is no longer his.
+UPDATE dpm_operations
+SET lease_until = :lease_until
+WHERE tenant_id = :tenant_id AND operation_id = :operation_id
+    AND status = 'RUNNING' AND fence = :fence AND lease_until >= :now
+RETURNING operation_id;
+
+-- name: advance_operation
+-- Counts scenarios as done and lets the holder hold on. No row back means that the operation is no longer his.
+UPDATE dpm_operations
+SET scenarios_done = scenarios_done + :added, lease_until = :lease_until
+WHERE tenant_id = :tenant_id AND operation_id = :operation_id
+    AND status = 'RUNNING' AND fence = :fence AND lease_until >= :now
 RETURNING operation_id;
 
 -- name: finish_operation
--- Moves an operation from RUNNING to its end. No row back means it is not RUNNING.
+-- Moves an operation from RUNNING to its end. No row back means that it is no longer its holder's.
 UPDATE dpm_operations
-SET status = :status, finished_at = :finished_at, result = :result, error_code = :error_code,
-    error_message = :error_message
-WHERE tenant_id = :tenant_id AND operation_id = :operation_id AND status = 'RUNNING'
+SET status = :status, finished_at = :finished_at, lease_until = NULL, result = :result, error_code = :error_code,
+    error_message = :error_message,
+    scenarios_done = CASE WHEN :status = 'SUCCEEDED' THEN scenarios_total ELSE scenarios_done END
+WHERE tenant_id = :tenant_id AND operation_id = :operation_id
+    AND status = 'RUNNING' AND fence = :fence AND lease_until >= :finished_at
 RETURNING operation_id;
+
+-- name: hand_back_operation
+-- Moves an operation back to PENDING, its attempt not counted. No row back means that it is no longer its holder's.
+UPDATE dpm_operations
+SET status = 'PENDING', started_at = NULL, lease_until = NULL, attempt = attempt - 1
+WHERE tenant_id = :tenant_id AND operation_id = :operation_id
+    AND status = 'RUNNING' AND fence = :fence AND lease_until >= :now
+RETURNING operation_id;
+
+-- name: insert_scenario
+-- Keeps what came of a scenario. No row back means that it is kept already.
+INSERT INTO dpm_operation_scenarios (tenant_id, operation_id, scenario, status, failure, metric, result)
+VALUES (:tenant_id, :operation_id, :scenario, :status, :failure, :metric, :result)
+ON CONFLICT (tenant_id, operation_id, scenario) DO NOTHING
+RETURNING scenario;
+
+-- name: list_scenarios
+-- What came of the scenarios of an operation so far, by their names.
+SELECT scenario, status, failure, metric, result
+FROM dpm_operation_scenarios
+WHERE tenant_id = :tenant_id AND operation_id = :operation_id
+ORDER BY scenario;
+
+-- name: delete_scenarios
+-- Forgets what came of the scenarios of an operation.
+DELETE FROM dpm_operation_scenarios
+WHERE tenant_id = :tenant_id AND operation_id = :operation_id;
+
+-- name: list_ended_leases
+-- The operations that are held by nobody any more, those created first.
+SELECT operation_id, attempt
+FROM dpm_operations INDEXED BY dpm_operations_by_status
+WHERE tenant_id = :tenant_id AND status = 'RUNNING' AND lease_until < :now
+ORDER BY created_at, operation_id
+LIMIT :limit;
+
+-- name: take_back_operation
+-- Moves an operation back to PENDING, its attempt counted.
+UPDATE dpm_operations
+SET status = 'PENDING', started_at = NULL, lease_until = NULL
+WHERE tenant_id = :tenant_id AND operation_id = :operation_id AND status = 'RUNNING';
+
+-- name: exhaust_operation
+-- Fails an operation that has had all its attempts.
+UPDATE dpm_operations
+SET status = 'FAILED', finished_at = :finished_at, lease_until = NULL, error_code = :error_code,
+    error_message = :error_message
+WHERE tenant_id = :tenant_id AND operation_id = :operation_id AND status = 'RUNNING';
+
+-- name: list_unexecuted
+-- The operations that nobody came for, those created first; workers come for theirs by themselves.
+SELECT operation_id
+FROM dpm_operations INDEXED BY dpm_operations_by_status
+WHERE tenant_id = :tenant_id AND status = 'PENDING' AND NOT is_queued AND created_at < :created_before
+ORDER BY created_at, operation_id
+LIMIT :limit;
+
+-- name: expire_operation
+-- Fails an operation that nobody came for.
+UPDATE dpm_operations
+SET status = 'FAILED', finished_at = :finished_at, error_code = :error_code, error_message = :error_message
+WHERE tenant_id = :tenant_id AND operation_id = :operation_id AND status = 'PENDING';
 
 -- name: find_operation
 -- One operation, unless it has expired.
 SELECT tenant_id, operation_id, operation_type, status, correlation_id, created_at, started_at, finished_at,
-    error_code, error_message, request, result
+    error_code, error_message, is_queued, attempt, scenarios_total, scenarios_done,
+    request, result
 FROM dpm_operations
 WHERE tenant_id = :tenant_id AND operation_id = :operation_id
     AND (finished_at IS NULL OR finished_at >= :operations_since);
@@ -35,9 +119,76 @@ WHERE tenant_id = :tenant_id AND operation_id = :operation_id
 -- name: find_newest_operation_by_correlation
 -- The operation a correlation id was last used for; equal instants fall back on the id.
 SELECT tenant_id, operation_id, operation_type, status, correlation_id, created_at, started_at, finished_at,
-    error_code, error_message, request, result
+    error_code, error_message, is_queued, attempt, scenarios_total, scenarios_done,
+    request, result
 FROM dpm_operations
 WHERE tenant_id = :tenant_id AND correlation_id = :correlation_id
     AND (finished_at IS NULL OR finished_at >= :operations_since)
 ORDER BY created_at DESC, operation_id DESC
 LIMIT 1;
+
+-- name: find_operation_head
+-- One operation without what was asked and answered, unless it has expired.
+SELECT tenant_id, operation_id, operation_type, status, correlation_id, created_at, started_at, finished_at,
+    error_code, error_message, is_queued, attempt, scenarios_total, scenarios_done
+FROM dpm_operations
+WHERE tenant_id = :tenant_id AND operation_id = :operation_id
+    AND (finished_at IS NULL OR finished_at >= :operations_since);
+
+-- name: list_operations
+-- Operations before a place, newest first.
+SELECT tenant_id, operation_id, operation_type, status, correlation_id, created_at, started_at, finished_at,
+    error_code, error_message, is_queued, attempt, scenarios_total, scenarios_done
+FROM dpm_operations INDEXED BY dpm_operations_by_creation
+WHERE tenant_id = :tenant_id
+    AND (finished_at IS NULL OR finished_at >= :operations_since)
+    AND created_at >= :created_from
+    AND created_at <= :created_to
+    AND (created_at, operation_id) < (:before_at, :before_id)
+ORDER BY created_at DESC, operation_id DESC
+LIMIT :limit;
+
+-- name: list_operations_by_type
+-- Operations of one type before a place, newest first.
+SELECT tenant_id, operation_id, operation_type, status, correlation_id, created_at, started_at, finished_at,
+    error_code, error_message, is_queued, attempt, scenarios_total, scenarios_done
+FROM dpm_operations INDEXED BY dpm_operations_by_type
+WHERE tenant_id = :tenant_id
+    AND operation_type = :operation_type
+    AND (finished_at IS NULL OR finished_at >= :operations_since)
+    AND created_at >= :created_from
+    AND created_at <= :created_to
+    AND (created_at, operation_id) < (:before_at, :before_id)
+ORDER BY created_at DESC, operation_id DESC
+LIMIT :limit;
+
+-- name: list_operations_by_status
+-- Operations of one status before a place, newest first.
+SELECT tenant_id, operation_id, operation_type, status, correlation_id, created_at, started_at, finished_at,
+    error_code, error_message, is_queued, attempt, scenarios_total, scenarios_done
+FROM dpm_operations INDEXED BY dpm_operations_by_status
+WHERE tenant_id = :tenant_id
+    AND status = :status
+    AND (CAST(:operation_type AS text) IS NULL OR operation_type = :operation_type)
+    AND (finished_at IS NULL OR finished_at >= :operations_since)
+    AND created_at >= :created_from
+    AND created_at <= :created_to
+    AND (created_at, operation_id) < (:before_at, :before_id)
+ORDER BY created_at DESC, operation_id DESC
+LIMIT :limit;
+
+-- name: list_operations_by_correlation
+-- Operations of one correlation id before a place, newest first.
+SELECT tenant_id, operation_id, operation_type, status, correlation_id, created_at, started_at, finished_at,
+    error_code, error_message, is_queued, attempt, scenarios_total, scenarios_done
+FROM dpm_operations INDEXED BY dpm_operations_by_correlation
+WHERE tenant_id = :tenant_id
+    AND correlation_id = :correlation_id
+    AND (CAST(:status AS text) IS NULL OR status = :status)
+    AND (CAST(:operation_type AS text) IS NULL OR operation_type = :operation_type)
+    AND (finished_at IS NULL OR finished_at >= :operations_since)
+    AND created_at >= :created_from
+    AND created_at <= :created_to
+    AND (created_at, operation_id) < (:before_at, :before_id)
+ORDER BY created_at DESC, operation_id DESC
+LIMIT :limit;

@@ -6,6 +6,9 @@ import asyncio
 import itertools
 import json
 import threading
+import time
+import urllib.error
+import urllib.request
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -18,6 +21,8 @@ RETRY_SECONDS = 0.1
 ANSWER_SECONDS_MAX = 30.0
 # A key is asked for again until it is answered; longer than this means that it never will be.
 STOP_SECONDS_MAX = 120.0
+READY_SECONDS_MAX = 5.0
+POLL_SECONDS = 0.02
 
 CONNECTION_FAILED = "DPM_SUPPORTABILITY_POSTGRES_CONNECTION_FAILED"
 
@@ -64,6 +69,25 @@ def is_told_to_come_back(answer: Answer) -> bool:
         and json.loads(answer.body)["code"] == CONNECTION_FAILED
         and (answer.retry_after or "").isdecimal()
     )
+
+
+def seconds_to_ready(base: str) -> float:
+    """How long it takes a process to find its database, which is there."""
+    started = time.monotonic()
+    while (answer := get(f"{base}/health/ready")).status != 200:
+        assert is_told_to_come_back(answer), answer
+        assert time.monotonic() - started < READY_SECONDS_MAX, "the database is there, and is not found"
+        time.sleep(POLL_SECONDS)
+    return time.monotonic() - started
+
+
+def get(url: str) -> Answer:
+    try:
+        with urllib.request.urlopen(url, timeout=30) as found:
+            return Answer(found.status, replayed=False, body=found.read())
+    except urllib.error.HTTPError as refused:
+        with refused:
+            return Answer(refused.code, False, refused.read(), refused.headers["Retry-After"])
 
 
 class Load:

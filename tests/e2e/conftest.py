@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from itertools import count
 from pathlib import Path
 from random import Random, SystemRandom
+from typing import Any, TypeVar
 
 import pytest
 
 from scripts import postgres
 from scripts.postgres import Postgres
-from scripts.servers import ROOT, Server
+from scripts.servers import ROOT, Server, Service, Worker
 from service.cli import migrate
 from tests.e2e.databases import Database, PostgresDatabase, SqliteFile
 
@@ -20,6 +21,9 @@ DEMO = ROOT / "scripts" / "demo" / "multi_currency.json"
 TEMPLATE = "template_of_tests"
 
 DATABASES = count(1)
+LINES_SHOWN = 200
+
+Started = TypeVar("Started", bound=Service)
 
 
 @pytest.fixture(params=["IN_MEMORY", "SQL", "POSTGRES"])
@@ -35,19 +39,32 @@ def variables(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, str]:
 @pytest.fixture
 def serve() -> Iterator[Callable[..., Server]]:
     """Starts servers that the test need not stop."""
-    started: list[Server] = []
+    with starting(Server) as begin:
+        yield begin
 
-    def begin(variables: Mapping[str, str], *, port: int = 0) -> Server:
-        started.append(Server(variables, port=port))
+
+@pytest.fixture
+def hire() -> Iterator[Callable[..., Worker]]:
+    """Starts workers that the test need not stop."""
+    with starting(Worker) as begin:
+        yield begin
+
+
+@contextmanager
+def starting(kind: type[Started]) -> Iterator[Callable[..., Started]]:
+    started: list[Started] = []
+
+    def begin(variables: Mapping[str, str], **more: Any) -> Started:
+        started.append(kind(variables, **more))
         return started[-1]
 
     with ExitStack() as stopping:
         yield begin
-        for server in started:
+        for process in started:
             # Shown when the test fails.
-            print(*(line.decode() for line in server.lines if b'"event":"request"' not in line))
-            if server.process.poll() is None:
-                stopping.callback(server.stop)
+            told = [line.decode() for line in process.lines if b'"event":"request"' not in line]
+            print(*told[-LINES_SHOWN:])
+            stopping.callback(process.stop)
 
 
 @pytest.fixture

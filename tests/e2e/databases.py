@@ -11,6 +11,8 @@ from typing import Any, Protocol
 
 import psycopg
 
+from scripts.postgres import Postgres
+
 Rows = list[tuple[Any, ...]]
 Ask = Callable[[str], Rows]
 
@@ -54,8 +56,17 @@ class PostgresDatabase:
     def snapshot(self) -> Iterator[Ask]:
         with psycopg.connect(self.dsn) as conn:
             conn.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-            yield lambda question: conn.execute(question).fetchall()
+            yield lambda question: conn.execute(question, binary=True).fetchall()
 
+
+# What is counted of runs, and what is to be counted.
+TALLIES = (
+    "SELECT value, sum(counted) FROM ("
+    " SELECT subject, value, total AS counted FROM dpm_tallies"
+    " UNION ALL SELECT subject, value, change FROM dpm_tally_changes"
+    ") AS counts WHERE subject = 'RUN_STATUS' GROUP BY value HAVING sum(counted) > 0"
+)
+RUNS_BY_STATUS = "SELECT status, count(*) FROM dpm_runs GROUP BY status"
 
 # What is written beside every run, and the runs it must be the trace of, no more and no fewer. A key is in
 # the second of them only once, so no two runs have one key.
@@ -73,13 +84,18 @@ TRACES = {
         "SELECT correlation_id, 'CORRELATION_TO_RUN', rebalance_run_id FROM dpm_runs "
         "UNION ALL SELECT idempotency_key, 'IDEMPOTENCY_TO_RUN', rebalance_run_id FROM dpm_runs"
     ),
-    "SELECT value, sum(counted) FROM ("
-    " SELECT subject, value, total AS counted FROM dpm_tallies"
-    " UNION ALL SELECT subject, value, change FROM dpm_tally_changes"
-    ") AS counts WHERE subject = 'RUN_STATUS' GROUP BY value HAVING sum(counted) > 0": (
-        "SELECT status, count(*) FROM dpm_runs GROUP BY status"
-    ),
+    TALLIES: RUNS_BY_STATUS,
 }
+
+
+@contextmanager
+def away(postgres: Postgres) -> Iterator[None]:
+    """Ends the database as a crash does; it is there again afterwards."""
+    postgres.stop_immediately()
+    try:
+        yield
+    finally:
+        postgres.restart()
 
 
 def require_whole(database: Database) -> None:

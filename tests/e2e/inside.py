@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import count
@@ -39,6 +40,16 @@ class CountedIds:
         return f"{prefix}_{next(self._numbers):032x}"
 
 
+class CountedIdsOfAKind:
+    """Each kind is counted by itself, so that ids of one kind do not depend on how many others are drawn."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[str, Iterator[int]] = defaultdict(lambda: count(1))
+
+    def __call__(self, prefix: str) -> str:
+        return f"{prefix}_{next(self._numbers[prefix]):032x}"
+
+
 async def done_here(work: Callable[..., Any], *args: Any) -> Any:
     """Stands in for the engine processes."""
     return work(*args)
@@ -49,9 +60,11 @@ def flows_on(store: Store, settings: Settings, clock: Clock, new_id: NewId) -> F
     return wiring.flows_of(settings, store, HealthFlow(store), clock, new_id, done_here, readers)
 
 
-def application_on(store: Store, clock: Clock, **chosen: Any) -> web.Application:
+def application_on(
+    store: Store, clock: Clock, *, new_id: NewId | None = None, **chosen: Any
+) -> web.Application:
     """Equal requests in equal order meet equal instants and ids, whatever the store is."""
-    settings, ids = replace(read(), **chosen), CountedIds()
+    settings, ids = replace(read(), **chosen), new_id or CountedIds()
     return app.build(
         flows=flows_on(store, settings, clock, ids),
         gates=wiring.gates_of(settings),

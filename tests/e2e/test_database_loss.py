@@ -5,21 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-import urllib.error
-import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import aiohttp
 import pytest
 
-from scripts.postgres import Postgres
-from tests.e2e.clients import Answer, Load, is_told_to_come_back, post
-from tests.e2e.databases import require_whole
+from tests.e2e.clients import Answer, Load, get, is_told_to_come_back, post, seconds_to_ready
+from tests.e2e.databases import away, require_whole
 from tests.e2e.finding import EVERY_WAY, require_found
-
-READY_SECONDS_MAX = 5.0
-POLL_SECONDS = 0.02
 
 LOOKUPS = (
     "/rebalance/runs",
@@ -91,34 +83,6 @@ def test_a_server_without_an_address_says_so_before_it_looks_at_a_lookup(serve, 
     assert (refused.status, code_of(refused)) == (422, "REQUEST_VALIDATION_FAILED")
     answer = simulate(server.base, demo_body)
     assert (answer.status, code_of(answer)) == (503, "DPM_SUPPORTABILITY_POSTGRES_DSN_REQUIRED")
-
-
-@contextmanager
-def away(postgres: Postgres) -> Iterator[None]:
-    """Ends the database as a crash does; it is there again afterwards."""
-    postgres.stop_immediately()
-    try:
-        yield
-    finally:
-        postgres.restart()
-
-
-def seconds_to_ready(base: str) -> float:
-    started = time.monotonic()
-    while (answer := get(f"{base}/health/ready")).status != 200:
-        assert is_told_to_come_back(answer), answer
-        assert time.monotonic() - started < READY_SECONDS_MAX, "the database is there, and is not found"
-        time.sleep(POLL_SECONDS)
-    return time.monotonic() - started
-
-
-def get(url: str) -> Answer:
-    try:
-        with urllib.request.urlopen(url, timeout=30) as found:
-            return Answer(found.status, replayed=False, body=found.read())
-    except urllib.error.HTTPError as refused:
-        with refused:
-            return Answer(refused.code, False, refused.read(), refused.headers["Retry-After"])
 
 
 def simulate(base: str, body: bytes) -> Answer:

@@ -56,13 +56,9 @@ class MemoryDpmRuns:
         return Admitted(run, replayed=False)
 
     async def admit_batch(self, batch: BatchAdmission) -> None:
-        state = self.state
-        state.require_open()
-        require_free(state, batch.runs, batch.request)
-        insert_request(state, batch.request)
-        for run in batch.runs:
-            insert_run(state, run, cause_id=batch.cause_id)
-        insert_artifacts(state, *batch.artifacts)
+        self.state.require_open()
+        require_free(self.state, batch.runs, batch.request)
+        insert_batch(self.state, batch)
 
     async def admit_replay(self, replay: ReplayAdmission, horizon: Horizon) -> None:
         state, run = self.state, replay.run
@@ -178,6 +174,14 @@ def require_free(state: State, runs: Sequence[DpmRun], request: RunRequest | Non
         if run.rebalance_run_id in drawn or (run.tenant_id, run.rebalance_run_id) in state.runs:
             raise RunExists(id=run.rebalance_run_id)
         drawn.add(run.rebalance_run_id)
+
+
+def insert_batch(state: State, batch: BatchAdmission) -> None:
+    """Write a batch whose ids are free."""
+    insert_request(state, batch.request)
+    for run in batch.runs:
+        insert_run(state, run, cause_id=batch.cause_id)
+    insert_artifacts(state, *batch.artifacts)
 
 
 def insert_request(state: State, request: RunRequest) -> None:

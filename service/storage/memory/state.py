@@ -10,7 +10,7 @@ from service.domains.artifacts import Artifact
 from service.domains.dpm_runs import DpmRun, RunHead, RunRequest
 from service.domains.idempotency import KeyFamily, KeyMapping, KeyUse
 from service.domains.lineage import Edge, EdgePlace
-from service.domains.operations import Operation
+from service.domains.operations import Operation, StagedScenario
 from service.domains.purges import PurgeRecord
 from service.domains.supportability import Subject
 from service.domains.workflow_decisions import WorkflowDecision
@@ -50,11 +50,20 @@ class KeptRun:
         return (self.run.created_at, self.run.rebalance_run_id)
 
 
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Which claim of an operation was the last, and until when it is held if it is."""
+
+    fence: int = 0
+    until: datetime | None = None
+
+
 @dataclass(slots=True)
 class State:
     """Rows by their keys, then the shelves that find them in order; each key starts with the tenant id.
 
-    An artifact and a use of a key are found by the id of their run.
+    An artifact and a use of a key are found by the id of their run; a hold, and what is staged, by that of
+    their operation.
     """
 
     requests: dict[RowKey, KeptRequest] = field(default_factory=dict)
@@ -66,6 +75,8 @@ class State:
     decisions: dict[RowKey, WorkflowDecision] = field(default_factory=dict)
     decisions_of_run: dict[RowKey, list[WorkflowDecision]] = field(default_factory=dict)
     operations: dict[RowKey, Operation] = field(default_factory=dict)
+    holds: dict[RowKey, Hold] = field(default_factory=dict)
+    staged: dict[RowKey, dict[str, StagedScenario]] = field(default_factory=dict)
     purges: dict[RowKey, PurgeRecord] = field(default_factory=dict)
 
     batches_by_correlation: Shelves[Place] = field(default_factory=Shelves)
@@ -77,6 +88,7 @@ class State:
     edges_by_entity: Shelves[EdgePlace] = field(default_factory=Shelves)
     decisions_by_time: Shelves[Place] = field(default_factory=Shelves)
     operations_by_creation: Shelves[Place] = field(default_factory=Shelves)
+    operations_by_status: Shelves[Place] = field(default_factory=Shelves)
     operations_by_correlation: Shelves[Place] = field(default_factory=Shelves)
     operations_by_end: Shelves[Place] = field(default_factory=Shelves)
     purges_by_time: Shelves[Place] = field(default_factory=Shelves)

@@ -18,7 +18,14 @@ from service.storage.schema import LISTS, SchemaRefused, pending_of, shipped_for
 BOOK_QUERIES = load("postgres", "migrations")
 
 # What the driver raises when the server is not there, is not in time, or does not take a statement.
-FAULTS = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
+# A connection whose server has said that it goes, and has not gone yet, is an internal error to it.
+FAULTS = (
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    OSError,
+    TimeoutError,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +40,7 @@ class PoolOptions:
     acquire_seconds_max: float = 3.0
     statement_seconds_max: float = 10.0
     lock_seconds_max: float = 5.0
+    act_seconds_max: float = 10.0
     statement_cache_size: int = 200
     session_settings: bool = True
     application_name: str = "lotus-manage"
@@ -46,9 +54,13 @@ class PoolOptions:
             # The server gives up a little before we do, so that its word is the one we hear.
             "statement_timeout": f"{self.statement_seconds_max * 900:.0f}",
             "lock_timeout": f"{self.lock_seconds_max * 1000:.0f}",
-            "idle_in_transaction_session_timeout": f"{self.statement_seconds_max * 2000:.0f}",
+            "idle_in_transaction_session_timeout": f"{self.act_seconds_max * 1000:.0f}",
             "jit": "off",
         }
+
+
+# The first server that can bound an act as a whole.
+BOUNDED_ACTS_SINCE = 17
 
 
 class PooledConnection(asyncpg.Connection):  # type: ignore[misc]
@@ -76,6 +88,13 @@ class Database:
         """An empty DSN opens a database that refuses everything with PostgresDsnRequired."""
         if not dsn:
             return cls(None, options)
+
+        async def bound_acts(conn: Any) -> None:
+            # A client that is frozen between the statements it sends at one go is neither idle nor running one,
+            # and would keep its locks for as long as it is frozen.
+            if options.session_settings and conn.get_server_version().major >= BOUNDED_ACTS_SINCE:
+                await conn.execute(f"SET transaction_timeout = {options.act_seconds_max * 1000:.0f}")
+
         pool = asyncpg.create_pool(
             dsn,
             min_size=0,
@@ -85,6 +104,7 @@ class Database:
             command_timeout=options.statement_seconds_max,
             statement_cache_size=options.statement_cache_size,
             server_settings=options.server_settings,
+            init=bound_acts,
         )
         await pool
         return cls(pool, options)

@@ -1,20 +1,40 @@
-"""Operations in PostgreSQL."""
+"""Operations in PostgreSQL. Functions that take `conn` run in the caller's transaction and begin none."""
 
 from __future__ import annotations
 
-from service.domains.canonical import digest_of
+from collections.abc import Sequence
+from datetime import datetime
+
+import asyncpg
+
 from service.domains.operations import (
+    UNEXECUTED,
+    Claim,
+    Ending,
+    Lease,
     Operation,
     OperationError,
+    OperationFilter,
+    OperationHead,
     OperationStatus,
-    OperationType,
+    Reaped,
+    StagedScenario,
     edge_of_operation,
+    exhausted_after,
 )
+from service.domains.pages import EARLIEST, LATEST, Page, empty_page, page_of
 from service.domains.retention import KEEP_ALL, Horizon
-from service.errors import OperationExists, OperationMoved, OperationNotFound
-from service.storage.postgres import lineage
+from service.errors import OperationExists, OperationLost, OperationMoved, OperationNotFound
+from service.storage.postgres import dpm_runs, lineage
 from service.storage.postgres.database import Database
-from service.storage.postgres.statements import Connection, Row, one
+from service.storage.postgres.operation_rows import (
+    head_of,
+    operation_of,
+    row_of,
+    row_of_staged,
+    staged_of,
+)
+from service.storage.postgres.statements import Connection, Row, every, many, one, run
 from service.storage.queries import load
 
 SQL = load("postgres", "operations")
@@ -28,16 +48,49 @@ class PostgresOperations:
         async with self.database.act() as conn:
             await submit(conn, operation)
 
-    async def advance(self, operation: Operation) -> None:
+    async def claim(self, tenant_id: str, operation_id: str, lease: Lease) -> Claim:
         async with self.database.act() as conn:
-            await advance(conn, operation)
+            fence = await claim(conn, tenant_id, operation_id, lease)
+        # What is to be done may be long, and who is frozen while reading it must hold no lock.
+        return Claim(await self.get(tenant_id, operation_id, KEEP_ALL), fence)
+
+    async def extend(self, claim: Claim, lease: Lease) -> None:
+        async with self.database.act() as conn:
+            await hold_on(conn, "extend_operation", claim, now=lease.now, lease_until=lease.until)
+
+    async def stage(self, claim: Claim, scenarios: Sequence[StagedScenario], lease: Lease) -> None:
+        async with self.database.act() as conn:
+            await stage(conn, claim, scenarios, lease)
+
+    async def list_staged(self, tenant_id: str, operation_id: str) -> tuple[StagedScenario, ...]:
+        async with self.database.look() as conn:
+            rows = await every(conn, SQL["list_scenarios"], tenant_id=tenant_id, operation_id=operation_id)
+        return tuple(staged_of(row) for row in rows)
+
+    async def finish(self, claim: Claim, ending: Ending) -> None:
+        async with self.database.act() as conn:
+            await finish(conn, claim, ending)
+
+    async def hand_back(self, claim: Claim, lease: Lease) -> None:
+        async with self.database.act() as conn:
+            await hold_on(conn, "hand_back_operation", claim, now=lease.now)
+
+    async def reap(self, tenant_id: str, *, now: datetime, attempts_max: int, limit: int) -> Reaped:
+        async with self.database.act() as conn:
+            return await reap(conn, tenant_id, now, attempts_max, limit)
+
+    async def expire(
+        self, tenant_id: str, *, created_before: datetime, now: datetime, limit: int
+    ) -> tuple[str, ...]:
+        async with self.database.act() as conn:
+            return await expire(conn, tenant_id, created_before, now, limit)
 
     async def get(self, tenant_id: str, operation_id: str, horizon: Horizon) -> Operation:
         async with self.database.look() as conn:
-            operation = await find_operation(conn, tenant_id, operation_id, horizon)
-        if operation is None:
+            row = await find(conn, "find_operation", tenant_id, operation_id, horizon)
+        if row is None:
             raise OperationNotFound(operation_id=operation_id)
-        return operation
+        return operation_of(row)
 
     async def find_newest_by_correlation(
         self, tenant_id: str, correlation_id: str, horizon: Horizon
@@ -52,86 +105,174 @@ class PostgresOperations:
             )
         return None if row is None else operation_of(row)
 
+    async def list(
+        self,
+        tenant_id: str,
+        operations: OperationFilter,
+        *,
+        limit: int,
+        cursor: str | None,
+        horizon: Horizon,
+    ) -> Page[OperationHead]:
+        async with self.database.look() as conn:
+            before_at, before_id = LATEST, ""
+            if cursor is not None:
+                row = await find(conn, "find_operation_head", tenant_id, cursor, horizon)
+                last = None if row is None else head_of(row)
+                if last is None or not operations.matches(last):
+                    return empty_page()
+                before_at, before_id = last.created_at, last.operation_id
+            name, values = listing_of(operations)
+            rows = await every(
+                conn,
+                SQL[name],
+                tenant_id=tenant_id,
+                operations_since=horizon.operations_since,
+                created_from=operations.created_from or EARLIEST,
+                created_to=operations.created_to or LATEST,
+                before_at=before_at,
+                before_id=before_id,
+                limit=limit + 1,
+                **values,
+            )
+        return page_of([head_of(row) for row in rows], limit, lambda head: head.operation_id)
+
+
+def listing_of(operations: OperationFilter) -> tuple[str, dict[str, str | None]]:
+    """The query that walks the index of the narrowest filter given, and the values of its filters."""
+    filters = {
+        "correlation_id": operations.correlation_id,
+        "status": operations.status,
+        "operation_type": operations.operation_type,
+    }
+    if operations.correlation_id is not None:
+        return "list_operations_by_correlation", filters
+    del filters["correlation_id"]
+    if operations.status is not None:
+        return "list_operations_by_status", filters
+    del filters["status"]
+    has_type = operations.operation_type is not None
+    return ("list_operations_by_type", filters) if has_type else ("list_operations", {})
+
 
 async def submit(conn: Connection, operation: Operation) -> None:
     assert operation.status is OperationStatus.PENDING, operation.status
-    inserted = await one(
-        conn,
-        SQL["insert_operation"],
-        tenant_id=operation.tenant_id,
-        operation_id=operation.operation_id,
-        operation_type=operation.operation_type.value,
-        correlation_id=operation.correlation_id,
-        created_at=operation.created_at,
-        request_sha256=digest_of(operation.request),
-        request=operation.request,
-    )
-    if inserted is None:
+    if await one(conn, SQL["insert_operation"], **row_of(operation)) is None:
         raise OperationExists(id=operation.operation_id)
     await lineage.insert_edges(conn, operation.tenant_id, [edge_of_operation(operation)])
+    if operation.is_queued:
+        # Where nothing is queued, the engine of the queue is not even loaded.
+        from service.storage.postgres import job_offers
+
+        await job_offers.offer(conn, operation.tenant_id, [operation.operation_id])
 
 
-async def advance(conn: Connection, operation: Operation) -> None:
-    if operation.status is OperationStatus.RUNNING:
-        moved = await one(
-            conn,
-            SQL["start_operation"],
-            tenant_id=operation.tenant_id,
-            operation_id=operation.operation_id,
-            started_at=operation.started_at,
-        )
-    else:
-        assert operation.status is not OperationStatus.PENDING, "nothing moves back to PENDING"
-        moved = await one(
-            conn,
-            SQL["finish_operation"],
-            tenant_id=operation.tenant_id,
-            operation_id=operation.operation_id,
-            status=operation.status.value,
-            finished_at=operation.finished_at,
-            result=operation.result,
-            error_code=operation.error.code if operation.error else None,
-            error_message=operation.error.message if operation.error else None,
-        )
-    if moved is None:
-        await require_there(conn, operation)
-        raise OperationMoved(id=operation.operation_id)
-
-
-async def require_there(conn: Connection, operation: Operation) -> None:
-    if await find_operation(conn, operation.tenant_id, operation.operation_id, KEEP_ALL) is None:
-        raise OperationNotFound(operation_id=operation.operation_id)
-
-
-async def find_operation(
-    conn: Connection, tenant_id: str, operation_id: str, horizon: Horizon
-) -> Operation | None:
+async def claim(conn: Connection, tenant_id: str, operation_id: str, lease: Lease) -> int:
+    """Gives the fence of the claim."""
     row = await one(
         conn,
-        SQL["find_operation"],
+        SQL["claim_operation"],
+        tenant_id=tenant_id,
+        operation_id=operation_id,
+        started_at=lease.now,
+        lease_until=lease.until,
+    )
+    if row is not None:
+        return int(row["fence"])
+    if await find(conn, "find_operation_head", tenant_id, operation_id, KEEP_ALL) is None:
+        raise OperationNotFound(operation_id=operation_id)
+    raise OperationMoved(operation_id=operation_id)
+
+
+async def stage(conn: Connection, claim: Claim, scenarios: Sequence[StagedScenario], lease: Lease) -> None:
+    operation = claim.operation
+    # In one order, so that two who stage the same never wait for each other.
+    staged = sorted(scenarios, key=lambda one: one.scenario)
+    rows = [row_of_staged(operation.tenant_id, operation.operation_id, one) for one in staged]
+    try:
+        added = len(await many(conn, SQL["insert_scenario"], rows))
+    except asyncpg.ForeignKeyViolationError:
+        # The operation has ended, and was purged since.
+        raise OperationLost(operation_id=operation.operation_id) from None
+    times = {"now": lease.now, "lease_until": lease.until}
+    await hold_on(conn, "advance_operation", claim, added=added, **times)
+
+
+async def finish(conn: Connection, claim: Claim, ending: Ending) -> None:
+    operation, error = claim.operation, ending.error
+    await hold_on(
+        conn,
+        "finish_operation",
+        claim,
+        status=ending.status.value,
+        finished_at=ending.finished_at,
+        result=ending.result,
+        error_code=error.code if error else None,
+        error_message=error.message if error else None,
+    )
+    await run(
+        conn,
+        SQL["delete_scenarios"],
+        tenant_id=operation.tenant_id,
+        operation_id=operation.operation_id,
+    )
+    if ending.batch is not None:
+        await dpm_runs.admit_batch(conn, ending.batch)
+
+
+async def hold_on(conn: Connection, query: str, claim: Claim, **values: object) -> None:
+    """Write as the holder of an operation. Raises OperationLost once somebody else may have it."""
+    tenant_id, operation_id = claim.operation.tenant_id, claim.operation.operation_id
+    place = {"tenant_id": tenant_id, "operation_id": operation_id, "fence": claim.fence}
+    if await one(conn, SQL[query], **place, **values) is None:
+        raise OperationLost(operation_id=operation_id)
+
+
+async def reap(conn: Connection, tenant_id: str, now: datetime, attempts_max: int, limit: int) -> Reaped:
+    ended = await every(conn, SQL["list_ended_leases"], tenant_id=tenant_id, now=now, limit=limit)
+    again = [row["operation_id"] for row in ended if row["attempt"] < attempts_max]
+    exhausted = {row["operation_id"]: row["attempt"] for row in ended if row["attempt"] >= attempts_max}
+    await many(
+        conn,
+        SQL["take_back_operation"],
+        [{"tenant_id": tenant_id, "operation_id": operation_id} for operation_id in again],
+    )
+    errors = {operation_id: exhausted_after(attempt) for operation_id, attempt in exhausted.items()}
+    await fail(conn, "exhaust_operation", tenant_id, now, errors)
+    return Reaped(tuple(again), tuple(exhausted))
+
+
+async def expire(
+    conn: Connection, tenant_id: str, created_before: datetime, now: datetime, limit: int
+) -> tuple[str, ...]:
+    rows = await every(
+        conn, SQL["list_unexecuted"], tenant_id=tenant_id, created_before=created_before, limit=limit
+    )
+    ids = tuple(row["operation_id"] for row in rows)
+    await fail(conn, "expire_operation", tenant_id, now, dict.fromkeys(ids, UNEXECUTED))
+    return ids
+
+
+async def fail(
+    conn: Connection, query: str, tenant_id: str, now: datetime, errors: dict[str, OperationError]
+) -> None:
+    """End operations, each with its error, and forget what was staged of them."""
+    places = [{"tenant_id": tenant_id, "operation_id": operation_id} for operation_id in errors]
+    ends = [
+        place | {"finished_at": now, "error_code": error.code, "error_message": error.message}
+        for place, error in zip(places, errors.values(), strict=True)
+    ]
+    await many(conn, SQL[query], ends)
+    await many(conn, SQL["delete_scenarios"], places)
+
+
+async def find(
+    conn: Connection, query: str, tenant_id: str, operation_id: str, horizon: Horizon
+) -> Row | None:
+    return await one(
+        conn,
+        SQL[query],
         tenant_id=tenant_id,
         operation_id=operation_id,
         operations_since=horizon.operations_since,
-    )
-    return None if row is None else operation_of(row)
-
-
-def operation_of(row: Row) -> Operation:
-    error = (
-        None
-        if row["error_code"] is None
-        else OperationError(code=row["error_code"], message=row["error_message"])
-    )
-    return Operation(
-        operation_id=row["operation_id"],
-        tenant_id=row["tenant_id"],
-        operation_type=OperationType(row["operation_type"]),
-        status=OperationStatus(row["status"]),
-        correlation_id=row["correlation_id"],
-        created_at=row["created_at"],
-        started_at=row["started_at"],
-        finished_at=row["finished_at"],
-        request=row["request"],
-        result=row["result"],
-        error=error,
     )

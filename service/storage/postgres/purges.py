@@ -14,6 +14,9 @@ from service.storage.queries import load
 
 SQL = load("postgres", "purges")
 
+# The engine of the queue writes three rows for a job that goes well, and one more each time it is put back.
+JOB_LOG_ROWS = 10
+
 
 class PostgresPurges:
     def __init__(self, database: Database) -> None:
@@ -34,6 +37,7 @@ async def remove(conn: Connection, purge: Purge) -> Removed | None:
     assert right is not None, "a lock answers"
     if not right["held"]:
         return None
+    await remove_job_log(conn, purge)
     runs = await every(
         conn,
         SQL["list_expired_runs"],
@@ -56,6 +60,17 @@ async def remove(conn: Connection, purge: Purge) -> Removed | None:
     record = PurgeRecord(purge.purge_id, purge.tenant_id, purge.purged_at, purge.horizon, removed)
     await insert_record(conn, record)
     return removed
+
+
+async def remove_job_log(conn: Connection, purge: Purge) -> None:
+    """Remove what the engine of the queue wrote down; it is the engine's, so no record tells of it."""
+    for name in ("delete_job_log", "delete_job_statistics"):
+        await run(
+            conn,
+            SQL[name],
+            operations_before=purge.horizon.operations_since,
+            limit=purge.limit * JOB_LOG_ROWS,
+        )
 
 
 async def remove_all(

@@ -43,10 +43,6 @@ def instant_of(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
 
-def optional_text_of(instant: datetime | None) -> str | None:
-    return None if instant is None else text_of(instant)
-
-
 def optional_instant_of(text: str | None) -> datetime | None:
     return None if text is None else instant_of(text)
 

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 import msgspec
 from aiohttp import web
 
 from service.domains.dpm_runs import RunHead
-from service.domains.operations import Operation
 from service.domains.pages import Page
 from service.errors import IdempotencyKeyNotFound, OperationNotFound, RunNotFound
 from service.flows.support_bundles import SupportBundle, Wanted
@@ -18,32 +15,11 @@ from service.web.handlers.dpm_runs import RunLookup, lookup_of
 from service.web.handlers.idempotency import KeyHistory
 from service.web.handlers.idempotency import history_of as key_history_of
 from service.web.handlers.lineage import Lineage, lineage_of
+from service.web.handlers.operations import OperationStatus, status_of
 from service.web.handlers.workflow_decisions import WorkflowHistory, history_of
 from service.web.schemas.support_bundles import SupportBundleQuery
 
 BUNDLE = SupportBundleQuery()
-
-
-class OperationFailure(msgspec.Struct, frozen=True):
-    """`DpmAsyncError`."""
-
-    code: str
-    message: str
-
-
-class OperationStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """`DpmAsyncOperationStatusResponse`; the result is the stored bytes."""
-
-    operation_id: str
-    operation_type: str
-    status: str
-    is_executable: bool
-    correlation_id: str
-    created_at: str
-    started_at: str | None
-    finished_at: str | None
-    result: msgspec.Raw | None
-    error: OperationFailure | None
 
 
 class RelatedRun(msgspec.Struct, frozen=True, kw_only=True):
@@ -114,7 +90,7 @@ def _bundled(bundle: SupportBundle) -> web.Response:
     answer = SupportBundleAnswer(
         run=lookup_of(run),
         artifact=msgspec.Raw(bundle.artifact.body) if bundle.artifact else None,
-        async_operation=_operation_of(bundle.operation) if bundle.operation else None,
+        async_operation=status_of(bundle.operation) if bundle.operation else None,
         workflow_history=history_of(History(run.rebalance_run_id, bundle.decisions)),
         lineage=lineage_of(
             run.rebalance_run_id,
@@ -127,22 +103,6 @@ def _bundled(bundle: SupportBundle) -> web.Response:
     return web.Response(body=msgspec.json.encode(answer), content_type="application/json")
 
 
-def _operation_of(operation: Operation) -> OperationStatus:
-    error = operation.error
-    return OperationStatus(
-        operation_id=operation.operation_id,
-        operation_type=operation.operation_type.value,
-        status=operation.status.value,
-        is_executable=operation.is_executable,
-        correlation_id=operation.correlation_id,
-        created_at=operation.created_at.isoformat(),
-        started_at=_text_of(operation.started_at),
-        finished_at=_text_of(operation.finished_at),
-        result=msgspec.Raw(operation.result) if operation.result is not None else None,
-        error=OperationFailure(error.code, error.message) if error else None,
-    )
-
-
 def _related(head: RunHead) -> RelatedRun:
     return RelatedRun(
         rebalance_run_id=head.rebalance_run_id,
@@ -150,7 +110,3 @@ def _related(head: RunHead) -> RelatedRun:
         status=head.status.value,
         created_at=head.created_at.isoformat(),
     )
-
-
-def _text_of(instant: datetime | None) -> str | None:
-    return instant.isoformat() if instant is not None else None

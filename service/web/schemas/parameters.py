@@ -80,6 +80,18 @@ class RunListQuery(QuerySchema):
     cursor = Text(load_default=None)
 
 
+class OperationListQuery(QuerySchema):
+    """What the list of operations can be asked for."""
+
+    created_from = Instant(data_key="from", load_default=None)
+    created_to = Instant(data_key="to", load_default=None)
+    operation_type = Text(load_default=None)
+    status = Text(load_default=None)
+    correlation_id = Text(load_default=None)
+    limit = Count("limit", least=1, most=LIMIT_MAX, default=LIMIT_DEFAULT)
+    cursor = Text(load_default=None)
+
+
 class LineageQuery(QuerySchema):
     """What the edges around an entity can be asked for."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -18,14 +19,27 @@ from service.domains.dpm_runs import (
     RunRequest,
     RunStatus,
 )
-from service.domains.operations import Operation, OperationError, OperationStatus, OperationType
+from service.domains.operations import (
+    Claim,
+    Ending,
+    Lease,
+    Operation,
+    OperationError,
+    OperationHead,
+    OperationStatus,
+    OperationType,
+    StagedScenario,
+)
 from service.domains.purges import PURGED_AT_ONCE, Purge
 from service.domains.retention import Horizon
 from service.domains.workflow_decisions import NO_CORRELATION, ReviewRule, Verdict, WorkflowAction
+from service.storage.port import Store
 
 AT = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
 ODD_BYTES = '{"note":"Zürich \N{MIDDLE DOT} 日本 \N{BANK}","amount":"1.10"}'.encode()
 OTHER_HASH = "sha256:" + "c" * 64
+# Longer than any test lets pass.
+LONG_SECONDS = 10_000_000.0
 REVIEWED = ReviewRule(frozenset({RunStatus.PENDING_REVIEW.value}))
 
 numbers = itertools.count(1)
@@ -180,21 +194,96 @@ def an_operation(**fields: Any) -> Operation:
         "correlation_id": "corr-op",
         "created_at": AT,
         "request": ODD_BYTES,
+        "scenarios_total": 3,
     }
     return Operation(**(given | fields))
 
 
 def started(operation: Operation, seconds: float = 1) -> Operation:
-    return replace(operation, status=OperationStatus.RUNNING, started_at=after(seconds))
+    """The operation as its claim leaves it."""
+    return replace(
+        operation,
+        status=OperationStatus.RUNNING,
+        started_at=after(seconds),
+        attempt=operation.attempt + 1,
+    )
 
 
 def succeeded(operation: Operation, seconds: float = 2, result: bytes = ODD_BYTES) -> Operation:
-    return replace(operation, status=OperationStatus.SUCCEEDED, finished_at=after(seconds), result=result)
+    return replace(
+        operation,
+        status=OperationStatus.SUCCEEDED,
+        finished_at=after(seconds),
+        result=result,
+        scenarios_done=operation.scenarios_total,
+    )
 
 
 def failed(operation: Operation, seconds: float = 2) -> Operation:
     error = OperationError("ValueError", "no usable price · 日本")
     return replace(operation, status=OperationStatus.FAILED, finished_at=after(seconds), error=error)
+
+
+def head_of_operation(operation: Operation) -> OperationHead:
+    return OperationHead(
+        **{field.name: getattr(operation, field.name) for field in dataclasses.fields(OperationHead)}
+    )
+
+
+def a_lease(now: float = 1, until: float = LONG_SECONDS) -> Lease:
+    return Lease(after(now), after(until))
+
+
+def a_staged(scenario: str = "a", **fields: Any) -> StagedScenario:
+    """What came of a scenario that ran."""
+    given: dict[str, Any] = {
+        "scenario": scenario,
+        "status": RunStatus.READY,
+        "result": ODD_BYTES,
+        "metric": b'{"trades":1}',
+    }
+    return StagedScenario(**(given | fields))
+
+
+def a_staged_failure(scenario: str = "a", failure: str = "no usable price · 日本") -> StagedScenario:
+    return StagedScenario(scenario=scenario, failure=failure)
+
+
+def ending_of(operation: Operation, batch: BatchAdmission | None = None) -> Ending:
+    """What leaves an operation as it is."""
+    assert operation.finished_at is not None
+    return Ending(
+        finished_at=operation.finished_at, result=operation.result, batch=batch, error=operation.error
+    )
+
+
+def as_submitted(operation: Operation) -> Operation:
+    return replace(
+        operation,
+        status=OperationStatus.PENDING,
+        started_at=None,
+        finished_at=None,
+        result=None,
+        error=None,
+        attempt=0,
+        scenarios_done=0,
+    )
+
+
+async def claimed(store: Store, operation: Operation, lease: Lease | None = None) -> Claim:
+    """The claim of an operation that is submitted."""
+    return await store.operations.claim(operation.tenant_id, operation.operation_id, lease or a_lease())
+
+
+async def submit_and_move(store: Store, operation: Operation) -> Claim | None:
+    """Bring an operation to the state it is in by the acts that lead there; gives the claim, if any."""
+    await store.operations.submit(as_submitted(operation))
+    if operation.started_at is None:
+        return None
+    claim = await claimed(store, operation, Lease(operation.started_at, after(LONG_SECONDS)))
+    if operation.has_ended:
+        await store.operations.finish(claim, ending_of(operation))
+    return claim
 
 
 def a_purge(horizon: Horizon, **fields: Any) -> Purge:

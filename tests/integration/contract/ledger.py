@@ -4,12 +4,29 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
 
 from service.domains.artifacts import Artifact, edge_of_artifact
-from service.domains.dpm_runs import BatchAdmission, DpmRun, ReplayAdmission, RunAdmission, edges_of
+from service.domains.dpm_runs import (
+    DEFAULT_TENANT,
+    BatchAdmission,
+    DpmRun,
+    ReplayAdmission,
+    RunAdmission,
+    edges_of,
+)
 from service.domains.lineage import Edge, LivesWith
-from service.domains.operations import Operation, edge_of_operation
+from service.domains.operations import (
+    Claim,
+    Ending,
+    Lease,
+    Operation,
+    OperationStatus,
+    Reaped,
+    edge_of_operation,
+)
 from service.domains.retention import KEEP_ALL, Horizon
 from service.domains.supportability import Bounds, Subject, Summary
 from service.domains.workflow_decisions import Verdict, WorkflowDecision
@@ -34,9 +51,7 @@ class Ledger:
 
     async def admit_batch(self, batch: BatchAdmission) -> tuple[DpmRun, ...]:
         await self.store.dpm_runs.admit_batch(batch)
-        for run in batch.runs:
-            self._note(run, None, cause_id=batch.cause_id)
-        self.edges += map(edge_of_artifact, batch.artifacts)
+        self._note_batch(batch)
         return batch.runs
 
     async def admit_replay(self, replay: ReplayAdmission) -> DpmRun:
@@ -58,10 +73,42 @@ class Ledger:
         self.edges.append(edge_of_operation(operation))
         return operation
 
-    async def advance(self, operation: Operation) -> Operation:
-        await self.store.operations.advance(operation)
-        self.operations[operation.operation_id] = operation
-        return operation
+    async def claim(self, operation: Operation, lease: Lease) -> Claim:
+        claim = await self.store.operations.claim(operation.tenant_id, operation.operation_id, lease)
+        self.operations[operation.operation_id] = claim.operation
+        return claim
+
+    async def finish(self, claim: Claim, ending: Ending) -> None:
+        await self.store.operations.finish(claim, ending)
+        self._move(
+            claim.operation.operation_id,
+            status=ending.status,
+            finished_at=ending.finished_at,
+        )
+        if ending.batch is not None:
+            self._note_batch(ending.batch)
+
+    async def hand_back(self, claim: Claim, lease: Lease) -> None:
+        await self.store.operations.hand_back(claim, lease)
+        self._move(claim.operation.operation_id, status=OperationStatus.PENDING)
+
+    async def reap(self, now: datetime, attempts_max: int) -> Reaped:
+        reaped = await self.store.operations.reap(
+            DEFAULT_TENANT, now=now, attempts_max=attempts_max, limit=100
+        )
+        for operation_id in reaped.taken_back:
+            self._move(operation_id, status=OperationStatus.PENDING)
+        for operation_id in reaped.exhausted:
+            self._move(operation_id, status=OperationStatus.FAILED, finished_at=now)
+        return reaped
+
+    async def expire(self, created_before: datetime, now: datetime) -> tuple[str, ...]:
+        expired = await self.store.operations.expire(
+            DEFAULT_TENANT, created_before=created_before, now=now, limit=100
+        )
+        for operation_id in expired:
+            self._move(operation_id, status=OperationStatus.FAILED, finished_at=now)
+        return expired
 
     def summary_at(self, horizon: Horizon = KEEP_ALL) -> Summary:
         """What the store is to say of itself. The edge of an operation counts until it is removed."""
@@ -84,6 +131,14 @@ class Ledger:
             Subject.LINEAGE_EDGE_TYPE: Counter(edge.edge_type.value for edge in edges),
         }
         return Summary(counts, bounds_of(runs.values()), bounds_of(operations))
+
+    def _move(self, operation_id: str, **fields: Any) -> None:
+        self.operations[operation_id] = replace(self.operations[operation_id], **fields)
+
+    def _note_batch(self, batch: BatchAdmission) -> None:
+        for run in batch.runs:
+            self._note(run, None, cause_id=batch.cause_id)
+        self.edges += map(edge_of_artifact, batch.artifacts)
 
     def _note(self, run: DpmRun, artifact: Artifact | None, **ends: str) -> None:
         self.runs[run.rebalance_run_id] = run

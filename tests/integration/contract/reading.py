@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pytest
 
 from service.domains.dpm_runs import DEFAULT_TENANT, DpmRun, RunFilter, RunHead
 from service.domains.idempotency import KeyFamily, KeyMapping, KeyUse
 from service.domains.lineage import Direction, Edge, EdgeFilter
+from service.domains.operations import Operation, OperationFilter, OperationHead, StagedScenario
 from service.domains.pages import Page
 from service.domains.retention import KEEP_ALL, Horizon
+from service.domains.supportability import Subject
 from service.errors import RunNotFound
 from service.storage.port import Store
 
 ALL_RUNS = RunFilter()
 ALL_EDGES = EdgeFilter()
+ALL_OPERATIONS = OperationFilter()
 LIMIT = 100
 PAGES_MAX = 1000
 
@@ -96,3 +101,34 @@ async def assert_run_absent(store: Store, run: DpmRun) -> None:
     assert await store.artifacts.find(tenant_id, run_id, KEEP_ALL) is None
     assert await edges_at(store, run_id, tenant_id=tenant_id) == ()
     assert await edges_at(store, run.correlation_id, tenant_id=tenant_id) == ()
+
+
+async def operation_in(store: Store, operation: OperationHead, horizon: Horizon = KEEP_ALL) -> Operation:
+    return await store.operations.get(operation.tenant_id, operation.operation_id, horizon)
+
+
+async def newest_of(store: Store, correlation_id: str, horizon: Horizon = KEEP_ALL) -> Operation | None:
+    return await store.operations.find_newest_by_correlation(DEFAULT_TENANT, correlation_id, horizon)
+
+
+async def staged_of(store: Store, operation: OperationHead) -> tuple[StagedScenario, ...]:
+    return await store.operations.list_staged(operation.tenant_id, operation.operation_id)
+
+
+async def operations_of(
+    store: Store,
+    operations: OperationFilter = ALL_OPERATIONS,
+    *,
+    limit: int = LIMIT,
+    cursor: str | None = None,
+    horizon: Horizon = KEEP_ALL,
+) -> Page[OperationHead]:
+    return await store.operations.list(
+        DEFAULT_TENANT, operations, limit=limit, cursor=cursor, horizon=horizon
+    )
+
+
+async def status_counts_of(store: Store, tenant_id: str = DEFAULT_TENANT) -> Mapping[str, int]:
+    """How many operations are in each state."""
+    summary = await store.supportability.summarise(tenant_id, KEEP_ALL)
+    return summary.counts[Subject.OPERATION_STATUS]

@@ -2,56 +2,50 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import closing
-from dataclasses import dataclass
-from pathlib import Path
 
-import psycopg
 import pytest
 import pytest_asyncio
-from psycopg import sql
 
-from service.domains.dpm_runs import RunStatus
+from service.domains.dpm_runs import DEFAULT_TENANT, RunStatus
+from service.domains.operations import Claim
 from service.domains.retention import KEEP_ALL, Horizon
 from service.domains.workflow_decisions import WorkflowAction
 from service.errors import StoreUnavailable
 from service.storage.port import Store
-from service.storage.postgres.store import PostgresStore
-from service.storage.sqlite.store import SqliteStore
+from tests.integration.contract.beside import Beside, opened_beside
 from tests.integration.contract.builders import (
+    LONG_SECONDS,
     OTHER_HASH,
     REVIEWED,
     a_batch,
+    a_lease,
     a_purge,
     a_replay,
     a_run,
+    a_staged,
+    a_staged_failure,
     a_verdict,
     after,
     an_admission,
     an_artifact,
     an_operation,
+    claimed,
+    ending_of,
+    failed,
     started,
+    submit_and_move,
     succeeded,
 )
 
-TABLES = (
-    "dpm_run_requests",
-    "dpm_runs",
-    "dpm_run_idempotency",
-    "dpm_run_idempotency_history",
-    "dpm_lineage_edges",
-    "dpm_run_artifacts",
-    "dpm_workflow_decisions",
-    "dpm_operations",
-    "dpm_purges",
-    "dpm_tallies",
-    "dpm_tally_changes",
-)
 RUN = a_run(rebalance_run_id="rr_held", status=RunStatus.PENDING_REVIEW, created_at=after(1))
 BATCH = a_batch("a", "b", "c", artifacts=True, sent_as="corr", created_at=after(2))
 OPERATION = an_operation(operation_id="dop_held")
+RUNNING = an_operation(operation_id="dop_running")
+RETURNED = an_operation(operation_id="dop_returned")
+# The first of an operation has the first fence.
+CLAIM = Claim(RUNNING, 1)
+LATE = after(LONG_SECONDS + 1)
 REPLAY = a_replay(RUN, artifact=True)
 VERDICT = a_verdict(RUN, WorkflowAction.REJECT)
 PURGE = a_purge(Horizon(after(50), after(50)))
@@ -71,6 +65,11 @@ OF_WHAT_GOES = {
     "dpm_workflow_decisions",
     "dpm_operations",
 }
+OF_AN_END = [
+    ("UPDATE", "dpm_operations"),
+    ("DELETE", "dpm_operation_scenarios"),
+    ("INSERT", "dpm_tally_changes"),
+]
 # What each act does, and the statement and table of every write it makes.
 ACTS = {
     "admit": (
@@ -107,9 +106,42 @@ ACTS = {
         lambda store: store.operations.submit(an_operation(operation_id="dop_new")),
         [("INSERT", table) for table in ("dpm_operations", "dpm_lineage_edges", "dpm_tally_changes")],
     ),
-    "advance": (
-        lambda store: store.operations.advance(started(OPERATION)),
+    "claim": (
+        lambda store: claimed(store, OPERATION),
         [("UPDATE", "dpm_operations"), ("INSERT", "dpm_tally_changes")],
+    ),
+    "extend": (
+        lambda store: store.operations.extend(CLAIM, a_lease(5, until=6)),
+        [("UPDATE", "dpm_operations")],
+    ),
+    "stage": (
+        lambda store: store.operations.stage(CLAIM, [a_staged("b"), a_staged_failure("c")], a_lease(5)),
+        [("UPDATE", "dpm_operations"), ("INSERT", "dpm_operation_scenarios")],
+    ),
+    "finish with a result": (
+        lambda store: store.operations.finish(CLAIM, ending_of(succeeded(RUNNING), BATCH)),
+        [("UPDATE", "dpm_operations"), ("DELETE", "dpm_operation_scenarios")]
+        + [("INSERT", table) for table in OF_A_RUN | {"dpm_run_requests"}],
+    ),
+    "finish with an error": (
+        lambda store: store.operations.finish(CLAIM, ending_of(failed(RUNNING))),
+        OF_AN_END,
+    ),
+    "hand_back": (
+        lambda store: store.operations.hand_back(CLAIM, a_lease(5)),
+        [("UPDATE", "dpm_operations"), ("INSERT", "dpm_tally_changes")],
+    ),
+    "reap, begun again": (
+        lambda store: store.operations.reap(DEFAULT_TENANT, now=LATE, attempts_max=2, limit=10),
+        [("UPDATE", "dpm_operations"), ("INSERT", "dpm_tally_changes")],
+    ),
+    "reap, exhausted": (
+        lambda store: store.operations.reap(DEFAULT_TENANT, now=LATE, attempts_max=1, limit=10),
+        OF_AN_END,
+    ),
+    "expire": (
+        lambda store: store.operations.expire(DEFAULT_TENANT, created_before=LATE, now=LATE, limit=10),
+        OF_AN_END,
     ),
     "fold": (
         lambda store: store.supportability.fold(),
@@ -128,84 +160,15 @@ WRITES = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class SqliteFile:
-    """A file seen from beside the store."""
-
-    path: Path
-
-    def break_write(self, statement: str, table: str) -> None:
-        self._execute(
-            f"CREATE TRIGGER broken BEFORE {statement} ON {table}"
-            " BEGIN SELECT RAISE(ABORT, 'disk on fire'); END"
-        )
-
-    def mend(self, table: str) -> None:
-        self._execute("DROP TRIGGER broken")
-
-    def rows(self) -> dict[str, list[tuple[object, ...]]]:
-        with closing(sqlite3.connect(self.path)) as conn:
-            return {table: sorted(conn.execute(f"SELECT * FROM {table}"), key=repr) for table in TABLES}
-
-    def _execute(self, statement: str) -> None:
-        with closing(sqlite3.connect(self.path, isolation_level=None)) as conn:
-            conn.execute(statement)
-
-
-@dataclass(frozen=True, slots=True)
-class PostgresDatabase:
-    """A database seen from beside the store."""
-
-    dsn: str
-
-    def break_write(self, statement: str, table: str) -> None:
-        with psycopg.connect(self.dsn, autocommit=True) as conn:
-            conn.execute(
-                "CREATE OR REPLACE FUNCTION broken() RETURNS trigger LANGUAGE plpgsql"
-                " AS $$ BEGIN RAISE EXCEPTION 'disk on fire'; END $$"
-            )
-            conn.execute(
-                sql.SQL(
-                    "CREATE TRIGGER broken BEFORE {} ON {} FOR EACH ROW EXECUTE FUNCTION broken()"
-                ).format(sql.SQL(statement), sql.Identifier(table))
-            )
-
-    def mend(self, table: str) -> None:
-        with psycopg.connect(self.dsn, autocommit=True) as conn:
-            conn.execute(sql.SQL("DROP TRIGGER broken ON {}").format(sql.Identifier(table)))
-
-    def rows(self) -> dict[str, list[tuple[object, ...]]]:
-        with psycopg.connect(self.dsn, autocommit=True) as conn:
-            return {
-                table: sorted(
-                    conn.execute(sql.SQL("SELECT * FROM {}").format(sql.Identifier(table))).fetchall(),
-                    key=repr,
-                )
-                for table in TABLES
-            }
-
-
-@dataclass(frozen=True, slots=True)
-class Breakable:
-    store: Store
-    database: SqliteFile | PostgresDatabase
-
-
 @pytest_asyncio.fixture(params=["sqlite", "postgres"])
-async def breakable(request: pytest.FixtureRequest) -> AsyncIterator[Breakable]:
+async def breakable(request: pytest.FixtureRequest) -> AsyncIterator[Beside]:
     """A store that holds one of everything, and its database to break."""
-    database: SqliteFile | PostgresDatabase
-    if request.param == "sqlite":
-        database = SqliteFile(request.getfixturevalue("sqlite_file"))
-        store: Store = await SqliteStore.open(database.path)
-    else:
-        database = PostgresDatabase(request.getfixturevalue("emptied_postgres"))
-        store = await PostgresStore.open(database.dsn)
+    beside = await opened_beside(request.param, request)
     try:
-        await fill(store)
-        yield Breakable(store, database)
+        await fill(beside.store)
+        yield beside
     finally:
-        await store.close()
+        await beside.store.close()
 
 
 async def fill(store: Store) -> None:
@@ -213,15 +176,16 @@ async def fill(store: Store) -> None:
         rebalance_run_id="rr_held", status=RunStatus.PENDING_REVIEW, created_at=after(1), replay=False
     )
     with_artifact = an_admission(idempotency_key="key-3", artifact=True, created_at=after(1))
-    ended = an_operation()
     await store.dpm_runs.admit(with_artifact, KEEP_ALL)
     await store.supportability.fold()
     await store.dpm_runs.admit(held, KEEP_ALL)
     await store.workflow_decisions.decide(a_verdict(RUN), REVIEWED, KEEP_ALL)
     await store.operations.submit(OPERATION)
-    await store.operations.submit(ended)
-    await store.operations.advance(started(ended))
-    await store.operations.advance(succeeded(started(ended)))
+    await submit_and_move(store, succeeded(started(an_operation())))
+    for operation in (RUNNING, RETURNED):
+        claim = await submit_and_move(store, started(operation))
+        await store.operations.stage(claim, [a_staged("a")], a_lease())
+    await store.operations.hand_back(claim, a_lease())
 
 
 @pytest.mark.parametrize(("act", "statement", "table"), WRITES)

@@ -23,6 +23,7 @@ from tests.integration.contract.builders import (
     operations_since,
     runs_since,
     started,
+    submit_and_move,
     succeeded,
 )
 from tests.integration.contract.reading import ALL_EDGES, all_edges_at, edges_at, touching
@@ -471,9 +472,7 @@ async def test_the_edge_of_an_artifact_has_the_instant_of_its_run(store):
 
 async def test_the_edge_of_an_operation_stays_until_the_operation_is_removed(store):
     operation = an_operation()
-    await store.operations.submit(operation)
-    await store.operations.advance(started(operation))
-    await store.operations.advance(succeeded(started(operation)))
+    await submit_and_move(store, succeeded(started(operation)))
 
     assert await edges_at(store, "corr-op", runs_since(9)) == (edge_of_operation(operation),)
     assert await edges_at(store, "corr-op", operations_since(9)) == (edge_of_operation(operation),)

@@ -21,10 +21,18 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from service.domains.dpm_runs import DpmRun, RunAdmission, RunFilter, RunStatus
+from service.domains.dpm_runs import BatchAdmission, DpmRun, RunAdmission, RunFilter, RunStatus
 from service.domains.idempotency import KeyFamily
 from service.domains.lineage import DEPTH_MAX, Direction, EdgeFilter, EdgeType
-from service.domains.operations import Operation, OperationStatus
+from service.domains.operations import (
+    MOVES,
+    Claim,
+    Ending,
+    Lease,
+    OperationFilter,
+    OperationStatus,
+    StagedScenario,
+)
 from service.domains.pages import Page
 from service.domains.retention import BEGINNING, KEEP_ALL, Horizon
 from service.domains.workflow_decisions import (
@@ -44,13 +52,14 @@ from tests.integration.contract.builders import (
     a_replay,
     a_request,
     a_run,
+    a_staged,
+    a_staged_failure,
     a_verdict,
     after,
     an_artifact,
     an_operation,
+    ending_of,
     failed,
-    started,
-    succeeded,
 )
 
 # Few of each, so that clashes and ties are frequent; some names stand for more than one kind of thing.
@@ -60,11 +69,20 @@ KEYS = ["key-1", "corr-1", "k|CORRELATION_TO_RUN|rr_01"]
 HASHES = ["hash-1", "hash-2"]
 PORTFOLIOS = ["pf-1", "pf-2"]
 BATCH_IDS = ["batch_1", "batch_2", "batch_3", "batch_4"]
-OPERATION_IDS = ["dop_1", "dop_2", "dop_3", "dop_4"]
+OPERATION_IDS = [f"dop_{number:02}" for number in range(12)]
+SCENARIOS = ["a", "b", "é"]
 DECISION_IDS = [f"dwd_{number:02}" for number in range(40)]
 ACTORS = ["reviewer-1", "reviewer-2"]
 REASONS = ["REVIEWED", "TOO_LARGE"]
-ENTITIES = [*RUN_IDS[:8], *CORRELATIONS, *KEYS, *BATCH_IDS, *OPERATION_IDS, "artifact_of_rr_00", "nowhere"]
+ENTITIES = [
+    *RUN_IDS[:8],
+    *CORRELATIONS,
+    *KEYS,
+    *BATCH_IDS,
+    *OPERATION_IDS[:4],
+    "artifact_of_rr_00",
+    "nowhere",
+]
 ALL_IN_REVIEW, SOME_IN_REVIEW = (
     ReviewRule(frozenset(statuses)) for statuses in (["PENDING_REVIEW", "BLOCKED", "READY"], ["BLOCKED"])
 )
@@ -112,6 +130,21 @@ decision_filters = st.builds(
     decided_from=bounds,
     decided_to=bounds,
 )
+operation_filters = st.builds(
+    OperationFilter,
+    created_from=bounds,
+    created_to=bounds,
+    operation_type=st.sampled_from([None, None, "ANALYZE_SCENARIOS", "UNHEARD_OF"]),
+    status=st.sampled_from([None, *(status.value for status in OperationStatus), "UNHEARD_OF"]),
+    correlation_id=st.none() | correlations,
+)
+# Most leases hold for as long as an example goes on; some end before the next act.
+leases = st.builds(Lease, instants, st.sampled_from([after(1), after(3), *[after(9)] * 3]))
+staged_scenarios = st.builds(a_staged, st.sampled_from(SCENARIOS), status=statuses) | st.builds(
+    a_staged_failure, st.sampled_from(SCENARIOS)
+)
+# Whose claim is used: mostly the last one of an operation that is running, if any is.
+holders = st.tuples(positions, st.sampled_from([-1, -1, -1, -1, -2, 0]))
 edge_filters = st.builds(
     EdgeFilter,
     direction=st.sampled_from(Direction),
@@ -139,7 +172,7 @@ ACTS = {
         batch_id=st.sampled_from(BATCH_IDS),
         cause_id=st.none() | operation_ids,
         sent_as=st.none() | correlations,
-        names=st.lists(st.sampled_from(["a", "b", "é"]), max_size=3, unique=True),
+        names=st.lists(st.sampled_from(SCENARIOS), max_size=3, unique=True),
         ids=st.lists(run_ids, min_size=3, max_size=3),
         fields=run_fields,
         artifacts=st.booleans(),
@@ -165,12 +198,51 @@ ACTS = {
         review=st.sampled_from([ALL_IN_REVIEW, ALL_IN_REVIEW, SOME_IN_REVIEW]),
         horizon=horizons,
     ),
-    "move_operation": one_of_each(
+    "submit": one_of_each(
         operation_id=operation_ids,
-        status=st.sampled_from([OperationStatus.RUNNING, OperationStatus.SUCCEEDED, OperationStatus.FAILED]),
         correlation_id=correlations,
         second=instants,
+    ),
+    "claim": one_of_each(
+        position=positions,
         legally=st.sampled_from([True, True, True, False]),
+        lease=leases,
+    ),
+    "extend": one_of_each(
+        holder=holders,
+        lease=leases,
+    ),
+    "stage": one_of_each(
+        holder=holders,
+        lease=leases,
+        staged=st.lists(staged_scenarios, max_size=3),
+    ),
+    "succeed": one_of_each(
+        holder=holders,
+        second=instants,
+        batch_id=st.none() | st.sampled_from(BATCH_IDS),
+        names=st.lists(st.sampled_from(SCENARIOS), max_size=3, unique=True),
+        ids=st.lists(run_ids, min_size=3, max_size=3),
+        fields=run_fields,
+        artifacts=st.booleans(),
+    ),
+    "fail": one_of_each(
+        holder=holders,
+        second=instants,
+    ),
+    "hand_back": one_of_each(
+        holder=holders,
+        lease=leases,
+    ),
+    "reap": one_of_each(
+        now=instants | st.just(after(8)),
+        attempts_max=st.sampled_from([1, 2, 3]),
+        limit=limits,
+    ),
+    "expire": one_of_each(
+        created_before=st.sampled_from([after(0), after(1), after(2)]),
+        now=instants,
+        limit=st.sampled_from([1, 1, 2]),
     ),
     "remove": one_of_each(
         horizon=st.builds(Horizon, since, since),
@@ -187,13 +259,19 @@ READS = {
         correlation_id=correlations,
         request_hash=hashes,
         key=keys,
-        cause_id=st.sampled_from([*BATCH_IDS, *OPERATION_IDS]),
+        cause_id=st.sampled_from([*BATCH_IDS, *OPERATION_IDS[:6]]),
         horizon=horizons,
     ),
     "list_runs": one_of_each(
         runs=run_filters,
         limit=limits,
         cursor=run_ids | st.just(""),
+        horizon=horizons,
+    ),
+    "list_operations": one_of_each(
+        operations=operation_filters,
+        limit=limits,
+        cursor=operation_ids | st.just(""),
         horizon=horizons,
     ),
     "list_decisions": one_of_each(
@@ -276,7 +354,8 @@ class SideBySide(RuleBasedStateMachine):
         self.stores = stores
         self.tenant_id = f"tenant-{next(numbers)}"
         self.runs: dict[str, DpmRun] = {}
-        self.operations: dict[str, Operation] = {}
+        self.claims: dict[str, list[Claim]] = {}
+        self.statuses: dict[str, OperationStatus] = {}
         self.ticks = count(1)
 
     def same(self, call: Call) -> Any:
@@ -312,9 +391,13 @@ class SideBySide(RuleBasedStateMachine):
         for position, given in enumerate(alone):
             self.admit(given, KEYS[position % 2], replay=False, artifact=position == 0, horizon=KEEP_ALL)
         self.admit_batch(
-            "batch_1", "dop_1", "corr-1", ["a"], [scenarios["rebalance_run_id"]], scenarios, True
+            "batch_1", "dop_00", "corr-1", ["a"], [scenarios["rebalance_run_id"]], scenarios, True
         )
-        self.move_operation("dop_1", OperationStatus.RUNNING, "corr-1", second, legally=True)
+        for position, operation_id in enumerate(OPERATION_IDS[:4]):
+            self.submit(operation_id, CORRELATIONS[position % 2], second)
+        for _ in range(3):
+            self.claim(0, True, Lease(second, after(9)))
+            self.operations_move_as_they_may_and_show_how_far_they_have_come()
 
     def admit(self, fields: dict[str, Any], key: str, replay: bool, artifact: bool, horizon: Horizon) -> None:
         run = a_run(tenant_id=self.tenant_id, idempotency_key=key, **fields)
@@ -333,15 +416,27 @@ class SideBySide(RuleBasedStateMachine):
         fields: dict[str, Any],
         artifacts: bool,
     ) -> None:
+        batch = self.batch_of(batch_id, cause_id, sent_as, names, ids, fields, artifacts)
+        if self.same(lambda store: store.dpm_runs.admit_batch(batch)) is None:
+            self.runs |= {run.rebalance_run_id: run for run in batch.runs}
+
+    def batch_of(
+        self,
+        batch_id: str,
+        cause_id: str | None,
+        sent_as: str | None,
+        names: list[str],
+        ids: list[str],
+        fields: dict[str, Any],
+        artifacts: bool,
+    ) -> BatchAdmission:
         given = {"tenant_id": self.tenant_id, "batch_id": batch_id, "cause_id": cause_id, "sent_as": sent_as}
         batch = a_batch(*names, **given, **fields)
         runs = tuple(
             replace(run, rebalance_run_id=run_id) for run, run_id in zip(batch.runs, ids, strict=False)
         )
         kept = tuple(an_artifact(run) for run in runs) if artifacts else ()
-        batch = replace(batch, runs=runs, artifacts=kept)
-        if self.same(lambda store: store.dpm_runs.admit_batch(batch)) is None:
-            self.runs |= {run.rebalance_run_id: run for run in runs}
+        return replace(batch, runs=runs, artifacts=kept)
 
     def admit_replay(self, position: int, fields: dict[str, Any], artifact: bool, horizon: Horizon) -> None:
         replay = a_replay(self.run_at(position), artifact=artifact, **fields)
@@ -356,38 +451,90 @@ class SideBySide(RuleBasedStateMachine):
         verdict = a_verdict(self.run_at(position), **fields)
         self.same(lambda store: store.workflow_decisions.decide(verdict, review, horizon))
 
-    def move_operation(
-        self, operation_id: str, status: OperationStatus, correlation_id: str, second: datetime, legally: bool
-    ) -> None:
-        operation = self.operations.get(operation_id)
-        if operation is None or (legally and operation.finished_at is not None):
-            self.submit(operation_id, correlation_id, second)
-            return
-        if legally and operation.status is OperationStatus.PENDING:
-            status = OperationStatus.RUNNING
-        elif legally and status is OperationStatus.RUNNING:
-            status = OperationStatus.FAILED
-        moved = self.moved_to(status, operation, second)
-        if self.same(lambda store: store.operations.advance(moved)) is None:
-            self.operations[operation_id] = moved
-
-    def submit(self, operation_id: str, correlation_id: str, created_at: datetime) -> None:
+    def submit(self, operation_id: str, correlation_id: str, second: datetime) -> None:
         operation = an_operation(
             tenant_id=self.tenant_id,
             operation_id=operation_id,
             correlation_id=correlation_id,
-            created_at=created_at,
+            created_at=second,
+            scenarios_total=len(SCENARIOS),
         )
         if self.same(lambda store: store.operations.submit(operation)) is None:
-            self.operations[operation_id] = operation
+            # The one before with that id was removed.
+            self.statuses[operation_id] = OperationStatus.PENDING
 
-    def moved_to(self, status: OperationStatus, operation: Operation, second: datetime) -> Operation:
-        at = self.tick(second)
-        if status is OperationStatus.RUNNING:
-            return replace(started(operation), started_at=at)
-        end = succeeded if status is OperationStatus.SUCCEEDED else failed
-        fresh = replace(operation, started_at=operation.started_at or at, result=None, error=None)
-        return replace(end(fresh), finished_at=at)
+    def claim(self, position: int, legally: bool, lease: Lease) -> None:
+        operation_id = self.operation_at(position, OperationStatus.PENDING if legally else None)
+        answer = self.same(lambda store: store.operations.claim(self.tenant_id, operation_id, lease))
+        if isinstance(answer, Claim):
+            self.claims.setdefault(operation_id, []).append(answer)
+
+    def operation_at(self, position: int, status: OperationStatus | None) -> str:
+        """One of the operations of that state, as they were after the act before; any if there is none."""
+        ids = [one for one, held in sorted(self.statuses.items()) if held is status] or OPERATION_IDS
+        return ids[position % len(ids)]
+
+    def claim_of(self, holder: tuple[int, int]) -> Claim:
+        """One of the claims there were of an operation, held still or not; or one that never was."""
+        position, which = holder
+        operation_id = self.operation_at(position, OperationStatus.RUNNING if which == -1 else None)
+        claims = self.claims.get(operation_id)
+        if not claims:
+            return Claim(an_operation(tenant_id=self.tenant_id, operation_id=operation_id), 1)
+        return claims[max(which, -len(claims))]
+
+    def extend(self, holder: tuple[int, int], lease: Lease) -> None:
+        claim = self.claim_of(holder)
+        self.same(lambda store: store.operations.extend(claim, lease))
+
+    def stage(self, holder: tuple[int, int], lease: Lease, staged: list[StagedScenario]) -> None:
+        claim = self.claim_of(holder)
+        self.same(lambda store: store.operations.stage(claim, staged, lease))
+
+    def succeed(
+        self,
+        holder: tuple[int, int],
+        second: datetime,
+        batch_id: str | None,
+        names: list[str],
+        ids: list[str],
+        fields: dict[str, Any],
+        artifacts: bool,
+    ) -> None:
+        claim = self.claim_of(holder)
+        batch = None
+        if batch_id is not None:
+            batch = self.batch_of(
+                batch_id, claim.operation.operation_id, "corr-1", names, ids, fields, artifacts
+            )
+        ending = Ending(finished_at=self.tick(second), result=b"{}", batch=batch)
+        if self.same(lambda store: store.operations.finish(claim, ending)) is None and batch is not None:
+            self.runs |= {run.rebalance_run_id: run for run in batch.runs}
+
+    def fail(self, holder: tuple[int, int], second: datetime) -> None:
+        claim, ending = self.claim_of(holder), ending_of(failed(an_operation()))
+        ending = replace(ending, finished_at=self.tick(second))
+        self.same(lambda store: store.operations.finish(claim, ending))
+
+    def hand_back(self, holder: tuple[int, int], lease: Lease) -> None:
+        claim = self.claim_of(holder)
+        self.same(lambda store: store.operations.hand_back(claim, lease))
+
+    def reap(self, now: datetime, attempts_max: int, limit: int) -> None:
+        now = self.tick(now)
+        self.same(
+            lambda store: store.operations.reap(
+                self.tenant_id, now=now, attempts_max=attempts_max, limit=limit
+            )
+        )
+
+    def expire(self, created_before: datetime, now: datetime, limit: int) -> None:
+        now = self.tick(now)
+        self.same(
+            lambda store: store.operations.expire(
+                self.tenant_id, created_before=created_before, now=now, limit=limit
+            )
+        )
 
     def remove(self, horizon: Horizon, limit: int, purged_at: datetime) -> None:
         purge = a_purge(
@@ -439,6 +586,15 @@ class SideBySide(RuleBasedStateMachine):
                 cursor,
             )
 
+    def list_operations(self, operations: OperationFilter, limit: int, cursor: str, horizon: Horizon) -> None:
+        for asked in (operations, OperationFilter()):
+            self.same_pages(
+                lambda store, after, asked=asked: store.operations.list(
+                    self.tenant_id, asked, limit=limit, cursor=after, horizon=horizon
+                ),
+                cursor,
+            )
+
     def list_decisions(self, decisions: DecisionFilter, limit: int, cursor: str, horizon: Horizon) -> None:
         for asked in (decisions, DecisionFilter()):
             self.same_pages(
@@ -471,6 +627,30 @@ class SideBySide(RuleBasedStateMachine):
     @invariant()
     def all_counts_are_the_same(self) -> None:
         self.same(lambda store: store.supportability.summarise(self.tenant_id, KEEP_ALL))
+
+    @invariant()
+    def operations_move_as_they_may_and_show_how_far_they_have_come(self) -> None:
+        reads: tuple[Call, ...] = tuple(
+            read
+            for operation_id in self.statuses
+            for read in (
+                lambda store, one=operation_id: store.operations.get(self.tenant_id, one, KEEP_ALL),
+                lambda store, one=operation_id: store.operations.list_staged(self.tenant_id, one),
+            )
+        )
+        answers = iter(self.same(lambda store: answers_of(store, reads)))
+        for operation, staged in zip(answers, answers, strict=True):
+            if isinstance(operation, type):
+                assert staged == ()
+                continue
+            before = self.statuses[operation.operation_id]
+            assert operation.status is before or operation.status in MOVES[before]
+            self.statuses[operation.operation_id] = operation.status
+            if operation.has_ended:
+                assert staged == ()
+                assert operation.error or operation.scenarios_done == len(SCENARIOS)
+            else:
+                assert len(staged) == operation.scenarios_done
 
 
 @pytest.mark.slow

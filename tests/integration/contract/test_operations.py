@@ -1,4 +1,4 @@
-"""What operations promise, whatever the backend."""
+"""What operations promise from their submission to their end, whatever the backend."""
 
 from __future__ import annotations
 
@@ -8,21 +8,33 @@ from dataclasses import replace
 import pytest
 
 from service.domains.dpm_runs import DEFAULT_TENANT
-from service.domains.operations import OperationError, OperationStatus, edge_of_operation
-from service.domains.retention import KEEP_ALL
-from service.errors import OperationExists, OperationMoved, OperationNotFound
+from service.domains.operations import (
+    MOVES,
+    Claim,
+    OperationError,
+    OperationStatus,
+    Reaped,
+    edge_of_operation,
+)
+from service.errors import OperationExists, OperationLost, OperationMoved, OperationNotFound
 from tests.integration.contract.builders import (
+    LONG_SECONDS,
     ODD_BYTES,
+    a_lease,
     a_purge,
+    a_staged,
     after,
     an_operation,
+    claimed,
+    ending_of,
     failed,
     operations_since,
     runs_since,
     started,
+    submit_and_move,
     succeeded,
 )
-from tests.integration.contract.reading import edges_at
+from tests.integration.contract.reading import edges_at, newest_of, operation_in, staged_of
 
 PENDING = an_operation(operation_id="dop_1")
 STATES = {
@@ -31,41 +43,72 @@ STATES = {
     OperationStatus.SUCCEEDED: succeeded(started(PENDING)),
     OperationStatus.FAILED: failed(started(PENDING)),
 }
-LEADS_TO = {
-    OperationStatus.PENDING: (OperationStatus.RUNNING,),
-    OperationStatus.RUNNING: (OperationStatus.SUCCEEDED, OperationStatus.FAILED),
-    OperationStatus.SUCCEEDED: (),
-    OperationStatus.FAILED: (),
+LATE = after(LONG_SECONDS + 1)
+
+# Each act with what it moves an operation from and to, and its refusal elsewhere, if it refuses.
+ACTS = {
+    "claim": (
+        lambda store, claim: claimed(store, PENDING, a_lease(5)),
+        OperationStatus.PENDING,
+        OperationStatus.RUNNING,
+        OperationMoved,
+    ),
+    "extend": (
+        lambda store, claim: store.operations.extend(claim, a_lease(5)),
+        OperationStatus.RUNNING,
+        OperationStatus.RUNNING,
+        OperationLost,
+    ),
+    "stage": (
+        lambda store, claim: store.operations.stage(claim, [a_staged()], a_lease(5)),
+        OperationStatus.RUNNING,
+        OperationStatus.RUNNING,
+        OperationLost,
+    ),
+    "finish with a result": (
+        lambda store, claim: store.operations.finish(claim, ending_of(succeeded(PENDING, 6))),
+        OperationStatus.RUNNING,
+        OperationStatus.SUCCEEDED,
+        OperationLost,
+    ),
+    "finish with an error": (
+        lambda store, claim: store.operations.finish(claim, ending_of(failed(PENDING, 6))),
+        OperationStatus.RUNNING,
+        OperationStatus.FAILED,
+        OperationLost,
+    ),
+    "hand back": (
+        lambda store, claim: store.operations.hand_back(claim, a_lease(5)),
+        OperationStatus.RUNNING,
+        OperationStatus.PENDING,
+        OperationLost,
+    ),
+    "take back": (
+        lambda store, claim: store.operations.reap(DEFAULT_TENANT, now=LATE, attempts_max=2, limit=9),
+        OperationStatus.RUNNING,
+        OperationStatus.PENDING,
+        None,
+    ),
+    "exhaust": (
+        lambda store, claim: store.operations.reap(DEFAULT_TENANT, now=LATE, attempts_max=1, limit=9),
+        OperationStatus.RUNNING,
+        OperationStatus.FAILED,
+        None,
+    ),
+    "expire": (
+        lambda store, claim: store.operations.expire(DEFAULT_TENANT, created_before=LATE, now=LATE, limit=9),
+        OperationStatus.PENDING,
+        OperationStatus.FAILED,
+        None,
+    ),
 }
 
 
-async def operation_in(store, operation, horizon=KEEP_ALL):
-    return await store.operations.get(operation.tenant_id, operation.operation_id, horizon)
-
-
-async def newest_of(store, correlation_id, horizon=KEEP_ALL):
-    return await store.operations.find_newest_by_correlation(DEFAULT_TENANT, correlation_id, horizon)
-
-
-async def submit_and_move(store, operation):
-    """Bring an operation to the state it is in, by the ways that lead there."""
-    await store.operations.submit(
-        replace(
-            operation,
-            status=OperationStatus.PENDING,
-            started_at=None,
-            finished_at=None,
-            result=None,
-            error=None,
-        )
-    )
-    if operation.status is OperationStatus.PENDING:
-        return
-    await store.operations.advance(
-        replace(operation, status=OperationStatus.RUNNING, finished_at=None, result=None, error=None)
-    )
-    if operation.status is not OperationStatus.RUNNING:
-        await store.operations.advance(operation)
+async def expired_unexecuted(store):
+    """An operation that nobody came for."""
+    await store.operations.submit(PENDING)
+    await store.operations.expire(DEFAULT_TENANT, created_before=after(1), now=after(2), limit=1)
+    return await operation_in(store, PENDING)
 
 
 @pytest.mark.parametrize("status", OperationStatus)
@@ -78,6 +121,7 @@ async def test_an_operation_is_given_back_as_it_was_kept(store, status):
     assert await newest_of(store, operation.correlation_id) == operation
     assert await edges_at(store, operation.operation_id) == (edge_of_operation(operation),)
     assert await edges_at(store, operation.correlation_id) == (edge_of_operation(operation),)
+    assert await staged_of(store, operation) == ()
 
 
 @pytest.mark.parametrize("result", [b"", b'{"a":"\\u0000"}', b"{}" * 500_000], ids=["none", "nul", "large"])
@@ -113,70 +157,86 @@ async def test_a_taken_operation_id_is_refused_and_changes_nothing(store, status
     assert await newest_of(store, "other") is None
 
 
-@pytest.mark.parametrize("state", [started, succeeded, failed])
-async def test_an_unknown_operation_cannot_move(store, state):
-    await store.operations.submit(an_operation(tenant_id="theirs", operation_id="dop_1"))
+@pytest.mark.parametrize("name", ACTS)
+async def test_an_unknown_operation_cannot_move(store, name):
+    act, _, _, refusal = ACTS[name]
+    claim = await submit_and_move(store, started(replace(PENDING, tenant_id="theirs")))
+    theirs = await operation_in(store, claim.operation)
 
-    with pytest.raises(OperationNotFound):
-        await store.operations.advance(state(started(PENDING)))
+    if refusal is None:
+        assert await act(store, Claim(PENDING, claim.fence)) in ((), Reaped())
+    else:
+        with pytest.raises(OperationNotFound if refusal is OperationMoved else OperationLost):
+            await act(store, Claim(PENDING, claim.fence))
 
+    assert await operation_in(store, claim.operation) == theirs
     with pytest.raises(OperationNotFound):
         await operation_in(store, PENDING)
 
 
 @pytest.mark.parametrize("current", OperationStatus)
-@pytest.mark.parametrize(
-    "asked", [status for status in OperationStatus if status is not OperationStatus.PENDING]
-)
-async def test_an_operation_moves_on_only_from_the_state_before(store, current, asked):
-    await submit_and_move(store, STATES[current])
-    moved = replace(STATES[asked], started_at=after(5), finished_at=STATES[asked].finished_at and after(6))
+@pytest.mark.parametrize("name", ACTS)
+async def test_an_operation_moves_on_only_from_the_state_before(store, current, name):
+    act, leaves, reaches, refusal = ACTS[name]
+    # One that was never begun is asked to move by who might be the first to begin it.
+    claim = await submit_and_move(store, STATES[current]) or Claim(PENDING, 1)
 
-    if asked in LEADS_TO[current]:
-        await store.operations.advance(moved)
+    if current is leaves:
+        await act(store, claim)
+    elif refusal is None:
+        assert await act(store, claim) in ((), Reaped())
     else:
-        with pytest.raises(OperationMoved):
-            await store.operations.advance(moved)
+        with pytest.raises(refusal):
+            await act(store, claim)
 
     found = await operation_in(store, PENDING)
-    assert found.status is (asked if asked in LEADS_TO[current] else current)
-    if found.status is current:
+    assert found.status is (reaches if current is leaves else current)
+    assert found.status is current or found.status in MOVES[current]
+    if current is not leaves:
         assert found == STATES[current]
+        assert await staged_of(store, PENDING) == ()
+
+
+@pytest.mark.parametrize("name", ACTS)
+async def test_one_that_expired_unexecuted_has_ended(store, name):
+    act, _, _, refusal = ACTS[name]
+    operation = await expired_unexecuted(store)
+
+    if refusal is None:
+        assert await act(store, Claim(PENDING, 0)) in ((), Reaped())
+    else:
+        with pytest.raises(refusal):
+            await act(store, Claim(PENDING, 0))
+
+    assert await operation_in(store, operation) == operation
+    assert operation.started_at is None
+
+
+def test_every_move_there_is_has_an_act():
+    assert {(leaves, reaches) for _, leaves, reaches, _ in ACTS.values() if leaves is not reaches} == {
+        (leaves, reaches) for leaves, all_reached in MOVES.items() for reaches in all_reached
+    }
 
 
 async def test_what_was_asked_and_when_does_not_move(store):
-    await submit_and_move(store, PENDING)
+    claim = await submit_and_move(store, started(PENDING))
+    mistaken = replace(claim.operation, request=b"[]", correlation_id="other", created_at=after(-5))
 
-    await store.operations.advance(
-        replace(started(PENDING), request=b"[]", correlation_id="other", created_at=after(-5))
-    )
+    await store.operations.finish(Claim(mistaken, claim.fence), ending_of(succeeded(mistaken)))
 
-    assert await operation_in(store, PENDING) == started(PENDING)
-
-
-async def test_of_many_who_start_an_operation_at_once_one_does(store):
-    await store.operations.submit(PENDING)
-    asked = [started(PENDING, seconds=n) for n in range(16)]
-
-    answers = await asyncio.gather(
-        *(store.operations.advance(operation) for operation in asked), return_exceptions=True
-    )
-
-    (winner,) = (operation for operation, answer in zip(asked, answers, strict=True) if answer is None)
-    assert sum(isinstance(answer, OperationMoved) for answer in answers) == 15
-    assert await operation_in(store, PENDING) == winner
+    assert await operation_in(store, PENDING) == succeeded(started(PENDING))
 
 
 async def test_of_many_who_end_an_operation_at_once_one_does(store):
-    await submit_and_move(store, started(PENDING))
+    claim = await submit_and_move(store, started(PENDING))
     ends = [succeeded(started(PENDING), n) if n % 2 else failed(started(PENDING), n) for n in range(2, 18)]
 
     answers = await asyncio.gather(
-        *(store.operations.advance(operation) for operation in ends), return_exceptions=True
+        *(store.operations.finish(claim, ending_of(end)) for end in ends), return_exceptions=True
     )
 
     (winner,) = (operation for operation, answer in zip(ends, answers, strict=True) if answer is None)
-    assert sum(isinstance(answer, OperationMoved) for answer in answers) == 15
+    assert sum(isinstance(answer, OperationLost) for answer in answers) == 15
     assert await operation_in(store, PENDING) == winner
 
 
@@ -191,18 +251,6 @@ async def test_of_many_who_draw_one_operation_id_at_once_one_keeps_it(store):
     assert sum(isinstance(answer, OperationExists) for answer in answers) == 7
     assert await operation_in(store, kept) == kept
     assert await edges_at(store, "dop_1") == (edge_of_operation(kept),)
-
-
-@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0)])
-async def test_the_newest_operation_of_a_correlation_id_is_found(store, order):
-    asked = [an_operation(created_at=after(1)), an_operation(created_at=after(1)), an_operation()]
-    for position in order:
-        await store.operations.submit(asked[position])
-    await store.operations.submit(an_operation(correlation_id="other", created_at=after(9)))
-    await store.operations.submit(an_operation(tenant_id="theirs", created_at=after(9)))
-
-    assert await newest_of(store, "corr-op") == asked[1]
-    assert await newest_of(store, "nowhere") is None
 
 
 @pytest.mark.parametrize("end", [succeeded, failed])
@@ -225,21 +273,11 @@ async def test_an_operation_that_has_not_ended_never_expires(store, status):
     assert await newest_of(store, PENDING.correlation_id, operations_since(1_000_000)) == STATES[status]
 
 
-async def test_the_newest_operation_that_has_not_expired_is_found(store):
-    older = an_operation(created_at=after(-5))
-    newer = succeeded(started(an_operation()), 2)
-    await submit_and_move(store, older)
-    await submit_and_move(store, newer)
-
-    assert await newest_of(store, "corr-op", operations_since(2)) == newer
-    assert await newest_of(store, "corr-op", operations_since(3)) == older
-
-
 async def test_an_operation_that_outlives_its_time_can_still_be_ended(store):
-    await submit_and_move(store, started(PENDING))
+    claim = await submit_and_move(store, started(PENDING))
     assert not (await store.purges.remove(a_purge(operations_since(1_000_000)))).anything
 
-    await store.operations.advance(succeeded(started(PENDING), 2_000_000))
+    await store.operations.finish(claim, ending_of(succeeded(PENDING, 2_000_000)))
 
     assert (await operation_in(store, PENDING)).result == ODD_BYTES
 
@@ -249,9 +287,11 @@ async def test_the_id_of_an_expired_operation_is_taken_and_cannot_move_until_it_
 
     with pytest.raises(OperationExists):
         await store.operations.submit(PENDING)
+    with pytest.raises(OperationMoved):
+        await claimed(store, PENDING)
     await store.purges.remove(a_purge(operations_since(100)))
     with pytest.raises(OperationNotFound):
-        await store.operations.advance(started(PENDING))
+        await claimed(store, PENDING)
     await store.operations.submit(PENDING)
 
     assert await operation_in(store, PENDING, operations_since(100)) == PENDING

@@ -16,15 +16,32 @@ import pytest_asyncio
 from scripts.postgres import create_database, drop_database, free_port
 from scripts.seeding import BEGAN_AT, seed_runs, settle
 from service.domains.dpm_runs import DEFAULT_TENANT
-from service.domains.operations import OperationStatus
 from service.domains.purges import Purge
 from service.domains.retention import KEEP_ALL, Horizon
 from service.domains.workflow_decisions import ReviewRule
 from service.errors import PostgresDsnRequired, PostgresUnavailable, StoreUnavailable
+from service.storage.postgres import operations
 from service.storage.postgres.database import PoolOptions
+from service.storage.postgres.job_queue import PostgresJobQueue
 from service.storage.postgres.store import PostgresStore
 from service.storage.queries import MIGRATIONS_DIR, SQL_DIR, load
-from tests.integration.contract.builders import a_verdict, an_admission, an_artifact, an_id, an_operation
+from tests.integration.contract.builders import (
+    LONG_SECONDS,
+    a_batch,
+    a_lease,
+    a_staged,
+    a_verdict,
+    after,
+    an_admission,
+    an_artifact,
+    an_id,
+    an_operation,
+    claimed,
+    ending_of,
+    started,
+    submit_and_move,
+    succeeded,
+)
 
 APPEND_ONLY = (
     "dpm_run_requests",
@@ -40,8 +57,45 @@ ROLES = (MIGRATIONS_DIR / "roles.sql").read_text(encoding="utf-8")
 RULE = ReviewRule(frozenset({"READY"}))
 # Seeded once for all plans; enough rows that reading a table from end to end is never the quick way.
 RUNS_SEEDED = 20_000
-# Small by nature: what changed since the last time it was added up, and the books of the migrations.
-SMALL = {"dpm_tallies", "dpm_tally_changes", "_yoyo_migration", "schema_checksums"}
+# One operation of two hundred waits, runs or failed; half of those that wait lost their job.
+OPERATIONS_SEEDED = """
+INSERT INTO dpm_operations (
+    tenant_id, operation_id, operation_type, status, correlation_id, created_at, started_at, finished_at,
+    lease_until, error_code, error_message, is_queued, request_sha256, request, result
+)
+SELECT 'default', 'dop_' || n, 'ANALYZE_SCENARIOS', status, 'corr_' || n, at,
+    CASE WHEN status <> 'PENDING' THEN at END,
+    CASE WHEN status IN ('SUCCEEDED', 'FAILED') THEN at END,
+    CASE WHEN status = 'RUNNING' THEN at END,
+    CASE WHEN status = 'FAILED' THEN 'CODE' END,
+    CASE WHEN status = 'FAILED' THEN 'message' END,
+    n % 800 = 0, 'sha256:0', '{}', CASE WHEN status = 'SUCCEEDED' THEN '{}'::bytea END
+FROM generate_series(1, 20000) AS n
+CROSS JOIN LATERAL (
+    SELECT timestamptz '2026-03-02' + n * interval '1 second' AS at,
+        CASE n % 400
+            WHEN 0 THEN 'PENDING' WHEN 1 THEN 'RUNNING' WHEN 2 THEN 'FAILED' ELSE 'SUCCEEDED'
+        END AS status
+) AS drawn
+"""
+SCENARIOS_SEEDED = """
+INSERT INTO dpm_operation_scenarios (tenant_id, operation_id, scenario, failure)
+SELECT 'default', 'dop_' || n, 'scenario', 'failure' FROM generate_series(1, 20000) AS n
+"""
+JOBS_SEEDED = """
+INSERT INTO queue.pgqueuer (priority, status, entrypoint, dedupe_key)
+SELECT 0, CASE WHEN n % 100 = 0 THEN 'picked' ELSE 'queued' END::queue.pgqueuer_status,
+    CASE WHEN n % 20 = 0 THEN 'operations' ELSE 'others' END, 'dop_' || n
+FROM generate_series(1, 20000, 2) AS n
+"""
+JOB_LOG_SEEDED = """
+INSERT INTO queue.pgqueuer_log (created, job_id, status, priority, entrypoint)
+SELECT timestamptz '2026-03-02' + n * interval '1 second', n, 'queued', 0, 'operations'
+FROM generate_series(1, 20000) AS n
+"""
+# Small by nature: what changed since the last time it was added up, the books of the migrations, and what the
+# engine of the queue counts up for whoever asks it.
+SMALL = {"dpm_tallies", "dpm_tally_changes", "_yoyo_migration", "schema_checksums", "pgqueuer_statistics"}
 
 
 @pytest_asyncio.fixture
@@ -55,6 +109,10 @@ def run_as_owner(dsn, *statements):
     with psycopg.connect(dsn, autocommit=True) as conn:
         for statement in statements:
             conn.execute(statement)
+
+
+async def a_queue(dsn):
+    return await PostgresJobQueue.open(dsn, concurrency=2, lease_seconds=30, options=PoolOptions())
 
 
 async def filled(store):
@@ -96,6 +154,24 @@ async def test_not_even_the_owner_changes_what_is_append_only_by_a_slip(
         run_as_owner(postgres_database, change.format(table))
 
 
+async def run_one_operation(store):
+    """Every move of one operation, and the end of another that nobody came for."""
+    operation = an_operation()
+    await store.operations.submit(operation)
+    place = (DEFAULT_TENANT, operation.operation_id)
+    claim = await store.operations.claim(*place, a_lease(1))
+    await store.operations.hand_back(claim, a_lease(1))
+    claim = await store.operations.claim(*place, a_lease(1))
+    await store.operations.extend(claim, a_lease(2))
+    await store.operations.reap(DEFAULT_TENANT, now=after(3 * LONG_SECONDS), attempts_max=3, limit=10)
+    claim = await store.operations.claim(*place, a_lease(1))
+    await store.operations.stage(claim, [a_staged()], a_lease(2))
+    await store.operations.finish(claim, ending_of(succeeded(started(operation))))
+    await store.operations.submit(an_operation())
+    long_after = after(3 * LONG_SECONDS)
+    await store.operations.expire(DEFAULT_TENANT, created_before=long_after, now=long_after, limit=10)
+
+
 async def test_the_application_role_serves(store, login):
     serving = await PostgresStore.open(login("dpm_application"))
     try:
@@ -103,14 +179,12 @@ async def test_the_application_role_serves(store, login):
         run = await filled(serving)
         await serving.dpm_runs.admit(an_admission(replay=False), KEEP_ALL)
         operation = an_operation()
-        await serving.operations.submit(operation)
-        await serving.operations.advance(
-            an_operation(
-                operation_id=operation.operation_id,
-                status=OperationStatus.RUNNING,
-                started_at=operation.created_at,
-            )
-        )
+        claim = await submit_and_move(serving, started(operation))
+        await serving.operations.stage(claim, [a_staged()], a_lease(2))
+        await serving.operations.hand_back(claim, a_lease(3))
+        claim = await claimed(serving, operation)
+        batch = a_batch("a", cause_id=operation.operation_id)
+        await serving.operations.finish(claim, ending_of(succeeded(operation), batch))
         assert await serving.dpm_runs.get(DEFAULT_TENANT, run.rebalance_run_id, KEEP_ALL) == run
         assert (await serving.supportability.summarise(DEFAULT_TENANT, KEEP_ALL)) == (
             await store.supportability.summarise(DEFAULT_TENANT, KEEP_ALL)
@@ -131,6 +205,47 @@ async def test_the_application_role_changes_nothing_that_is_append_only(store, l
         # Even one that pretends to be a purge.
         conn.execute("SELECT set_config('dpm.purging', 'on', true)")
         conn.execute(change.format(table))
+
+
+async def test_the_application_role_offers_work_and_takes_none(login):
+    dsn = login("dpm_application")
+    serving = await PostgresStore.open(dsn)
+    queue = await a_queue(dsn)
+    try:
+        await serving.operations.submit(an_operation(is_queued=True))
+        assert await queue.count_waiting() == 1
+    finally:
+        await serving.close()
+        await queue.close()
+    for change in ("DELETE FROM queue.pgqueuer", "UPDATE queue.pgqueuer SET status = 'picked'"):
+        with pytest.raises(psycopg.errors.InsufficientPrivilege), psycopg.connect(dsn) as conn:
+            conn.execute(change)
+
+
+async def test_the_worker_role_works(postgres_database, login):
+    dsn = login("dpm_worker")
+    working = await PostgresStore.open(dsn)
+    queue = await a_queue(dsn)
+    offered, answers = [], [0.1, None]
+
+    async def handle(tenant_id, operation_id):
+        offered.append(operation_id)
+        return answers.pop(0)
+
+    try:
+        operation = an_operation(is_queued=True)
+        await working.operations.submit(operation)
+        run_as_owner(postgres_database, "DELETE FROM queue.pgqueuer")
+        assert await queue.refill(DEFAULT_TENANT, created_before=after(1), silent_seconds=60, limit=10) == 1
+        await asyncio.wait_for(queue.work(handle, stop=asyncio.Event(), drain=True), timeout=10)
+        await filled(working)
+        await run_one_operation(working)
+    finally:
+        await working.close()
+        await queue.close()
+    assert offered == [operation.operation_id] * 2
+    with pytest.raises(psycopg.errors.InsufficientPrivilege), psycopg.connect(dsn) as conn:
+        conn.execute("DELETE FROM dpm_operations")
 
 
 async def test_the_application_role_cannot_purge(store, login):
@@ -181,7 +296,8 @@ def test_the_roles_file_names_every_table_and_can_be_run_again(postgres_database
         tables = {
             name
             for (name,) in conn.execute(
-                "SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"
+                "SELECT relname FROM pg_class WHERE relkind = 'r'"
+                " AND relnamespace IN ('public'::regnamespace, 'queue'::regnamespace)"
             )
             if not name.startswith(("_yoyo_log", "_yoyo_version", "yoyo_"))
         }
@@ -217,6 +333,35 @@ async def test_a_pool_that_is_used_up_refuses_in_time(postgres_database):
         await store.check()
     finally:
         await store.close()
+
+
+@pytest.mark.parametrize("midst", ["between statements", "in a statement"])
+async def test_an_act_that_does_not_come_to_its_end_lets_go_of_its_locks(store, postgres_database, midst):
+    operation = an_operation()
+    await store.operations.submit(operation)
+    options = PoolOptions(act_seconds_max=0.5)
+    frozen = await PostgresStore.open(postgres_database, options=options)
+    claimed = asyncio.Event()
+
+    async def freeze():
+        async with frozen.database.act() as conn:
+            await operations.claim(conn, DEFAULT_TENANT, operation.operation_id, a_lease(1))
+            claimed.set()
+            if midst == "in a statement":
+                await conn.execute("SELECT pg_sleep(4)")
+            await asyncio.sleep(4)
+
+    freezing = asyncio.create_task(freeze())
+    try:
+        await claimed.wait()
+        claim = await asyncio.wait_for(
+            store.operations.claim(DEFAULT_TENANT, operation.operation_id, a_lease(2)), timeout=3
+        )
+        with pytest.raises(PostgresUnavailable):
+            await freezing
+    finally:
+        await frozen.close()
+    assert (claim.fence, claim.operation.attempt) == (1, 1)
 
 
 @pytest.mark.parametrize(
@@ -255,6 +400,7 @@ async def seeded(postgres_template, postgres_server):
     name = f"seeded_{os.getpid()}"
     dsn = create_database(postgres_server, name, postgres_template)
     await seed_runs(dsn, RUNS_SEEDED)
+    run_as_owner(dsn, OPERATIONS_SEEDED, SCENARIOS_SEEDED, JOBS_SEEDED, JOB_LOG_SEEDED)
     await settle(dsn)
     conn = await asyncpg.connect(dsn)
     yield conn
@@ -270,6 +416,7 @@ VALUES = {
     "timestamptz": BEGAN_AT,
     "int8": 50,
     "int4": 3,
+    "float8": 2.0,
     "bool": True,
     "json": "[]",
     "jsonb": '["x"]',
@@ -304,14 +451,29 @@ async def test_no_query_reads_a_large_table_from_end_to_end(seeded, query):
     assert set(re.findall(r"Seq Scan on (\w+)", plan)) <= SMALL, plan
 
 
+PAGES = [
+    pytest.param(query, id=query.name)
+    for noun in ("dpm_runs", "operations")
+    for query in load("postgres", noun).values()
+    if re.match(r"list_(runs|operations)(?!_by_cause)", query.name)
+]
+
+
 @pytest.mark.parametrize("generic", [False, True], ids=["of these values", "of any values"])
-@pytest.mark.parametrize(
-    "name", ["list_runs", "list_runs_by_status", "list_runs_by_portfolio", "list_runs_by_request_hash"]
-)
-async def test_a_page_of_runs_is_read_in_the_order_of_an_index(seeded, name, generic):
-    plan = await plan_of(seeded, load("postgres", "dpm_runs")[name], generic=generic)
+@pytest.mark.parametrize("query", PAGES)
+async def test_a_page_is_read_in_the_order_of_an_index(seeded, query, generic):
+    plan = await plan_of(seeded, query, generic=generic)
 
     assert "Index Scan Backward" in plan
+    assert "Sort" not in plan
+
+
+@pytest.mark.parametrize("generic", [False, True], ids=["of these values", "of any values"])
+@pytest.mark.parametrize("name", ["list_ended_leases", "list_unexecuted", "list_unoffered"])
+async def test_what_waits_or_runs_is_found_by_its_status(seeded, name, generic):
+    plan = await plan_of(seeded, load("postgres", "operations")[name], generic=generic)
+
+    assert "dpm_operations_by_status" in plan
     assert "Sort" not in plan
 
 

@@ -26,6 +26,7 @@ from tests.integration.contract.builders import (
     operations_since,
     runs_since,
     started,
+    submit_and_move,
     succeeded,
 )
 from tests.integration.contract.reading import (
@@ -47,9 +48,7 @@ async def keep_run(store, **fields):
 
 async def keep_ended(store, second, **fields):
     operation = an_operation(**fields)
-    await store.operations.submit(operation)
-    await store.operations.advance(started(operation))
-    await store.operations.advance(succeeded(started(operation), second))
+    await submit_and_move(store, succeeded(started(operation), second))
     return operation
 
 

@@ -8,7 +8,6 @@ import threading
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, closing, contextmanager
-from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -25,7 +24,6 @@ from service.domains.dpm_runs import (
     use_of,
 )
 from service.domains.idempotency import KeyFamily
-from service.domains.operations import OperationStatus
 from service.domains.purges import Removed
 from service.domains.retention import KEEP_ALL, Horizon
 from service.errors import IdempotencyKeyConflict, RunExists, RunNotFound, StoreUnavailable
@@ -46,6 +44,7 @@ from tests.integration.contract.builders import (
     an_operation,
     runs_since,
     started,
+    submit_and_move,
     succeeded,
 )
 from tests.integration.contract.reading import edges_at, runs_of
@@ -59,7 +58,14 @@ APPEND_ONLY = (
     "dpm_purges",
 )
 REMOVED_BY_PURGE = (*WRITTEN_BY_ADMISSION, "dpm_workflow_decisions", "dpm_operations")
-TABLES = (*REMOVED_BY_PURGE, "dpm_purges", "dpm_purging", "dpm_tallies", "dpm_tally_changes")
+TABLES = (
+    *REMOVED_BY_PURGE,
+    "dpm_operation_scenarios",
+    "dpm_purges",
+    "dpm_purging",
+    "dpm_tallies",
+    "dpm_tally_changes",
+)
 BUSY_SECONDS_MAX = 0.2
 EVERYTHING = Horizon(after(100), after(100))
 
@@ -407,10 +413,7 @@ async def test_an_operation_that_fails_at_any_insert_is_not_kept(store, path, ta
 @pytest.mark.parametrize("table", [*REMOVED_BY_PURGE, "dpm_purging"])
 async def test_a_purge_that_fails_at_any_delete_removes_nothing(store, path, table):
     admission = await fill(store)
-    ended = succeeded(started(an_operation()))
-    await store.operations.submit(an_operation(operation_id=ended.operation_id))
-    for operation in (replace(ended, status=OperationStatus.RUNNING), ended):
-        await store.operations.advance(operation)
+    await submit_and_move(store, succeeded(started(an_operation())))
     before = rows_in(path)
     change(path, failing(table, act="DELETE"))
 

@@ -9,21 +9,26 @@ import pytest
 from service.domains.dpm_runs import DEFAULT_TENANT, Admitted
 from service.domains.idempotency import KeyFamily
 from service.domains.lineage import Direction, EdgeFilter
+from service.domains.operations import Claim, OperationFilter
 from service.domains.retention import KEEP_ALL
 from service.domains.workflow_decisions import DecisionFilter
 from service.errors import StoreUnavailable
 from tests.integration.contract.builders import (
+    AT,
     REVIEWED,
     a_batch,
+    a_lease,
     a_purge,
     a_replay,
     a_run,
+    a_staged,
     a_verdict,
     an_admission,
     an_artifact,
     an_operation,
+    ending_of,
+    failed,
     runs_since,
-    started,
 )
 from tests.integration.contract.reading import ALL_RUNS
 
@@ -31,7 +36,7 @@ PAGE = {"limit": 10, "cursor": None, "horizon": KEEP_ALL}
 
 
 def acts_of(store):
-    run = a_run()
+    run, claim = a_run(), Claim(an_operation(), 1)
     return (
         lambda: store.dpm_runs.admit(an_admission(), KEEP_ALL),
         lambda: store.dpm_runs.admit_batch(a_batch("a")),
@@ -39,7 +44,13 @@ def acts_of(store):
         lambda: store.artifacts.keep(an_artifact(run)),
         lambda: store.workflow_decisions.decide(a_verdict(run), REVIEWED, KEEP_ALL),
         lambda: store.operations.submit(an_operation()),
-        lambda: store.operations.advance(started(an_operation())),
+        lambda: store.operations.claim(DEFAULT_TENANT, "dop", a_lease()),
+        lambda: store.operations.extend(claim, a_lease()),
+        lambda: store.operations.stage(claim, [a_staged()], a_lease()),
+        lambda: store.operations.finish(claim, ending_of(failed(claim.operation))),
+        lambda: store.operations.hand_back(claim, a_lease()),
+        lambda: store.operations.reap(DEFAULT_TENANT, now=AT, attempts_max=3, limit=10),
+        lambda: store.operations.expire(DEFAULT_TENANT, created_before=AT, now=AT, limit=10),
         lambda: store.supportability.fold(),
         lambda: store.purges.remove(a_purge(runs_since(5))),
     )
@@ -66,6 +77,8 @@ def reads_of(store):
         lambda: store.workflow_decisions.find_latest(DEFAULT_TENANT, "rr"),
         lambda: store.workflow_decisions.list(DEFAULT_TENANT, DecisionFilter(), **PAGE),
         lambda: store.operations.get(DEFAULT_TENANT, "dop", KEEP_ALL),
+        lambda: store.operations.list(DEFAULT_TENANT, OperationFilter(), **PAGE),
+        lambda: store.operations.list_staged(DEFAULT_TENANT, "dop"),
         lambda: store.operations.find_newest_by_correlation(DEFAULT_TENANT, "corr", KEEP_ALL),
         lambda: store.supportability.summarise(DEFAULT_TENANT, KEEP_ALL),
         lambda: store.purges.list_records(DEFAULT_TENANT, limit=10),

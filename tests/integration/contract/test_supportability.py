@@ -7,12 +7,13 @@ import asyncio
 import pytest
 
 from service.domains.dpm_runs import DEFAULT_TENANT, RunStatus
+from service.domains.operations import Claim
 from service.domains.retention import KEEP_ALL, Horizon
 from service.domains.supportability import Bounds, Subject, Summary
 from service.domains.workflow_decisions import WorkflowAction
 from service.errors import (
     IdempotencyKeyConflict,
-    OperationMoved,
+    OperationLost,
     RunExists,
     WorkflowInvalidTransition,
 )
@@ -20,6 +21,7 @@ from tests.integration.contract.builders import (
     OTHER_HASH,
     REVIEWED,
     a_batch,
+    a_lease,
     a_purge,
     a_replay,
     a_verdict,
@@ -27,10 +29,12 @@ from tests.integration.contract.builders import (
     an_admission,
     an_artifact,
     an_operation,
+    ending_of,
     failed,
     operations_since,
     runs_since,
     started,
+    submit_and_move,
     succeeded,
     with_run_id,
 )
@@ -67,11 +71,25 @@ async def acts_of_every_kind(ledger):
     yield
     waiting = await ledger.submit(an_operation(created_at=after(5)))
     yield
-    running = await ledger.advance(started(waiting, 6))
+    claim = await ledger.claim(waiting, a_lease(6))
     yield
-    await ledger.advance(succeeded(running, 7))
+    batch = a_batch("a", "b", cause_id=waiting.operation_id, created_at=after(6), artifacts=True)
+    await ledger.finish(claim, ending_of(succeeded(waiting, 7), batch))
     yield
-    await ledger.advance(failed(await ledger.advance(started(await ledger.submit(an_operation()), 8)), 9))
+    claim = await ledger.claim(await ledger.submit(an_operation()), a_lease(8))
+    await ledger.finish(claim, ending_of(failed(claim.operation, 9)))
+    yield
+    unlucky = await ledger.submit(an_operation(created_at=after(10)))
+    await ledger.hand_back(await ledger.claim(unlucky, a_lease(10)), a_lease(11))
+    yield
+    await ledger.claim(unlucky, a_lease(11, until=12))
+    assert (await ledger.reap(after(13), 2)).taken_back == (unlucky.operation_id,)
+    yield
+    await ledger.claim(unlucky, a_lease(13, until=14))
+    assert (await ledger.reap(after(15), 2)).exhausted == (unlucky.operation_id,)
+    yield
+    late = await ledger.submit(an_operation(created_at=after(10)))
+    assert await ledger.expire(after(11), after(16)) == (late.operation_id,)
     yield
     await ledger.submit(an_operation(created_at=after(10)))
     yield
@@ -83,7 +101,7 @@ async def acts_of_every_kind(ledger):
 HORIZONS = [
     KEEP_ALL,
     *(runs_since(second) for second in (1, 1.5, 2.5, 3, 3.5, 5, 12)),
-    *(operations_since(second) for second in (7, 7.5, 9.5)),
+    *(operations_since(second) for second in (7, 7.5, 9.5, 15.5)),
     Horizon(after(100), after(100)),
 ]
 
@@ -107,7 +125,7 @@ async def test_after_every_act_the_counts_and_bounds_are_those_of_a_recount(stor
             await store.supportability.fold()
 
         assert await summary_of(store) == ledger.summary_at()
-    assert number == 16
+    assert number == 20
 
 
 @pytest.mark.parametrize("folded", [True, False])
@@ -155,7 +173,7 @@ async def test_an_act_that_is_refused_or_replayed_is_not_counted(store):
         (IdempotencyKeyConflict, store.dpm_runs.admit(an_admission(request_hash=OTHER_HASH), KEEP_ALL)),
         (RunExists, store.dpm_runs.admit_batch(with_run_id(a_batch("a", "b"), 1, run.rebalance_run_id))),
         (WorkflowInvalidTransition, store.workflow_decisions.decide(a_verdict(run), REVIEWED, KEEP_ALL)),
-        (OperationMoved, store.operations.advance(succeeded(started(operation)))),
+        (OperationLost, store.operations.finish(Claim(operation, 0), ending_of(succeeded(operation)))),
     ):
         with pytest.raises(refusal):
             await act
@@ -164,9 +182,7 @@ async def test_an_act_that_is_refused_or_replayed_is_not_counted(store):
 
 
 async def test_values_that_no_longer_occur_are_left_out(store):
-    operation = an_operation()
-    await store.operations.submit(operation)
-    await store.operations.advance(started(operation))
+    await submit_and_move(store, started(an_operation()))
 
     summary = await summary_of(store)
 
@@ -188,10 +204,8 @@ async def test_the_bounds_are_the_instants_of_what_has_not_expired(store):
     for second in (5, 1, 9, 3):
         await store.dpm_runs.admit(an_admission(replay=False, created_at=after(second)), KEEP_ALL)
         operation = an_operation(created_at=after(second))
-        await store.operations.submit(operation)
-        if second != 5:
-            await store.operations.advance(started(operation))
-            await store.operations.advance(succeeded(started(operation), second + 0.5))
+        ended = succeeded(started(operation), second + 0.5)
+        await submit_and_move(store, operation if second == 5 else ended)
 
     found = await summary_of(store, Horizon(after(2), after(9.5)))
 

@@ -149,6 +149,9 @@ CAUTIOUS = [
     "CREATE VIEW words AS SELECT word FROM parent",
 ]
 
+# What triggers write does not stand in the words of a statement; nobody is held up by an insert.
+WRITTEN_BY_TRIGGERS = {"dpm_tally_changes"}
+
 
 @dataclass(frozen=True)
 class Seen:
@@ -257,7 +260,8 @@ def test_every_shipped_statement_is_known_and_does_no_more_than_its_plan_says(ds
                 assert not asked.assumed, statement
                 assert done.lock is asked.lock, statement
                 assert done.work <= asked.work, statement
-                assert not asked.tables or done.tables <= {*asked.tables, *asked.reads}, statement
+                told = {*asked.tables, *asked.reads, *WRITTEN_BY_TRIGGERS}
+                assert not asked.tables or done.tables <= told, statement
 
 
 def test_a_table_made_in_the_same_file_is_nobodys_yet():

@@ -4,7 +4,15 @@ from pathlib import Path
 
 import pytest
 
-from service.settings import ArtifactMode, SettingsInvalid, StoreBackend, UnknownFields, read
+from service.settings import (
+    ArtifactMode,
+    ExecutionMode,
+    SettingsInvalid,
+    StoreBackend,
+    UnknownFields,
+    WorkerRequiresPostgres,
+    read,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -69,13 +77,17 @@ def test_a_cache_size_that_is_none_falls_back(monkeypatch, text, size):
 
 def test_every_fault_is_named_at_once_and_no_value_is_shown(monkeypatch):
     wrong = {
+        "DPM_ASYNC_LEASE_SECONDS": "0",
+        "DPM_ASYNC_MAX_ATTEMPTS": "0",
         "DPM_BODY_BYTES_MAX": "0",
         "DPM_ENGINE_PROCESSES": "several",
         "DPM_LOG_LEVEL": "LOUD",
         "DPM_POSTGRES_CONNECTIONS_MAX": "0",
         "DPM_POSTGRES_STATEMENT_CACHE_SIZE": "-1",
         "DPM_PURGE_INTERVAL_SECONDS": "never",
+        "DPM_SUPPORTABILITY_POSTGRES_DIRECT_DSN": "mysql://u:p@h/d",
         "DPM_UNKNOWN_FIELDS": "SOMETIMES",
+        "DPM_WORKER_CONCURRENCY": "1",
     }
     for name, value in wrong.items():
         monkeypatch.setenv(name, value)
@@ -84,7 +96,9 @@ def test_every_fault_is_named_at_once_and_no_value_is_shown(monkeypatch):
         read()
 
     assert all(name in str(refused.value) for name in wrong)
-    assert not any(value in str(refused.value) for value in ("several", "LOUD", "never", "SOMETIMES"))
+    assert not any(
+        value in str(refused.value) for value in ("several", "LOUD", "never", "SOMETIMES", "mysql")
+    )
 
 
 @pytest.mark.parametrize(
@@ -136,3 +150,74 @@ def test_an_unknown_artifact_mode_falls_back(monkeypatch, text, mode):
     monkeypatch.setenv("DPM_ARTIFACT_STORE_MODE", text)
 
     assert read().artifact_mode is mode
+
+
+@pytest.mark.parametrize(
+    ("text", "mode"),
+    [
+        (" accept_only ", ExecutionMode.ACCEPT_ONLY),
+        ("inline", ExecutionMode.INLINE),
+        ("", ExecutionMode.INLINE),
+        ("LATER", ExecutionMode.INLINE),
+        ("Worker", ExecutionMode.WORKER),
+    ],
+)
+def test_an_unknown_execution_mode_falls_back(monkeypatch, text, mode):
+    monkeypatch.setenv("DPM_SUPPORTABILITY_STORE_BACKEND", "POSTGRES")
+    monkeypatch.setenv("DPM_ASYNC_EXECUTION_MODE", text)
+
+    assert read().execution_mode is mode
+
+
+@pytest.mark.parametrize("backend", ["IN_MEMORY", "SQL"])
+def test_workers_are_refused_without_the_store_that_wakes_them(monkeypatch, backend):
+    monkeypatch.setenv("DPM_SUPPORTABILITY_STORE_BACKEND", backend)
+    with pytest.raises(WorkerRequiresPostgres):
+        read().require_workable()
+
+    monkeypatch.setenv("DPM_ASYNC_EXECUTION_MODE", "WORKER")
+    with pytest.raises(SettingsInvalid) as refused:
+        read()
+
+    assert str(refused.value).startswith("DPM_ASYNC_WORKER_REQUIRES_POSTGRES")
+
+
+def test_operations_are_held_and_tried_as_long_as_nothing_else_is_said():
+    settings = read()
+
+    assert settings.execution_mode is ExecutionMode.INLINE
+    assert settings.async_operations_enabled and settings.manual_execution_enabled
+    assert (settings.attempts_max, settings.lease_seconds, settings.sweep_seconds) == (3, 8, 2.0)
+
+
+@pytest.mark.parametrize(
+    ("name", "attribute"),
+    [
+        ("DPM_ASYNC_OPERATIONS_ENABLED", "async_operations_enabled"),
+        ("DPM_ASYNC_MANUAL_EXECUTION_ENABLED", "manual_execution_enabled"),
+    ],
+)
+def test_operations_and_their_execution_can_be_switched_off(monkeypatch, name, attribute):
+    monkeypatch.setenv(name, "")
+
+    assert getattr(read(), attribute) is False
+
+
+@pytest.mark.parametrize(("processes", "concurrency"), [("1", 2), ("2", 3), ("7", 8)])
+def test_a_worker_takes_one_operation_more_than_it_has_processes(monkeypatch, processes, concurrency):
+    monkeypatch.setenv("DPM_ENGINE_PROCESSES", processes)
+    assert read().worker_concurrency == concurrency
+
+    monkeypatch.setenv("DPM_WORKER_CONCURRENCY", "20")
+    assert read().worker_concurrency == 20
+
+
+def test_the_direct_address_is_the_one_that_serves_unless_it_is_given(monkeypatch):
+    monkeypatch.setenv("DPM_SUPPORTABILITY_POSTGRES_DSN", "postgresql://pooler/db")
+    assert read().postgres_direct_dsn == "postgresql://pooler/db"
+
+    monkeypatch.setenv("DPM_SUPPORTABILITY_POSTGRES_DIRECT_DSN", " postgres://us:secret@host/db ")
+    settings = read()
+
+    assert settings.postgres_direct_dsn == "postgres://us:secret@host/db"
+    assert "secret" not in repr(settings)

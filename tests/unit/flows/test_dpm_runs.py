@@ -9,6 +9,7 @@ from scripts.servers import ROOT
 from service.domains.dpm_runs import DEFAULT_TENANT, RunFilter
 from service.domains.idempotency import KeyFamily
 from service.domains.retention import KEEP_ALL, Retention
+from service.engines.dpm import pipeline, versions
 from service.engines.dpm.artifact import build_artifact
 from service.errors import RequestInvalid, RunExists, RunNotFound
 from service.flows.dpm_computing import Readers, recompute
@@ -162,14 +163,13 @@ async def test_a_scenario_that_breaks_the_engine_is_named_and_harms_no_other(flo
     request = json.loads(DEMO)
     del request["options"]
     request["scenarios"] = {"good": {}, "bad": {"options": {"compare_target_methods_tolerance": "7"}}}
-    simulate = __import__("service.flows.dpm_computing", fromlist=["_simulate"])._simulate
 
     def breaks(asked, identity):
         if asked.options.compare_target_methods_tolerance == 7:
             raise LookupError("inner")
-        return simulate(asked, identity)
+        return pipeline.simulate(asked, identity)
 
-    monkeypatch.setattr("service.flows.dpm_computing._simulate", breaks)
+    monkeypatch.setitem(versions.ENGINES, versions.CURRENT_VERSION, breaks)
     batch = json.loads(await flow.flow.analyze(json.dumps(request).encode(), correlation_id=None))
 
     assert list(batch["results"]) == ["good"]
@@ -194,7 +194,7 @@ async def test_artifacts_of_large_results_are_built_elsewhere(monkeypatch):
     result = (await flow.simulate(key="small")).run.result
     assert flow.offloaded == []
 
-    monkeypatch.setattr("service.flows.dpm_runs.INLINE_BYTES_MAX", len(result) - 1)
+    monkeypatch.setattr("service.flows.artifacts.INLINE_BYTES_MAX", len(result) - 1)
     await flow.simulate(key="large")
     await flow.analyze("base", "other")
 

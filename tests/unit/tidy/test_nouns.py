@@ -20,10 +20,9 @@ NOUNS = {
 # What is served and joins several nouns.
 JOINING = {"replays", "support_bundles"}
 SERVED = {
-    # Operations are read through the store only: nothing serves them yet.
-    "flows": NOUNS - {"operations"} | JOINING,
+    "flows": NOUNS | JOINING,
     # Purges are run by the service itself, and nobody asks for them.
-    "web/handlers": NOUNS - {"operations", "purges"} | JOINING,
+    "web/handlers": NOUNS - {"purges"} | JOINING,
 }
 
 SQL = {"migrations": "the books of the migration runner, in both dialects"}
@@ -38,6 +37,7 @@ ADAPTERS = {
         "__init__": "makes the folder a package",
         "connection": "one connection and its thread; where transactions begin",
         "database": "the connections of one file",
+        "operation_rows": "how operations lie in their rows",
         "statements": "runs a named query",
         "store": "puts the nouns together",
         "writer": "shares a commit among the acts that wait",
@@ -45,6 +45,10 @@ ADAPTERS = {
     "postgres": {
         "__init__": "makes the folder a package",
         "database": "the pool and its connections",
+        "job_offers": "what is said to the engine of the queue",
+        "job_queue": "the queue that wakes workers up; a file and a memory have no workers",
+        "job_sessions": "answers what the queue offers, session by session",
+        "operation_rows": "how operations lie in their rows",
         "run_rows": "how runs and requests lie in their rows",
         "statements": "runs a named query",
         "store": "puts the nouns together",

@@ -34,6 +34,15 @@ OF_ONE_DIALECT = {
     ("postgres", "dpm_runs"): {
         "admit_run": "one trip to the server instead of five; a file is no trip away",
     },
+    ("postgres", "operations"): {
+        "list_unoffered": "only PostgreSQL has a queue of jobs",
+        "revive_offers": "SQLite has no queue",
+        "count_waiting": "only PostgreSQL has a queue of jobs",
+    },
+    ("postgres", "purges"): {
+        "delete_job_log": "only PostgreSQL has a queue of jobs",
+        "delete_job_statistics": "only PostgreSQL has a queue of jobs",
+    },
 }
 CONTROL = re.compile(r"\s*(?:PRAGMA|BEGIN|COMMIT|ROLLBACK|SAVEPOINT|RELEASE)\b")
 CONTROL_ALLOWED = {

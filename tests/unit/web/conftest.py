@@ -16,6 +16,7 @@ from service.clock import Clock, SystemClock, TimeOrderedIds
 from service.flows.health import HealthFlow
 from service.settings import Settings, UnknownFields, read
 from service.storage.memory.store import MemoryStore
+from service.storage.port import Store
 from service.web import app
 
 DEMO = json.loads((ROOT / "scripts" / "demo" / "multi_currency.json").read_text(encoding="utf-8"))
@@ -34,7 +35,7 @@ def store() -> MemoryStore:
 
 
 @pytest.fixture
-def start(store: MemoryStore, aiohttp_client: Any) -> Start:
+def start(store: Store, aiohttp_client: Any) -> Start:
     async def begin(*, clock: Clock | None = None, **changes: Any) -> TestClient[Any, Any]:
         chosen: Settings = replace(read(), **changes)
         ids = TimeOrderedIds()
@@ -53,6 +54,7 @@ def start(store: MemoryStore, aiohttp_client: Any) -> Start:
             new_id=ids,
             body_bytes_max=chosen.body_bytes_max,
             refuse_unknown=chosen.unknown_fields is UnknownFields.REJECT,
+            store_missing=wiring.store_missing(chosen),
         )
         client: TestClient[Any, Any] = await aiohttp_client(built)
         return client

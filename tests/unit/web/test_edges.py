@@ -27,6 +27,27 @@ async def test_head_and_options_are_not_served(start):
     assert (await client.options(SIMULATE)).status == 405
 
 
+async def test_operations_are_served_for_their_methods_only(start):
+    client = await start()
+
+    for path, allowed in (
+        ("/rebalance/analyze/async", "POST"),
+        ("/rebalance/operations", "GET"),
+        ("/rebalance/operations/dop_1", "GET"),
+        ("/rebalance/operations/by-correlation/corr-1", "GET"),
+        ("/rebalance/operations/dop_1/execute", "POST"),
+    ):
+        for method in {"GET", "POST", "PUT", "DELETE", "PATCH"} - {allowed}:
+            refused = await client.request(method, path)
+            assert (refused.status, refused.headers["Allow"]) == (405, allowed), (method, path)
+            assert (await refused.json())["code"] == "METHOD_NOT_ALLOWED"
+        assert (await client.head(path)).status == (await client.options(path)).status == 405
+        slashed = await client.request(allowed, f"{path}/?limit=1", allow_redirects=False)
+        assert slashed.status == 307
+        assert slashed.headers["Location"] == str(client.make_url(f"{path}?limit=1"))
+    assert (await client.get("/rebalance/operations/dop_1/result")).status == 404
+
+
 async def test_a_trailing_slash_is_sent_to_the_route_without(start):
     client = await start()
 

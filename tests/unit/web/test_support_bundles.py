@@ -7,7 +7,14 @@ import pytest
 
 from service.domains.dpm_runs import DEFAULT_TENANT, BatchAdmission
 from service.domains.lineage import TRAIL_EDGES_MAX
-from service.domains.operations import Operation, OperationError, OperationStatus, OperationType
+from service.domains.operations import (
+    Ending,
+    Lease,
+    Operation,
+    OperationError,
+    OperationStatus,
+    OperationType,
+)
 from service.errors import RunNotFound
 from service.flows import dpm_runs
 from service.settings import ArtifactMode
@@ -183,7 +190,10 @@ async def test_an_operation_leads_to_the_newest_run_of_its_correlation_id_and_is
         "finished_at": None,
         "result": None,
         "error": None,
+        "progress": {"scenarios_total": 0, "scenarios_done": 0},
+        "attempt": 0,
     }
+    assert bundle["async_operation"] == await (await client.get("/rebalance/operations/dop_1")).json()
 
 
 async def test_a_batch_is_found_by_the_correlation_id_its_caller_sent(start, demo):
@@ -244,23 +254,17 @@ async def test_a_correlation_id_of_an_operation_only_leads_to_the_first_run_it_c
 async def test_an_operation_that_ended_shows_how(start, demo, store):
     client = await start()
     run_id = await simulated(client, demo)
-    pending = await submitted(store)
-    times = {"started_at": AT, "finished_at": AT + timedelta(milliseconds=1)}
-    facts = {
-        name: getattr(pending, name)
-        for name in ("operation_id", "tenant_id", "operation_type", "correlation_id", "created_at", "request")
-    }
-    await store.operations.advance(Operation(**facts, status=OperationStatus.RUNNING, started_at=AT))
-    await store.operations.advance(
-        Operation(**facts, **times, status=OperationStatus.FAILED, error=OperationError("Boom", "it did"))
+    await submitted(store)
+    finished_at = AT + timedelta(milliseconds=1)
+    claim = await store.operations.claim(DEFAULT_TENANT, "dop_1", Lease(AT, AT + timedelta(minutes=1)))
+    await store.operations.finish(
+        claim, Ending(finished_at=finished_at, error=OperationError("Boom", "it did"))
     )
 
     operation = (await bundle_of(client, run_id))["async_operation"]
 
     assert (operation["status"], operation["is_executable"]) == ("FAILED", False)
-    assert (operation["started_at"], operation["finished_at"]) == tuple(
-        instant.isoformat() for instant in times.values()
-    )
+    assert (operation["started_at"], operation["finished_at"]) == (AT.isoformat(), finished_at.isoformat())
     assert (operation["result"], operation["error"]) == (None, {"code": "Boom", "message": "it did"})
 
 

@@ -1,0 +1,150 @@
+"""Analyses that are accepted now and done later (RFC-0018, HTTP contract 4.3, 4.4, 5.3)."""
+
+from __future__ import annotations
+
+import structlog
+
+from service.clock import Clock, NewId
+from service.domains.analyses import AnalysisPlan
+from service.domains.dpm_runs import DEFAULT_TENANT
+from service.domains.operations import (
+    Operation,
+    OperationFilter,
+    OperationHead,
+    OperationStatus,
+    OperationType,
+)
+from service.domains.pages import Page
+from service.domains.retention import Horizon, Retention
+from service.errors import OperationExists, OperationLost, OperationMoved, OperationNotFound, ServiceError
+from service.flows.analyses import BatchIdentity, check_batch_body, draw_batch, plan_body
+from service.flows.attempts import AttemptRunner
+from service.flows.dpm_computing import INLINE_BYTES_MAX, Readers
+from service.processes import Offload
+from service.storage.port import Store
+
+# Drawing an id that is taken has never been seen; drawing three would mean the ids are broken.
+DRAWS_MAX = 3
+
+logger = structlog.get_logger()
+
+
+class OperationFlow:
+    """With `inline`, what is accepted is done before the caller is answered; with `queued`, workers do it."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        clock: Clock,
+        new_id: NewId,
+        offload: Offload,
+        readers: Readers,
+        retention: Retention,
+        runner: AttemptRunner,
+        inline: bool,
+        queued: bool,
+    ) -> None:
+        assert not (inline and queued), "either this process does the work or a worker"
+        self._store = store
+        self._clock = clock
+        self._new_id = new_id
+        self._offload = offload
+        self._readers = readers
+        self._retention = retention
+        self._runner = runner
+        self._inline = inline
+        self._queued = queued
+
+    async def submit(self, body: bytes, *, correlation_id: str) -> Operation:
+        """Accepts a batch: what is to be done is resolved and kept; gives the operation as it was accepted.
+
+        Raises RequestInvalid, JsonTooDeep, StoreUnavailable. Once the operation is kept nothing is raised:
+        what goes wrong with its execution is to be read from it (D38).
+        """
+        for _ in range(DRAWS_MAX):
+            plan = await self._plan(body, draw_batch(self._new_id, correlation_id))
+            operation = Operation(
+                operation_id=self._new_id("dop"),
+                tenant_id=DEFAULT_TENANT,
+                operation_type=OperationType.ANALYZE_SCENARIOS,
+                status=OperationStatus.PENDING,
+                correlation_id=correlation_id,
+                created_at=self._clock.now(),
+                is_queued=self._queued,
+                scenarios_total=len(plan.scenarios),
+                request=plan.written(),
+            )
+            try:
+                await self._store.operations.submit(operation)
+            except OperationExists:
+                continue
+            if self._inline:
+                await self._run_at_once(operation)
+            return operation
+        raise AssertionError("drawn operation ids keep clashing")
+
+    async def check(self, body: bytes) -> None:
+        """Raises what submit would raise on the body alone."""
+        await self._offload(check_batch_body, self._readers, body)
+
+    async def execute(self, operation_id: str) -> Operation:
+        """Does a pending operation and gives it back ended.
+
+        Raises OperationNotFound, OperationMoved when it is not pending or somebody else took it over,
+        ReplayEngineUnknown, StoreUnavailable.
+        """
+        await self.get(operation_id)
+        claim = await self._runner.begin(DEFAULT_TENANT, operation_id)
+        try:
+            await self._runner.run(claim)
+        except OperationLost:
+            # Ended, perhaps by ourselves in an act whose answer was lost; or another has it.
+            operation = await self.get(operation_id)
+            if not operation.has_ended:
+                raise OperationMoved(operation_id=operation_id) from None
+            return operation
+        return await self.get(operation_id)
+
+    async def close(self) -> None:
+        """Hands back what is still being done in this process."""
+        await self._runner.close()
+
+    async def get(self, operation_id: str) -> Operation:
+        """Raises OperationNotFound."""
+        return await self._store.operations.get(DEFAULT_TENANT, operation_id, self._horizon())
+
+    async def get_newest_by_correlation(self, correlation_id: str) -> Operation:
+        """The operation a correlation id was last used for. Raises OperationNotFound."""
+        operation = await self._store.operations.find_newest_by_correlation(
+            DEFAULT_TENANT, correlation_id, self._horizon()
+        )
+        if operation is None:
+            raise OperationNotFound(correlation_id=correlation_id)
+        return operation
+
+    async def list(
+        self, operations: OperationFilter, *, limit: int, cursor: str | None
+    ) -> Page[OperationHead]:
+        """One page of the operations the filter lets through, newest first."""
+        return await self._store.operations.list(
+            DEFAULT_TENANT, operations, limit=limit, cursor=cursor, horizon=self._horizon()
+        )
+
+    async def _plan(self, body: bytes, identity: BatchIdentity) -> AnalysisPlan:
+        if len(body) > INLINE_BYTES_MAX:
+            return await self._offload(plan_body, self._readers, body, identity)
+        return plan_body(self._readers, body, identity)
+
+    async def _run_at_once(self, operation: Operation) -> None:
+        try:
+            claim = await self._runner.begin(operation.tenant_id, operation.operation_id)
+            await self._runner.run(claim)
+        except ServiceError as error:
+            # It is accepted all the same, and can be executed again once its lease has ended.
+            logger.warning("operation_left", operation_id=operation.operation_id, code=error.code)
+        except Exception:
+            logger.exception("operation_left", operation_id=operation.operation_id)
+
+    def _horizon(self) -> Horizon:
+        return self._retention.horizon_at(self._clock.now())

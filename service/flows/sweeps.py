@@ -1,0 +1,87 @@
+"""Sees to it that every accepted operation ends, whoever died on the way (D16, D18)."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+import structlog
+
+from service.clock import Clock
+from service.domains.dpm_runs import DEFAULT_TENANT
+from service.domains.retention import Retention
+from service.errors import ServiceError
+from service.storage.operations_port import JobQueue
+from service.storage.port import Store
+
+# Operations moved in one act, so that no act takes long; the next sweep does the rest.
+SWEPT_AT_ONCE = 100
+# An offer that is younger than so many leases may just not be visible yet.
+LEASES_BEFORE_REFILL = 2
+# A worker that takes an offer begins the operation at once; if it has not by then, it will not.
+SILENCE_PER_LEASE = 4
+
+logger = structlog.get_logger()
+
+
+class SweepFlow:
+    def __init__(
+        self,
+        *,
+        store: Store,
+        clock: Clock,
+        retention: Retention,
+        attempts_max: int,
+        queue: JobQueue | None,
+        lease_seconds: float,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._retention = retention
+        self._attempts_max = attempts_max
+        self._queue = queue
+        self._lease_seconds = lease_seconds
+
+    async def run_once(self) -> None:
+        """Takes back what nobody holds, ends what nobody will do, offers what was forgotten.
+
+        Raises StoreUnavailable.
+        """
+        now = self._clock.now()
+        reaped = await self._store.operations.reap(
+            DEFAULT_TENANT, now=now, attempts_max=self._attempts_max, limit=SWEPT_AT_ONCE
+        )
+        for operation_id in reaped.taken_back:
+            logger.warning("operation_taken_back", operation_id=operation_id)
+        for operation_id in reaped.exhausted:
+            logger.error("operation_attempts_exhausted", operation_id=operation_id)
+        expired = await self._store.operations.expire(
+            DEFAULT_TENANT,
+            created_before=self._retention.horizon_at(now).operations_since,
+            now=now,
+            limit=SWEPT_AT_ONCE,
+        )
+        for operation_id in expired:
+            logger.info("operation_expired", operation_id=operation_id)
+        if self._queue is not None:
+            settled = now - timedelta(seconds=LEASES_BEFORE_REFILL * self._lease_seconds)
+            refilled = await self._queue.refill(
+                DEFAULT_TENANT,
+                created_before=settled,
+                silent_seconds=self._lease_seconds / SILENCE_PER_LEASE,
+                limit=SWEPT_AT_ONCE,
+            )
+            if refilled:
+                logger.warning("operations_offered_again", count=refilled)
+
+    async def run_every(self, seconds: float) -> None:
+        """Sweeps for as long as the process lives; a failure is told and tried again."""
+        while True:
+            try:
+                await self.run_once()
+            except ServiceError as error:
+                logger.warning("sweep_failed", code=error.code, cause=repr(error.__cause__))
+            except Exception:
+                # A sweep that is broken must not take the process with it, nor be silent.
+                logger.exception("sweep_failed")
+            await asyncio.sleep(seconds)

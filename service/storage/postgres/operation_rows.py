@@ -1,0 +1,82 @@
+"""How operations and what came of their scenarios lie in the rows of PostgreSQL."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from service.domains.canonical import digest_of
+from service.domains.dpm_runs import RunStatus
+from service.domains.operations import (
+    Operation,
+    OperationError,
+    OperationHead,
+    OperationStatus,
+    OperationType,
+    StagedScenario,
+)
+from service.storage.postgres.statements import Row
+
+
+def row_of(operation: Operation) -> dict[str, object]:
+    """What is written when an operation is accepted."""
+    return {
+        "tenant_id": operation.tenant_id,
+        "operation_id": operation.operation_id,
+        "operation_type": operation.operation_type.value,
+        "correlation_id": operation.correlation_id,
+        "created_at": operation.created_at,
+        "is_queued": operation.is_queued,
+        "scenarios_total": operation.scenarios_total,
+        "request_sha256": digest_of(operation.request),
+        "request": operation.request,
+    }
+
+
+def operation_of(row: Row) -> Operation:
+    return Operation(**parts_of(row), request=row["request"], result=row["result"])
+
+
+def head_of(row: Row) -> OperationHead:
+    return OperationHead(**parts_of(row))
+
+
+def parts_of(row: Row) -> dict[str, Any]:
+    return {
+        "operation_id": row["operation_id"],
+        "tenant_id": row["tenant_id"],
+        "operation_type": OperationType(row["operation_type"]),
+        "status": OperationStatus(row["status"]),
+        "correlation_id": row["correlation_id"],
+        "created_at": row["created_at"],
+        "started_at": row["started_at"],
+        "finished_at": row["finished_at"],
+        "error": None
+        if row["error_code"] is None
+        else OperationError(row["error_code"], row["error_message"]),
+        "is_queued": row["is_queued"],
+        "attempt": row["attempt"],
+        "scenarios_total": row["scenarios_total"],
+        "scenarios_done": row["scenarios_done"],
+    }
+
+
+def row_of_staged(tenant_id: str, operation_id: str, staged: StagedScenario) -> dict[str, object]:
+    return {
+        "tenant_id": tenant_id,
+        "operation_id": operation_id,
+        "scenario": staged.scenario,
+        "status": None if staged.status is None else staged.status.value,
+        "result": staged.result,
+        "metric": staged.metric,
+        "failure": staged.failure,
+    }
+
+
+def staged_of(row: Row) -> StagedScenario:
+    return StagedScenario(
+        scenario=row["scenario"],
+        status=None if row["status"] is None else RunStatus(row["status"]),
+        result=row["result"],
+        metric=row["metric"],
+        failure=row["failure"],
+    )

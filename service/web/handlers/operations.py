@@ -1,0 +1,196 @@
+"""Batches accepted for later: submitted, executed and looked up (HTTP contract 4.3, 4.4, 5.3)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from http import HTTPStatus
+
+import msgspec
+from aiohttp import web
+
+from service.domains.operations import Operation, OperationFilter, OperationHead
+from service.errors import OperationNotFound
+from service.web import keys, parameters, reading
+from service.web.schemas.parameters import OperationListQuery
+
+OPERATION_LIST = OperationListQuery()
+OPERATIONS = "/rebalance/operations"
+
+
+class OperationFailure(msgspec.Struct, frozen=True):
+    """`DpmAsyncError`."""
+
+    code: str
+    message: str
+
+
+class OperationProgress(msgspec.Struct, frozen=True):
+    """How many scenarios there are, and of how many it is known what came of them."""
+
+    scenarios_total: int
+    scenarios_done: int
+
+
+class OperationAccepted(msgspec.Struct, frozen=True, kw_only=True):
+    """`DpmAsyncAcceptedResponse`, and how far it is."""
+
+    operation_id: str
+    operation_type: str
+    status: str
+    correlation_id: str
+    created_at: str
+    status_url: str
+    execute_url: str
+    progress: OperationProgress
+    attempt: int
+
+
+class OperationStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """`DpmAsyncOperationStatusResponse`, and how far it is; the result is the stored bytes."""
+
+    operation_id: str
+    operation_type: str
+    status: str
+    is_executable: bool
+    correlation_id: str
+    created_at: str
+    started_at: str | None
+    finished_at: str | None
+    result: msgspec.Raw | None
+    error: OperationFailure | None
+    progress: OperationProgress
+    attempt: int
+
+
+class OperationListItem(msgspec.Struct, frozen=True, kw_only=True):
+    """`DpmAsyncOperationListItemResponse`, and how far it is; its order is not that of the single answer."""
+
+    operation_id: str
+    operation_type: str
+    status: str
+    correlation_id: str
+    is_executable: bool
+    created_at: str
+    started_at: str | None
+    finished_at: str | None
+    progress: OperationProgress
+    attempt: int
+
+
+class OperationList(msgspec.Struct, frozen=True, kw_only=True):
+    """`DpmAsyncOperationListResponse`."""
+
+    items: list[OperationListItem]
+    next_cursor: str | None
+
+
+async def submit(request: web.Request) -> web.Response:
+    """Accepts a batch; a bad one is told what is wrong with it, even where none is accepted (2.2)."""
+    body = await reading.json_body(request)
+    gates = request.app[keys.GATES]
+    flow = request.app[keys.FLOWS].operations
+    faults = reading.correlation_entries(request)
+    if faults or not gates.async_operations_enabled:
+        with parameters.together_with(faults):
+            await flow.check(body)
+    gates.require_operations()
+    operation = await flow.submit(body, correlation_id=request[keys.CORRELATION_ID])
+    return _answer(_accepted_of(operation), HTTPStatus.ACCEPTED)
+
+
+async def execute(request: web.Request) -> web.Response:
+    """Executes one pending operation, and waits for its end."""
+    gates = request.app[keys.GATES]
+    gates.require_operations()
+    gates.require_manual_execution()
+    operation_id = parameters.path_id(request, "operation_id", OperationNotFound)
+    return _answer(status_of(await request.app[keys.FLOWS].operations.execute(operation_id)))
+
+
+async def get_operation(request: web.Request) -> web.Response:
+    """One operation with its result."""
+    _require_open(request)
+    operation_id = parameters.path_id(request, "operation_id", OperationNotFound)
+    return _answer(status_of(await request.app[keys.FLOWS].operations.get(operation_id)))
+
+
+async def get_operation_by_correlation(request: web.Request) -> web.Response:
+    """The newest operation of a correlation id (D03)."""
+    _require_open(request)
+    correlation_id = parameters.path_id(request, "correlation_id", OperationNotFound)
+    flow = request.app[keys.FLOWS].operations
+    return _answer(status_of(await flow.get_newest_by_correlation(correlation_id)))
+
+
+async def list_operations(request: web.Request) -> web.Response:
+    """Operations, newest first, a page at a time (HTTP contract 5.5)."""
+    asked = parameters.read(request, OPERATION_LIST)
+    _require_open(request)
+    limit, cursor = asked.pop("limit"), asked.pop("cursor")
+    page = await request.app[keys.FLOWS].operations.list(OperationFilter(**asked), limit=limit, cursor=cursor)
+    return _answer(OperationList(items=[_listed(item) for item in page.items], next_cursor=page.next_cursor))
+
+
+def status_of(operation: Operation) -> OperationStatus:
+    error = operation.error
+    return OperationStatus(
+        operation_id=operation.operation_id,
+        operation_type=operation.operation_type.value,
+        status=operation.status.value,
+        is_executable=operation.is_executable,
+        correlation_id=operation.correlation_id,
+        created_at=operation.created_at.isoformat(),
+        started_at=_text_of(operation.started_at),
+        finished_at=_text_of(operation.finished_at),
+        result=msgspec.Raw(operation.result) if operation.result is not None else None,
+        error=OperationFailure(error.code, error.message) if error else None,
+        progress=_progress_of(operation),
+        attempt=operation.attempt,
+    )
+
+
+def _require_open(request: web.Request) -> None:
+    gates = request.app[keys.GATES]
+    gates.require_support_apis()
+    gates.require_operations()
+
+
+def _accepted_of(operation: OperationHead) -> OperationAccepted:
+    return OperationAccepted(
+        operation_id=operation.operation_id,
+        operation_type=operation.operation_type.value,
+        status=operation.status.value,
+        correlation_id=operation.correlation_id,
+        created_at=operation.created_at.isoformat(),
+        status_url=f"{OPERATIONS}/{operation.operation_id}",
+        execute_url=f"{OPERATIONS}/{operation.operation_id}/execute",
+        progress=_progress_of(operation),
+        attempt=operation.attempt,
+    )
+
+
+def _listed(operation: OperationHead) -> OperationListItem:
+    return OperationListItem(
+        operation_id=operation.operation_id,
+        operation_type=operation.operation_type.value,
+        status=operation.status.value,
+        correlation_id=operation.correlation_id,
+        is_executable=operation.is_executable,
+        created_at=operation.created_at.isoformat(),
+        started_at=_text_of(operation.started_at),
+        finished_at=_text_of(operation.finished_at),
+        progress=_progress_of(operation),
+        attempt=operation.attempt,
+    )
+
+
+def _progress_of(operation: OperationHead) -> OperationProgress:
+    return OperationProgress(operation.scenarios_total, operation.scenarios_done)
+
+
+def _text_of(instant: datetime | None) -> str | None:
+    return instant.isoformat() if instant is not None else None
+
+
+def _answer(body: msgspec.Struct, status: HTTPStatus = HTTPStatus.OK) -> web.Response:
+    return web.Response(body=msgspec.json.encode(body), status=int(status), content_type="application/json")

@@ -1,0 +1,96 @@
+"""Puts a worker together: settings in, what works on offers out."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+
+from aiohttp import web
+
+from service import wiring
+from service.clock import SystemClock
+from service.errors import PostgresDsnRequired
+from service.flows.dpm_computing import prepare
+from service.flows.health import HealthFlow
+from service.flows.offers import OfferFlow
+from service.metrics import WorkerMetrics
+from service.processes import EngineProcesses
+from service.settings import Settings
+from service.storage.port import Store
+from service.storage.postgres.database import PoolOptions
+from service.storage.postgres.job_queue import PostgresJobQueue
+from service.storage.postgres.store import PostgresStore
+from service.web.refusals import refusals
+from service.worker import app
+from service.worker.loop import Worker
+
+APPLICATION_NAME = "lotus-manage worker"
+
+
+@dataclass(frozen=True, slots=True)
+class Working:
+    """What a worker holds while it works."""
+
+    app: web.Application
+    worker: Worker
+    store: Store
+    processes: EngineProcesses
+
+    async def warm_up(self) -> None:
+        """Has every engine process import what it needs before an operation waits for it."""
+        await self.processes.warm_up(prepare, wiring.LENIENT_READERS)
+
+
+@contextlib.asynccontextmanager
+async def assemble_worker(settings: Settings) -> AsyncIterator[Working]:
+    """Opens the store, the queue and the engine processes, and closes them; the database may be away.
+
+    Raises PostgresDsnRequired.
+    """
+    clock = SystemClock()
+    async with contextlib.AsyncExitStack() as opened:
+        processes = EngineProcesses(settings.engine_processes)
+        opened.push_async_callback(processes.close)
+        store = await open_store(settings)
+        opened.push_async_callback(store.close)
+        queue = await open_queue(settings)
+        opened.push_async_callback(queue.close)
+        metrics = WorkerMetrics()
+        worker = Worker(
+            health=HealthFlow(store),
+            offers=OfferFlow(
+                store=store,
+                clock=clock,
+                runner=wiring.runner_of(settings, store, clock, processes),
+                metrics=metrics,
+            ),
+            sweeps=wiring.sweeps_of(settings, store, clock, queue),
+            queue=queue,
+            metrics=metrics,
+            sweep_seconds=settings.sweep_seconds,
+            stop_seconds_max=settings.stop_seconds_max,
+        )
+        # Both edges refuse in the same words.
+        application = app.build(worker=worker, metrics=metrics, middlewares=[refusals])
+        yield Working(application, worker, store, processes)
+
+
+async def open_store(settings: Settings) -> PostgresStore:
+    """The direct address serves where no other is given. Raises PostgresDsnRequired."""
+    dsn = settings.postgres_dsn or settings.postgres_direct_dsn
+    if not dsn:
+        # A server without an address answers that it has none; a worker has nothing to do.
+        raise PostgresDsnRequired()
+    options = replace(wiring.pool_options_of(settings), application_name=APPLICATION_NAME)
+    return await PostgresStore.open(dsn, options=options)
+
+
+async def open_queue(settings: Settings) -> PostgresJobQueue:
+    """The queue listens, and a pooler hands every transaction to another session; so it goes past it."""
+    return await PostgresJobQueue.open(
+        settings.postgres_direct_dsn,
+        concurrency=settings.worker_concurrency,
+        lease_seconds=settings.lease_seconds,
+        options=PoolOptions(application_name=APPLICATION_NAME),
+    )

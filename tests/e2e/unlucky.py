@@ -1,0 +1,42 @@
+"""Our command line with an engine that meets accidents in scenarios of certain names.
+
+Engine processes run this module too, under the name __mp_main__.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+from service.cli.commands import main
+from service.domains.rebalances import RebalanceRequest
+from service.domains.results import RebalanceResult
+from service.engines.dpm import pipeline, versions
+
+WORK = ("-m", "tests.e2e.unlucky", "work", "--port", "0")
+
+KILLS_ENGINE = "kills_engine"
+KILLS_WORKER = "kills_worker"
+# Any name that begins like this.
+TAKES_LONG = "takes_long"
+LONG_SECONDS = 0.3
+
+
+def simulate(request: RebalanceRequest, identity: pipeline.RunIdentity) -> RebalanceResult:
+    scenario = identity.request_hash.rpartition(":")[2]
+    if scenario == KILLS_ENGINE:
+        os.kill(os.getpid(), signal.SIGKILL)
+    if scenario == KILLS_WORKER:
+        os.kill(os.getppid(), signal.SIGKILL)
+        time.sleep(LONG_SECONDS)
+    if scenario.startswith(TAKES_LONG):
+        time.sleep(LONG_SECONDS)
+    return pipeline.simulate(request, identity)
+
+
+if __name__ in ("__main__", "__mp_main__"):
+    versions.ENGINES = {version: simulate for version in versions.ENGINES}
+
+if __name__ == "__main__":
+    main(prog_name="unlucky")

@@ -1,0 +1,166 @@
+"""Starting a worker, or not, and stopping it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from contextlib import contextmanager
+
+import pytest
+
+from scripts.postgres import free_port
+from tests.conftest import ROOT
+
+EXIT_REFUSED = 3
+SECONDS_MAX = 30
+
+
+def environment(variables):
+    return {name: value for name, value in os.environ.items() if not name.startswith("DPM_")} | variables
+
+
+def run(*arguments, **variables):
+    return subprocess.run(
+        [sys.executable, "-m", "service", *arguments],
+        cwd=ROOT,
+        env=environment(variables),
+        capture_output=True,
+        text=True,
+        timeout=SECONDS_MAX,
+    )
+
+
+def nowhere():
+    return f"postgresql://postgres@127.0.0.1:{free_port()}/postgres"
+
+
+@contextmanager
+def worker(**variables):
+    """A worker on a free port, and that port."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "service", "work", "--port", "0"],
+        cwd=ROOT,
+        env=environment({"DPM_SUPPORTABILITY_STORE_BACKEND": "POSTGRES", **variables}),
+        stderr=subprocess.PIPE,
+    )
+    try:
+        events = (json.loads(line) for line in process.stderr)
+        yield process, next(event["port"] for event in events if event["event"] == "worker_listening")
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.communicate(timeout=SECONDS_MAX)
+
+
+def get(port, path):
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=SECONDS_MAX) as answer:
+            return answer.status, answer.read()
+    except urllib.error.HTTPError as refusal:
+        return refusal.code, refusal.read()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", ["serve", "work", "purge", "verify"])
+def test_nothing_starts_for_workers_without_the_store_that_wakes_them(command, tmp_path):
+    path = tmp_path / "store.db"
+
+    ended = run(
+        command,
+        DPM_ASYNC_EXECUTION_MODE="WORKER",
+        DPM_SUPPORTABILITY_STORE_BACKEND="SQL",
+        DPM_SUPPORTABILITY_SQL_PATH=str(path),
+    )
+
+    assert ended.returncode == EXIT_REFUSED
+    assert ended.stderr.startswith("DPM_ASYNC_WORKER_REQUIRES_POSTGRES")
+    assert not path.exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("once", [[], ["--once"]])
+@pytest.mark.parametrize(
+    ("variables", "code"),
+    [
+        ({}, "DPM_ASYNC_WORKER_REQUIRES_POSTGRES"),
+        (
+            {"DPM_SUPPORTABILITY_STORE_BACKEND": "POSTGRES"},
+            "DPM_SUPPORTABILITY_POSTGRES_DSN_REQUIRED",
+        ),
+        ({"DPM_WORKER_CONCURRENCY": "1"}, "invalid settings: DPM_WORKER_CONCURRENCY"),
+    ],
+)
+def test_a_worker_needs_its_store_and_an_address(once, variables, code):
+    ended = run("work", *once, **variables)
+
+    assert ended.returncode == EXIT_REFUSED
+    assert ended.stderr.startswith(code)
+    assert len(ended.stderr.splitlines()) == 1
+
+
+@pytest.mark.slow
+def test_working_once_is_refused_while_the_database_is_away():
+    ended = run(
+        "work",
+        "--once",
+        DPM_SUPPORTABILITY_STORE_BACKEND="POSTGRES",
+        DPM_SUPPORTABILITY_POSTGRES_DSN=nowhere(),
+    )
+
+    assert ended.returncode == EXIT_REFUSED
+    assert ended.stderr.startswith("DPM_SUPPORTABILITY_POSTGRES_CONNECTION_FAILED")
+
+
+@pytest.mark.slow
+def test_a_worker_starts_while_the_database_is_away_and_stops_when_asked():
+    with worker(DPM_SUPPORTABILITY_POSTGRES_DIRECT_DSN=nowhere()) as (process, port):
+        status, body = get(port, "/health/ready")
+        assert (status, json.loads(body)["code"]) == (503, "DPM_SUPPORTABILITY_POSTGRES_CONNECTION_FAILED")
+        assert get(port, "/health/live")[0] == 200
+
+        process.send_signal(signal.SIGTERM)
+
+        assert process.wait(SECONDS_MAX) == 0
+
+
+@pytest.mark.slow
+def test_a_worker_with_nothing_to_do_becomes_ready_and_stops_when_asked(postgres_database):
+    with worker(DPM_SUPPORTABILITY_POSTGRES_DSN=postgres_database) as (process, port):
+        deadline = time.monotonic() + SECONDS_MAX
+        while get(port, "/health/ready")[0] != 200:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        assert b"lotus_operations_in_flight 0.0" in get(port, "/metrics")[1]
+
+        process.send_signal(signal.SIGINT)
+
+        assert process.wait(SECONDS_MAX) == 0
+
+
+@pytest.mark.slow
+def test_working_once_ends_when_nothing_is_left(postgres_database):
+    ended = run(
+        "work",
+        "--once",
+        DPM_SUPPORTABILITY_STORE_BACKEND="POSTGRES",
+        DPM_SUPPORTABILITY_POSTGRES_DSN=postgres_database,
+    )
+
+    assert ended.returncode == 0
+    assert [json.loads(line)["event"] for line in ended.stderr.splitlines()] == ["stopped"]
+
+
+@pytest.mark.slow
+def test_a_server_does_not_load_what_only_workers_need():
+    looked = "import service.cli.commands, service.wiring, service.storage.postgres.store, sys;"
+    shown = "print(sorted({'pgqueuer', 'prometheus_client', 'pydantic'} & sys.modules.keys()))"
+
+    ended = subprocess.run(
+        [sys.executable, "-c", looked + shown], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+
+    assert ended.stdout.strip() == "[]"

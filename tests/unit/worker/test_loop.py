@@ -1,0 +1,157 @@
+"""How a worker works, and how it stops."""
+
+import asyncio
+import math
+
+import pytest
+
+from service.errors import PostgresUnavailable, Stopping, StoreUnavailable
+from service.worker import loop
+from tests.unit.worker.conftest import Bench, until
+
+
+async def ended(running):
+    await asyncio.wait_for(asyncio.shield(running), 5)
+
+
+async def test_what_was_begun_is_finished_before_the_worker_ends(bench):
+    async with bench.at_work() as running:
+        bench.stop.set()
+        await asyncio.sleep(0.05)
+        assert not running.done()
+
+        bench.offers.done.set()
+        await ended(running)
+
+    assert not bench.offers.abandoned
+
+
+async def test_a_worker_that_stops_says_that_it_is_not_ready(bench):
+    async with bench.at_work() as running:
+        await bench.worker.check_ready()
+
+        bench.stop.set()
+        await asyncio.sleep(0.02)
+
+        with pytest.raises(Stopping):
+            await bench.worker.check_ready()
+        bench.offers.done.set()
+        await ended(running)
+
+
+async def test_what_is_not_finished_in_time_is_handed_back():
+    bench = Bench(stop_seconds_max=0.05)
+    async with bench.at_work() as running:
+        bench.stop.set()
+        await ended(running)
+
+    assert bench.offers.abandoned
+    assert bench.offers.in_flight == 0
+
+
+async def test_who_asks_twice_does_not_wait_for_the_deadline(bench):
+    async with bench.at_work() as running:
+        bench.stop.set()
+        await asyncio.sleep(0.02)
+        assert not bench.offers.abandoned
+
+        bench.hurry.set()
+        await ended(running)
+
+    assert bench.offers.abandoned
+
+
+async def test_a_queue_that_does_not_come_back_is_left(bench, monkeypatch):
+    monkeypatch.setattr(loop, "LEAVE_SECONDS_MAX", 0.02)
+    bench.queue.is_stuck = True
+    async with bench.at_work() as running:
+        bench.stop.set()
+        bench.hurry.set()
+        await ended(running)
+
+    assert bench.offers.abandoned
+
+
+async def test_a_queue_that_breaks_ends_the_worker_with_its_error(bench):
+    bench.queue.error = LookupError("broken")
+
+    with pytest.raises(LookupError):
+        await bench.worker.run(bench.stop, bench.hurry)
+
+
+async def test_sweeps_go_on_beside_the_work_and_end_with_it(bench):
+    async with bench.at_work() as running:
+        await until(lambda: bench.sweeps.count > 2)
+        bench.offers.done.set()
+        bench.stop.set()
+        await ended(running)
+        swept = bench.sweeps.count
+        await asyncio.sleep(0.05)
+
+    assert bench.sweeps.count == swept
+
+
+async def test_draining_sweeps_first_and_ends_with_the_last_offer(bench):
+    bench.offers.done.set()
+
+    await bench.worker.drain(bench.stop, bench.hurry)
+
+    assert bench.queue.drained == [True]
+    assert bench.sweeps.count == 1
+    assert bench.offers.begun.is_set()
+
+
+async def test_draining_is_refused_while_the_store_is_away(bench):
+    bench.sweeps.error = StoreUnavailable()
+
+    with pytest.raises(StoreUnavailable):
+        await bench.worker.drain(bench.stop, bench.hurry)
+
+    assert not bench.queue.drained
+
+
+async def test_draining_can_be_stopped(bench):
+    draining = asyncio.create_task(bench.worker.drain(bench.stop, bench.hurry))
+    await bench.offers.begun.wait()
+
+    bench.stop.set()
+    bench.hurry.set()
+    await ended(draining)
+
+    assert bench.offers.abandoned
+
+
+async def test_a_worker_is_ready_while_offers_come_in_and_the_store_answers(bench):
+    await bench.worker.check_ready()
+
+    bench.queue.is_connected = False
+    with pytest.raises(PostgresUnavailable):
+        await bench.worker.check_ready()
+
+    bench.queue.is_connected, bench.store.is_away = True, True
+    with pytest.raises(StoreUnavailable):
+        await bench.worker.check_ready()
+
+
+async def test_what_waits_and_what_is_worked_on_can_be_seen(bench):
+    assert math.isnan(bench.figure("lotus_offers_waiting"))
+
+    async with bench.at_work():
+        await until(lambda: bench.figure("lotus_offers_waiting") == 3.0)
+        assert bench.figure("lotus_operations_in_flight") == 1.0
+
+        bench.queue.waiting = 7
+        await until(lambda: bench.figure("lotus_offers_waiting") == 7.0)
+
+
+@pytest.mark.parametrize("error", [StoreUnavailable(), ZeroDivisionError()])
+async def test_a_figure_that_cannot_be_had_is_none_and_stops_nobody(bench, error):
+    async with bench.at_work() as running:
+        await until(lambda: bench.figure("lotus_offers_waiting") == 3.0)
+
+        bench.queue.waiting = error
+        await until(lambda: math.isnan(bench.figure("lotus_offers_waiting")))
+        bench.queue.waiting = 2
+        await until(lambda: bench.figure("lotus_offers_waiting") == 2.0)
+
+        assert not running.done()
