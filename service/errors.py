@@ -86,6 +86,13 @@ class JsonTooDeep(Malformed):
     message = "JSON_TOO_DEEP: the body nests deeper than {levels_max} levels"
 
 
+class ProposalSimulationDisabled(Malformed):
+    """The request does not set the switch that asks for a simulation."""
+
+    code = "PROPOSAL_SIMULATION_DISABLED"
+    message = "PROPOSAL_SIMULATION_DISABLED: set options.enable_proposal_simulation=true"
+
+
 class BodyUnreadable(Unreadable):
     code = "REQUEST_BODY_UNREADABLE"
     message = "REQUEST_BODY_UNREADABLE: the body ends early or is not encoded as it says"

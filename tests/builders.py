@@ -3,6 +3,8 @@
     a_request(positions=100, seed=1, **options)    the decoded RebalanceRequest
     a_body(positions=100, seed=1, **options)       the same request as JSON bytes, as a client would send it
     a_batch_body(scenarios, positions=..., seed=...)   JSON bytes of a what-if batch over the same book
+    a_proposal(positions=100, seed=1, **options)   the decoded ProposalSimulateRequest over the same book
+    a_proposal_body(...)   the same proposal as JSON bytes
     a_document(...), read_request(bytes), written(document)   the steps in between
 
 Equal arguments give equal bytes, on every platform. Options are those of the wire, by name; they replace or
@@ -19,6 +21,7 @@ from typing import Any
 import msgspec
 
 from service.domains.money import decode_hook
+from service.domains.proposal_requests import ProposalSimulateRequest
 from service.domains.rebalances import RebalanceRequest
 
 BASE_CURRENCY = "SGD"
@@ -43,6 +46,7 @@ REALISTIC_OPTIONS: Mapping[str, Any] = {
 }
 
 _DECODER = msgspec.json.Decoder(RebalanceRequest, dec_hook=decode_hook, float_hook=Decimal)
+_PROPOSAL_DECODER = msgspec.json.Decoder(ProposalSimulateRequest, dec_hook=decode_hook, float_hook=Decimal)
 
 
 def a_request(positions: int = 100, seed: int = 1, **options: Any) -> RebalanceRequest:
@@ -58,6 +62,37 @@ def a_batch_body(scenarios: Mapping[str, Mapping[str, Any]], positions: int = 10
     document = a_document(positions, seed)
     del document["options"]
     document["scenarios"] = {name: {"options": dict(options)} for name, options in scenarios.items()}
+    return written(document)
+
+
+def a_proposal(positions: int = 100, seed: int = 1, **options: Any) -> ProposalSimulateRequest:
+    return _PROPOSAL_DECODER.decode(a_proposal_body(positions, seed, **options))
+
+
+def a_proposal_body(positions: int = 100, seed: int = 1, **options: Any) -> bytes:
+    """An adviser's switch: a deposit, one trade for ten positions, half of them purchases, and a model."""
+    random = Random(seed)
+    document = a_document(positions, seed)
+    targets = document.pop("model_portfolio")["targets"]
+    document["options"] = {"enable_proposal_simulation": True, **options}
+    held = {row["instrument_id"]: row for row in document["portfolio_snapshot"]["positions"]}
+    document["proposed_cash_flows"] = [{"currency": BASE_CURRENCY, "amount": f"{positions * 50}.00"}]
+    chosen = random.sample(sorted(held), max(2, positions // 10))
+    document["proposed_trades"] = [
+        {
+            "side": "SELL" if number % 2 else "BUY",
+            "instrument_id": instrument_id,
+            "quantity": str(max(1, int(held[instrument_id]["quantity"]) // 4)),
+        }
+        for number, instrument_id in enumerate(chosen)
+    ]
+    document["reference_model"] = {
+        "model_id": "mdl_1",
+        "as_of": "2026-11-21",
+        "base_currency": BASE_CURRENCY,
+        "asset_class_targets": [{"asset_class": "EQUITY", "weight": "0.60"}],
+        "instrument_targets": targets,
+    }
     return written(document)
 
 

@@ -35,6 +35,17 @@ def digest_of(text: bytes) -> str:
     return "sha256:" + hashlib.sha256(text).hexdigest()
 
 
+def without_keys(value: Any, keys: frozenset[str]) -> Any:
+    """A JSON value without the members of these names, at any depth."""
+    match value:
+        case dict():
+            return {key: without_keys(item, keys) for key, item in value.items() if key not in keys}
+        case list():
+            return [without_keys(item, keys) for item in value]
+        case _:
+            return value
+
+
 def _escaped(text: bytes) -> bytes:
     if text.isascii() and b"\x7f" not in text:
         return text

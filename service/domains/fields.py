@@ -12,19 +12,26 @@ import msgspec
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """An inclusive numeric bound on one field; an absent (null) value passes."""
+    """A numeric bound on one field, inclusive but for gt; an absent (null) value passes."""
 
     field: str
     ge: int | None = None
     le: int | None = None
+    gt: int | None = None
 
     def holds(self, value: Any) -> bool:
         if value is None:
             return True
-        return (self.ge is None or value >= self.ge) and (self.le is None or value <= self.le)
+        return (
+            (self.ge is None or value >= self.ge)
+            and (self.le is None or value <= self.le)
+            and (self.gt is None or value > self.gt)
+        )
 
     @property
     def text(self) -> str:
+        if self.gt is not None:
+            return f"{self.field} must be greater than {self.gt}"
         return f"{self.field} must lie between {self.ge} and {self.le}"
 
 
@@ -63,8 +70,21 @@ class WholeRule:
     test: Callable[[Any], bool]
 
 
+@dataclass(frozen=True, slots=True)
+class NoFraction:
+    """Names the refusal of a number that was sent as a JSON fraction; the type of the number refuses it.
+
+    Once read, a number bears no trace of how it was written, so this is asked of what was received only.
+    """
+
+    field: str
+    text: str
+    # The member that holds the number where the field is an object.
+    member: str | None = None
+
+
 FieldCheck = Bound | FieldRule | Pattern
-Check = FieldCheck | WholeRule
+Check = FieldCheck | WholeRule | NoFraction
 
 
 class Checked(msgspec.Struct, frozen=True):
@@ -74,6 +94,8 @@ class Checked(msgspec.Struct, frozen=True):
 
     def __post_init__(self) -> None:
         for check in self.CHECKS:
+            if isinstance(check, NoFraction):
+                continue
             if isinstance(check, WholeRule):
                 held = check.test(self)
             else:

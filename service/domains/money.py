@@ -53,6 +53,7 @@ class NumberRefused(ValueError):
 
 if TYPE_CHECKING:
     Exact = Decimal
+    ExactText = Decimal
 else:
 
     class _IsDecimal(type):
@@ -65,6 +66,9 @@ else:
         A decoder reads plain Decimal fields by its own, laxer rules (blanks, underscores, any digit);
         a type it does not know it hands to its hook, which returns a plain Decimal.
         """
+
+    class ExactText(metaclass=_IsDecimal):
+        """The same, but a JSON fraction is refused: whoever wrote it may have rounded it to binary before."""
 
 
 def exact_of(value: object) -> Decimal:
@@ -111,9 +115,18 @@ def _within_bounds(number: Decimal, digits: tuple[int, ...], exponent: int) -> D
 
 
 def decode_hook(wanted: type, value: Any) -> Any:
-    """The hook of every decoder whose types hold an Exact."""
-    if wanted is Exact:
+    """The hook of every decoder whose types hold an Exact or an ExactText; it reads what callers send."""
+    if wanted is Exact or (wanted is ExactText and type(value) is not Decimal):
         return exact_of(value)
+    if wanted is ExactText:
+        raise NumberRefused(NumberFault.TYPE)
+    raise NotImplementedError(wanted)
+
+
+def stored_hook(wanted: type, value: Any) -> Any:
+    """The hook of decoders that read results back: arithmetic has made numbers that no caller may send."""
+    if wanted is Exact or wanted is ExactText:
+        return Decimal(value)
     raise NotImplementedError(wanted)
 
 

@@ -15,6 +15,10 @@ from service.domains.money import Money
 from service.domains.snapshots import CashBalance
 
 RunStatusText = Literal["READY", "PENDING_REVIEW", "BLOCKED"]
+Severity = Literal["LOW", "MEDIUM", "HIGH"]
+
+# Where an intent says which kind it is; always its first field.
+INTENT_TYPE = "intent_type"
 
 
 class Value(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -88,8 +92,7 @@ class IntentRationale(Value, frozen=True, kw_only=True):
     message: str
 
 
-class SecurityTradeIntent(Value, frozen=True, kw_only=True):
-    intent_type: Literal["SECURITY_TRADE"] = "SECURITY_TRADE"
+class SecurityTradeIntent(Value, frozen=True, kw_only=True, tag_field=INTENT_TYPE, tag="SECURITY_TRADE"):
     intent_id: str
     instrument_id: str
     side: Literal["BUY", "SELL"]
@@ -101,8 +104,7 @@ class SecurityTradeIntent(Value, frozen=True, kw_only=True):
     constraints_applied: tuple[str, ...]
 
 
-class FxSpotIntent(Value, frozen=True, kw_only=True):
-    intent_type: Literal["FX_SPOT"] = "FX_SPOT"
+class FxSpotIntent(Value, frozen=True, kw_only=True, tag_field=INTENT_TYPE, tag="FX_SPOT"):
     intent_id: str
     pair: str
     buy_currency: str
@@ -202,6 +204,22 @@ class CashLadderBreach(Value, frozen=True, kw_only=True):
     reason_code: str
 
 
+class FundingPlanEntry(Value, frozen=True, kw_only=True):
+    """What the purchases of one currency need, in its minor units, and where it is bought."""
+
+    target_currency: str
+    required: Decimal
+    available_before_fx: Decimal
+    fx_needed: Decimal
+    fx_pair: str | None = None
+    funding_currency: str | None = None
+
+
+class InsufficientCashEntry(Value, frozen=True, kw_only=True):
+    currency: str
+    deficit: Decimal
+
+
 class DataQuality(Value, frozen=True, kw_only=True):
     price_missing: tuple[str, ...]
     fx_missing: tuple[str, ...]
@@ -219,14 +237,14 @@ class DiagnosticsData(Value, frozen=True, kw_only=True):
     cash_ladder: tuple[CashLadderPoint, ...]
     cash_ladder_breaches: tuple[CashLadderBreach, ...]
     missing_fx_pairs: tuple[str, ...] = ()
-    funding_plan: tuple[str, ...] = ()
-    insufficient_cash: tuple[str, ...] = ()
+    funding_plan: tuple[FundingPlanEntry, ...] = ()
+    insufficient_cash: tuple[InsufficientCashEntry, ...] = ()
     data_quality: DataQuality
 
 
 class GateReason(Value, frozen=True, kw_only=True):
     reason_code: str
-    severity: Literal["LOW", "MEDIUM", "HIGH"]
+    severity: Severity
     source: Literal["RULE_ENGINE", "SUITABILITY", "DATA_QUALITY"]
     details: dict[str, str]
 

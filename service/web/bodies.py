@@ -16,6 +16,7 @@ import msgspec
 
 from service.domains.money import decode_hook
 from service.domains.options import EngineOptions
+from service.domains.proposal_requests import ProposalSimulateRequest
 from service.domains.rebalances import BatchRebalanceRequest, RebalanceRequest
 from service.domains.workflow_decisions import WorkflowActionRequest
 from service.errors import JsonTooDeep, RequestInvalid
@@ -23,7 +24,11 @@ from service.web.schemas.entries import entries_of, entry
 from service.web.schemas.faults import INTEGER_DIGITS_MAX, MESSAGES, Fault, Unreadable, free_faults
 
 SchemaName = Literal[
-    "rebalance_request", "batch_rebalance_request", "engine_options", "workflow_action_request"
+    "rebalance_request",
+    "batch_rebalance_request",
+    "engine_options",
+    "workflow_action_request",
+    "proposal_simulate_request",
 ]
 
 Value = TypeVar("Value")
@@ -33,6 +38,7 @@ LEVELS_MAX = 64
 
 _REBALANCE = msgspec.json.Decoder(RebalanceRequest, dec_hook=decode_hook, float_hook=Decimal)
 _BATCH = msgspec.json.Decoder(BatchRebalanceRequest, dec_hook=decode_hook, float_hook=Decimal)
+_PROPOSAL = msgspec.json.Decoder(ProposalSimulateRequest, dec_hook=decode_hook, float_hook=Decimal)
 _ACTION = msgspec.json.Decoder(WorkflowActionRequest)
 
 # A decoder and its hooks raise the first two families, an absurd exponent the third.
@@ -63,6 +69,11 @@ def decode_options(options: Mapping[str, Any]) -> EngineOptions:
 def decode_action(body: bytes) -> WorkflowActionRequest:
     """The decision a body brings. Raises RequestInvalid, JsonTooDeep."""
     return _decoded(body, _ACTION, "workflow_action_request")
+
+
+def decode_proposal(body: bytes) -> ProposalSimulateRequest:
+    """The proposal a body asks to simulate. Raises RequestInvalid, JsonTooDeep."""
+    return _decoded(body, _PROPOSAL, "proposal_simulate_request")
 
 
 # The strict twins refuse unknown keys (ruling 9). Only the schemas know these, so they read every body.
@@ -96,6 +107,14 @@ def decode_action_strict(body: bytes) -> WorkflowActionRequest:
     return value
 
 
+def decode_proposal_strict(body: bytes) -> ProposalSimulateRequest:
+    """As decode_proposal, but an unknown key is refused."""
+    value: ProposalSimulateRequest = _explained(
+        "proposal_simulate_request", _parsed(_text(body)), refuse_unknown=True
+    )
+    return value
+
+
 def _decoded(body: bytes, decoder: msgspec.json.Decoder[Value], schema: SchemaName) -> Value:
     text = _text(body)
     # The typed decoder does not mind a NUL, which only this escape can spell.
@@ -112,13 +131,13 @@ def _explained(schema: SchemaName, received: Any, *, refuse_unknown: bool = Fals
     # Bodies that follow the shape to the letter never pay for loading the schema library.
     from marshmallow import ValidationError
 
-    from service.web.schemas import dpm_runs, workflow_decisions
+    from service.web.schemas import dpm_runs, proposals, workflow_decisions
 
     if received is None:
         raise RequestInvalid([entry("missing", ("body",), None)])
-    noun = workflow_decisions if schema == "workflow_action_request" else dpm_runs
+    nouns = {"workflow_action_request": workflow_decisions, "proposal_simulate_request": proposals}
     try:
-        return getattr(noun, schema)(refuse_unknown=refuse_unknown).load(received)
+        return getattr(nouns.get(schema, dpm_runs), schema)(refuse_unknown=refuse_unknown).load(received)
     except ValidationError as refused:
         raise RequestInvalid(entries_of(refused.messages, received)) from None
 

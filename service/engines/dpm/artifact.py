@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 
 from service.domains.artifacts import Artifact
-from service.domains.canonical import canonical_json, digest_of
+from service.domains.canonical import canonical_json, digest_of, without_keys
 from service.domains.dpm_runs import DpmRun
 
 ARTIFACT_VERSION = "1.0"
-HASH_FIELD = "artifact_hash"
+HASH_FIELDS = frozenset({"artifact_hash"})
 
 
 class ResultLineage(msgspec.Struct, frozen=True):
@@ -78,7 +76,9 @@ def build_artifact(run: DpmRun) -> Artifact:
     depth (HTTP contract, section 9).
     """
     unhashed = document_of(run, ArtifactHashes(run.request_hash))
-    artifact_hash = digest_of(canonical_json(without_hashes(msgspec.json.decode(encoded(unhashed)))))
+    artifact_hash = digest_of(
+        canonical_json(without_keys(msgspec.json.decode(encoded(unhashed)), HASH_FIELDS))
+    )
     hashed = document_of(run, ArtifactHashes(run.request_hash, artifact_hash))
     return Artifact(
         artifact_id=unhashed.artifact_id,
@@ -117,13 +117,3 @@ def document_of(run: DpmRun, hashes: ArtifactHashes) -> ArtifactDocument:
 
 def encoded(document: ArtifactDocument) -> bytes:
     return msgspec.json.encode(document)
-
-
-def without_hashes(value: Any) -> Any:
-    match value:
-        case dict():
-            return {key: without_hashes(item) for key, item in value.items() if key != HASH_FIELD}
-        case list():
-            return [without_hashes(item) for item in value]
-        case _:
-            return value

@@ -13,6 +13,7 @@ from service.domains.money import ONE, ZERO
 from service.domains.results import (
     DiagnosticsData,
     Explanation,
+    GateDecision,
     LineageData,
     RebalanceResult,
     RunStatusText,
@@ -20,16 +21,15 @@ from service.domains.results import (
     UniverseCoverage,
     UniverseData,
 )
-from service.engines.dpm.gate import decide_gate
+from service.engines.book import MARKET_DATA_ID
 from service.engines.dpm.run import Run
-
-MARKET_DATA_ID = "md"
+from service.engines.gate import decide_gate
 
 
 def result_of(run: Run, engine_version: str) -> RebalanceResult:
     """The result every run ends in, whatever stopped it."""
     status = status_of(run)
-    options, identity = run.book.options, run.identity
+    identity = run.identity
     early = run.block is not None and run.block.early
     if early:
         explanation = Explanation(summary="Blocked")
@@ -49,7 +49,7 @@ def result_of(run: Run, engine_version: str) -> RebalanceResult:
         rule_results=run.rules,
         explanation=explanation,
         diagnostics=_diagnostics(run),
-        gate_decision=decide_gate(status, run.rules, run.gaps, options),
+        gate_decision=_gate(run, status),
         lineage=LineageData(
             portfolio_snapshot_id=run.book.portfolio.portfolio_id,
             market_data_snapshot_id=MARKET_DATA_ID,
@@ -66,6 +66,14 @@ def status_of(run: Run) -> RunStatusText:
     if run.targets.status == "PENDING_REVIEW" or any(rule.status == "FAIL" for rule in run.rules):
         return "PENDING_REVIEW"
     return "READY"
+
+
+def _gate(run: Run, status: RunStatusText) -> GateDecision | None:
+    options = run.book.options
+    if not options.enable_workflow_gates:
+        return None
+    consent_missing = options.workflow_requires_client_consent and not options.client_consent_already_obtained
+    return decide_gate(status, run.rules, run.gaps.published(), consent_missing=consent_missing)
 
 
 def _universe(run: Run, coverage: Decimal) -> UniverseData:

@@ -13,7 +13,7 @@ from decimal import localcontext
 from service.domains.money import ENGINE_CONTEXT, ZERO, Money
 from service.domains.rebalances import BatchRebalanceRequest
 from service.domains.results import BatchScenarioMetric, RebalanceResult, SecurityTradeIntent
-from service.engines.dpm.assembly import MARKET_DATA_ID
+from service.engines.book import MARKET_DATA_ID
 from service.engines.dpm.run import RunIdentity
 
 PARTIAL_FAILURE = "PARTIAL_BATCH_FAILURE"

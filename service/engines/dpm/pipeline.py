@@ -22,14 +22,15 @@ from service.engines.dpm.after_state import execute
 from service.engines.dpm.assembly import result_of
 from service.engines.dpm.book import open_book
 from service.engines.dpm.ordering import order_trades
-from service.engines.dpm.rules import hard_failures, judge, ladder_failure, reconcile, safety_warnings
+from service.engines.dpm.rules import ladder_failure, reconcile, safety_warnings
 from service.engines.dpm.run import Block, Run, RunIdentity
 from service.engines.dpm.settlement import climb_ladder
 from service.engines.dpm.sizing import size_trades
 from service.engines.dpm.solver import TARGETS_BY_METHOD, compare_methods, divergence_warnings
 from service.engines.dpm.turnover import cap_turnover
 from service.engines.dpm.universe import select_universe
-from service.engines.dpm.valuation import value_state
+from service.engines.rules import hard_failures, judge
+from service.engines.valuation import value_state
 
 __all__ = ["ENGINE_VERSION", "STAGES", "RunIdentity", "run_stages", "simulate"]
 

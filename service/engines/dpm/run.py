@@ -24,8 +24,8 @@ from service.engines.dpm.settlement import Ladder
 from service.engines.dpm.sizing import Sizing
 from service.engines.dpm.targets import Targets
 from service.engines.dpm.universe import EMPTY_UNIVERSE, Universe
-from service.engines.dpm.valuation import Valuation
 from service.engines.stage import Gaps
+from service.engines.valuation import Valuation
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,8 @@ from decimal import Decimal
 from service.domains.money import ZERO
 from service.domains.results import ExcludedInstrument
 from service.engines.dpm.book import Book
-from service.engines.dpm.valuation import Valuation
 from service.engines.stage import NO_GAPS, Gaps
+from service.engines.valuation import Valuation
 
 # Zero weights keep one decimal place in the published trace.
 NO_WEIGHT = Decimal("0.0")

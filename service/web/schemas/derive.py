@@ -15,8 +15,8 @@ from typing import Annotated, Any, ClassVar, Literal, Union, get_args, get_origi
 import msgspec
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, post_load, validates_schema
 
-from service.domains.fields import Bound, Check, Checked, FieldCheck, Pattern, WholeRule
-from service.domains.money import Exact
+from service.domains.fields import Bound, Check, Checked, FieldCheck, NoFraction, Pattern, WholeRule
+from service.domains.money import Exact, ExactText
 from service.web.schemas.faults import MapKey, broken_rule
 from service.web.schemas.fields import (
     Choice,
@@ -28,6 +28,7 @@ from service.web.schemas.fields import (
     MapOf,
     NestedObject,
     Text,
+    Unfractioned,
     Whole,
 )
 
@@ -36,6 +37,7 @@ _PLAIN: dict[Any, Callable[..., fields.Field[Any]]] = {
     int: Whole,
     bool: Flag,
     Exact: ExactNumber,
+    ExactText: ExactNumber,
 }
 
 
@@ -89,9 +91,15 @@ def _derived(struct: type[msgspec.Struct], refuse_unknown: bool, /) -> type[Stru
     members: dict[str, Any] = {"__doc__": struct.__doc__, "__module__": __name__, "struct": struct}
     for info in msgspec.structs.fields(struct):
         own = tuple(
-            check for check in checks if not isinstance(check, WholeRule) and check.field == info.name
+            check
+            for check in checks
+            if not isinstance(check, WholeRule | NoFraction) and check.field == info.name
         )
-        members[info.encode_name] = _field(info, own, refuse_unknown)
+        field = _field(info, own, refuse_unknown)
+        for check in checks:
+            if isinstance(check, NoFraction) and check.field == info.name:
+                field = Unfractioned(field, check)
+        members[info.encode_name] = field
     return type(struct.__name__, (base,), members)
 
 
@@ -114,7 +122,7 @@ def _metadata(info: msgspec.structs.FieldInfo, checks: tuple[FieldCheck, ...]) -
                 described["example"] = meta.examples[0]
     for check in checks:
         if isinstance(check, Bound):
-            limits = {"minimum": check.ge, "maximum": check.le}
+            limits = {"minimum": check.ge, "maximum": check.le, "exclusiveMinimum": check.gt}
             described |= {name: limit for name, limit in limits.items() if limit is not None}
         elif isinstance(check, Pattern):
             described["pattern"] = check.pattern

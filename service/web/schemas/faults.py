@@ -93,6 +93,8 @@ def check_fault(check: FieldCheck, value: Any) -> Fault | None:
             )
         case Bound(ge=int(ge)) if value < ge:
             return Fault("greater_than_equal", f"Input should be greater than or equal to {ge}", {"ge": ge})
+        case Bound(gt=int(gt)) if value <= gt:
+            return Fault("greater_than", f"Input should be greater than {gt}", {"gt": gt})
         case Bound(le=le):
             return Fault("less_than_equal", f"Input should be less than or equal to {le}", {"le": le})
         case _:

@@ -13,7 +13,7 @@ from typing import Any
 
 from marshmallow import ValidationError, fields
 
-from service.domains.fields import FieldCheck
+from service.domains.fields import FieldCheck, NoFraction
 from service.domains.money import NumberRefused, exact_of
 from service.web.schemas.entries import ENTRIES_MAX
 from service.web.schemas.faults import (
@@ -21,6 +21,7 @@ from service.web.schemas.faults import (
     KEY,
     MapKey,
     Unreadable,
+    broken_rule,
     check_fault,
     free_faults,
     outside,
@@ -195,3 +196,25 @@ class FreeMap(fields.Dict):
         if found:
             raise ValidationError(found)
         return value
+
+
+class Unfractioned(fields.Field[Any]):
+    """Another field, which is not asked when its number came as a JSON fraction."""
+
+    def __init__(self, inner: fields.Field[Any], rule: NoFraction) -> None:
+        super().__init__(
+            required=inner.required,
+            allow_none=inner.allow_none,
+            metadata=inner.metadata,
+            error_messages={"required": "missing"},
+        )
+        self.inner = inner
+        self.rule = rule
+
+    def deserialize(self, value: Any, attr: str | None = None, data: Any = None, **kwargs: Any) -> Any:
+        number = value
+        if self.rule.member is not None and type(value) is dict:
+            number = value.get(self.rule.member)
+        if type(number) is Decimal:
+            raise ValidationError([broken_rule(self.rule.text)])
+        return self.inner.deserialize(value, attr, data, **kwargs)

@@ -10,7 +10,7 @@ import pytest
 from service.domains.money import ENGINE_CONTEXT
 
 # The text cases compare inside a helper; its assertions explain themselves like those of a test.
-pytest.register_assert_rewrite("tests.unit.engines.cases")
+pytest.register_assert_rewrite("tests.unit.engines.cases", "tests.unit.engines.advisory_cases")
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -10,6 +10,7 @@ import pytest
 from service.domains.money import decode_hook
 from service.domains.options import GroupConstraint, TargetMethod
 from service.domains.rebalances import BatchRebalanceRequest
+from service.domains.results import SecurityTradeIntent
 from service.engines.dpm import batch, pipeline
 from service.engines.dpm.versions import CURRENT_VERSION, engine_of
 from tests.builders import a_batch_body, a_request
@@ -22,7 +23,7 @@ def test_a_metric_counts_security_trades_and_sums_what_they_move() -> None:
 
     metric = batch.metric_of(result, "SGD")
 
-    trades = [intent for intent in result.intents if intent.intent_type == "SECURITY_TRADE"]
+    trades = [intent for intent in result.intents if isinstance(intent, SecurityTradeIntent)]
     assert trades
     assert metric.status == result.status
     assert metric.security_intent_count == len(trades)

@@ -5,11 +5,8 @@ The packs lie beside the repository; without them the tests are skipped, visibly
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from decimal import Decimal
-from functools import cache
-from types import ModuleType
 from typing import Any
 
 import msgspec
@@ -22,6 +19,7 @@ from service.domains.rebalances import BatchRebalanceRequest, RebalanceRequest
 from service.engines.dpm import batch
 from service.engines.dpm.pipeline import RunIdentity, simulate
 from tests.conftest import CONFORMANCE
+from tests.unit.engines.recorded import check, differ, load
 
 ENDPOINTS = ("/rebalance/simulate", "/rebalance/analyze")
 PACKS = {"goldens": 23, "dpm-generated": 260, "batch-generated": 30}
@@ -49,19 +47,8 @@ def test_every_number_is_written_as_recorded_unless_a_solver_had_a_part_in_it(pa
     assert {name: found for name, found in differing.items() if found} == {}
 
 
-@cache
-def check() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("conformance_check", CONFORMANCE / "check.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-@cache
 def recorded(pack: str) -> list[dict[str, Any]]:
-    path = CONFORMANCE / f"{pack}.jsonl.gz"
-    return [case for case in check().load(str(path)) if case["endpoint"] in ENDPOINTS]
+    return load(pack, ENDPOINTS)
 
 
 def answered(case: dict[str, Any]) -> Any:
@@ -103,12 +90,18 @@ def text_differences(case: dict[str, Any]) -> list[tuple[str, Any, Any]]:
     found: list[tuple[str, Any, Any]] = []
     if "scenarios" not in request:
         if not solver_had_a_part(request["options"]):
-            differ(expected, body, "", found)
+            differ(expected, body, "", found, check().SKIP_KEYS)
         return found
     for name, scenario in request["scenarios"].items():
         if not solver_had_a_part(scenario.get("options") or {}):
             for part in ("results", "comparison_metrics"):
-                differ(expected.get(part, {}).get(name), body[part].get(name), f".{part}.{name}", found)
+                differ(
+                    expected.get(part, {}).get(name),
+                    body[part].get(name),
+                    f".{part}.{name}",
+                    found,
+                    check().SKIP_KEYS,
+                )
     return found
 
 
@@ -116,16 +109,3 @@ def solver_had_a_part(options: Any) -> bool:
     if not isinstance(options, dict):
         return True
     return options.get("target_method") == "SOLVER" or bool(options.get("compare_target_methods"))
-
-
-def differ(old: Any, new: Any, path: str, found: list[tuple[str, Any, Any]]) -> None:
-    if isinstance(old, dict) and isinstance(new, dict):
-        for key in old.keys() & new.keys() - check().SKIP_KEYS:
-            differ(old[key], new[key], f"{path}.{key}", found)
-        if old.keys() != new.keys():
-            found.append((path, sorted(old), sorted(new)))
-    elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
-        for index, (one, other) in enumerate(zip(old, new, strict=True)):
-            differ(one, other, f"{path}[{index}]", found)
-    elif old != new:
-        found.append((path, old, new))

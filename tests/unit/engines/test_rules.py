@@ -9,8 +9,8 @@ import pytest
 from service.domains.options import EngineOptions
 from service.domains.snapshots import PortfolioSnapshot, Position, Price
 from service.engines.dpm.book import Book
-from service.engines.dpm.rules import judge
-from service.engines.dpm.valuation import value_state
+from service.engines.rules import judge
+from service.engines.valuation import value_state
 
 
 def single_position(cap: str | None, **quantities: str) -> list[tuple[str, Decimal, str]]:

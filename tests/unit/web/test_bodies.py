@@ -16,8 +16,9 @@ import pytest
 from hypothesis import event, example, given, settings
 from hypothesis import strategies as st
 
-from service.domains.money import Exact
+from service.domains.money import Exact, ExactText
 from service.domains.options import EngineOptions
+from service.domains.proposal_requests import ProposalSimulateRequest, ProposedTrade
 from service.domains.rebalances import BatchRebalanceRequest, RebalanceRequest
 from service.errors import JsonTooDeep, RequestInvalid
 from service.web import bodies
@@ -25,11 +26,20 @@ from service.web.schemas.faults import MESSAGES
 from tests import builders
 from tests.conftest import ROOT
 
-READERS = {RebalanceRequest: bodies.decode_rebalance, BatchRebalanceRequest: bodies.decode_batch}
-STRICT = {RebalanceRequest: bodies.decode_rebalance_strict, BatchRebalanceRequest: bodies.decode_batch_strict}
+READERS = {
+    RebalanceRequest: bodies.decode_rebalance,
+    BatchRebalanceRequest: bodies.decode_batch,
+    ProposalSimulateRequest: bodies.decode_proposal,
+}
+STRICT = {
+    RebalanceRequest: bodies.decode_rebalance_strict,
+    BatchRebalanceRequest: bodies.decode_batch_strict,
+    ProposalSimulateRequest: bodies.decode_proposal_strict,
+}
 
-TYPES = {*MESSAGES, "value_error", "enum", "literal_error", "greater_than_equal", "less_than_equal"}
-WITH_CTX = {"json_invalid", "value_error", "enum", "literal_error", "greater_than_equal", "less_than_equal"}
+BOUNDS = {"greater_than_equal", "less_than_equal", "greater_than"}
+TYPES = {*MESSAGES, *BOUNDS, "value_error", "enum", "literal_error"}
+WITH_CTX = {"json_invalid", *BOUNDS, "value_error", "enum", "literal_error"}
 
 
 class Wire(str):
@@ -171,7 +181,8 @@ FREE = st.recursive(
 def values_of(wanted):
     if get_origin(wanted) is Annotated:
         wanted = get_args(wanted)[0]
-    plain = {str: TEXTS, int: st.integers(1, 10), bool: st.booleans(), Exact: NUMBERS, Any: FREE}
+    plain = {str: TEXTS, int: st.integers(1, 10), bool: st.booleans(), Any: FREE}
+    plain |= {Exact: NUMBERS, ExactText: NUMBERS}
     if wanted in plain:
         return plain[wanted]
     parts = get_args(wanted)
@@ -198,6 +209,11 @@ def objects_of(kind):
     if rest:
         names = st.lists(st.sampled_from(sorted(rest)), max_size=3, unique=True)
         more = names.flatmap(lambda chosen: st.fixed_dictionaries({name: rest[name] for name in chosen}))
+    if kind is ProposedTrade:
+        # Otherwise nearly every one would be refused for its size.
+        more = st.sampled_from(["quantity", "notional"]).flatmap(
+            lambda size: st.fixed_dictionaries({size: rest[size]})
+        )
     return st.builds(lambda one, two: {**one, **two}, st.fixed_dictionaries(required), more)
 
 
@@ -229,7 +245,7 @@ def spoilt(draw, kind):
     return document
 
 
-KINDS = st.sampled_from([RebalanceRequest, BatchRebalanceRequest])
+KINDS = st.sampled_from(list(READERS))
 
 
 @pytest.mark.slow

@@ -14,8 +14,9 @@ from msgspec import Meta
 from service.domains.fields import Bound, Check, Checked, FieldRule, WholeRule
 from service.domains.money import Exact
 from service.domains.options import EngineOptions
+from service.domains.proposal_requests import ProposalSimulateRequest
 from service.domains.rebalances import BatchRebalanceRequest, RebalanceRequest
-from service.web.schemas import dpm_runs
+from service.web.schemas import dpm_runs, proposals
 from service.web.schemas.derive import schema_of
 from service.web.schemas.entries import CONTAINER_CHARACTERS_MAX, ENTRIES_MAX, WHOLE, entries_of, shown
 from service.web.schemas.faults import Unreadable
@@ -330,6 +331,7 @@ def test_fields_carry_what_a_published_description_needs():
         (dpm_runs.rebalance_request, RebalanceRequest),
         (dpm_runs.batch_rebalance_request, BatchRebalanceRequest),
         (dpm_runs.engine_options, EngineOptions),
+        (proposals.proposal_simulate_request, ProposalSimulateRequest),
     ],
 )
 def test_the_published_schemas_have_the_fields_of_their_types_in_order(schema, kind):

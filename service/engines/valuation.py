@@ -1,4 +1,4 @@
-"""Values holdings and cash in the base currency (engine specification, 6.1).
+"""Values holdings and cash in the base currency (engine specification, 6.1; advisory specification, 3.3).
 
 Problem: positions are priced in many currencies and some data may be missing; the state must still add up.
 Example: 118 units at 40.766 CHF and 8,442.00 CHF cash are worth 13,252.388 CHF; the units weigh 0.3630.
@@ -17,7 +17,7 @@ from service.domains.money import ONE, ZERO, Money
 from service.domains.options import ValuationMode
 from service.domains.results import AllocationMetric, PositionSummary, SimulatedState
 from service.domains.snapshots import CashBalance, Position, ShelfEntry
-from service.engines.dpm.book import Book
+from service.engines.book import Book
 from service.engines.stage import NO_GAPS, Gaps
 
 CASH_CLASS = "CASH"
@@ -86,6 +86,16 @@ def value_state(
     prices_missing = tuple([row.position.instrument_id for row in rows if row.price is None])
     gaps = Gaps(prices_missing, tuple(rates_missing)) if prices_missing or rates_missing else NO_GAPS
     return Valuation(state, total, weights, by_class[CASH_CLASS] / divisor, gaps)
+
+
+def exact_weights(rows: Sequence[AllocationMetric], state: SimulatedState) -> tuple[tuple[str, Decimal], ...]:
+    """The unrounded weight of each row of the state, by its key; keys may repeat.
+
+    A published state has its values unrounded, so this gives what the stages computed with, also for a state
+    that was stored and read back. Call it under the engine's context.
+    """
+    divisor = state.total_value.amount or ONE
+    return tuple([(row.key, row.value.amount / divisor) for row in rows])
 
 
 def _rate_to_base(book: Book) -> Callable[[str], Decimal | None]:

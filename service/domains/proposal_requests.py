@@ -1,0 +1,109 @@
+"""The request of an adviser: a portfolio, cash flows and trades entered by hand, and what to judge them by.
+
+Source: section 1 of the advisory specification. Field order is the published one.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+import msgspec
+from msgspec import Meta
+
+from service.domains.fields import Bound, Check, Checked, FieldRule, NoFraction, WholeRule
+from service.domains.money import Exact, ExactText
+from service.domains.options import EngineOptions
+from service.domains.snapshots import MarketDataSnapshot, PortfolioSnapshot, ShelfEntry
+
+INVALID_TRADE_INPUT = "PROPOSAL_INVALID_TRADE_INPUT"
+
+Side = Literal["BUY", "SELL"]
+
+DEFAULT_OPTIONS = EngineOptions()
+
+
+class ProposedCashFlow(Checked, frozen=True, kw_only=True, gc=False):
+    """A deposit or, when negative, a withdrawal."""
+
+    CHECKS: ClassVar[tuple[Check, ...]] = (
+        NoFraction("amount", f"{INVALID_TRADE_INPUT}: amount must be a decimal string"),
+    )
+
+    intent_type: Literal["CASH_FLOW"] = "CASH_FLOW"
+    currency: Annotated[str, Meta(description="Currency code.", examples=["SGD"])]
+    amount: Annotated[ExactText, Meta(description="Negative is a withdrawal.", examples=["-500.00"])]
+    description: Annotated[str | None, Meta(description="Copied to the intent.")] = None
+
+
+class TradeNotional(msgspec.Struct, frozen=True, gc=False):
+    """The size of a trade as an amount of the currency its instrument is priced in."""
+
+    amount: Annotated[ExactText, Meta(description="Greater than 0.", examples=["2500.00"])]
+    currency: Annotated[str, Meta(description="Currency of the price.", examples=["SGD"])]
+
+
+class ProposedTrade(Checked, frozen=True, kw_only=True):
+    """One order entered by hand, sized by units or by amount."""
+
+    CHECKS: ClassVar[tuple[Check, ...]] = (
+        NoFraction("quantity", f"{INVALID_TRADE_INPUT}: quantity must be a decimal string"),
+        Bound("quantity", gt=0),
+        NoFraction(
+            "notional", f"{INVALID_TRADE_INPUT}: notional.amount must be a decimal string", member="amount"
+        ),
+        FieldRule("notional", "notional.amount must be greater than 0", lambda notional: notional.amount > 0),
+        WholeRule(
+            f"{INVALID_TRADE_INPUT}: quantity or notional is required",
+            lambda trade: trade.quantity is not None or trade.notional is not None,
+        ),
+        WholeRule(
+            f"{INVALID_TRADE_INPUT}: provide either quantity or notional, not both",
+            lambda trade: trade.quantity is None or trade.notional is None,
+        ),
+    )
+
+    intent_type: Literal["SECURITY_TRADE"] = "SECURITY_TRADE"
+    side: Annotated[Side, Meta(description="Direction of the trade.")]
+    instrument_id: Annotated[str, Meta(description="Identifier of the instrument.", examples=["EQ_1"])]
+    quantity: Annotated[ExactText | None, Meta(description="Units, greater than 0.", examples=["10"])] = None
+    notional: Annotated[TradeNotional | None, Meta(description="Instead of units.")] = None
+
+
+class AssetClassTarget(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """Wanted weight of one asset class."""
+
+    asset_class: Annotated[str, Meta(description="Allocation bucket.", examples=["EQUITY"])]
+    weight: Annotated[Exact, Meta(description="Fraction of total portfolio value.", examples=["0.60"])]
+
+
+class InstrumentTarget(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """Wanted weight of one instrument."""
+
+    instrument_id: Annotated[str, Meta(description="Identifier of the instrument.", examples=["EQ_1"])]
+    weight: Annotated[Exact, Meta(description="Fraction of total portfolio value.", examples=["0.25"])]
+
+
+class ReferenceModel(msgspec.Struct, frozen=True, kw_only=True):
+    """The model that drift is measured against; the last weight of a bucket named twice counts."""
+
+    model_id: Annotated[str, Meta(description="Identifier of the model.", examples=["mdl_1"])]
+    as_of: Annotated[str, Meta(description="Echoed, never read.", examples=["2026-02-18"])]
+    base_currency: Annotated[str, Meta(description="Must be that of the portfolio.", examples=["SGD"])]
+    asset_class_targets: Annotated[tuple[AssetClassTarget, ...], Meta(description="By asset class.")] = ()
+    instrument_targets: Annotated[tuple[InstrumentTarget, ...], Meta(description="By instrument.")] = ()
+
+
+class ProposalSimulateRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """One proposal to simulate."""
+
+    portfolio_snapshot: Annotated[PortfolioSnapshot, Meta(description="Holdings and cash before.")]
+    market_data_snapshot: Annotated[MarketDataSnapshot, Meta(description="Prices and FX.")]
+    shelf_entries: Annotated[tuple[ShelfEntry, ...], Meta(description="Product governance; may be empty.")]
+    options: Annotated[EngineOptions, Meta(description="Switches and limits.")] = DEFAULT_OPTIONS
+    proposed_cash_flows: Annotated[
+        tuple[ProposedCashFlow, ...], Meta(description="Applied in this order, before any trade.")
+    ] = ()
+    proposed_trades: Annotated[tuple[ProposedTrade, ...], Meta(description="Orders entered by hand.")] = ()
+    reference_model: Annotated[ReferenceModel | None, Meta(description="What drift is measured against.")] = (
+        None
+    )

@@ -1,0 +1,157 @@
+"""Builds the artifact of a proposal from its request and its result (advisory specification, section 4).
+
+Problem: what a client was shown must be shown again, with the same hash, whenever it is asked for.
+Example: of a change from 0.10005 to 0.04875 the artifact prints 0.1000, 0.0488 and -0.0513.
+Rounding: four places where a weight or a rate is printed, half to even; never before. A stored result has its
+values unrounded, so its weights are taken from these and no artifact depends on weights rounded for display.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal, localcontext
+
+import msgspec
+
+from service.domains.canonical import canonical_json, digest_of, without_keys
+from service.domains.money import ENGINE_CONTEXT, ZERO, Money
+from service.domains.proposal_artifacts import (
+    ArtifactDelta,
+    ArtifactDocument,
+    ArtifactState,
+    EvidenceBundle,
+    EvidenceHashes,
+    EvidenceOutputs,
+    PortfolioImpact,
+    ProposalArtifact,
+    WeightChange,
+)
+from service.domains.proposal_requests import ProposalSimulateRequest
+from service.domains.proposal_results import ProposalResult
+from service.domains.results import AllocationMetric, GateDecision, SimulatedState
+from service.engines.advisory.artifact_texts import assumptions_of, disclosures_of, four_places, summary_of
+from service.engines.advisory.artifact_trades import suitability_of, trades_and_funding_of
+from service.engines.advisory.suitability import new_issues
+from service.engines.gate import decide_gate
+from service.engines.valuation import exact_weights
+
+# What the hash leaves out, at any depth.
+UNHASHED = frozenset({"created_at", "artifact_hash"})
+
+_ENCODER = msgspec.json.Encoder(decimal_format="string")
+
+
+def artifact_id_of(proposal_run_id: str) -> str:
+    return proposal_run_id.replace("pr_", "pa_", 1)
+
+
+def build_artifact(
+    request: ProposalSimulateRequest, result: ProposalResult, result_body: bytes, created_at: datetime
+) -> ProposalArtifact:
+    """The one artifact of a result (ruling 15); result_body is the result in the bytes it is stored in.
+
+    The hash is over the canonical text without any member called `created_at` or `artifact_hash`.
+    """
+    with localcontext(ENGINE_CONTEXT):
+        unhashed = document_of(request, result, result_body, created_at)
+    content = without_keys(msgspec.json.decode(_ENCODER.encode(unhashed)), UNHASHED)
+    artifact_hash = digest_of(canonical_json(content))
+    bundle = unhashed.evidence_bundle
+    hashes = EvidenceHashes(request_hash=bundle.hashes.request_hash, artifact_hash=artifact_hash)
+    hashed = msgspec.structs.replace(unhashed, evidence_bundle=msgspec.structs.replace(bundle, hashes=hashes))
+    return ProposalArtifact(
+        artifact_id=unhashed.artifact_id,
+        artifact_hash=artifact_hash,
+        created_at=created_at,
+        body=_ENCODER.encode(hashed),
+    )
+
+
+def document_of(
+    request: ProposalSimulateRequest, result: ProposalResult, result_body: bytes, created_at: datetime
+) -> ArtifactDocument:
+    """The artifact but for its hash; call it under the engine's context."""
+    limit = request.options.drift_top_contributors_limit
+    lineage = result.lineage
+    return ArtifactDocument(
+        artifact_id=artifact_id_of(result.proposal_run_id),
+        proposal_run_id=result.proposal_run_id,
+        correlation_id=result.correlation_id,
+        created_at=created_at.isoformat(),
+        status=result.status,
+        gate_decision=_gate(request, result),
+        summary=summary_of(request, result),
+        portfolio_impact=_impact(result, limit),
+        trades_and_funding=trades_and_funding_of(result, request.market_data_snapshot.fx_rates),
+        suitability_summary=suitability_of(result, limit),
+        assumptions_and_limits=assumptions_of(lineage, request.options.valuation_mode),
+        disclosures=disclosures_of(result),
+        evidence_bundle=EvidenceBundle(
+            inputs=request,
+            engine_outputs=EvidenceOutputs(proposal_result=msgspec.Raw(result_body)),
+            hashes=EvidenceHashes(request_hash=lineage.request_hash),
+            engine_version=lineage.engine_version or "unknown",
+        ),
+    )
+
+
+def _gate(request: ProposalSimulateRequest, result: ProposalResult) -> GateDecision:
+    """Always there: an artifact is for a reader who must know what comes next."""
+    return result.gate_decision or decide_gate(
+        result.status,
+        result.rule_results,
+        result.diagnostics.data_quality,
+        consent_missing=not request.options.client_consent_already_obtained,
+        issues=new_issues(result.suitability),
+    )
+
+
+def _impact(result: ProposalResult, limit: int) -> PortfolioImpact:
+    before, after = result.before, result.after_simulated
+    change = after.total_value.amount - before.total_value.amount
+    return PortfolioImpact(
+        before=_state(before),
+        after=_state(after),
+        delta=ArtifactDelta(
+            total_value_delta=Money(change, after.total_value.currency),
+            largest_weight_changes=_largest_changes(before, after, limit),
+        ),
+        reconciliation=result.reconciliation,
+    )
+
+
+def _state(state: SimulatedState) -> ArtifactState:
+    return ArtifactState(
+        total_value=state.total_value,
+        allocation_by_asset_class=_heaviest_first(state.allocation_by_asset_class, state),
+        allocation_by_instrument=_heaviest_first(state.allocation_by_instrument, state),
+    )
+
+
+def _heaviest_first(rows: Sequence[AllocationMetric], state: SimulatedState) -> tuple[AllocationMetric, ...]:
+    weights = [weight for _, weight in exact_weights(rows, state)]
+    by_key = sorted(zip(rows, weights, strict=True), key=lambda row: row[0].key)
+    return tuple([row for row, _ in sorted(by_key, key=lambda row: row[1], reverse=True)])
+
+
+def _largest_changes(before: SimulatedState, after: SimulatedState, limit: int) -> tuple[WeightChange, ...]:
+    weights_before = dict(exact_weights(before.allocation_by_instrument, before))
+    weights_after = dict(exact_weights(after.allocation_by_instrument, after))
+    changes: list[tuple[str, Decimal, Decimal, Decimal]] = []
+    for key in sorted({*weights_before, *weights_after}):
+        old, new = weights_before.get(key, ZERO), weights_after.get(key, ZERO)
+        if new - old:
+            changes.append((key, old, new, new - old))
+    changes.sort(key=lambda change: abs(change[3]), reverse=True)
+    return tuple(
+        [
+            WeightChange(
+                bucket_id=key,
+                weight_before=four_places(old),
+                weight_after=four_places(new),
+                delta=four_places(change),
+            )
+            for key, old, new, change in changes[:limit]
+        ]
+    )

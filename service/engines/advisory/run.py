@@ -1,0 +1,61 @@
+"""One proposal on its way through the stages: what is known so far, as one frozen value.
+
+Each stage answers a new run that knows more; none ends the walk (advisory specification, 3.4).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+import msgspec
+
+from service.domains.proposal_results import (
+    CashFlowIntent,
+    DriftAnalysis,
+    ProposalIntent,
+    ProposedTradeIntent,
+    SuitabilityResult,
+)
+from service.domains.results import GateDecision, Reconciliation, RuleResult, RunStatusText
+from service.engines.advisory.book import Book
+from service.engines.advisory.funding import Funding
+from service.engines.stage import Gaps
+from service.engines.valuation import Valuation
+
+
+@dataclass(frozen=True, slots=True)
+class ProposalIdentity:
+    """What the caller knows a proposal run by; no stage reads it, the result carries it."""
+
+    run_id: str
+    correlation_id: str
+    request_hash: str
+    idempotency_key: str | None = None
+
+
+class Run(msgspec.Struct, frozen=True, kw_only=True):
+    """Stages read what earlier ones wrote; quantities and amounts are the working portfolio."""
+
+    book: Book
+    identity: ProposalIdentity
+    before: Valuation
+    after: Valuation
+    gaps: Gaps
+    quantities: Mapping[str, Decimal]
+    amounts: Mapping[str, Decimal]
+    warnings: tuple[str, ...] = ()
+    # Codes of what blocks the run though no rule on the state after would show it, in order of occurrence.
+    failures: tuple[str, ...] = ()
+    flows: tuple[CashFlowIntent, ...] = ()
+    sells: tuple[ProposedTradeIntent, ...] = ()
+    buys: tuple[ProposedTradeIntent, ...] = ()
+    funding: Funding = Funding()
+    intents: tuple[ProposalIntent, ...] = ()
+    rules: tuple[RuleResult, ...] = ()
+    status: RunStatusText = "READY"
+    reconciliation: Reconciliation | None = None
+    drift: DriftAnalysis | None = None
+    suitability: SuitabilityResult | None = None
+    gate: GateDecision | None = None

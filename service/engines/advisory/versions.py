@@ -1,0 +1,20 @@
+"""Every engine version that can still be run; a stored proposal is replayed on the version that made it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from service.domains.proposal_requests import ProposalSimulateRequest
+from service.domains.proposal_results import ProposalResult
+from service.engines.advisory import pipeline
+
+Simulate = Callable[[ProposalSimulateRequest, pipeline.ProposalIdentity], ProposalResult]
+
+CURRENT_VERSION = pipeline.ENGINE_VERSION
+
+ENGINES: Mapping[str, Simulate] = {pipeline.ENGINE_VERSION: pipeline.simulate}
+
+
+def engine_of(version: str = CURRENT_VERSION) -> Simulate:
+    """The engine of that version; a KeyError means a version this release does not carry."""
+    return ENGINES[version]

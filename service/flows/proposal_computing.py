@@ -1,0 +1,122 @@
+"""What is computed from a proposal body's bytes before anything is stored; pure, so it may run anywhere."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+import msgspec
+
+from service.domains.canonical import canonical_json, digest_of
+from service.domains.money import stored_hook
+from service.domains.proposal_artifacts import ProposalArtifact
+from service.domains.proposal_requests import ProposalSimulateRequest
+from service.domains.proposal_results import ProposalResult
+from service.domains.results import RunStatusText
+from service.engines.advisory import versions
+from service.engines.advisory.artifact import build_artifact
+from service.engines.advisory.pipeline import ProposalIdentity
+from service.errors import ProposalSimulationDisabled
+
+# Results are encoded once, here; these bytes are stored and answered.
+RESULT = msgspec.json.Encoder(decimal_format="string")
+
+_STORED_RESULT = msgspec.json.Decoder(ProposalResult, dec_hook=stored_hook)
+
+# How bytes become a request: the edge's business. Raises RequestInvalid or JsonTooDeep, and is a module-level
+# function, for it also runs in workers.
+ReadProposal = Callable[[bytes], ProposalSimulateRequest]
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatedProposal:
+    """One computed proposal, ready to be recorded."""
+
+    proposal_run_id: str
+    request_hash: str
+    request_body: bytes
+    portfolio_id: str
+    status: RunStatusText
+    result: bytes
+
+
+def hash_proposal_body(read: ReadProposal, body: bytes) -> str:
+    """The request hash of a stateless proposal body (HTTP contract, section 9).
+
+    Raises what reading raises, and ProposalSimulationDisabled.
+    """
+    return digest_of(canonical_json(enabled(read(body))))
+
+
+def simulate_proposal_body(
+    read: ReadProposal, body: bytes, correlation_id: str, idempotency_key: str
+) -> SimulatedProposal:
+    """From the bytes received to the bytes that are stored and answered.
+
+    Raises what reading raises, and ProposalSimulationDisabled.
+    """
+    request = enabled(read(body))
+    canonical = canonical_json(request)
+    return simulate_proposal(request, canonical, digest_of(canonical), correlation_id, idempotency_key)
+
+
+def simulate_proposal(
+    request: ProposalSimulateRequest,
+    canonical: bytes,
+    request_hash: str,
+    correlation_id: str,
+    idempotency_key: str | None,
+) -> SimulatedProposal:
+    """The same for a request that came inside another body, whose hash it then has."""
+    run_id = proposal_run_id_of(request_hash)
+    identity = ProposalIdentity(run_id, correlation_id, request_hash, idempotency_key)
+    result = versions.engine_of()(request, identity)
+    return SimulatedProposal(
+        proposal_run_id=run_id,
+        request_hash=request_hash,
+        request_body=canonical,
+        portfolio_id=request.portfolio_snapshot.portfolio_id,
+        status=result.status,
+        result=RESULT.encode(result),
+    )
+
+
+def enabled(request: ProposalSimulateRequest) -> ProposalSimulateRequest:
+    """The request, if it asks for a simulation by its switch. Raises ProposalSimulationDisabled."""
+    if not request.options.enable_proposal_simulation:
+        raise ProposalSimulationDisabled
+    return request
+
+
+def proposal_run_id_of(request_hash: str) -> str:
+    """Equal requests share it (advisory specification, H3)."""
+    return "pr_" + hashlib.sha256(request_hash.encode()).hexdigest()[:8]
+
+
+def artifact_of_result(
+    read: ReadProposal, request_body: bytes, result: bytes, created_at: datetime
+) -> ProposalArtifact:
+    """The artifact of a stored result and the request it was made of; the same at every call."""
+    return build_artifact(read(request_body), stored_result(result), result, created_at)
+
+
+def stored_result(result: bytes) -> ProposalResult:
+    """A result as it was computed; raises msgspec.ValidationError for bytes that are none."""
+    return _STORED_RESULT.decode(result)
+
+
+def recompute_proposal(read: ReadProposal, request_body: bytes, result: bytes) -> bytes:
+    """The result, computed again from its stored request by the engine that made it.
+
+    Equal to the stored bytes, or something is wrong with one of them. Raises KeyError for an engine version
+    that this build does not carry.
+    """
+    stored = stored_result(result)
+    lineage = stored.lineage
+    identity = ProposalIdentity(
+        stored.proposal_run_id, stored.correlation_id, lineage.request_hash, lineage.idempotency_key
+    )
+    simulate = versions.engine_of(lineage.engine_version or versions.CURRENT_VERSION)
+    return RESULT.encode(simulate(read(request_body), identity))
