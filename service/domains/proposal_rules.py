@@ -14,7 +14,7 @@ from service.domains.proposals import (
     ProposalEventType,
     ProposalState,
 )
-from service.errors import (
+from service.proposal_errors import (
     ApprovalRequired,
     FourEyesViolation,
     InvalidApprovalState,
