@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from service.domains.canonical import canonical_json, canonical_json_of_numbers, digest_of
+from service.domains.canonical import canonical_json, canonical_json_of_numbers, digest_of, without_keys
 from service.domains.options import EngineOptions
 from service.web import bodies
 
@@ -120,3 +120,10 @@ def test_spellings_of_one_value_hash_alike(one, other):
 
 def test_the_scale_of_a_number_is_part_of_the_hash():
     assert hash_of(options={"fx_buffer_pct": "100"}) != hash_of(options={"fx_buffer_pct": "100.00"})
+
+
+def test_members_are_left_out_by_name_at_any_depth():
+    value = {"a": 1, "b": [{"a": 2, "c": {"a": [3]}}, "a"], "c": {"b": None}}
+
+    assert without_keys(value, frozenset({"a"})) == {"b": [{"c": {}}, "a"], "c": {"b": None}}
+    assert without_keys(value, frozenset()) == value

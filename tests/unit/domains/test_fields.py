@@ -6,7 +6,7 @@ from typing import ClassVar
 import msgspec
 import pytest
 
-from service.domains.fields import Bound, Check, Checked, FieldRule, WholeRule
+from service.domains.fields import Bound, Check, Checked, FieldRule, NoFraction, WholeRule
 from service.domains.options import EngineOptions, SuitabilityThresholds
 from service.domains.snapshots import Position, ShelfEntry, TaxLot
 
@@ -86,3 +86,20 @@ def test_lots_add_up_within_the_tolerance(quantity, held):
     else:
         with pytest.raises(ValueError, match="sum"):
             position()
+
+
+def test_a_bound_may_leave_out_its_own_end():
+    above = Bound("quantity", gt=0)
+
+    assert [above.holds(Decimal(value)) for value in ("0", "-0", "1E-18")] == [False, False, True]
+    assert above.holds(None)
+    assert above.text == "quantity must be greater than 0"
+
+
+def test_how_a_number_was_written_is_not_asked_of_a_value():
+    class Sized(Checked, frozen=True):
+        CHECKS: ClassVar[tuple[Check, ...]] = (NoFraction("size", "size must be text"),)
+
+        size: Decimal
+
+    assert Sized(Decimal("0.5")).size == Decimal("0.5")

@@ -8,7 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.domains.money import Exact, Money, NumberFault, NumberRefused, decode_hook, exact_of
+from service.domains.money import (
+    Exact,
+    ExactText,
+    Money,
+    NumberFault,
+    NumberRefused,
+    decode_hook,
+    exact_of,
+    stored_hook,
+)
 
 DECODER = msgspec.json.Decoder(Money, dec_hook=decode_hook, float_hook=Decimal)
 
@@ -136,3 +145,28 @@ def test_the_hook_knows_no_other_type():
     with pytest.raises(NotImplementedError):
         decode_hook(complex, "1")
     assert not isinstance(1.0, Exact)
+
+
+def test_a_number_that_must_not_be_a_fraction_is_text_or_whole():
+    class Sized(msgspec.Struct):
+        size: ExactText
+
+    decoder = msgspec.json.Decoder(Sized, dec_hook=decode_hook, float_hook=Decimal)
+
+    assert [decoder.decode(f'{{"size":{wire}}}'.encode()).size for wire in ('"0.50"', "5")] == [
+        Decimal("0.50"),
+        Decimal(5),
+    ]
+    for wire in ("0.5", "5.0", "1e3", "true", "null", '" 5"'):
+        with pytest.raises(msgspec.ValidationError):
+            decoder.decode(f'{{"size":{wire}}}'.encode())
+
+
+def test_what_arithmetic_made_is_read_back_as_it_was_written():
+    stored = msgspec.json.Decoder(Money, dec_hook=stored_hook)
+
+    for text in ("1.5E+300", "0E-24", "-0.00", "1" * 60):
+        read = stored.decode(f'{{"amount":"{text}","currency":"SGD"}}'.encode())
+        assert str(read.amount) == text
+    with pytest.raises(NotImplementedError):
+        stored_hook(complex, "1")
