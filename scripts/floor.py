@@ -1,4 +1,4 @@
-"""The least a simulate request on PostgreSQL can cost: read it, write the rows of a run, answer it.
+"""The least a request on PostgreSQL can cost: read it, write the rows it leaves behind, answer it.
 
 Nothing is parsed, computed or checked. The rows and the statements are the service's own, in one transaction,
 through a pool as the driver makes it. The benchmark holds the service against it.
@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import asyncpg
 import click
@@ -21,16 +23,40 @@ from scripts.servers import ROOT
 from service.clock import TimeOrderedIds
 from service.domains.canonical import digest_of
 from service.domains.dpm_runs import DEFAULT_TENANT, DpmRun, edges_of, mapping_of, use_of
+from service.domains.proposal_rules import ProposalRules
+from service.domains.proposal_simulations import ProposalSimulation
+from service.domains.proposals import ProposalChange
 from service.flows.dpm_computing import Readers, Simulated, simulate_body
+from service.flows.proposal_changes import Prepared, Sent, creation
+from service.flows.proposal_computing import SimulatedProposal, simulate_proposal_body
+from service.flows.proposal_versions import build_documents, read_creation, simulate_asked
 from service.settings import CONNECTIONS_MAX_DEFAULT
-from service.storage.postgres import idempotency, lineage
+from service.storage.postgres import idempotency, lineage, proposal_simulations
+from service.storage.postgres.proposal_rows import (
+    row_of_event,
+    row_of_key,
+    row_of_proposal,
+    row_of_version,
+)
 from service.storage.postgres.run_rows import row_of
-from service.storage.queries import load
+from service.storage.queries import Query, load
 from service.web import bodies
+from service.wiring_proposals import LENIENT_PROPOSAL_READERS
+from tests.builders import a_proposal_body
 
 DEMO = ROOT / "scripts" / "demo" / "multi_currency.json"
-RUNS, KEYS, EDGES = (load("postgres", noun) for noun in ("dpm_runs", "idempotency", "lineage"))
+RUNS, KEYS, PROPOSALS, SIMULATIONS = (
+    load("postgres", noun) for noun in ("dpm_runs", "idempotency", "proposals", "proposal_simulations")
+)
 READERS = Readers(bodies.decode_rebalance, bodies.decode_batch, bodies.decode_options)
+POSITIONS = 10
+SIMULATE, PROPOSE, CREATE = (
+    "/rebalance/simulate",
+    "/rebalance/proposals/simulate",
+    "/rebalance/proposals",
+)
+PROPOSAL = a_proposal_body(positions=POSITIONS, seed=7)
+CREATION = json.dumps({"created_by": "advisor_1", "simulate_request": json.loads(PROPOSAL)}).encode()
 
 
 class Floor:
@@ -38,6 +64,10 @@ class Floor:
         self.dsn = dsn
         self.new_id = TimeOrderedIds()
         self.computed: Simulated = simulate_body(READERS, DEMO.read_bytes(), self.new_id("rr"), "corr_floor")
+        self.proposed: SimulatedProposal = simulate_proposal_body(
+            LENIENT_PROPOSAL_READERS.simulate, PROPOSAL, "corr_floor", "floor"
+        )
+        self.created: Prepared = a_creation(self.new_id)
 
     async def connected(self, _: web.Application) -> AsyncIterator[None]:
         async with asyncpg.create_pool(
@@ -60,15 +90,57 @@ class Floor:
             "body": self.computed.request_body,
         }
         async with self.pool.acquire() as conn, conn.transaction():
-            for query, values in (
+            await write(
+                conn,
                 (KEYS["claim_key"], idempotency.row_of(mapping_of(run))),
                 (RUNS["insert_request"], asked),
                 (RUNS["insert_run"], row),
-            ):
-                await conn.execute(query.text, *query.positional(values))
+            )
             await lineage.insert_edges(conn, run.tenant_id, edges_of(run))
             await idempotency.insert_use(conn, use_of(run))
         return web.Response(body=run.result, content_type="application/json")
+
+    async def propose(self, request: web.Request) -> web.Response:
+        await request.read()
+        kept = ProposalSimulation(
+            tenant_id=DEFAULT_TENANT,
+            idempotency_key=request.headers["Idempotency-Key"],
+            request_hash=self.proposed.request_hash,
+            request=self.proposed.request_body,
+            result=self.proposed.result,
+            created_at=datetime.now(UTC),
+        )
+        async with self.pool.acquire() as conn, conn.transaction():
+            await write(conn, (SIMULATIONS["insert_simulation"], proposal_simulations.row_of(kept)))
+        return web.Response(body=kept.result, content_type="application/json")
+
+    async def create(self, request: web.Request) -> web.Response:
+        await request.read()
+        change = self.change_of(request.headers["Idempotency-Key"])
+        assert change.key is not None and change.version is not None, "as the template"
+        async with self.pool.acquire() as conn, conn.transaction():
+            await write(
+                conn,
+                (PROPOSALS["claim_key"], row_of_key(change.key)),
+                (PROPOSALS["insert_proposal"], row_of_proposal(change.proposal)),
+                (PROPOSALS["insert_version"], row_of_version(change.version)),
+                (PROPOSALS["insert_event"], row_of_event(change.event)),
+            )
+            await lineage.insert_edges(conn, DEFAULT_TENANT, change.edges(None))
+        return web.Response(body=self.created.answer, content_type="application/json")
+
+    def change_of(self, key: str) -> ProposalChange:
+        """The creation that was prepared, under ids and a key of its own."""
+        change = self.created.change
+        proposal_id = self.new_id("pp")
+        assert change.key is not None and change.version is not None, "a creation has both"
+        return replace(
+            change,
+            proposal=replace(change.proposal, proposal_id=proposal_id),
+            event=replace(change.event, event_id=self.new_id("pwe"), proposal_id=proposal_id),
+            version=replace(change.version, proposal_version_id=self.new_id("ppv"), proposal_id=proposal_id),
+            key=replace(change.key, idempotency_key=key, proposal_id=proposal_id),
+        )
 
     def run_of(self, key: str) -> DpmRun:
         run_id = self.new_id("rr")
@@ -88,6 +160,22 @@ class Floor:
         )
 
 
+def a_creation(new_id: TimeOrderedIds) -> Prepared:
+    """What the service keeps of the creation that is sent."""
+    readers = LENIENT_PROPOSAL_READERS
+    asked = read_creation(readers, CREATION)
+    result = simulate_asked(readers.simulate, asked, "corr_floor", "floor")
+    at = datetime.now(UTC)
+    evidence_kept = ProposalRules().evidence_kept
+    documents = build_documents(readers.simulate, asked.request, result, at, evidence_kept)
+    return creation(new_id, asked, documents, Sent(idempotency_key="floor", correlation_id=None), at)
+
+
+async def write(conn: Any, *rows: tuple[Query, Mapping[str, Any]]) -> None:
+    for query, values in rows:
+        await conn.execute(query.text, *query.positional(values))
+
+
 @click.command()
 @click.option("--dsn", required=True)
 def main(dsn: str) -> None:
@@ -95,7 +183,9 @@ def main(dsn: str) -> None:
     floor = Floor(dsn)
     app = web.Application()
     app.cleanup_ctx.append(floor.connected)
-    app.router.add_post("/rebalance/simulate", floor.simulate)
+    app.router.add_post(SIMULATE, floor.simulate)
+    app.router.add_post(PROPOSE, floor.propose)
+    app.router.add_post(CREATE, floor.create)
     port = free_port()
 
     def say(_: object) -> None:

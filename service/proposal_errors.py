@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from service.errors import Conflict, Malformed, NotFound, Unavailable
+from service.errors import Conflict, Malformed, NotFound, PostgresDsnRequired, StoreUnavailable, Unavailable
 
 
 class ProposalsDisabled(NotFound):
@@ -91,3 +91,10 @@ class ProposalStoreUnavailable(Unavailable):
 
 class ProposalDsnRequired(Unavailable):
     code = message = "PROPOSAL_POSTGRES_DSN_REQUIRED"
+
+
+def proposal_refusal(error: StoreUnavailable) -> Unavailable:
+    """What callers of proposals are told when a store says this, whichever store it is."""
+    told = ProposalDsnRequired() if isinstance(error, PostgresDsnRequired) else ProposalStoreUnavailable()
+    told.__cause__ = error.__cause__ or error
+    return told

@@ -6,10 +6,23 @@ import os
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from environs import Env, EnvError, EnvValidationError
-from marshmallow import ValidationError
+
+from service import proposal_settings
+from service.proposal_settings import ProposalSettings
+from service.setting_values import (
+    StoreBackend,
+    read_backend,
+    read_count,
+    read_count_or_default,
+    read_dsn,
+    read_flag,
+    read_known_or_default,
+    read_one_of,
+    read_text,
+)
 
 SQL_PATH_DEFAULT = Path(".data/dpm_supportability.db")
 BODY_BYTES_MAX_DEFAULT = 8 * 1024 * 1024
@@ -25,19 +38,7 @@ ATTEMPTS_MAX_DEFAULT = 3
 LEASE_SECONDS_DEFAULT = 8
 SWEEPS_PER_LEASE = 4
 WORKER_CONCURRENCY_MIN = 2
-# More digits than any age or size has; the interpreter refuses thousands of them.
-COUNT_DIGITS_MAX = 9
 REVIEW_STATUSES_DEFAULT = frozenset({"PENDING_REVIEW"})
-
-_ON = frozenset({"1", "true", "yes", "on"})
-
-
-class StoreBackend(Enum):
-    """Where runs are kept; the value is the name shown to operations."""
-
-    IN_MEMORY = "IN_MEMORY"
-    SQL = "SQL"
-    POSTGRES = "POSTGRES"
 
 
 class ArtifactMode(Enum):
@@ -53,13 +54,6 @@ class ExecutionMode(Enum):
     INLINE = "INLINE"
     ACCEPT_ONLY = "ACCEPT_ONLY"
     WORKER = "WORKER"
-
-
-_BACKENDS = {
-    "SQL": StoreBackend.SQL,
-    "SQLITE": StoreBackend.SQL,
-    "POSTGRES": StoreBackend.POSTGRES,
-}
 
 
 class UnknownFields(Enum):
@@ -124,6 +118,20 @@ class Settings:
     engine_processes: int
     stop_seconds_max: int
     log_level: LogLevel
+    proposals: ProposalSettings
+
+    @property
+    def proposals_beside_runs(self) -> bool:
+        """Whether proposals are kept in the store that keeps the runs."""
+        if self.proposals.store_backend is not self.store_backend:
+            return False
+        match self.store_backend:
+            case StoreBackend.IN_MEMORY:
+                return True
+            case StoreBackend.SQL:
+                return self.proposals.sql_path == self.sql_path
+            case StoreBackend.POSTGRES:
+                return self.proposals.postgres_dsn == self.postgres_dsn
 
     @property
     def sweep_seconds(self) -> float:
@@ -143,22 +151,23 @@ def read() -> Settings:
     """
     env = Env(eager=False)
     settings = Settings(
-        store_backend=_store_backend(env),
+        store_backend=read_backend(env, "DPM_SUPPORTABILITY_STORE_BACKEND"),
         sql_path=_sql_path(env),
         **_postgres(env),
         **_retention(env),
         **_operations(env),
         **_apis(env),
-        artifact_mode=_known_or_default(env, "DPM_ARTIFACT_STORE_MODE", ArtifactMode.DERIVED),
+        artifact_mode=read_known_or_default(env, "DPM_ARTIFACT_STORE_MODE", ArtifactMode.DERIVED),
         workflow_review_statuses=_review_statuses(env),
-        idempotency_replay_enabled=_flag(env, "DPM_IDEMPOTENCY_REPLAY_ENABLED", default=True),
-        idempotency_cache_size_max=_count_or_default(
+        idempotency_replay_enabled=read_flag(env, "DPM_IDEMPOTENCY_REPLAY_ENABLED", default=True),
+        idempotency_cache_size_max=read_count_or_default(
             env, "DPM_IDEMPOTENCY_CACHE_MAX_SIZE", IDEMPOTENCY_CACHE_SIZE_DEFAULT
         ),
-        unknown_fields=_one_of(env, "DPM_UNKNOWN_FIELDS", UnknownFields.IGNORE),
-        body_bytes_max=_count(env, "DPM_BODY_BYTES_MAX", BODY_BYTES_MAX_DEFAULT),
-        stop_seconds_max=_count(env, "DPM_STOP_SECONDS_MAX", STOP_SECONDS_MAX_DEFAULT),
-        log_level=_one_of(env, "DPM_LOG_LEVEL", LogLevel.INFO),
+        unknown_fields=read_one_of(env, "DPM_UNKNOWN_FIELDS", UnknownFields.IGNORE),
+        body_bytes_max=read_count(env, "DPM_BODY_BYTES_MAX", BODY_BYTES_MAX_DEFAULT),
+        stop_seconds_max=read_count(env, "DPM_STOP_SECONDS_MAX", STOP_SECONDS_MAX_DEFAULT),
+        log_level=read_one_of(env, "DPM_LOG_LEVEL", LogLevel.INFO),
+        proposals=proposal_settings.read(env),
     )
     try:
         env.seal()
@@ -171,13 +180,13 @@ def read() -> Settings:
 
 
 def _postgres(env: Env) -> dict[str, Any]:
-    dsn = _dsn(env, "DPM_SUPPORTABILITY_POSTGRES_DSN")
+    dsn = read_dsn(env, "DPM_SUPPORTABILITY_POSTGRES_DSN")
     return {
         "postgres_dsn": dsn,
-        "postgres_direct_dsn": _dsn(env, "DPM_SUPPORTABILITY_POSTGRES_DIRECT_DSN") or dsn,
-        "postgres_retention_dsn": _dsn(env, "DPM_RETENTION_POSTGRES_DSN") or dsn,
-        "postgres_connections_max": _count(env, "DPM_POSTGRES_CONNECTIONS_MAX", CONNECTIONS_MAX_DEFAULT),
-        "postgres_statement_cache_size": _count(
+        "postgres_direct_dsn": read_dsn(env, "DPM_SUPPORTABILITY_POSTGRES_DIRECT_DSN") or dsn,
+        "postgres_retention_dsn": read_dsn(env, "DPM_RETENTION_POSTGRES_DSN") or dsn,
+        "postgres_connections_max": read_count(env, "DPM_POSTGRES_CONNECTIONS_MAX", CONNECTIONS_MAX_DEFAULT),
+        "postgres_statement_cache_size": read_count(
             env, "DPM_POSTGRES_STATEMENT_CACHE_SIZE", STATEMENT_CACHE_SIZE_DEFAULT, least=0
         ),
     }
@@ -185,23 +194,25 @@ def _postgres(env: Env) -> dict[str, Any]:
 
 def _retention(env: Env) -> dict[str, Any]:
     return {
-        "retention_days": _count_or_default(env, "DPM_SUPPORTABILITY_RETENTION_DAYS", 0, least=0),
-        "operations_ttl_seconds": _count_or_default(
+        "retention_days": read_count_or_default(env, "DPM_SUPPORTABILITY_RETENTION_DAYS", 0, least=0),
+        "operations_ttl_seconds": read_count_or_default(
             env, "DPM_ASYNC_OPERATIONS_TTL_SECONDS", OPERATIONS_TTL_SECONDS_DEFAULT
         ),
-        "purge_interval_seconds": _count(env, "DPM_PURGE_INTERVAL_SECONDS", PURGE_INTERVAL_SECONDS_DEFAULT),
+        "purge_interval_seconds": read_count(
+            env, "DPM_PURGE_INTERVAL_SECONDS", PURGE_INTERVAL_SECONDS_DEFAULT
+        ),
     }
 
 
 def _operations(env: Env) -> dict[str, Any]:
-    engine_processes = _count(env, "DPM_ENGINE_PROCESSES", max(1, (os.cpu_count() or 1) - 1))
+    engine_processes = read_count(env, "DPM_ENGINE_PROCESSES", max(1, (os.cpu_count() or 1) - 1))
     return {
-        "execution_mode": _known_or_default(env, "DPM_ASYNC_EXECUTION_MODE", ExecutionMode.INLINE),
-        "attempts_max": _count(env, "DPM_ASYNC_MAX_ATTEMPTS", ATTEMPTS_MAX_DEFAULT),
-        "lease_seconds": _count(env, "DPM_ASYNC_LEASE_SECONDS", LEASE_SECONDS_DEFAULT),
+        "execution_mode": read_known_or_default(env, "DPM_ASYNC_EXECUTION_MODE", ExecutionMode.INLINE),
+        "attempts_max": read_count(env, "DPM_ASYNC_MAX_ATTEMPTS", ATTEMPTS_MAX_DEFAULT),
+        "lease_seconds": read_count(env, "DPM_ASYNC_LEASE_SECONDS", LEASE_SECONDS_DEFAULT),
         "engine_processes": engine_processes,
         # One more than can be computed at a time, so that no process waits for the database.
-        "worker_concurrency": _count(
+        "worker_concurrency": read_count(
             env,
             "DPM_WORKER_CONCURRENCY",
             max(WORKER_CONCURRENCY_MIN, engine_processes + 1),
@@ -212,76 +223,24 @@ def _operations(env: Env) -> dict[str, Any]:
 
 def _apis(env: Env) -> dict[str, Any]:
     return {
-        "support_apis_enabled": _flag(env, "DPM_SUPPORT_APIS_ENABLED", default=True),
-        "summary_apis_enabled": _flag(env, "DPM_SUPPORTABILITY_SUMMARY_APIS_ENABLED", default=True),
-        "bundle_apis_enabled": _flag(env, "DPM_SUPPORT_BUNDLE_APIS_ENABLED", default=True),
-        "artifacts_enabled": _flag(env, "DPM_ARTIFACTS_ENABLED", default=True),
-        "lineage_apis_enabled": _flag(env, "DPM_LINEAGE_APIS_ENABLED", default=False),
-        "history_apis_enabled": _flag(env, "DPM_IDEMPOTENCY_HISTORY_APIS_ENABLED", default=False),
-        "workflow_enabled": _flag(env, "DPM_WORKFLOW_ENABLED", default=False),
-        "async_operations_enabled": _flag(env, "DPM_ASYNC_OPERATIONS_ENABLED", default=True),
-        "manual_execution_enabled": _flag(env, "DPM_ASYNC_MANUAL_EXECUTION_ENABLED", default=True),
+        "support_apis_enabled": read_flag(env, "DPM_SUPPORT_APIS_ENABLED", default=True),
+        "summary_apis_enabled": read_flag(env, "DPM_SUPPORTABILITY_SUMMARY_APIS_ENABLED", default=True),
+        "bundle_apis_enabled": read_flag(env, "DPM_SUPPORT_BUNDLE_APIS_ENABLED", default=True),
+        "artifacts_enabled": read_flag(env, "DPM_ARTIFACTS_ENABLED", default=True),
+        "lineage_apis_enabled": read_flag(env, "DPM_LINEAGE_APIS_ENABLED", default=False),
+        "history_apis_enabled": read_flag(env, "DPM_IDEMPOTENCY_HISTORY_APIS_ENABLED", default=False),
+        "workflow_enabled": read_flag(env, "DPM_WORKFLOW_ENABLED", default=False),
+        "async_operations_enabled": read_flag(env, "DPM_ASYNC_OPERATIONS_ENABLED", default=True),
+        "manual_execution_enabled": read_flag(env, "DPM_ASYNC_MANUAL_EXECUTION_ENABLED", default=True),
     }
 
 
 def _review_statuses(env: Env) -> frozenset[str]:
-    names = _text(env, "DPM_WORKFLOW_REQUIRES_REVIEW_FOR_STATUSES").split(",")
+    names = read_text(env, "DPM_WORKFLOW_REQUIRES_REVIEW_FOR_STATUSES").split(",")
     return frozenset(name.strip() for name in names if name.strip()) or REVIEW_STATUSES_DEFAULT
 
 
-def _text(env: Env, name: str, default: str = "") -> str:
-    text: str = env.str(name, default)
-    return text.strip()
-
-
-def _dsn(env: Env, name: str) -> str:
-    def is_address(text: str) -> None:
-        if text.strip() and not text.strip().startswith(("postgresql://", "postgres://")):
-            raise ValidationError("must be a postgresql:// address")
-
-    text: str = env.str(name, "", validate=is_address) or ""
-    return text.strip()
-
-
-def _flag(env: Env, name: str, *, default: bool) -> bool:
-    # Any text that is not a yes is a no, the empty text included (contract section 11).
-    return _text(env, name, "on" if default else "off").lower() in _ON
-
-
-def _store_backend(env: Env) -> StoreBackend:
-    name = _text(env, "DPM_SUPPORTABILITY_STORE_BACKEND").upper()
-    return _BACKENDS.get(name, StoreBackend.IN_MEMORY)
-
-
 def _sql_path(env: Env) -> Path:
-    older = _text(env, "DPM_SUPPORTABILITY_SQLITE_PATH")
-    chosen = _text(env, "DPM_SUPPORTABILITY_SQL_PATH")
+    older = read_text(env, "DPM_SUPPORTABILITY_SQLITE_PATH")
+    chosen = read_text(env, "DPM_SUPPORTABILITY_SQL_PATH")
     return Path(chosen or older or SQL_PATH_DEFAULT)
-
-
-def _count_or_default(env: Env, name: str, default: int, *, least: int = 1) -> int:
-    text = _text(env, name)
-    digits = text.isascii() and text.isdigit() and len(text) <= COUNT_DIGITS_MAX
-    return int(text) if digits and int(text) >= least else default
-
-
-def _count(env: Env, name: str, default: int, *, least: int = 1) -> int:
-    def at_least(value: int) -> None:
-        if value < least:
-            raise ValidationError(f"must be at least {least}")
-
-    found = env.int(name, default, validate=at_least)
-    return found if isinstance(found, int) else default
-
-
-Choice = TypeVar("Choice", bound=Enum)
-
-
-def _known_or_default(env: Env, name: str, default: Choice) -> Choice:
-    given = _text(env, name).upper()
-    return next((choice for choice in type(default) if choice.value == given), default)
-
-
-def _one_of(env: Env, name: str, default: Choice) -> Choice:
-    found = env.enum(name, default, enum=type(default), by_value=True)
-    return found if isinstance(found, type(default)) else default

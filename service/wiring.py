@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from collections.abc import AsyncIterator, Coroutine
+from dataclasses import dataclass
 
 from aiohttp import web
 
@@ -22,6 +21,7 @@ from service.flows.health import HealthFlow
 from service.flows.idempotency import IdempotencyFlow
 from service.flows.lineage import LineageFlow
 from service.flows.operations import OperationFlow
+from service.flows.proposal_operations import ProposalOperationFlow
 from service.flows.purges import PurgeFlow
 from service.flows.replays import ReplayFlow
 from service.flows.support_bundles import SupportBundleFlow
@@ -29,23 +29,18 @@ from service.flows.supportability import SupportabilityFlow
 from service.flows.sweeps import SweepFlow
 from service.flows.workflow_decisions import WorkflowFlow
 from service.processes import EngineProcesses, Offload
-from service.settings import ArtifactMode, ExecutionMode, Settings, StoreBackend, UnknownFields
-from service.storage.memory.store import MemoryStore
+from service.setting_values import StoreBackend
+from service.settings import ArtifactMode, ExecutionMode, Settings, UnknownFields
 from service.storage.operations_port import JobQueue
 from service.storage.port import Store
 from service.web import app, bodies
 from service.web.flows import Flows
 from service.web.gates import Gates
-
-if TYPE_CHECKING:
-    from service.storage.postgres.database import PoolOptions
+from service.wiring_proposals import proposal_flows_of, proposal_store_missing, works_of
+from service.wiring_stores import open_proposal_store, open_purging_store, open_store
 
 # What was recorded is read as it was when unknown fields were still ignored.
 LENIENT_READERS = Readers(bodies.decode_rebalance, bodies.decode_batch, bodies.decode_options)
-# A purge is one act after the other.
-PURGE_CONNECTIONS_MAX = 1
-# A removal may wait for its turn at the disk; nobody waits for it.
-PURGE_STATEMENT_SECONDS_MAX = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +49,24 @@ class Running:
 
     app: web.Application
     health: HealthFlow
-    purges: PurgeFlow
-    sweeps: SweepFlow
+    purges: tuple[PurgeFlow, ...]
+    sweeps: tuple[SweepFlow, ...]
+    proposal_operations: ProposalOperationFlow
     processes: EngineProcesses
     readers: Readers
 
     async def warm_up(self) -> None:
         """Has every worker process import what it needs before a caller waits for it."""
         await self.processes.warm_up(prepare, self.readers)
+
+    def beside(self, settings: Settings) -> list[Coroutine[None, None, None]]:
+        """What goes on for as long as the server serves."""
+        return [
+            self.warm_up(),
+            self.proposal_operations.resume_every(settings.sweep_seconds),
+            *(purges.run_every(settings.purge_interval_seconds) for purges in self.purges),
+            *(sweeps.run_every(settings.sweep_seconds) for sweeps in self.sweeps),
+        ]
 
 
 @contextlib.asynccontextmanager
@@ -81,8 +86,12 @@ async def assemble(settings: Settings) -> AsyncIterator[Running]:
             opened.push_async_callback(purging.close)
         health = HealthFlow(store)
         readers = readers_of(settings)
-        flows = flows_of(settings, store, health, clock, ids, processes, readers)
+        proposal_store = await open_proposal_store(settings, store)
+        if proposal_store is not store:
+            opened.push_async_callback(proposal_store.close)
+        flows = flows_of(settings, store, proposal_store, health, clock, ids, processes, readers)
         opened.push_async_callback(flows.operations.close)
+        opened.push_async_callback(flows.proposal_operations.close)
         application = app.build(
             flows=flows,
             gates=gates_of(settings),
@@ -90,11 +99,22 @@ async def assemble(settings: Settings) -> AsyncIterator[Running]:
             body_bytes_max=settings.body_bytes_max,
             refuse_unknown=settings.unknown_fields is UnknownFields.REJECT,
             store_missing=store_missing(settings),
+            proposal_store_missing=proposal_store_missing(settings),
         )
-        purges = purges_of(settings, purging, clock, ids)
-        # Offers are the business of the workers, who are there to be woken up.
-        sweeps = sweeps_of(settings, store, clock, queue=None)
-        yield Running(application, health, purges, sweeps, processes, readers)
+        purged, swept = [purging], [store]
+        if proposal_store is not store:
+            purged.append(proposal_store)
+            swept.append(proposal_store)
+        yield Running(
+            application,
+            health,
+            tuple(purges_of(settings, one, clock, ids) for one in purged),
+            # Offers are the business of the workers, who are there to be woken up.
+            tuple(sweeps_of(settings, one, clock, queue=None) for one in swept),
+            flows.proposal_operations,
+            processes,
+            readers,
+        )
 
 
 @contextlib.asynccontextmanager
@@ -111,6 +131,7 @@ async def assemble_purging(settings: Settings) -> AsyncIterator[PurgeFlow]:
 def flows_of(
     settings: Settings,
     store: Store,
+    proposal_store: Store,
     health: HealthFlow,
     clock: Clock,
     new_id: NewId,
@@ -123,16 +144,7 @@ def flows_of(
         store=store, clock=clock, retention=retention, offload=offload, persisted=persisted
     )
     return Flows(
-        dpm_runs=DpmRunFlow(
-            store=store,
-            clock=clock,
-            new_id=new_id,
-            offload=offload,
-            readers=readers,
-            replay_enabled=settings.idempotency_replay_enabled,
-            retention=retention,
-            artifacts_persisted=persisted,
-        ),
+        dpm_runs=dpm_runs_of(settings, store, clock, new_id, offload, readers),
         idempotency=IdempotencyFlow(store=store, clock=clock, retention=retention),
         lineage=LineageFlow(store=store, clock=clock, retention=retention),
         operations=operations_of(settings, store, clock, new_id, offload, readers),
@@ -160,7 +172,30 @@ def flows_of(
             readers=LENIENT_READERS,
             artifacts_persisted=persisted,
         ),
+        **proposal_flows_of(
+            settings,
+            proposal_store,
+            clock,
+            new_id,
+            offload,
+            runner_of(settings, proposal_store, clock, new_id, offload),
+        ),
         health=health,
+    )
+
+
+def dpm_runs_of(
+    settings: Settings, store: Store, clock: Clock, new_id: NewId, offload: Offload, readers: Readers
+) -> DpmRunFlow:
+    return DpmRunFlow(
+        store=store,
+        clock=clock,
+        new_id=new_id,
+        offload=offload,
+        readers=readers,
+        replay_enabled=settings.idempotency_replay_enabled,
+        retention=retention_of(settings),
+        artifacts_persisted=artifacts_persisted(settings),
     )
 
 
@@ -174,7 +209,7 @@ def operations_of(
         offload=offload,
         readers=readers,
         retention=retention_of(settings),
-        runner=runner_of(settings, store, clock, offload),
+        runner=runner_of(settings, store, clock, new_id, offload),
         inline=settings.execution_mode is ExecutionMode.INLINE,
         queued=settings.execution_mode is ExecutionMode.WORKER,
     )
@@ -196,6 +231,9 @@ def gates_of(settings: Settings) -> Gates:
         workflow_enabled=settings.workflow_enabled,
         async_operations_enabled=settings.async_operations_enabled,
         manual_execution_enabled=settings.manual_execution_enabled,
+        proposals_enabled=settings.proposals.lifecycle_enabled,
+        proposal_support_apis_enabled=settings.proposals.support_apis_enabled,
+        proposal_operations_enabled=settings.proposals.operations_enabled,
     )
 
 
@@ -207,13 +245,14 @@ def artifacts_persisted(settings: Settings) -> bool:
     return settings.artifact_mode is ArtifactMode.PERSISTED
 
 
-def runner_of(settings: Settings, store: Store, clock: Clock, offload: Offload) -> AttemptRunner:
+def runner_of(
+    settings: Settings, store: Store, clock: Clock, new_id: NewId, offload: Offload
+) -> AttemptRunner:
     """Who does operations, the same in a server and in a worker."""
     return AttemptRunner(
         store=store,
         clock=clock,
-        offload=offload,
-        artifacts_persisted=artifacts_persisted(settings),
+        works=works_of(settings, store, clock, new_id, offload),
         lease_seconds=settings.lease_seconds,
     )
 
@@ -230,51 +269,13 @@ def sweeps_of(settings: Settings, store: Store, clock: Clock, queue: JobQueue | 
 
 
 def purges_of(settings: Settings, store: Store, clock: Clock, new_id: NewId) -> PurgeFlow:
-    return PurgeFlow(store=store, clock=clock, new_id=new_id, retention=retention_of(settings))
-
-
-async def open_store(settings: Settings) -> Store:
-    match settings.store_backend:
-        case StoreBackend.IN_MEMORY:
-            return MemoryStore()
-        case StoreBackend.SQL:
-            # A driver is imported only by those who use it: it is a tenth of the start-up time.
-            from service.storage.sqlite.store import SqliteStore
-
-            return await SqliteStore.open(settings.sql_path)
-        case StoreBackend.POSTGRES:
-            return await _open_postgres(settings.postgres_dsn, pool_options_of(settings))
-
-
-def pool_options_of(settings: Settings) -> PoolOptions:
-    """How a process connects to the database that serves."""
-    from service.storage.postgres.database import PoolOptions
-
-    return PoolOptions(
-        connections_max=settings.postgres_connections_max,
-        statement_cache_size=settings.postgres_statement_cache_size,
-        session_settings=settings.postgres_statement_cache_size > 0,
+    return PurgeFlow(
+        store=store,
+        clock=clock,
+        new_id=new_id,
+        retention=retention_of(settings),
+        simulations_kept_seconds=settings.proposals.simulation_kept_seconds,
     )
-
-
-async def open_purging_store(settings: Settings, serving: Store | None) -> Store:
-    """The store as the role that may remove sees it; where there are no roles, the one that serves."""
-    if settings.store_backend is not StoreBackend.POSTGRES:
-        return serving if serving is not None else await open_store(settings)
-    options = replace(
-        pool_options_of(settings),
-        connections_max=PURGE_CONNECTIONS_MAX,
-        statement_seconds_max=PURGE_STATEMENT_SECONDS_MAX,
-        act_seconds_max=2 * PURGE_STATEMENT_SECONDS_MAX,
-        application_name="lotus-manage purge",
-    )
-    return await _open_postgres(settings.postgres_retention_dsn, options)
-
-
-async def _open_postgres(dsn: str, options: PoolOptions) -> Store:
-    from service.storage.postgres.store import PostgresStore
-
-    return await PostgresStore.open(dsn, options=options)
 
 
 def readers_of(settings: Settings) -> Readers:

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 
 from aiohttp import web
 
-from service import wiring
-from service.clock import SystemClock
+from service import wiring, wiring_stores
+from service.clock import SystemClock, TimeOrderedIds
 from service.errors import PostgresDsnRequired
 from service.flows.dpm_computing import prepare
 from service.flows.health import HealthFlow
@@ -62,7 +62,7 @@ async def assemble_worker(settings: Settings) -> AsyncIterator[Working]:
             offers=OfferFlow(
                 store=store,
                 clock=clock,
-                runner=wiring.runner_of(settings, store, clock, processes),
+                runner=wiring.runner_of(settings, store, clock, TimeOrderedIds(), processes),
                 metrics=metrics,
             ),
             sweeps=wiring.sweeps_of(settings, store, clock, queue),
@@ -82,7 +82,7 @@ async def open_store(settings: Settings) -> PostgresStore:
     if not dsn:
         # A server without an address answers that it has none; a worker has nothing to do.
         raise PostgresDsnRequired()
-    options = replace(wiring.pool_options_of(settings), application_name=APPLICATION_NAME)
+    options = replace(wiring_stores.pool_options_of(settings), application_name=APPLICATION_NAME)
     return await PostgresStore.open(dsn, options=options)
 
 

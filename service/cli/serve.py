@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
+from pathlib import Path
 
 import click
 import structlog
@@ -16,7 +17,8 @@ from service.cli import migrate
 from service.cli.exits import refused
 from service.errors import StoreUnavailable
 from service.processes import settle_memory
-from service.settings import Settings, SettingsInvalid, StoreBackend
+from service.setting_values import StoreBackend
+from service.settings import Settings, SettingsInvalid
 from service.storage.schema import SchemaRefused
 from service.web.listening import PortRefused, listen
 
@@ -33,17 +35,26 @@ def serve(host: str, port: int) -> None:
     except SettingsInvalid as reason:
         raise refused(reason) from None
     logs.set_up(chosen.log_level.value)
-    if chosen.store_backend is StoreBackend.SQL:
+    for path in files_of(chosen):
         try:
             # An embedded file has nobody else to bring it up to date.
-            if migrate.check(chosen.sql_path):
-                migrate.apply(chosen.sql_path)
+            if migrate.check(path):
+                migrate.apply(path)
         except SchemaRefused as reason:
             raise refused(reason) from None
     try:
         uvloop.run(_serve(chosen, host, port))
     except (StoreUnavailable, PortRefused) as reason:
         raise refused(reason) from None
+
+
+def files_of(chosen: Settings) -> set[Path]:
+    """The embedded files that the stores are in."""
+    places = (
+        (chosen.store_backend, chosen.sql_path),
+        (chosen.proposals.store_backend, chosen.proposals.sql_path),
+    )
+    return {path for backend, path in places if backend is StoreBackend.SQL}
 
 
 async def _serve(chosen: Settings, host: str, port: int) -> None:
@@ -65,11 +76,7 @@ async def _serve(chosen: Settings, host: str, port: int) -> None:
                 seconds=round(time.perf_counter() - started, 3),
             )
             settle_memory()
-            beside = (
-                asyncio.create_task(running.warm_up()),
-                asyncio.create_task(running.purges.run_every(chosen.purge_interval_seconds)),
-                asyncio.create_task(running.sweeps.run_every(chosen.sweep_seconds)),
-            )
+            beside = [asyncio.create_task(work) for work in running.beside(chosen)]
             await stop.wait()
             logger.info("stopping")
             running.health.stop()

@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from service import settings, wiring
+from service import settings, wiring, wiring_stores
 from service.cli.exits import refused
 from service.clock import SystemClock, TimeOrderedIds
 from service.domains.dpm_runs import DEFAULT_TENANT, RunFilter, RunHead
@@ -68,7 +68,7 @@ def verify(created_from: datetime | None, created_to: datetime | None, limit: in
 
 async def _verify(chosen: Settings, runs: RunFilter, limit: int | None) -> Tally:
     async with contextlib.AsyncExitStack() as opened:
-        store = await wiring.open_store(chosen)
+        store = await wiring_stores.open_store(chosen)
         opened.push_async_callback(store.close)
         await store.check()
         processes = EngineProcesses(chosen.engine_processes)

@@ -9,6 +9,7 @@ from enum import Enum
 
 from service.domains.dpm_runs import BatchAdmission, RunStatus
 from service.domains.lineage import Edge, EdgeType, LivesWith
+from service.domains.proposals import ProposalChange
 
 ATTEMPTS_EXHAUSTED = "DPM_ASYNC_ATTEMPTS_EXHAUSTED"
 EXPIRED = "DPM_ASYNC_OPERATION_EXPIRED"
@@ -17,6 +18,8 @@ EXECUTION_ERROR = "DPM_ASYNC_EXECUTION_ERROR"
 
 class OperationType(Enum):
     ANALYZE_SCENARIOS = "ANALYZE_SCENARIOS"
+    CREATE_PROPOSAL = "CREATE_PROPOSAL"
+    CREATE_PROPOSAL_VERSION = "CREATE_PROPOSAL_VERSION"
 
 
 class OperationStatus(Enum):
@@ -70,6 +73,11 @@ class OperationHead:
     @property
     def is_executable(self) -> bool:
         return self.status is OperationStatus.PENDING
+
+    @property
+    def is_analysis(self) -> bool:
+        """Only analyses are counted and expire; operations of proposals stay (HTTP contract 7.5)."""
+        return self.operation_type is OperationType.ANALYZE_SCENARIOS
 
     @property
     def has_ended(self) -> bool:
@@ -145,16 +153,16 @@ class StagedScenario:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ending:
-    """What an operation ends with: its result and the runs that came of it, if any; or its error."""
+    """What an operation ends with: its result, and the runs or the change that came of it; or its error."""
 
     finished_at: datetime
     result: bytes | None = None
-    batch: BatchAdmission | None = None
+    effect: BatchAdmission | ProposalChange | None = None
     error: OperationError | None = None
 
     def __post_init__(self) -> None:
         assert (self.result is None) != (self.error is None), "an end is a result or an error"
-        assert self.batch is None or self.error is None, "a failed operation leaves no runs"
+        assert self.effect is None or self.error is None, "a failed operation leaves nothing behind"
 
     @property
     def status(self) -> OperationStatus:

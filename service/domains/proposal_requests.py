@@ -1,11 +1,12 @@
-"""The request of an adviser: a portfolio, cash flows and trades entered by hand, and what to judge them by.
+"""The requests of an adviser: what to simulate, and what is to happen to a proposal.
 
-Source: section 1 of the advisory specification. Field order is the published one.
+Source: sections 1 and 6.6 of the advisory specification. Field order is the published one; an expected
+revision is ours, and comes last.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
 from msgspec import Meta
@@ -107,3 +108,106 @@ class ProposalSimulateRequest(msgspec.Struct, frozen=True, kw_only=True):
     reference_model: Annotated[ReferenceModel | None, Meta(description="What drift is measured against.")] = (
         None
     )
+
+
+class ProposalMetadata(msgspec.Struct, frozen=True, kw_only=True):
+    """What is said about a proposal when it is created, and stays as it is."""
+
+    title: Annotated[str | None, Meta(description="Shown in lists.")] = None
+    advisor_notes: Annotated[str | None, Meta(description="Kept, and answered to nobody.")] = None
+    jurisdiction: Annotated[str | None, Meta(description="Booking centre.", examples=["SG"])] = None
+    mandate_id: Annotated[str | None, Meta(description="Identifier of the mandate.")] = None
+
+
+NO_METADATA = ProposalMetadata()
+
+
+class ProposalCreateRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """A proposal to create with its first version."""
+
+    created_by: Annotated[str, Meta(description="Who creates it.", examples=["advisor_1"])]
+    simulate_request: Annotated[ProposalSimulateRequest, Meta(description="What it proposes.")]
+    metadata: Annotated[ProposalMetadata, Meta(description="What is said about it.")] = NO_METADATA
+
+
+# What the stores hold as the number of a version.
+VERSION_NO_MAX = 2**31 - 1
+_EXPECTED_REVISION = Meta(description="Refused when the proposal has another revision.", examples=[3])
+
+ExpectedState = Annotated[
+    Literal[
+        "DRAFT",
+        "RISK_REVIEW",
+        "COMPLIANCE_REVIEW",
+        "AWAITING_CLIENT_CONSENT",
+        "EXECUTION_READY",
+        "EXECUTED",
+        "REJECTED",
+        "CANCELLED",
+        "EXPIRED",
+    ]
+    | None,
+    Meta(description="Refused when the proposal is in another state."),
+]
+RelatedVersion = Annotated[int | None, Meta(description="The version this is about.", examples=[1])]
+
+
+class ProposalVersionRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """The next version of a proposal."""
+
+    created_by: Annotated[str, Meta(description="Who brings it.", examples=["advisor_1"])]
+    simulate_request: Annotated[ProposalSimulateRequest, Meta(description="What it proposes.")]
+    expected_revision: Annotated[int | None, _EXPECTED_REVISION] = None
+
+
+class ProposalStateTransitionRequest(Checked, frozen=True, kw_only=True):
+    """An event that is to happen to a proposal; the reason is free."""
+
+    CHECKS: ClassVar[tuple[Check, ...]] = (
+        Bound("related_version_no", ge=-VERSION_NO_MAX, le=VERSION_NO_MAX),
+    )
+
+    event_type: Annotated[
+        Literal[
+            "CREATED",
+            "NEW_VERSION_CREATED",
+            "SUBMITTED_FOR_RISK_REVIEW",
+            "RISK_APPROVED",
+            "SUBMITTED_FOR_COMPLIANCE_REVIEW",
+            "COMPLIANCE_APPROVED",
+            "CLIENT_CONSENT_RECORDED",
+            "EXECUTION_REQUESTED",
+            "EXECUTED",
+            "REJECTED",
+            "EXPIRED",
+            "CANCELLED",
+        ],
+        Meta(description="What happens."),
+    ]
+    actor_id: Annotated[str, Meta(description="Who says so.", examples=["advisor_1"])]
+    related_version_no: RelatedVersion = None
+    reason: Annotated[dict[str, Any], Meta(description="Kept with the event.")] = msgspec.field(
+        default_factory=dict
+    )
+    expected_state: ExpectedState = None
+    expected_revision: Annotated[int | None, _EXPECTED_REVISION] = None
+
+
+class ProposalApprovalRequest(Checked, frozen=True, kw_only=True):
+    """An approval that is given, or refused; the details are free."""
+
+    CHECKS: ClassVar[tuple[Check, ...]] = (
+        Bound("related_version_no", ge=-VERSION_NO_MAX, le=VERSION_NO_MAX),
+    )
+
+    approval_type: Annotated[
+        Literal["RISK", "COMPLIANCE", "CLIENT_CONSENT"], Meta(description="Whose approval it is.")
+    ]
+    approved: Annotated[bool, Meta(description="False refuses the proposal.")]
+    actor_id: Annotated[str, Meta(description="Who says so.", examples=["risk_officer_1"])]
+    related_version_no: RelatedVersion = None
+    details: Annotated[dict[str, Any], Meta(description="Kept with the approval and its event.")] = (
+        msgspec.field(default_factory=dict)
+    )
+    expected_state: ExpectedState = None
+    expected_revision: Annotated[int | None, _EXPECTED_REVISION] = None

@@ -1,4 +1,4 @@
-"""What may happen to a proposal next; pure, decided on the revision that was read (RFC-0024, sections 6.2, 9.4)."""
+"""What may happen to a proposal next; pure, decided on the revision that was read (RFC-0024, 6.2, 9.4)."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ EXECUTABLE_STATES = frozenset({ProposalState.EXECUTION_READY, ProposalState.EXEC
 
 
 class ApprovalBinding(Enum):
-    """EXISTING lets an approval name any version there is, or none; CURRENT only the one that is looked at."""
+    """EXISTING lets an approval name any version there is, or none; CURRENT only the current one."""
 
     EXISTING = "EXISTING"
     CURRENT = "CURRENT"

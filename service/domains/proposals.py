@@ -1,7 +1,7 @@
-"""Proposals of advisers: their states, what may happen to them, and what each event keeps (RFC-0024, section 6).
+"""Proposals of advisers: their states, what may happen to them, what each event keeps (RFC-0024, section 6).
 
-A proposal changes by one event at a time, and its revision is the number of its last event. Who writes names the
-revision they decided on, so that of two at once one wins and the other decides anew.
+A proposal changes by one event at a time, and its revision is the number of its last event. Who writes names
+the revision they decided on, so that of two at once one wins and the other decides anew.
 """
 
 from __future__ import annotations
@@ -218,7 +218,9 @@ class ProposalChange:
     def __post_init__(self) -> None:
         assert self.event.event_no == self.proposal.revision, self.event.event_no
         assert self.event.to_state is self.proposal.state, self.event.to_state
-        assert (self.event.event_no == 1) == (self.event.from_state is None), "only the first comes from nowhere"
+        assert (self.event.event_no == 1) == (self.event.from_state is None), (
+            "only the first comes from nowhere"
+        )
         assert self.event.event_no > 1 or self.version is not None, "a proposal begins with a version"
         assert self.version is None or self.version.version_no == self.proposal.version_no
         assert self.approval is None or self.approval.event_no == self.event.event_no

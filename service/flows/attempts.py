@@ -1,4 +1,4 @@
-"""One attempt at an operation: its lease is held, its scenarios are staged as they finish, its end is an act.
+"""One attempt at an operation: its lease is held, what finishes is staged, and its end is one act.
 
 Whoever begins an operation goes through this, in a server or in a worker.
 """
@@ -6,15 +6,13 @@ Whoever begins an operation goes through this, in a server or in a worker.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn, Protocol, TypeVar
 
 import structlog
 
 from service.clock import Clock
-from service.domains.analyses import AnalysisPlan, Analyzed, read_plan
-from service.domains.dpm_runs import BatchAdmission
 from service.domains.operations import (
     EXECUTION_ERROR,
     Claim,
@@ -23,20 +21,11 @@ from service.domains.operations import (
     Operation,
     OperationError,
     OperationStatus,
+    OperationType,
     StagedScenario,
 )
-from service.engines.dpm import versions
+from service.domains.proposals import ProposalKey
 from service.errors import OperationLost, ReplayEngineUnknown, StoreUnavailable
-from service.flows.analyses import (
-    batch_answer,
-    batch_request,
-    batch_runs,
-    failed_scenario,
-    outcomes_in_order,
-    run_scenario,
-)
-from service.flows.artifacts import artifacts_of
-from service.processes import EngineProcessDied, Offload
 from service.storage.port import Store
 
 # A lease is extended this many times while it lasts, so that one late extension does not end it.
@@ -53,20 +42,60 @@ T = TypeVar("T")
 logger = structlog.get_logger()
 
 
+class Work(Protocol):
+    """What operations of a type are: pure work, a look at the store, and one act at the end."""
+
+    async def do(self, attempt: Attempt) -> OperationStatus:
+        """Works until the operation has ended, and gives what it ended as.
+
+        Raises OperationLost, and ReplayEngineUnknown once it has handed back what this build cannot do.
+        Whatever else it raises fails the operation.
+        """
+        ...
+
+
+class Attempt:
+    """What a work may do with the operation it has; each act is tried again while the store is away."""
+
+    def __init__(self, runner: AttemptRunner, claim: Claim) -> None:
+        self._runner = runner
+        self._claim = claim
+
+    @property
+    def operation(self) -> Operation:
+        return self._claim.operation
+
+    async def list_staged(self) -> tuple[StagedScenario, ...]:
+        """What earlier attempts staged."""
+        return await self._runner.list_staged(self._claim)
+
+    async def stage(self, outcomes: tuple[StagedScenario, ...]) -> None:
+        """Raises OperationLost."""
+        await self._runner.stage(self._claim, outcomes)
+
+    async def finish(self, ending: Ending) -> ProposalKey | None:
+        """Ends the operation. Raises OperationLost and what an effect is refused with.
+
+        Gives the key that an effect found taken; then nothing was written.
+        """
+        return await self._runner.finish(self._claim, ending)
+
+    async def hand_back(self) -> None:
+        await self._runner.hand_back(self._claim)
+
+
 class AttemptRunner:
     def __init__(
         self,
         *,
         store: Store,
         clock: Clock,
-        offload: Offload,
-        artifacts_persisted: bool,
+        works: Mapping[OperationType, Work],
         lease_seconds: float,
     ) -> None:
         self._store = store
         self._clock = clock
-        self._offload = offload
-        self._artifacts_persisted = artifacts_persisted
+        self._works = works
         self._lease_seconds = lease_seconds
         self._attempts: set[asyncio.Task[Any]] = set()
 
@@ -80,7 +109,7 @@ class AttemptRunner:
     async def begin(self, tenant_id: str, operation_id: str) -> Claim:
         """Claims an operation. Raises OperationNotFound, OperationMoved, StoreUnavailable."""
         claim = await self._store.operations.claim(tenant_id, operation_id, self._lease())
-        logger.info("operation_started", **_named(claim.operation))
+        logger.info("operation_started", **named(claim.operation))
         return claim
 
     async def run(self, claim: Claim) -> OperationStatus:
@@ -108,86 +137,46 @@ class AttemptRunner:
             return await (work if work.done() else hold)
         except asyncio.CancelledError:
             await _stop(work, hold)
-            await self._hand_back(claim)
+            await self.hand_back(claim)
             raise
         except (OperationLost, StoreUnavailable) as error:
-            logger.warning("operation_lost", code=error.code, **_named(claim.operation))
+            logger.warning("operation_lost", code=error.code, **named(claim.operation))
             raise
         finally:
             await _stop(work, hold)
 
     async def _work_or_fail(self, claim: Claim) -> OperationStatus:
         operation = claim.operation
+        attempt = Attempt(self, claim)
         try:
-            return await self._work(claim)
+            return await self._works[operation.operation_type].do(attempt)
         except (OperationLost, ReplayEngineUnknown):
             raise
         except Exception as error:
             # Whatever it is, it would be the same at the next attempt, and the caller is to know (D16).
-            logger.exception("operation_failed", **_named(operation))
+            logger.exception("operation_failed", **named(operation))
             failure = OperationError(EXECUTION_ERROR, f"the operation failed with {type(error).__name__}")
-            return await self._finish(claim, Ending(finished_at=self._clock.now(), error=failure))
+            await attempt.finish(Ending(finished_at=self._clock.now(), error=failure))
+            return OperationStatus.FAILED
 
-    async def _work(self, claim: Claim) -> OperationStatus:
+    async def list_staged(self, claim: Claim) -> tuple[StagedScenario, ...]:
         operation = claim.operation
-        plan = read_plan(operation.request)
-        if plan.engine_version not in versions.ENGINES:
-            # A fleet is brought up to date machine by machine; one that can do it will come.
-            await self._hand_back(claim)
-            raise ReplayEngineUnknown(engine_version=plan.engine_version)
-        outcomes = await self._outcomes(claim, plan)
-        analyzed = Analyzed(plan, outcomes_in_order(plan, outcomes))
-        return await self._finish(claim, await self._ending(claim, analyzed))
-
-    async def _outcomes(self, claim: Claim, plan: AnalysisPlan) -> list[StagedScenario]:
-        """What came of every scenario: as an earlier attempt staged it, or computed and staged."""
-        operation = claim.operation
-        operations = self._store.operations
-        found = list(
-            await self._insist(lambda: operations.list_staged(operation.tenant_id, operation.operation_id))
+        return await self._insist(
+            lambda: self._store.operations.list_staged(operation.tenant_id, operation.operation_id)
         )
-        known = {one.scenario for one in found}
-        staging = Staging(lambda outcomes: self._stage(claim, outcomes))
-        try:
-            for scenario in plan.scenarios:
-                if scenario.name not in known:
-                    outcome = await self._compute(operation, scenario.name)
-                    found.append(outcome)
-                    staging.put(outcome)
-            await staging.done()
-        finally:
-            await staging.close()
-        return found
 
-    async def _compute(self, operation: Operation, name: str) -> StagedScenario:
-        try:
-            return await self._offload(run_scenario, operation.request, name)
-        except EngineProcessDied as error:
-            logger.error("scenario_killed_its_process", scenario=name, **_named(operation))
-            return failed_scenario(name, type(error).__name__)
-
-    async def _stage(self, claim: Claim, outcomes: tuple[StagedScenario, ...]) -> None:
+    async def stage(self, claim: Claim, outcomes: tuple[StagedScenario, ...]) -> None:
         await self._insist(lambda: self._store.operations.stage(claim, outcomes, self._lease()))
 
-    async def _ending(self, claim: Claim, analyzed: Analyzed) -> Ending:
-        finished_at = self._clock.now()
-        runs = batch_runs(analyzed, finished_at)
-        batch = None
-        if runs:
-            batch = BatchAdmission(
-                request=batch_request(analyzed.plan, finished_at),
-                runs=runs,
-                cause_id=claim.operation.operation_id,
-                artifacts=await artifacts_of(runs, self._offload) if self._artifacts_persisted else (),
-            )
-        return Ending(finished_at=finished_at, result=batch_answer(analyzed, finished_at), batch=batch)
-
-    async def _finish(self, claim: Claim, ending: Ending) -> OperationStatus:
-        await self._insist(lambda: self._store.operations.finish(claim, ending))
-        seconds = (ending.finished_at - (claim.operation.started_at or ending.finished_at)).total_seconds()
-        named = _named(claim.operation)
-        logger.info("operation_ended", status=ending.status.value, seconds=seconds, **named)
-        return ending.status
+    async def finish(self, claim: Claim, ending: Ending) -> ProposalKey | None:
+        held = await self._insist(lambda: self._store.operations.finish(claim, ending))
+        if held is None:
+            seconds = (
+                ending.finished_at - (claim.operation.started_at or ending.finished_at)
+            ).total_seconds()
+            told = named(claim.operation)
+            logger.info("operation_ended", status=ending.status.value, seconds=seconds, **told)
+        return held
 
     async def _hold(self, claim: Claim) -> NoReturn:
         """Extends the lease for as long as it can be; only ever ends by raising."""
@@ -210,49 +199,18 @@ class AttemptRunner:
             except StoreUnavailable:
                 await asyncio.sleep(RETRY_SECONDS)
 
-    async def _hand_back(self, claim: Claim) -> None:
+    async def hand_back(self, claim: Claim) -> None:
         try:
             async with asyncio.timeout(HAND_BACK_SECONDS_MAX):
                 await self._insist(lambda: self._store.operations.hand_back(claim, self._lease()))
         except (OperationLost, TimeoutError):
-            logger.warning("operation_not_handed_back", **_named(claim.operation))
+            logger.warning("operation_not_handed_back", **named(claim.operation))
         else:
-            logger.info("operation_handed_back", **_named(claim.operation))
+            logger.info("operation_handed_back", **named(claim.operation))
 
     def _lease(self) -> Lease:
         now = self._clock.now()
         return Lease(now, now + timedelta(seconds=self._lease_seconds))
-
-
-class Staging:
-    """Keeps outcomes while the next scenario is computed; those that come during one act go into the next."""
-
-    def __init__(self, write: Callable[[tuple[StagedScenario, ...]], Awaitable[None]]) -> None:
-        self._write = write
-        self._waiting: list[StagedScenario] = []
-        self._task: asyncio.Task[None] | None = None
-
-    def put(self, outcome: StagedScenario) -> None:
-        """Raises what an earlier act was refused with."""
-        self._waiting.append(outcome)
-        if self._task is None or self._task.done():
-            if self._task is not None:
-                self._task.result()
-            self._task = asyncio.create_task(self._drain())
-
-    async def done(self) -> None:
-        """All that was put is kept. Raises what an act was refused with."""
-        if self._task is not None:
-            await self._task
-
-    async def close(self) -> None:
-        if self._task is not None:
-            await _stop(self._task)
-
-    async def _drain(self) -> None:
-        while self._waiting:
-            outcomes, self._waiting = tuple(self._waiting), []
-            await self._write(outcomes)
 
 
 async def _stop(*tasks: asyncio.Task[Any]) -> None:
@@ -262,5 +220,5 @@ async def _stop(*tasks: asyncio.Task[Any]) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _named(operation: Operation) -> dict[str, object]:
+def named(operation: Operation) -> dict[str, object]:
     return {"operation_id": operation.operation_id, "attempt": operation.attempt}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import structlog
 
 from service.clock import Clock, NewId
@@ -14,7 +16,7 @@ from service.domains.operations import (
     OperationStatus,
     OperationType,
 )
-from service.domains.pages import Page
+from service.domains.pages import Page, empty_page
 from service.domains.retention import Horizon, Retention
 from service.errors import OperationExists, OperationLost, OperationMoved, OperationNotFound, ServiceError
 from service.flows.analyses import BatchIdentity, check_batch_body, draw_batch, plan_body
@@ -25,6 +27,8 @@ from service.storage.port import Store
 
 # Drawing an id that is taken has never been seen; drawing three would mean the ids are broken.
 DRAWS_MAX = 3
+# Proposals may be kept in the same place, and have operations of their own.
+ANALYSIS = OperationType.ANALYZE_SCENARIOS.value
 
 logger = structlog.get_logger()
 
@@ -111,24 +115,31 @@ class OperationFlow:
         await self._runner.close()
 
     async def get(self, operation_id: str) -> Operation:
-        """Raises OperationNotFound."""
-        return await self._store.operations.get(DEFAULT_TENANT, operation_id, self._horizon())
+        """Raises OperationNotFound, also for an operation that is no analysis."""
+        operation = await self._store.operations.get(DEFAULT_TENANT, operation_id, self._horizon())
+        if not operation.is_analysis:
+            raise OperationNotFound(operation_id=operation_id)
+        return operation
 
     async def get_newest_by_correlation(self, correlation_id: str) -> Operation:
         """The operation a correlation id was last used for. Raises OperationNotFound."""
-        operation = await self._store.operations.find_newest_by_correlation(
-            DEFAULT_TENANT, correlation_id, self._horizon()
-        )
-        if operation is None:
+        newest = await self.list(OperationFilter(correlation_id=correlation_id), limit=1, cursor=None)
+        if not newest.items:
             raise OperationNotFound(correlation_id=correlation_id)
-        return operation
+        return await self.get(newest.items[0].operation_id)
 
     async def list(
         self, operations: OperationFilter, *, limit: int, cursor: str | None
     ) -> Page[OperationHead]:
-        """One page of the operations the filter lets through, newest first."""
+        """One page of the analyses the filter lets through, newest first."""
+        if operations.operation_type not in (None, ANALYSIS):
+            return empty_page()
         return await self._store.operations.list(
-            DEFAULT_TENANT, operations, limit=limit, cursor=cursor, horizon=self._horizon()
+            DEFAULT_TENANT,
+            replace(operations, operation_type=ANALYSIS),
+            limit=limit,
+            cursor=cursor,
+            horizon=self._horizon(),
         )
 
     async def _plan(self, body: bytes, identity: BatchIdentity) -> AnalysisPlan:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 
 import structlog
 
@@ -27,12 +28,14 @@ class PurgeFlow:
         clock: Clock,
         new_id: NewId,
         retention: Retention,
+        simulations_kept_seconds: int,
         removed_at_once: int = PURGED_AT_ONCE,
     ) -> None:
         self._store = store
         self._clock = clock
         self._new_id = new_id
         self._retention = retention
+        self._simulations_kept = timedelta(seconds=simulations_kept_seconds)
         self._removed_at_once = removed_at_once
 
     async def run(self) -> Removed | None:
@@ -55,6 +58,22 @@ class PurgeFlow:
                 return total_of(done)
             await asyncio.sleep(PAUSE_SECONDS)
 
+    async def forget_simulations(self) -> int:
+        """Removes the simulations of proposals whose keys are no longer kept; gives how many.
+
+        Raises StoreUnavailable.
+        """
+        count = 0
+        while True:
+            created_before = self._clock.now() - self._simulations_kept
+            removed = await self._store.proposal_simulations.purge(
+                DEFAULT_TENANT, created_before=created_before, limit=self._removed_at_once
+            )
+            count += removed
+            if removed < self._removed_at_once:
+                return count
+            await asyncio.sleep(PAUSE_SECONDS)
+
     async def fold(self) -> None:
         """Keeps the summary quick. Raises StoreUnavailable."""
         await self._store.supportability.fold()
@@ -66,6 +85,7 @@ class PurgeFlow:
             try:
                 await self.fold()
                 removed = await self.run()
+                await self.forget_simulations()
             except ServiceError as error:
                 logger.warning("purge_failed", code=error.code, cause=repr(error.__cause__))
                 continue

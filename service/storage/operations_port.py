@@ -21,6 +21,7 @@ from service.domains.operations import (
     StagedScenario,
 )
 from service.domains.pages import Page
+from service.domains.proposals import ProposalKey
 from service.domains.retention import Horizon
 
 
@@ -59,10 +60,14 @@ class OperationStore(Protocol):
         """What came of the scenarios so far, by their names; empty once the operation has ended."""
         ...
 
-    async def finish(self, claim: Claim, ending: Ending) -> None:
-        """Keep the end of an operation with its runs, artifacts and edges, and forget what was staged.
+    async def finish(self, claim: Claim, ending: Ending) -> ProposalKey | None:
+        """Keep the end of an operation with all that came of it, and forget what was staged.
 
         All of it comes to be seen at once. Raises RunExists when the batch id or a run id is taken.
+
+        A change of a proposal is kept as ProposalStore.change keeps it, and raises what that raises. When its
+        key is taken with the same request hash, the row of the key is given back and nothing is written, so
+        that the operation can be ended with the answer in it.
         """
         ...
 

@@ -30,6 +30,7 @@ from service.domains.retention import Horizon
 from service.domains.supportability import Summary
 from service.domains.workflow_decisions import DecisionFilter, ReviewRule, Verdict, WorkflowDecision
 from service.storage.operations_port import OperationStore
+from service.storage.proposals_port import ProposalSimulationStore, ProposalStore
 
 
 class DpmRunStore(Protocol):
@@ -234,6 +235,12 @@ class Store(Protocol):
 
     @property
     def operations(self) -> OperationStore: ...
+
+    @property
+    def proposals(self) -> ProposalStore: ...
+
+    @property
+    def proposal_simulations(self) -> ProposalSimulationStore: ...
 
     @property
     def supportability(self) -> SupportabilityStore: ...

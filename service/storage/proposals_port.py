@@ -31,7 +31,7 @@ class ProposalStore(Protocol):
         is written; with another hash, raises IdempotencyKeyConflict. Who comes while another is at it waits.
 
         Raises ProposalMoved when the stored revision is not the one before, or for a creation when an id is
-        taken; ProposalNotFound when there is no proposal to change. Then nothing is written, the key included.
+        taken; ProposalNotFound when there is no proposal to change. Then nothing is written, no key either.
         """
         ...
 
@@ -67,11 +67,13 @@ class ProposalStore(Protocol):
 
 
 class ProposalSimulationStore(Protocol):
-    async def keep(self, simulation: ProposalSimulation, *, kept_since: datetime) -> ProposalSimulation:
-        """Keep a simulation under its key, or give back the one that is kept under it.
+    async def keep(
+        self, simulation: ProposalSimulation, *, kept_since: datetime
+    ) -> ProposalSimulation | None:
+        """Keep a simulation under its key; gives None, or the one that is kept under it already.
 
-        One created before `kept_since` counts as gone, and is replaced. Raises IdempotencyKeyConflict when the
-        key is taken with another request hash. Equal callers at once get the same one.
+        One created before `kept_since` counts as gone, and is replaced. Raises IdempotencyKeyConflict when
+        the key is taken with another request hash. Of equal callers at once one keeps it, the others get it.
         """
         ...
 

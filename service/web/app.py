@@ -25,9 +25,15 @@ def build(
     body_bytes_max: int,
     refuse_unknown: bool = False,
     store_missing: ServiceError | None = None,
+    proposal_store_missing: ServiceError | None = None,
 ) -> web.Application:
     app = web.Application(
-        middlewares=[correlation(new_id), refusals, slashes, configured(store_missing)],
+        middlewares=[
+            correlation(new_id),
+            refusals,
+            slashes,
+            configured(store_missing, proposal_store_missing),
+        ],
         client_max_size=body_bytes_max,
     )
     app[keys.FLOWS] = flows

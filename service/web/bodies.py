@@ -16,7 +16,13 @@ import msgspec
 
 from service.domains.money import decode_hook
 from service.domains.options import EngineOptions
-from service.domains.proposal_requests import ProposalSimulateRequest
+from service.domains.proposal_requests import (
+    ProposalApprovalRequest,
+    ProposalCreateRequest,
+    ProposalSimulateRequest,
+    ProposalStateTransitionRequest,
+    ProposalVersionRequest,
+)
 from service.domains.rebalances import BatchRebalanceRequest, RebalanceRequest
 from service.domains.workflow_decisions import WorkflowActionRequest
 from service.errors import JsonTooDeep, RequestInvalid
@@ -29,6 +35,10 @@ SchemaName = Literal[
     "engine_options",
     "workflow_action_request",
     "proposal_simulate_request",
+    "proposal_create_request",
+    "proposal_version_request",
+    "proposal_state_transition_request",
+    "proposal_approval_request",
 ]
 
 Value = TypeVar("Value")
@@ -39,6 +49,10 @@ LEVELS_MAX = 64
 _REBALANCE = msgspec.json.Decoder(RebalanceRequest, dec_hook=decode_hook, float_hook=Decimal)
 _BATCH = msgspec.json.Decoder(BatchRebalanceRequest, dec_hook=decode_hook, float_hook=Decimal)
 _PROPOSAL = msgspec.json.Decoder(ProposalSimulateRequest, dec_hook=decode_hook, float_hook=Decimal)
+_CREATION = msgspec.json.Decoder(ProposalCreateRequest, dec_hook=decode_hook, float_hook=Decimal)
+_VERSION = msgspec.json.Decoder(ProposalVersionRequest, dec_hook=decode_hook, float_hook=Decimal)
+_TRANSITION = msgspec.json.Decoder(ProposalStateTransitionRequest, float_hook=Decimal)
+_APPROVAL = msgspec.json.Decoder(ProposalApprovalRequest, float_hook=Decimal)
 _ACTION = msgspec.json.Decoder(WorkflowActionRequest)
 
 # A decoder and its hooks raise the first two families, an absurd exponent the third.
@@ -76,20 +90,38 @@ def decode_proposal(body: bytes) -> ProposalSimulateRequest:
     return _decoded(body, _PROPOSAL, "proposal_simulate_request")
 
 
+def decode_creation(body: bytes) -> ProposalCreateRequest:
+    """The proposal a body asks to create. Raises RequestInvalid, JsonTooDeep."""
+    return _decoded(body, _CREATION, "proposal_create_request")
+
+
+def decode_version(body: bytes) -> ProposalVersionRequest:
+    """The version a body brings. Raises RequestInvalid, JsonTooDeep."""
+    return _decoded(body, _VERSION, "proposal_version_request")
+
+
+def decode_transition(body: bytes) -> ProposalStateTransitionRequest:
+    """The event a body asks for; numbers in its reason stay as sent. Raises RequestInvalid, JsonTooDeep."""
+    return _decoded(body, _TRANSITION, "proposal_state_transition_request")
+
+
+def decode_approval(body: bytes) -> ProposalApprovalRequest:
+    """The approval a body brings; numbers in its details stay as sent. Raises RequestInvalid, JsonTooDeep."""
+    return _decoded(body, _APPROVAL, "proposal_approval_request")
+
+
 # The strict twins refuse unknown keys (ruling 9). Only the schemas know these, so they read every body.
 
 
 def decode_rebalance_strict(body: bytes) -> RebalanceRequest:
     """As decode_rebalance, but an unknown key is refused."""
-    value: RebalanceRequest = _explained("rebalance_request", _parsed(_text(body)), refuse_unknown=True)
+    value: RebalanceRequest = _closed(body, "rebalance_request")
     return value
 
 
 def decode_batch_strict(body: bytes) -> BatchRebalanceRequest:
     """As decode_batch, but an unknown key is refused."""
-    value: BatchRebalanceRequest = _explained(
-        "batch_rebalance_request", _parsed(_text(body)), refuse_unknown=True
-    )
+    value: BatchRebalanceRequest = _closed(body, "batch_rebalance_request")
     return value
 
 
@@ -101,17 +133,37 @@ def decode_options_strict(options: Mapping[str, Any]) -> EngineOptions:
 
 def decode_action_strict(body: bytes) -> WorkflowActionRequest:
     """As decode_action, but an unknown key is refused."""
-    value: WorkflowActionRequest = _explained(
-        "workflow_action_request", _parsed(_text(body)), refuse_unknown=True
-    )
+    value: WorkflowActionRequest = _closed(body, "workflow_action_request")
     return value
 
 
 def decode_proposal_strict(body: bytes) -> ProposalSimulateRequest:
     """As decode_proposal, but an unknown key is refused."""
-    value: ProposalSimulateRequest = _explained(
-        "proposal_simulate_request", _parsed(_text(body)), refuse_unknown=True
-    )
+    value: ProposalSimulateRequest = _closed(body, "proposal_simulate_request")
+    return value
+
+
+def decode_creation_strict(body: bytes) -> ProposalCreateRequest:
+    """As decode_creation, but an unknown key is refused."""
+    value: ProposalCreateRequest = _closed(body, "proposal_create_request")
+    return value
+
+
+def decode_version_strict(body: bytes) -> ProposalVersionRequest:
+    """As decode_version, but an unknown key is refused."""
+    value: ProposalVersionRequest = _closed(body, "proposal_version_request")
+    return value
+
+
+def decode_transition_strict(body: bytes) -> ProposalStateTransitionRequest:
+    """As decode_transition, but an unknown key is refused."""
+    value: ProposalStateTransitionRequest = _closed(body, "proposal_state_transition_request")
+    return value
+
+
+def decode_approval_strict(body: bytes) -> ProposalApprovalRequest:
+    """As decode_approval, but an unknown key is refused."""
+    value: ProposalApprovalRequest = _closed(body, "proposal_approval_request")
     return value
 
 
@@ -127,6 +179,10 @@ def _decoded(body: bytes, decoder: msgspec.json.Decoder[Value], schema: SchemaNa
     return value
 
 
+def _closed(body: bytes, schema: SchemaName) -> Any:
+    return _explained(schema, _parsed(_text(body)), refuse_unknown=True)
+
+
 def _explained(schema: SchemaName, received: Any, *, refuse_unknown: bool = False) -> Any:
     # Bodies that follow the shape to the letter never pay for loading the schema library.
     from marshmallow import ValidationError
@@ -135,9 +191,9 @@ def _explained(schema: SchemaName, received: Any, *, refuse_unknown: bool = Fals
 
     if received is None:
         raise RequestInvalid([entry("missing", ("body",), None)])
-    nouns = {"workflow_action_request": workflow_decisions, "proposal_simulate_request": proposals}
+    noun = next(each for each in (dpm_runs, workflow_decisions, proposals) if hasattr(each, schema))
     try:
-        return getattr(nouns.get(schema, dpm_runs), schema)(refuse_unknown=refuse_unknown).load(received)
+        return getattr(noun, schema)(refuse_unknown=refuse_unknown).load(received)
     except ValidationError as refused:
         raise RequestInvalid(entries_of(refused.messages, received)) from None
 

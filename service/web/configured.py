@@ -6,6 +6,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from service.errors import ServiceError
+from service.web.refusals import PROPOSALS
 
 # These reach the store last, so that a bad request is told what is wrong with it (HTTP contract 2.2).
 UNAFFECTED = frozenset(
@@ -15,18 +16,24 @@ UNAFFECTED = frozenset(
         "/rebalance/simulate",
         "/rebalance/analyze",
         "/rebalance/analyze/async",
+        "/rebalance/proposals/simulate",
+        "/rebalance/proposals/artifact",
+        # Tells which store there is, and what is wrong with it.
+        "/rebalance/proposals/supportability/config",
     }
 )
 
 
-def configured(missing: ServiceError | None) -> Middleware:
-    """Middleware: raises the refusal, if there is one, on every route that stands for stored things."""
+def configured(missing: ServiceError | None, proposals_missing: ServiceError | None) -> Middleware:
+    """Middleware: raises the refusal of a store, if it has one, on every route to what it keeps."""
 
     @web.middleware
     async def require_configured(request: web.Request, handler: Handler) -> web.StreamResponse:
         resource = request.match_info.route.resource
-        if missing is not None and resource is not None and resource.canonical not in UNAFFECTED:
-            raise missing
+        if resource is not None and resource.canonical not in UNAFFECTED:
+            refusal = proposals_missing if resource.canonical.startswith(PROPOSALS) else missing
+            if refusal is not None:
+                raise refusal
         return await handler(request)
 
     return require_configured

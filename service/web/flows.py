@@ -10,6 +10,10 @@ from service.flows.health import HealthFlow
 from service.flows.idempotency import IdempotencyFlow
 from service.flows.lineage import LineageFlow
 from service.flows.operations import OperationFlow
+from service.flows.proposal_operations import ProposalOperationFlow
+from service.flows.proposal_simulations import ProposalSimulationFlow
+from service.flows.proposal_support import ProposalSupportFlow
+from service.flows.proposals import ProposalFlow
 from service.flows.replays import ReplayFlow
 from service.flows.support_bundles import SupportBundleFlow
 from service.flows.supportability import SupportabilityFlow
@@ -27,4 +31,8 @@ class Flows:
     supportability: SupportabilityFlow
     workflow: WorkflowFlow
     replays: ReplayFlow
+    proposals: ProposalFlow
+    proposal_simulations: ProposalSimulationFlow
+    proposal_operations: ProposalOperationFlow
+    proposal_support: ProposalSupportFlow
     health: HealthFlow

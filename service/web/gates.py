@@ -16,6 +16,7 @@ from service.errors import (
     SupportApisDisabled,
     WorkflowDisabled,
 )
+from service.proposal_errors import ProposalOperationsDisabled, ProposalsDisabled, ProposalSupportDisabled
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +32,9 @@ class Gates:
     workflow_enabled: bool = False
     async_operations_enabled: bool = True
     manual_execution_enabled: bool = True
+    proposals_enabled: bool = True
+    proposal_support_apis_enabled: bool = True
+    proposal_operations_enabled: bool = True
 
     def require_support_apis(self) -> None:
         _require(self.support_apis_enabled, SupportApisDisabled)
@@ -58,6 +62,15 @@ class Gates:
 
     def require_manual_execution(self) -> None:
         _require(self.manual_execution_enabled, ManualExecutionDisabled)
+
+    def require_proposals(self) -> None:
+        _require(self.proposals_enabled, ProposalsDisabled)
+
+    def require_proposal_support(self) -> None:
+        _require(self.proposal_support_apis_enabled, ProposalSupportDisabled)
+
+    def require_proposal_operations(self) -> None:
+        _require(self.proposal_operations_enabled, ProposalOperationsDisabled)
 
 
 def _require(is_open: bool, refusal: type[ServiceError]) -> None:

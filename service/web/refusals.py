@@ -18,11 +18,16 @@ from service.errors import (
     Malformed,
     NotFound,
     ServiceError,
+    StoreUnavailable,
     TooLarge,
     Unavailable,
     Unreadable,
     WrongMediaType,
 )
+from service.proposal_errors import proposal_refusal
+
+# What is served under it has codes of its own for a store that is not there.
+PROPOSALS = "/rebalance/proposals"
 
 logger = structlog.get_logger()
 
@@ -83,6 +88,8 @@ def problem(
 
 def refusal(request: web.Request, error: ServiceError) -> web.Response:
     headers = None
+    if isinstance(error, StoreUnavailable) and request.path.startswith(PROPOSALS):
+        error = proposal_refusal(error)
     if isinstance(error, Unavailable):
         # The caller is told that it passes; who keeps the service up needs to know what it was.
         logger.warning("unavailable", code=error.code, cause=repr(error.__cause__))

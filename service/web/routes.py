@@ -12,6 +12,10 @@ from service.web.handlers import (
     idempotency,
     lineage,
     operations,
+    proposal_operations,
+    proposal_simulations,
+    proposal_support,
+    proposals,
     replays,
     support_bundles,
     supportability,
@@ -28,6 +32,11 @@ BY_CORRELATION = "/rebalance/runs/by-correlation/{correlation_id}"
 BY_KEY = "/rebalance/runs/idempotency/{idempotency_key}"
 BY_RUN = "/rebalance/runs/{rebalance_run_id}"
 BY_OPERATION = f"{operations.OPERATIONS}/{{operation_id}}"
+PROPOSALS = "/rebalance/proposals"
+# Every literal path comes before it, so that no id shadows one (D53).
+BY_PROPOSAL = f"{PROPOSALS}/{{proposal_id}}"
+VERSIONS = f"{BY_PROPOSAL}/versions"
+APPROVALS = f"{BY_PROPOSAL}/approvals"
 
 ROUTES: tuple[web.RouteDef, ...] = (
     get("/health/live", health.live),
@@ -68,4 +77,25 @@ ROUTES: tuple[web.RouteDef, ...] = (
     get("/rebalance/lineage/{entity_id}", lineage.list_lineage),
     get("/rebalance/workflow/decisions", workflow_decisions.list_decisions),
     get("/rebalance/workflow/decisions/by-correlation/{correlation_id}", workflow_decisions.get_history),
+    web.post(f"{PROPOSALS}/simulate", proposal_simulations.simulate),
+    web.post(f"{PROPOSALS}/artifact", proposal_simulations.build_artifact),
+    web.post(PROPOSALS, proposals.create),
+    get(PROPOSALS, proposals.list_proposals),
+    web.post(f"{PROPOSALS}/async", proposal_operations.submit_creation),
+    get(
+        f"{PROPOSALS}/operations/by-correlation/{{correlation_id}}",
+        proposal_operations.get_operation_by_correlation,
+    ),
+    get(f"{PROPOSALS}/operations/{{operation_id}}", proposal_operations.get_operation),
+    get(f"{PROPOSALS}/idempotency/{{idempotency_key}}", proposal_support.get_key),
+    get(f"{PROPOSALS}/supportability/config", proposal_support.get_config),
+    get(BY_PROPOSAL, proposals.get_proposal),
+    web.post(VERSIONS, proposals.add_version),
+    web.post(f"{VERSIONS}/async", proposal_operations.submit_version),
+    get(f"{VERSIONS}/{{version_no}}", proposals.get_version),
+    web.post(f"{BY_PROPOSAL}/transitions", proposals.transition),
+    web.post(APPROVALS, proposals.approve),
+    get(APPROVALS, proposal_support.list_approvals),
+    get(f"{BY_PROPOSAL}/workflow-events", proposal_support.list_events),
+    get(f"{BY_PROPOSAL}/lineage", proposal_support.get_lineage),
 )

@@ -21,7 +21,7 @@ FROM (
     UNION ALL
     SELECT 'OPERATION_STATUS', status, -1
     FROM dpm_operations
-    WHERE tenant_id = :tenant_id AND finished_at < :operations_since
+    WHERE tenant_id = :tenant_id AND operation_type = 'ANALYZE_SCENARIOS' AND finished_at < :operations_since
     UNION ALL
     SELECT 'WORKFLOW_ACTION', belonging.action, -1
     FROM expired
@@ -75,12 +75,14 @@ SELECT
     ) AS newest_run_at,
     (
         SELECT created_at FROM dpm_operations
-        WHERE tenant_id = :tenant_id AND (finished_at IS NULL OR finished_at >= :operations_since)
+        WHERE tenant_id = :tenant_id AND operation_type = 'ANALYZE_SCENARIOS'
+            AND (finished_at IS NULL OR finished_at >= :operations_since)
         ORDER BY created_at LIMIT 1
     ) AS oldest_operation_at,
     (
         SELECT created_at FROM dpm_operations
-        WHERE tenant_id = :tenant_id AND (finished_at IS NULL OR finished_at >= :operations_since)
+        WHERE tenant_id = :tenant_id AND operation_type = 'ANALYZE_SCENARIOS'
+            AND (finished_at IS NULL OR finished_at >= :operations_since)
         ORDER BY created_at DESC LIMIT 1
     ) AS newest_operation_at;
 

@@ -19,10 +19,10 @@ ORDER BY created_at, rebalance_run_id
 LIMIT :limit;
 
 -- name: list_expired_operations
--- The operations that ended longest ago.
+-- The analyses that ended longest ago; operations of proposals stay.
 SELECT operation_id
 FROM dpm_operations
-WHERE tenant_id = :tenant_id AND finished_at < :operations_before
+WHERE tenant_id = :tenant_id AND operation_type = 'ANALYZE_SCENARIOS' AND finished_at < :operations_before
 ORDER BY finished_at, operation_id
 LIMIT :limit;
 

@@ -57,7 +57,7 @@ async def done_here(work: Callable[..., Any], *args: Any) -> Any:
 
 def flows_on(store: Store, settings: Settings, clock: Clock, new_id: NewId) -> Flows:
     readers = wiring.readers_of(settings)
-    return wiring.flows_of(settings, store, HealthFlow(store), clock, new_id, done_here, readers)
+    return wiring.flows_of(settings, store, store, HealthFlow(store), clock, new_id, done_here, readers)
 
 
 def application_on(

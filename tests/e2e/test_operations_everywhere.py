@@ -17,6 +17,7 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from service import wiring
 from service.cli import migrate
+from service.clock import TimeOrderedIds
 from service.flows.offers import OfferFlow
 from service.metrics import WorkerMetrics
 from service.settings import ExecutionMode, read
@@ -160,7 +161,7 @@ async def worker_on(dsn: str, store: Store, clock: SetClock) -> AsyncIterator[Ca
     offers = OfferFlow(
         store=store,
         clock=clock,
-        runner=wiring.runner_of(settings, store, clock, done_here),
+        runner=wiring.runner_of(settings, store, clock, TimeOrderedIds(), done_here),
         metrics=WorkerMetrics(),
     )
     queue = await PostgresJobQueue.open(dsn, concurrency=2, lease_seconds=8.0, options=PoolOptions())

@@ -7,6 +7,7 @@ from dataclasses import fields, replace
 from datetime import datetime
 from itertools import islice
 
+from service.domains.dpm_runs import BatchAdmission
 from service.domains.operations import (
     MOVES,
     UNEXECUTED,
@@ -24,10 +25,11 @@ from service.domains.operations import (
     exhausted_after,
 )
 from service.domains.pages import EARLIEST, LATEST, Page, empty_page, page_of
+from service.domains.proposals import ProposalChange, ProposalKey
 from service.domains.retention import Horizon
 from service.domains.supportability import Subject
 from service.errors import OperationExists, OperationLost, OperationMoved, OperationNotFound
-from service.storage.memory import dpm_runs, lineage
+from service.storage.memory import dpm_runs, lineage, proposals
 from service.storage.memory.shelves import Place, ShelfKey, Shelves
 from service.storage.memory.state import Hold, State
 
@@ -89,16 +91,17 @@ class MemoryOperations:
         staged = self.state.staged.get((tenant_id, operation_id), {})
         return tuple(staged[scenario] for scenario in sorted(staged))
 
-    async def finish(self, claim: Claim, ending: Ending) -> None:
+    async def finish(self, claim: Claim, ending: Ending) -> ProposalKey | None:
         state = self.state
         state.require_open()
         held = held_by(state, claim, ending.finished_at)
-        if ending.batch is not None:
-            dpm_runs.require_free(state, ending.batch.runs, ending.batch.request)
-            dpm_runs.insert_batch(state, ending.batch)
+        taken = insert_effect(state, ending.effect)
+        if taken is not None:
+            return taken
         has_succeeded = ending.status is OperationStatus.SUCCEEDED
         done = held.scenarios_total if has_succeeded else held.scenarios_done
         end(state, replace(held, result=ending.result, scenarios_done=done), ending.finished_at, ending.error)
+        return None
 
     async def hand_back(self, claim: Claim, lease: Lease) -> None:
         self.state.require_open()
@@ -181,6 +184,20 @@ def held_by(state: State, claim: Claim, now: datetime) -> Operation:
     return state.operations[key]
 
 
+def insert_effect(state: State, effect: BatchAdmission | ProposalChange | None) -> ProposalKey | None:
+    """Write what came of an operation; or give back what its key stands for already, and write nothing."""
+    match effect:
+        case BatchAdmission():
+            dpm_runs.require_free(state, effect.runs, effect.request)
+            dpm_runs.insert_batch(state, effect)
+        case ProposalChange():
+            taken = proposals.require_changeable(state, effect)
+            if taken is not None:
+                return taken
+            proposals.insert_change(state, effect)
+    return None
+
+
 def those_unheld(state: State, tenant_id: str, now: datetime) -> Iterator[Operation]:
     """The RUNNING operations whose lease has ended, those created first."""
     for _, operation_id in state.operations_by_status.forward((tenant_id, OperationStatus.RUNNING.value)):
@@ -200,7 +217,8 @@ def end(state: State, operation: Operation, finished_at: datetime, error: Operat
     status = OperationStatus.SUCCEEDED if error is None else OperationStatus.FAILED
     ended = replace(operation, status=status, finished_at=finished_at, error=error)
     move(state, ended, Hold(state.holds[key_of(operation)].fence))
-    state.operations_by_end.put((operation.tenant_id,), (finished_at, operation.operation_id))
+    if operation.is_analysis:
+        state.operations_by_end.put((operation.tenant_id,), (finished_at, operation.operation_id))
     state.staged.pop(key_of(operation), None)
 
 
@@ -217,13 +235,15 @@ def insert_operation(state: State, operation: Operation) -> None:
     state.operations[key_of(operation)] = operation
     for shelves, shelf in shelves_of(state, operation):
         shelves.put(shelf, place_of(operation))
-    state.tally(operation.tenant_id, Subject.OPERATION_STATUS, operation.status.value, 1)
+    if operation.is_analysis:
+        state.tally(operation.tenant_id, Subject.OPERATION_STATUS, operation.status.value, 1)
 
 
 def remove_from_shelves(state: State, operation: Operation) -> None:
     for shelves, shelf in shelves_of(state, operation):
         shelves.take(shelf, place_of(operation))
-    state.tally(operation.tenant_id, Subject.OPERATION_STATUS, operation.status.value, -1)
+    if operation.is_analysis:
+        state.tally(operation.tenant_id, Subject.OPERATION_STATUS, operation.status.value, -1)
 
 
 def remove_operation(state: State, tenant_id: str, operation_id: str) -> None:

@@ -11,6 +11,15 @@ from service.domains.dpm_runs import DpmRun, RunHead, RunRequest
 from service.domains.idempotency import KeyFamily, KeyMapping, KeyUse
 from service.domains.lineage import Edge, EdgePlace
 from service.domains.operations import Operation, StagedScenario
+from service.domains.proposal_simulations import ProposalSimulation
+from service.domains.proposals import (
+    Proposal,
+    ProposalApproval,
+    ProposalEvent,
+    ProposalKey,
+    ProposalKeyFamily,
+    ProposalVersion,
+)
 from service.domains.purges import PurgeRecord
 from service.domains.supportability import Subject
 from service.domains.workflow_decisions import WorkflowDecision
@@ -63,7 +72,8 @@ class State:
     """Rows by their keys, then the shelves that find them in order; each key starts with the tenant id.
 
     An artifact and a use of a key are found by the id of their run; a hold, and what is staged, by that of
-    their operation.
+    their operation; versions, events and approvals, in the order of their numbers, by that of their proposal.
+    `proposal_ids` has the ids of those three, each with its kind.
     """
 
     requests: dict[RowKey, KeptRequest] = field(default_factory=dict)
@@ -77,6 +87,13 @@ class State:
     operations: dict[RowKey, Operation] = field(default_factory=dict)
     holds: dict[RowKey, Hold] = field(default_factory=dict)
     staged: dict[RowKey, dict[str, StagedScenario]] = field(default_factory=dict)
+    proposals: dict[RowKey, Proposal] = field(default_factory=dict)
+    proposal_versions: dict[RowKey, list[ProposalVersion]] = field(default_factory=dict)
+    proposal_events: dict[RowKey, list[ProposalEvent]] = field(default_factory=dict)
+    proposal_approvals: dict[RowKey, list[ProposalApproval]] = field(default_factory=dict)
+    proposal_ids: set[tuple[str, str, str]] = field(default_factory=set)
+    proposal_keys: dict[tuple[str, ProposalKeyFamily, str, str], ProposalKey] = field(default_factory=dict)
+    simulations: dict[RowKey, ProposalSimulation] = field(default_factory=dict)
     purges: dict[RowKey, PurgeRecord] = field(default_factory=dict)
 
     batches_by_correlation: Shelves[Place] = field(default_factory=Shelves)
@@ -91,6 +108,11 @@ class State:
     operations_by_status: Shelves[Place] = field(default_factory=Shelves)
     operations_by_correlation: Shelves[Place] = field(default_factory=Shelves)
     operations_by_end: Shelves[Place] = field(default_factory=Shelves)
+    proposals_by_creation: Shelves[Place] = field(default_factory=Shelves)
+    proposals_by_portfolio: Shelves[Place] = field(default_factory=Shelves)
+    proposals_by_creator: Shelves[Place] = field(default_factory=Shelves)
+    proposals_by_state: Shelves[Place] = field(default_factory=Shelves)
+    simulations_by_creation: Shelves[Place] = field(default_factory=Shelves)
     purges_by_time: Shelves[Place] = field(default_factory=Shelves)
 
     tallies: dict[str, Counter[tuple[Subject, str]]] = field(default_factory=dict)

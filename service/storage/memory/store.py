@@ -7,6 +7,8 @@ from service.storage.memory.dpm_runs import MemoryDpmRuns
 from service.storage.memory.idempotency import MemoryIdempotency
 from service.storage.memory.lineage import MemoryLineage
 from service.storage.memory.operations import MemoryOperations
+from service.storage.memory.proposal_simulations import MemoryProposalSimulations
+from service.storage.memory.proposals import MemoryProposals
 from service.storage.memory.purges import MemoryPurges
 from service.storage.memory.state import State
 from service.storage.memory.supportability import MemorySupportability
@@ -22,6 +24,8 @@ class MemoryStore:
         self.artifacts = MemoryArtifacts(self.state)
         self.workflow_decisions = MemoryWorkflowDecisions(self.state)
         self.operations = MemoryOperations(self.state)
+        self.proposals = MemoryProposals(self.state)
+        self.proposal_simulations = MemoryProposalSimulations(self.state)
         self.supportability = MemorySupportability(self.state)
         self.purges = MemoryPurges(self.state)
 

@@ -53,7 +53,10 @@ def bounds_of_runs(state: State, tenant_id: str, horizon: Horizon) -> Bounds:
 def bounds_of_operations(state: State, tenant_id: str, horizon: Horizon) -> Bounds:
     shelves = state.operations_by_creation
     ends = [
-        next(operations.those_there(state, tenant_id, places, horizon), None)
+        next(
+            (one for one in operations.those_there(state, tenant_id, places, horizon) if one.is_analysis),
+            None,
+        )
         for places in (shelves.forward((tenant_id,)), shelves.backward((tenant_id,)))
     ]
     return Bounds(*(None if operation is None else operation.created_at for operation in ends))

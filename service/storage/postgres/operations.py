@@ -7,6 +7,7 @@ from datetime import datetime
 
 import asyncpg
 
+from service.domains.dpm_runs import BatchAdmission
 from service.domains.operations import (
     UNEXECUTED,
     Claim,
@@ -23,9 +24,10 @@ from service.domains.operations import (
     exhausted_after,
 )
 from service.domains.pages import EARLIEST, LATEST, Page, empty_page, page_of
+from service.domains.proposals import ProposalKey
 from service.domains.retention import KEEP_ALL, Horizon
 from service.errors import OperationExists, OperationLost, OperationMoved, OperationNotFound
-from service.storage.postgres import dpm_runs, lineage
+from service.storage.postgres import dpm_runs, lineage, proposals
 from service.storage.postgres.database import Database
 from service.storage.postgres.operation_rows import (
     head_of,
@@ -67,9 +69,13 @@ class PostgresOperations:
             rows = await every(conn, SQL["list_scenarios"], tenant_id=tenant_id, operation_id=operation_id)
         return tuple(staged_of(row) for row in rows)
 
-    async def finish(self, claim: Claim, ending: Ending) -> None:
-        async with self.database.act() as conn:
-            await finish(conn, claim, ending)
+    async def finish(self, claim: Claim, ending: Ending) -> ProposalKey | None:
+        try:
+            async with self.database.act() as conn:
+                await finish(conn, claim, ending)
+        except proposals.KeyTaken as taken:
+            return await proposals.replay(self.database, taken.key)
+        return None
 
     async def hand_back(self, claim: Claim, lease: Lease) -> None:
         async with self.database.act() as conn:
@@ -216,8 +222,10 @@ async def finish(conn: Connection, claim: Claim, ending: Ending) -> None:
         tenant_id=operation.tenant_id,
         operation_id=operation.operation_id,
     )
-    if ending.batch is not None:
-        await dpm_runs.admit_batch(conn, ending.batch)
+    if isinstance(ending.effect, BatchAdmission):
+        await dpm_runs.admit_batch(conn, ending.effect)
+    elif ending.effect is not None:
+        await proposals.keep_change(conn, ending.effect)
 
 
 async def hold_on(conn: Connection, query: str, claim: Claim, **values: object) -> None:

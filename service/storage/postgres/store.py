@@ -8,6 +8,8 @@ from service.storage.postgres.dpm_runs import PostgresDpmRuns
 from service.storage.postgres.idempotency import PostgresIdempotency
 from service.storage.postgres.lineage import PostgresLineage
 from service.storage.postgres.operations import PostgresOperations
+from service.storage.postgres.proposal_simulations import PostgresProposalSimulations
+from service.storage.postgres.proposals import PostgresProposals
 from service.storage.postgres.purges import PostgresPurges
 from service.storage.postgres.supportability import PostgresSupportability
 from service.storage.postgres.workflow_decisions import PostgresWorkflowDecisions
@@ -24,6 +26,8 @@ class PostgresStore:
         self.artifacts = PostgresArtifacts(database)
         self.workflow_decisions = PostgresWorkflowDecisions(database)
         self.operations = PostgresOperations(database)
+        self.proposals = PostgresProposals(database)
+        self.proposal_simulations = PostgresProposalSimulations(database)
         self.supportability = PostgresSupportability(database)
         self.purges = PostgresPurges(database)
 

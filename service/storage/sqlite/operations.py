@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 from service.domains.canonical import digest_of
+from service.domains.dpm_runs import BatchAdmission
 from service.domains.operations import (
     UNEXECUTED,
     Claim,
@@ -25,10 +26,11 @@ from service.domains.operations import (
     exhausted_after,
 )
 from service.domains.pages import EARLIEST, LATEST, Page, empty_page, page_of
+from service.domains.proposals import ProposalChange, ProposalKey
 from service.domains.retention import KEEP_ALL, Horizon
 from service.errors import OperationExists, OperationLost, OperationMoved, OperationNotFound
 from service.storage.queries import load
-from service.storage.sqlite import dpm_runs, lineage
+from service.storage.sqlite import dpm_runs, lineage, proposals
 from service.storage.sqlite.database import Database
 from service.storage.sqlite.operation_rows import head_of, operation_of, staged_of
 from service.storage.sqlite.statements import every, from_first_given, one, run, text_of
@@ -64,8 +66,12 @@ class SqliteOperations:
     async def list_staged(self, tenant_id: str, operation_id: str) -> tuple[StagedScenario, ...]:
         return await self.database.read(partial(list_staged, tenant_id=tenant_id, operation_id=operation_id))
 
-    async def finish(self, claim: Claim, ending: Ending) -> None:
-        await self.database.write(partial(finish, claim=claim, ending=ending))
+    async def finish(self, claim: Claim, ending: Ending) -> ProposalKey | None:
+        try:
+            await self.database.write(partial(finish, claim=claim, ending=ending))
+        except proposals.KeyTaken as taken:
+            return taken.key
+        return None
 
     async def hand_back(self, claim: Claim, lease: Lease) -> None:
         await self.database.write(partial(hand_back, claim=claim, lease=lease))
@@ -177,8 +183,11 @@ def finish(conn: sqlite3.Connection, claim: Claim, ending: Ending) -> None:
         error_message=error.message if error else None,
     )
     run(conn, SQL["delete_scenarios"], **of(claim.operation))
-    if ending.batch is not None:
-        dpm_runs.admit_batch(conn, ending.batch)
+    match ending.effect:
+        case BatchAdmission() as batch:
+            dpm_runs.admit_batch(conn, batch)
+        case ProposalChange() as change:
+            proposals.keep_own_change(conn, change)
 
 
 def hand_back(conn: sqlite3.Connection, claim: Claim, lease: Lease) -> None:

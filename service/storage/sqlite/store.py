@@ -10,6 +10,8 @@ from service.storage.sqlite.dpm_runs import SqliteDpmRuns
 from service.storage.sqlite.idempotency import SqliteIdempotency
 from service.storage.sqlite.lineage import SqliteLineage
 from service.storage.sqlite.operations import SqliteOperations
+from service.storage.sqlite.proposal_simulations import SqliteProposalSimulations
+from service.storage.sqlite.proposals import SqliteProposals
 from service.storage.sqlite.purges import SqlitePurges
 from service.storage.sqlite.supportability import SqliteSupportability
 from service.storage.sqlite.workflow_decisions import SqliteWorkflowDecisions
@@ -26,6 +28,8 @@ class SqliteStore:
         self.artifacts = SqliteArtifacts(database)
         self.workflow_decisions = SqliteWorkflowDecisions(database)
         self.operations = SqliteOperations(database)
+        self.proposals = SqliteProposals(database)
+        self.proposal_simulations = SqliteProposalSimulations(database)
         self.supportability = SqliteSupportability(database)
         self.purges = SqlitePurges(database)
 

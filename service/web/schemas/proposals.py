@@ -1,10 +1,81 @@
-"""Schemas of what an adviser sends."""
+"""Schemas of what an adviser sends, and of what can be asked about proposals."""
 
 from __future__ import annotations
 
-from service.domains.proposal_requests import ProposalSimulateRequest
+from marshmallow import ValidationError
+
+from service.domains.fields import Bound
+from service.domains.proposal_requests import (
+    ProposalApprovalRequest,
+    ProposalCreateRequest,
+    ProposalSimulateRequest,
+    ProposalStateTransitionRequest,
+    ProposalVersionRequest,
+)
+from service.errors import RequestInvalid
 from service.web.schemas.derive import StructSchema, loader_of
+from service.web.schemas.entries import entry
+from service.web.schemas.fields import FirstBroken, Flag, Text, Whole
+from service.web.schemas.parameters import Count, Instant, QuerySchema
+
+LIMIT_DEFAULT = 20
+LIMIT_MAX = 100
+
+VERSION_NO = "version_no"
 
 
 def proposal_simulate_request(*, refuse_unknown: bool = False) -> StructSchema:
     return loader_of(ProposalSimulateRequest, refuse_unknown)
+
+
+def proposal_create_request(*, refuse_unknown: bool = False) -> StructSchema:
+    return loader_of(ProposalCreateRequest, refuse_unknown)
+
+
+def proposal_version_request(*, refuse_unknown: bool = False) -> StructSchema:
+    return loader_of(ProposalVersionRequest, refuse_unknown)
+
+
+def proposal_state_transition_request(*, refuse_unknown: bool = False) -> StructSchema:
+    return loader_of(ProposalStateTransitionRequest, refuse_unknown)
+
+
+def proposal_approval_request(*, refuse_unknown: bool = False) -> StructSchema:
+    return loader_of(ProposalApprovalRequest, refuse_unknown)
+
+
+class ProposalListQuery(QuerySchema):
+    """What the list of proposals can be asked for; a state outside the vocabulary matches nothing."""
+
+    portfolio_id = Text(load_default=None)
+    state = Text(load_default=None)
+    created_by = Text(load_default=None)
+    created_from = Instant(load_default=None)
+    created_to = Instant(load_default=None)
+    limit = Count("limit", least=1, most=LIMIT_MAX, default=LIMIT_DEFAULT)
+    cursor = Text(load_default=None)
+
+
+class EvidenceQuery(QuerySchema):
+    """Evidence is shown unless it is said otherwise."""
+
+    include_evidence = Flag(load_default=True)
+
+
+class VersionPath(QuerySchema):
+    """The number of a version as a path names it."""
+
+    version_no = Whole(required=True, validate=FirstBroken([Bound(VERSION_NO, ge=1)]))
+
+
+_VERSION_PATH = VersionPath()
+
+
+def version_no_of(text: str) -> int:
+    """The number of a version that a path names. Raises RequestInvalid."""
+    try:
+        number: int = _VERSION_PATH.load({VERSION_NO: text})[VERSION_NO]
+    except ValidationError as refused:
+        faults = refused.messages_dict[VERSION_NO]
+        raise RequestInvalid([entry(fault, ("path", VERSION_NO), text) for fault in faults]) from None
+    return number

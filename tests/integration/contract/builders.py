@@ -30,6 +30,7 @@ from service.domains.operations import (
     OperationType,
     StagedScenario,
 )
+from service.domains.proposals import ProposalChange
 from service.domains.purges import PURGED_AT_ONCE, Purge
 from service.domains.retention import Horizon
 from service.domains.workflow_decisions import NO_CORRELATION, ReviewRule, Verdict, WorkflowAction
@@ -249,11 +250,11 @@ def a_staged_failure(scenario: str = "a", failure: str = "no usable price · 日
     return StagedScenario(scenario=scenario, failure=failure)
 
 
-def ending_of(operation: Operation, batch: BatchAdmission | None = None) -> Ending:
+def ending_of(operation: Operation, effect: BatchAdmission | ProposalChange | None = None) -> Ending:
     """What leaves an operation as it is."""
     assert operation.finished_at is not None
     return Ending(
-        finished_at=operation.finished_at, result=operation.result, batch=batch, error=operation.error
+        finished_at=operation.finished_at, result=operation.result, effect=effect, error=operation.error
     )
 
 

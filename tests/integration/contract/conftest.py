@@ -50,7 +50,7 @@ def emptied_postgres(shared_postgres: str) -> str:
     with psycopg.connect(shared_postgres, autocommit=True) as conn:
         tables = conn.execute(
             "SELECT schemaname, tablename FROM pg_tables"
-            " WHERE tablename LIKE 'dpm\\_%' OR schemaname = 'queue'"
+            " WHERE tablename LIKE ANY (ARRAY['dpm\\_%', 'proposal%']) OR schemaname = 'queue'"
         ).fetchall()
         # Neither the triggers that refuse removal nor those that count it run for a replica.
         conn.execute("SET session_replication_role = replica")

@@ -85,8 +85,8 @@ class Ledger:
             status=ending.status,
             finished_at=ending.finished_at,
         )
-        if ending.batch is not None:
-            self._note_batch(ending.batch)
+        if isinstance(ending.effect, BatchAdmission):
+            self._note_batch(ending.effect)
 
     async def hand_back(self, claim: Claim, lease: Lease) -> None:
         await self.store.operations.hand_back(claim, lease)

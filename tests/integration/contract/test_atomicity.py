@@ -9,6 +9,7 @@ import pytest_asyncio
 
 from service.domains.dpm_runs import DEFAULT_TENANT, RunStatus
 from service.domains.operations import Claim
+from service.domains.proposals import ApprovalType, ProposalEventType, ProposalState
 from service.domains.retention import KEEP_ALL, Horizon
 from service.domains.workflow_decisions import WorkflowAction
 from service.errors import StoreUnavailable
@@ -37,6 +38,15 @@ from tests.integration.contract.builders import (
     submit_and_move,
     succeeded,
 )
+from tests.integration.contract.proposal_builders import (
+    a_creation,
+    a_new_version,
+    a_simulation,
+    a_step,
+    an_approval,
+    changes_to,
+    under_key,
+)
 
 RUN = a_run(rebalance_run_id="rr_held", status=RunStatus.PENDING_REVIEW, created_at=after(1))
 BATCH = a_batch("a", "b", "c", artifacts=True, sent_as="corr", created_at=after(2))
@@ -53,6 +63,12 @@ ADMISSION = an_admission(idempotency_key="key-2", artifact=True)
 MOVE = an_admission(replay=False, request_hash=OTHER_HASH, artifact=True)
 RENEWAL = an_admission(request_hash=OTHER_HASH, artifact=True, created_at=after(9))
 
+SUBMITTED = changes_to(ProposalState.RISK_REVIEW, proposal_id="pp_held")
+CREATION = a_creation(key="key-1", cause_id="dop_running")
+VERSION = under_key(a_new_version(SUBMITTED[-1].proposal, cause_id="dop_running"))
+CANCELLATION = under_key(a_step(SUBMITTED[-1].proposal, ProposalEventType.CANCELLED))
+APPROVAL = under_key(an_approval(SUBMITTED[-1].proposal, ApprovalType.RISK))
+
 OF_A_RUN = {"dpm_runs", "dpm_lineage_edges", "dpm_run_artifacts", "dpm_tally_changes"}
 OF_A_KEY = {"dpm_run_requests", "dpm_run_idempotency", "dpm_run_idempotency_history"}
 OF_WHAT_GOES = {
@@ -65,6 +81,15 @@ OF_WHAT_GOES = {
     "dpm_workflow_decisions",
     "dpm_operations",
 }
+OF_A_PROPOSAL = {
+    "proposals",
+    "proposal_versions",
+    "proposal_events",
+    "proposal_keys",
+    "dpm_lineage_edges",
+    "dpm_tally_changes",
+}
+OF_A_STEP = {"proposal_events", "proposal_keys"}
 OF_AN_END = [
     ("UPDATE", "dpm_operations"),
     ("DELETE", "dpm_operation_scenarios"),
@@ -143,6 +168,46 @@ ACTS = {
         lambda store: store.operations.expire(DEFAULT_TENANT, created_before=LATE, now=LATE, limit=10),
         OF_AN_END,
     ),
+    "create a proposal": (
+        lambda store: store.proposals.change(CREATION),
+        [("INSERT", table) for table in OF_A_PROPOSAL],
+    ),
+    "add a version to a proposal": (
+        lambda store: store.proposals.change(VERSION),
+        [("INSERT", table) for table in OF_A_PROPOSAL - {"proposals"}] + [("UPDATE", "proposals")],
+    ),
+    "move a proposal": (
+        lambda store: store.proposals.change(CANCELLATION),
+        [("INSERT", table) for table in OF_A_STEP] + [("UPDATE", "proposals")],
+    ),
+    "approve a proposal": (
+        lambda store: store.proposals.change(APPROVAL),
+        [("INSERT", table) for table in OF_A_STEP | {"proposal_approvals"}] + [("UPDATE", "proposals")],
+    ),
+    "finish with a proposal": (
+        lambda store: store.operations.finish(CLAIM, ending_of(succeeded(RUNNING), CREATION)),
+        [("UPDATE", "dpm_operations"), ("DELETE", "dpm_operation_scenarios")]
+        + [("INSERT", table) for table in OF_A_PROPOSAL],
+    ),
+    "finish with a version of a proposal": (
+        lambda store: store.operations.finish(CLAIM, ending_of(succeeded(RUNNING), VERSION)),
+        [("UPDATE", "dpm_operations"), ("UPDATE", "proposals"), ("DELETE", "dpm_operation_scenarios")]
+        + [("INSERT", table) for table in OF_A_PROPOSAL - {"proposals"}],
+    ),
+    "keep a simulation": (
+        lambda store: store.proposal_simulations.keep(
+            a_simulation(idempotency_key="key-2"), kept_since=after(0)
+        ),
+        [("INSERT", "proposal_simulations")],
+    ),
+    "replace a simulation": (
+        lambda store: store.proposal_simulations.keep(a_simulation(created_at=after(9)), kept_since=after(5)),
+        [("UPDATE", "proposal_simulations")],
+    ),
+    "purge simulations": (
+        lambda store: store.proposal_simulations.purge(DEFAULT_TENANT, created_before=after(5), limit=10),
+        [("DELETE", "proposal_simulations")],
+    ),
     "fold": (
         lambda store: store.supportability.fold(),
         [("INSERT", "dpm_tallies"), ("DELETE", "dpm_tally_changes")],
@@ -186,6 +251,9 @@ async def fill(store: Store) -> None:
         claim = await submit_and_move(store, started(operation))
         await store.operations.stage(claim, [a_staged("a")], a_lease())
     await store.operations.hand_back(claim, a_lease())
+    for change in SUBMITTED:
+        await store.proposals.change(change)
+    await store.proposal_simulations.keep(a_simulation(), kept_since=after(0))
 
 
 @pytest.mark.parametrize(("act", "statement", "table"), WRITES)

@@ -507,7 +507,7 @@ class SideBySide(RuleBasedStateMachine):
             batch = self.batch_of(
                 batch_id, claim.operation.operation_id, "corr-1", names, ids, fields, artifacts
             )
-        ending = Ending(finished_at=self.tick(second), result=b"{}", batch=batch)
+        ending = Ending(finished_at=self.tick(second), result=b"{}", effect=batch)
         if self.same(lambda store: store.operations.finish(claim, ending)) is None and batch is not None:
             self.runs |= {run.rebalance_run_id: run for run in batch.runs}
 

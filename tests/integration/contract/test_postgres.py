@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+from contextlib import suppress
 from datetime import timedelta
 from urllib.parse import urlsplit, urlunsplit
 
@@ -16,11 +17,14 @@ import pytest_asyncio
 from scripts.postgres import create_database, drop_database, free_port
 from scripts.seeding import BEGAN_AT, seed_runs, settle
 from service.domains.dpm_runs import DEFAULT_TENANT
+from service.domains.operations import OperationType
+from service.domains.pages import EARLIEST
+from service.domains.proposals import ApprovalType, ProposalEventType, ProposalFilter
 from service.domains.purges import Purge
 from service.domains.retention import KEEP_ALL, Horizon
 from service.domains.workflow_decisions import ReviewRule
 from service.errors import PostgresDsnRequired, PostgresUnavailable, StoreUnavailable
-from service.storage.postgres import operations
+from service.storage.postgres import operations, proposals
 from service.storage.postgres.database import PoolOptions
 from service.storage.postgres.job_queue import PostgresJobQueue
 from service.storage.postgres.store import PostgresStore
@@ -42,6 +46,13 @@ from tests.integration.contract.builders import (
     submit_and_move,
     succeeded,
 )
+from tests.integration.contract.proposal_builders import (
+    a_creation,
+    a_new_version,
+    a_simulation,
+    a_step,
+    an_approval,
+)
 
 APPEND_ONLY = (
     "dpm_run_requests",
@@ -51,6 +62,12 @@ APPEND_ONLY = (
     "dpm_run_artifacts",
     "dpm_workflow_decisions",
     "dpm_purges",
+    # A proposal moves on, but what it is stays.
+    "proposals",
+    "proposal_versions",
+    "proposal_events",
+    "proposal_approvals",
+    "proposal_keys",
 )
 LONG_AFTER = Horizon(runs_since=BEGAN_AT + timedelta(days=3650))
 ROLES = (MIGRATIONS_DIR / "roles.sql").read_text(encoding="utf-8")
@@ -93,6 +110,42 @@ INSERT INTO queue.pgqueuer_log (created, job_id, status, priority, entrypoint)
 SELECT timestamptz '2026-03-02' + n * interval '1 second', n, 'queued', 0, 'operations'
 FROM generate_series(1, 20000) AS n
 """
+# In one transaction, for a proposal is checked to have its version and its event when that ends.
+PROPOSALS_SEEDED = """
+INSERT INTO proposals (
+    tenant_id, proposal_id, portfolio_id, created_by, created_at, last_event_at, state, version_no,
+    version_status, versioned_by, revision
+)
+SELECT 'default', 'pp_' || n, 'pf_' || n % 150, 'adviser_' || n % 40, at, at,
+    CASE n % 4 WHEN 0 THEN 'DRAFT' WHEN 1 THEN 'RISK_REVIEW' ELSE 'EXECUTED' END, 1, 'READY', 'adviser', 1
+FROM generate_series(1, 20000) AS n
+CROSS JOIN LATERAL (SELECT timestamptz '2026-03-02' + n * interval '1 second' AS at) AS drawn;
+INSERT INTO proposal_versions (
+    tenant_id, proposal_id, version_no, proposal_version_id, created_by, created_at, status_at_creation,
+    request_hash, simulation_hash, artifact_hash, artifact_id, request, result, artifact, evidence
+)
+SELECT tenant_id, proposal_id, 1, 'ppv_' || proposal_id, created_by, created_at, 'READY',
+    'sha256:0', 'sha256:0', 'sha256:0', 'pa_1', '{}', '{}', '{}', '{}'
+FROM proposals;
+INSERT INTO proposal_events (
+    tenant_id, proposal_id, event_no, event_id, event_type, to_state, actor_id, occurred_at, reason
+)
+SELECT tenant_id, proposal_id, 1, 'pwe_' || proposal_id, 'CREATED', 'DRAFT', created_by, created_at, '{}'
+FROM proposals;
+INSERT INTO proposal_approvals (
+    tenant_id, proposal_id, event_no, approval_id, approval_type, approved, actor_id, occurred_at, details
+)
+SELECT tenant_id, proposal_id, 1, 'pap_' || proposal_id, 'RISK', true, created_by, created_at, '{}'
+FROM proposals;
+INSERT INTO proposal_keys (
+    tenant_id, family, scope, idempotency_key, request_hash, proposal_id, version_no, created_at, answer
+)
+SELECT tenant_id, 'CREATE', '', 'key_' || proposal_id, 'sha256:0', proposal_id, 1, created_at, '{}'
+FROM proposals;
+INSERT INTO proposal_simulations (tenant_id, idempotency_key, request_hash, created_at, request, result)
+SELECT tenant_id, 'key_' || proposal_id, 'sha256:0', created_at, '{}', '{}'
+FROM proposals;
+"""
 # Small by nature: what changed since the last time it was added up, the books of the migrations, and what the
 # engine of the queue counts up for whoever asks it.
 SMALL = {"dpm_tallies", "dpm_tally_changes", "_yoyo_migration", "schema_checksums", "pgqueuer_statistics"}
@@ -122,7 +175,19 @@ async def filled(store):
     await store.artifacts.keep(an_artifact(admission.run))
     await store.workflow_decisions.decide(a_verdict(admission.run), RULE, KEEP_ALL)
     await store.operations.submit(an_operation())
+    await proposed(store)
+    await store.proposal_simulations.keep(a_simulation(), kept_since=EARLIEST)
     return admission.run
+
+
+async def proposed(store):
+    """A proposal at its third event, an approval."""
+    creation = a_creation(key=an_id("key"))
+    submission = a_step(creation.proposal, ProposalEventType.SUBMITTED_FOR_RISK_REVIEW)
+    approval = an_approval(submission.proposal, ApprovalType.RISK)
+    for change in (creation, submission, approval):
+        await store.proposals.change(change)
+    return approval.proposal
 
 
 @pytest.fixture
@@ -154,9 +219,79 @@ async def test_not_even_the_owner_changes_what_is_append_only_by_a_slip(
         run_as_owner(postgres_database, change.format(table))
 
 
+PROPOSALS_KEPT = [table for table in APPEND_ONLY if table.startswith("proposal")]
+
+
+@pytest.mark.parametrize("table", PROPOSALS_KEPT)
+async def test_not_even_a_purge_removes_anything_of_a_proposal(store, postgres_database, table):
+    await filled(store)
+
+    with (
+        pytest.raises(psycopg.errors.RestrictViolation, match=f"{table} is append-only"),
+        psycopg.connect(postgres_database) as conn,
+    ):
+        conn.execute("SELECT set_config('dpm.purging', 'on', true)")
+        conn.execute(f"DELETE FROM {table}")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE proposals SET revision = revision",
+        "UPDATE proposals SET revision = revision + 2",
+        "UPDATE proposals SET revision = revision - 1",
+        "UPDATE proposals SET revision = revision + 1, version_no = version_no + 2",
+        "UPDATE proposals SET revision = revision + 1, version_no = version_no - 1",
+        "UPDATE proposals SET revision = revision + 1, title = 'another'",
+        "UPDATE proposal_simulations SET result = 'another'",
+        "UPDATE proposal_simulations SET idempotency_key = 'another'",
+        "TRUNCATE proposal_simulations",
+    ],
+)
+async def test_not_even_the_owner_moves_a_proposal_or_a_simulation_otherwise_by_a_slip(
+    store, postgres_database, change
+):
+    await filled(store)
+
+    with pytest.raises(psycopg.errors.RestrictViolation):
+        run_as_owner(postgres_database, change)
+
+
+async def test_not_even_the_owner_moves_a_proposal_that_has_ended(store, postgres_database):
+    standing = await proposed(store)
+    await store.proposals.change(a_step(standing, ProposalEventType.CANCELLED))
+
+    with pytest.raises(psycopg.errors.RestrictViolation, match="has ended"):
+        run_as_owner(postgres_database, "UPDATE proposals SET revision = revision + 1, state = 'DRAFT'")
+
+
+@pytest.mark.parametrize(
+    ("change", "constraint"),
+    [
+        ("UPDATE proposals SET revision = revision + 1", "proposals_event_kept"),
+        (
+            "UPDATE proposals SET revision = revision + 1, version_no = version_no + 1",
+            "proposals_version_kept",
+        ),
+        (
+            "INSERT INTO proposal_keys SELECT tenant_id, 'VERSION', proposal_id, 'key', 'hash', proposal_id,"
+            " 2, created_at, '{}' FROM proposals",
+            "proposal_keys_version_kept",
+        ),
+    ],
+)
+async def test_what_a_proposal_and_a_key_stand_for_is_there_when_an_act_ends(
+    store, postgres_database, change, constraint
+):
+    await proposed(store)
+
+    with pytest.raises(psycopg.errors.ForeignKeyViolation, match=constraint):
+        run_as_owner(postgres_database, change)
+
+
 async def run_one_operation(store):
     """Every move of one operation, and the end of another that nobody came for."""
-    operation = an_operation()
+    operation = an_operation(operation_type=OperationType.CREATE_PROPOSAL)
     await store.operations.submit(operation)
     place = (DEFAULT_TENANT, operation.operation_id)
     claim = await store.operations.claim(*place, a_lease(1))
@@ -166,7 +301,9 @@ async def run_one_operation(store):
     await store.operations.reap(DEFAULT_TENANT, now=after(3 * LONG_SECONDS), attempts_max=3, limit=10)
     claim = await store.operations.claim(*place, a_lease(1))
     await store.operations.stage(claim, [a_staged()], a_lease(2))
-    await store.operations.finish(claim, ending_of(succeeded(started(operation))))
+    creation = a_creation(key=operation.operation_id, cause_id=operation.operation_id)
+    await store.operations.finish(claim, ending_of(succeeded(started(operation)), creation))
+    assert await store.proposals.get(DEFAULT_TENANT, creation.proposal.proposal_id) == creation.proposal
     await store.operations.submit(an_operation())
     long_after = after(3 * LONG_SECONDS)
     await store.operations.expire(DEFAULT_TENANT, created_before=long_after, now=long_after, limit=10)
@@ -185,7 +322,13 @@ async def test_the_application_role_serves(store, login):
         claim = await claimed(serving, operation)
         batch = a_batch("a", cause_id=operation.operation_id)
         await serving.operations.finish(claim, ending_of(succeeded(operation), batch))
+        version = a_new_version(await proposed(serving))
+        await serving.proposals.change(version)
+        replaced = a_simulation(created_at=after(10))
+        await serving.proposal_simulations.keep(replaced, kept_since=after(5))
         assert await serving.dpm_runs.get(DEFAULT_TENANT, run.rebalance_run_id, KEEP_ALL) == run
+        assert await store.proposals.get(DEFAULT_TENANT, version.proposal.proposal_id) == version.proposal
+        assert await store.proposal_simulations.find(DEFAULT_TENANT, "key-1", kept_since=EARLIEST) == replaced
         assert (await serving.supportability.summarise(DEFAULT_TENANT, KEEP_ALL)) == (
             await store.supportability.summarise(DEFAULT_TENANT, KEEP_ALL)
         )
@@ -254,6 +397,8 @@ async def test_the_application_role_cannot_purge(store, login):
     try:
         with pytest.raises(PostgresUnavailable):
             await serving.purges.remove(Purge(an_id("purge"), DEFAULT_TENANT, BEGAN_AT, LONG_AFTER))
+        with pytest.raises(PostgresUnavailable):
+            await serving.proposal_simulations.purge(DEFAULT_TENANT, created_before=after(1), limit=10)
     finally:
         await serving.close()
     assert (await store.supportability.summarise(DEFAULT_TENANT, KEEP_ALL)).runs.oldest is not None
@@ -266,17 +411,25 @@ async def test_the_retention_role_purges_and_does_nothing_else(store, login):
     try:
         await purging.supportability.fold()
         removed = await purging.purges.remove(Purge(an_id("purge"), DEFAULT_TENANT, BEGAN_AT, LONG_AFTER))
+        forgotten = await purging.proposal_simulations.purge(
+            DEFAULT_TENANT, created_before=after(1), limit=10
+        )
         with pytest.raises(PostgresUnavailable):
             await purging.dpm_runs.admit(an_admission(), KEEP_ALL)
+        with pytest.raises(PostgresUnavailable):
+            await purging.proposals.change(a_creation())
     finally:
         await purging.close()
 
-    assert removed.runs == 1
+    assert (removed.runs, forgotten) == (1, 1)
     assert (await store.purges.list_records(DEFAULT_TENANT, limit=1))[0].removed == removed
     with pytest.raises(psycopg.errors.InsufficientPrivilege), psycopg.connect(dsn) as conn:
         conn.execute(
             "UPDATE dpm_runs SET status = 'READY' WHERE rebalance_run_id = %s", [run.rebalance_run_id]
         )
+    for table in PROPOSALS_KEPT:
+        with pytest.raises(psycopg.errors.InsufficientPrivilege), psycopg.connect(dsn) as conn:
+            conn.execute(f"DELETE FROM {table}")
 
 
 async def test_the_reader_role_only_reads(store, login):
@@ -364,6 +517,51 @@ async def test_an_act_that_does_not_come_to_its_end_lets_go_of_its_locks(store, 
     assert (claim.fence, claim.operation.attempt) == (1, 1)
 
 
+class Undone(Exception):
+    pass
+
+
+@pytest.mark.parametrize("end", ["kept", "undone"])
+async def test_who_comes_while_another_is_at_a_key_waits_for_how_that_ends(store, end):
+    first, second = a_creation(key="key-1"), a_creation(key="key-1")
+    with suppress(Undone):
+        async with store.database.act() as conn:
+            await proposals.keep_change(conn, first)
+            waiting = asyncio.create_task(store.proposals.change(second))
+            await asyncio.sleep(0.3)
+            assert not waiting.done()
+            if end == "undone":
+                raise Undone
+
+    replayed = await asyncio.wait_for(waiting, timeout=3)
+
+    kept = first if end == "kept" else second
+    assert replayed == (first.key if end == "kept" else None)
+    page = await store.proposals.list(DEFAULT_TENANT, ProposalFilter(), limit=10, cursor=None)
+    assert page.items == (kept.proposal,)
+
+
+async def test_no_lock_is_held_while_the_answer_of_a_key_is_read(store, monkeypatch):
+    creation = a_creation(key="key-1")
+    await store.proposals.change(creation)
+    operation = an_operation(operation_type=OperationType.CREATE_PROPOSAL)
+    await store.operations.submit(operation)
+    claim = await claimed(store, operation)
+    ending = ending_of(succeeded(started(operation)), a_creation(key="key-1"))
+    found, find_key = [], proposals.find_key
+
+    async def find_beside_another(*place):
+        # It would wait for whoever holds the operation locked.
+        await asyncio.wait_for(store.operations.extend(claim, a_lease(2)), timeout=3)
+        found.append(await find_key(*place))
+        return found[-1]
+
+    monkeypatch.setattr(proposals, "find_key", find_beside_another)
+
+    assert await store.operations.finish(claim, ending) == creation.key
+    assert found == [creation.key]
+
+
 @pytest.mark.parametrize(
     "statement",
     [
@@ -400,15 +598,13 @@ async def seeded(postgres_template, postgres_server):
     name = f"seeded_{os.getpid()}"
     dsn = create_database(postgres_server, name, postgres_template)
     await seed_runs(dsn, RUNS_SEEDED)
-    run_as_owner(dsn, OPERATIONS_SEEDED, SCENARIOS_SEEDED, JOBS_SEEDED, JOB_LOG_SEEDED)
+    run_as_owner(dsn, OPERATIONS_SEEDED, SCENARIOS_SEEDED, JOBS_SEEDED, JOB_LOG_SEEDED, PROPOSALS_SEEDED)
     await settle(dsn)
     conn = await asyncpg.connect(dsn)
     yield conn
     await conn.close()
     drop_database(postgres_server, name)
 
-
-SQL_OF_RUNS = load("postgres", "dpm_runs")
 
 # What stands for each parameter by the type the server gives it.
 VALUES = {
@@ -453,9 +649,9 @@ async def test_no_query_reads_a_large_table_from_end_to_end(seeded, query):
 
 PAGES = [
     pytest.param(query, id=query.name)
-    for noun in ("dpm_runs", "operations")
+    for noun in ("dpm_runs", "operations", "proposals")
     for query in load("postgres", noun).values()
-    if re.match(r"list_(runs|operations)(?!_by_cause)", query.name)
+    if re.match(r"list_(runs|operations|proposals)(?!_by_cause)", query.name)
 ]
 
 
@@ -482,6 +678,13 @@ async def test_what_waits_or_runs_is_found_by_its_status(seeded, name, generic):
     [
         ("dpm_runs", "dpm_runs_key", "tenant_id = $1 AND rebalance_run_id = $2"),
         ("dpm_run_requests", "dpm_run_requests_key", "tenant_id = $1 AND request_id = $2"),
+        ("proposals", "proposals_key", "tenant_id = $1 AND proposal_id = $2"),
+        (
+            "proposal_versions",
+            "proposal_versions_key",
+            "tenant_id = $1 AND proposal_id = $2 AND version_no = $3",
+        ),
+        ("proposal_events", "proposal_events_key", "tenant_id = $1 AND proposal_id = $2 AND event_no = $3"),
     ],
 )
 def test_a_foreign_key_is_checked_by_primary_key_before_there_are_statistics(
@@ -496,9 +699,28 @@ def test_a_foreign_key_is_checked_by_primary_key_before_there_are_statistics(
     assert any(f"using {key} on" in line for line in plan), plan
 
 
-@pytest.mark.parametrize("name", ["find_run", "find_run_head", "find_sealed_run"])
-def test_a_run_is_found_by_primary_key_before_there_are_statistics(postgres_database, name):
+@pytest.mark.parametrize(
+    ("noun", "name", "key"),
+    [
+        ("dpm_runs", "find_run", "dpm_runs_key"),
+        ("dpm_runs", "find_run_head", "dpm_runs_key"),
+        ("dpm_runs", "find_sealed_run", "dpm_runs_key"),
+        ("proposals", "find_proposal", "proposals_key"),
+        ("proposals", "advance_proposal", "proposals_key"),
+        ("proposals", "find_version", "proposal_versions_key"),
+        ("proposals", "list_events", "proposal_events_key"),
+        ("proposals", "list_approvals", "proposal_approvals_key"),
+        ("proposals", "find_key", "proposal_keys_key"),
+        ("proposal_simulations", "find_simulation", "proposal_simulations_key"),
+        ("proposal_simulations", "replace_simulation", "proposal_simulations_key"),
+    ],
+)
+def test_what_is_looked_up_is_found_by_primary_key_before_there_are_statistics(
+    postgres_database, noun, name, key
+):
     with psycopg.connect(postgres_database) as conn:
-        plan = [line for (line,) in conn.execute(f"EXPLAIN (GENERIC_PLAN) {SQL_OF_RUNS[name].text}")]
+        plan = [
+            line for (line,) in conn.execute(f"EXPLAIN (GENERIC_PLAN) {load('postgres', noun)[name].text}")
+        ]
 
-    assert any("using dpm_runs_key on" in line for line in plan), plan
+    assert any(re.search(rf"(using|Index Scan on) {key}\b", line) for line in plan), plan

@@ -24,6 +24,7 @@ from service.domains.dpm_runs import (
     use_of,
 )
 from service.domains.idempotency import KeyFamily
+from service.domains.proposals import ProposalState
 from service.domains.purges import Removed
 from service.domains.retention import KEEP_ALL, Horizon
 from service.errors import IdempotencyKeyConflict, RunExists, RunNotFound, StoreUnavailable
@@ -47,6 +48,13 @@ from tests.integration.contract.builders import (
     submit_and_move,
     succeeded,
 )
+from tests.integration.contract.proposal_builders import (
+    a_creation,
+    a_new_version,
+    a_simulation,
+    changes_to,
+    under_key,
+)
 from tests.integration.contract.reading import edges_at, runs_of
 
 WRITTEN_BY_BATCH = ("dpm_run_requests", "dpm_runs", "dpm_run_artifacts", "dpm_lineage_edges")
@@ -65,6 +73,14 @@ TABLES = (
     "dpm_purging",
     "dpm_tallies",
     "dpm_tally_changes",
+)
+PROPOSALS = (
+    "proposals",
+    "proposal_versions",
+    "proposal_events",
+    "proposal_approvals",
+    "proposal_keys",
+    "proposal_simulations",
 )
 BUSY_SECONDS_MAX = 0.2
 EVERYTHING = Horizon(after(100), after(100))
@@ -379,6 +395,29 @@ async def test_what_was_recorded_can_be_neither_changed_nor_removed(store, path,
         change(path, statement.format(table))
 
     assert rows_in(path) == before
+
+
+@pytest.mark.parametrize("table", PROPOSALS)
+@pytest.mark.parametrize("verb", ["REPLACE INTO", "INSERT OR REPLACE INTO", "INSERT OR IGNORE INTO"])
+async def test_nothing_takes_the_place_of_what_is_kept_of_proposals(store, path, table, verb):
+    changes = changes_to(ProposalState.AWAITING_CLIENT_CONSENT, key="key-1")
+    for one in changes:
+        await store.proposals.change(one)
+    await store.proposal_simulations.keep(a_simulation(), kept_since=after(0))
+    before = whole_rows_in(path)
+
+    change(path, f"{verb} {table} SELECT * FROM {table}")
+
+    assert whole_rows_in(path) == before
+    assert before[table]
+
+
+def whole_rows_in(path):
+    with closing(sqlite3.connect(path)) as conn:
+        return {
+            table: conn.execute(f"SELECT rowid, * FROM {table} ORDER BY rowid").fetchall()
+            for table in PROPOSALS
+        }
 
 
 @pytest.mark.parametrize("table", ["dpm_run_artifacts", "dpm_lineage_edges"])
@@ -707,14 +746,42 @@ async def test_an_admission_costs_the_same_in_a_full_store(store):
     assert 0 < when_full < when_empty * 1.1
 
 
-def test_the_foreign_key_that_is_checked_at_commit_is_covered_by_an_index(path):
+async def test_a_change_of_a_proposal_costs_the_same_in_a_full_store(store):
+    steps = 0
+
+    def count() -> int:
+        nonlocal steps
+        steps += 1
+        return 0
+
+    async def steps_of_two_changes() -> int:
+        nonlocal steps
+        steps = 0
+        connection = store.database.writer.connection
+        await connection.run(lambda conn: conn.set_progress_handler(count, 1))
+        creation = a_creation(key=an_id("key"))
+        await store.proposals.change(creation)
+        await store.proposals.change(under_key(a_new_version(creation.proposal), an_id("key")))
+        await connection.run(lambda conn: conn.set_progress_handler(None, 1))
+        return steps
+
+    await store.proposals.change(a_creation(key=an_id("key")))
+    when_empty = await steps_of_two_changes()
+    await asyncio.gather(*(store.proposals.change(a_creation(key=an_id("key"))) for _ in range(300)))
+    when_full = await steps_of_two_changes()
+
+    assert 0 < when_full < when_empty * 1.1
+
+
+@pytest.mark.parametrize("table", ["dpm_run_idempotency", "proposals", "proposal_keys"])
+def test_the_foreign_key_that_is_checked_at_commit_is_covered_by_an_index(path, table):
     with closing(sqlite3.connect(path)) as conn:
         keys: dict[int, list[str]] = {}
-        for key_id, _, _, child, *_ in conn.execute("PRAGMA foreign_key_list(dpm_run_idempotency)"):
+        for key_id, _, _, child, *_ in conn.execute(f"PRAGMA foreign_key_list({table})"):
             keys.setdefault(key_id, []).append(child)
         indexes = [
             [column for _, _, column in conn.execute(f"PRAGMA index_info({name})")]
-            for _, name, *_ in conn.execute("PRAGMA index_list(dpm_run_idempotency)")
+            for _, name, *_ in conn.execute(f"PRAGMA index_list({table})")
         ]
 
     assert keys

@@ -10,6 +10,7 @@ from service.domains.dpm_runs import DEFAULT_TENANT, Admitted
 from service.domains.idempotency import KeyFamily
 from service.domains.lineage import Direction, EdgeFilter
 from service.domains.operations import Claim, OperationFilter
+from service.domains.proposals import ProposalKeyFamily
 from service.domains.retention import KEEP_ALL
 from service.domains.workflow_decisions import DecisionFilter
 from service.errors import StoreUnavailable
@@ -30,6 +31,7 @@ from tests.integration.contract.builders import (
     failed,
     runs_since,
 )
+from tests.integration.contract.proposal_builders import ALL_PROPOSALS, a_creation, a_simulation
 from tests.integration.contract.reading import ALL_RUNS
 
 PAGE = {"limit": 10, "cursor": None, "horizon": KEEP_ALL}
@@ -51,6 +53,9 @@ def acts_of(store):
         lambda: store.operations.hand_back(claim, a_lease()),
         lambda: store.operations.reap(DEFAULT_TENANT, now=AT, attempts_max=3, limit=10),
         lambda: store.operations.expire(DEFAULT_TENANT, created_before=AT, now=AT, limit=10),
+        lambda: store.proposals.change(a_creation()),
+        lambda: store.proposal_simulations.keep(a_simulation(), kept_since=AT),
+        lambda: store.proposal_simulations.purge(DEFAULT_TENANT, created_before=AT, limit=10),
         lambda: store.supportability.fold(),
         lambda: store.purges.remove(a_purge(runs_since(5))),
     )
@@ -80,6 +85,14 @@ def reads_of(store):
         lambda: store.operations.list(DEFAULT_TENANT, OperationFilter(), **PAGE),
         lambda: store.operations.list_staged(DEFAULT_TENANT, "dop"),
         lambda: store.operations.find_newest_by_correlation(DEFAULT_TENANT, "corr", KEEP_ALL),
+        lambda: store.proposals.get(DEFAULT_TENANT, "pp"),
+        lambda: store.proposals.list(DEFAULT_TENANT, ALL_PROPOSALS, limit=10, cursor=None),
+        lambda: store.proposals.get_version(DEFAULT_TENANT, "pp", 1),
+        lambda: store.proposals.list_versions(DEFAULT_TENANT, "pp"),
+        lambda: store.proposals.list_events(DEFAULT_TENANT, "pp"),
+        lambda: store.proposals.list_approvals(DEFAULT_TENANT, "pp"),
+        lambda: store.proposals.find_key(DEFAULT_TENANT, ProposalKeyFamily.CREATE, "", "key"),
+        lambda: store.proposal_simulations.find(DEFAULT_TENANT, "key", kept_since=AT),
         lambda: store.supportability.summarise(DEFAULT_TENANT, KEEP_ALL),
         lambda: store.purges.list_records(DEFAULT_TENANT, limit=10),
     )

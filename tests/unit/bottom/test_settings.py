@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from service.setting_values import StoreBackend
 from service.settings import (
     ArtifactMode,
     ExecutionMode,
     SettingsInvalid,
-    StoreBackend,
     UnknownFields,
     WorkerRequiresPostgres,
     read,
@@ -20,7 +20,7 @@ def nothing_set(monkeypatch):
     import os
 
     for name in list(os.environ):
-        if name.startswith("DPM_"):
+        if name.startswith(("DPM_", "PROPOSAL_")) or name == "APP_PERSISTENCE_PROFILE":
             monkeypatch.delenv(name)
 
 

@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from scripts.servers import ROOT
-from service import wiring
+from service import wiring, wiring_stores
 from service.cli import verify
 from service.cli.commands import main
 from service.domains.dpm_runs import DEFAULT_TENANT, RunAdmission
@@ -43,7 +43,7 @@ def store(monkeypatch):
         opened.state.closed = False
         return opened
 
-    monkeypatch.setattr(wiring, "open_store", open_it)
+    monkeypatch.setattr(wiring_stores, "open_store", open_it)
     monkeypatch.setattr(verify, "EngineProcesses", ThisProcess)
     return opened
 

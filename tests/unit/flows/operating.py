@@ -6,8 +6,9 @@ import json
 from datetime import UTC, datetime, timedelta
 
 from service.domains.dpm_runs import DEFAULT_TENANT
-from service.domains.operations import Lease
+from service.domains.operations import Lease, OperationType
 from service.domains.retention import KEEP_ALL, Retention
+from service.flows.analysis_work import AnalysisWork
 from service.flows.attempts import AttemptRunner
 from service.flows.dpm_computing import Readers
 from service.flows.offers import OfferFlow
@@ -54,8 +55,11 @@ class Desk:
         self.runner = AttemptRunner(
             store=self.store,
             clock=self,
-            offload=self.offload,
-            artifacts_persisted=artifacts_persisted,
+            works={
+                OperationType.ANALYZE_SCENARIOS: AnalysisWork(
+                    clock=self, offload=self.offload, artifacts_persisted=artifacts_persisted
+                )
+            },
             lease_seconds=lease_seconds,
         )
         self.flow = OperationFlow(

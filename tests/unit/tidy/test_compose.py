@@ -8,7 +8,8 @@ import pytest
 import yaml
 
 from service.cli.commands import main
-from service.settings import ExecutionMode, StoreBackend, read
+from service.setting_values import StoreBackend
+from service.settings import ExecutionMode, read
 from tests.conftest import ROOT
 
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))

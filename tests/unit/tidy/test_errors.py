@@ -1,9 +1,10 @@
 """Codes are a contract: none changes, none is used twice."""
 
-from service import errors
+from service import errors, proposal_errors
 from service.web.refusals import status_of
 
 FROZEN = {
+    "APPROVAL_REQUIRED": 422,
     "DPM_ARTIFACTS_DISABLED": 404,
     "DPM_ASYNC_MANUAL_EXECUTION_DISABLED": 404,
     "DPM_ASYNC_OPERATIONS_DISABLED": 404,
@@ -28,15 +29,37 @@ FROZEN = {
     "DPM_WORKFLOW_INVALID_TRANSITION": 409,
     "DPM_WORKFLOW_NOT_REQUIRED_FOR_RUN_STATUS": 409,
     "DPM_WORKFLOW_STATE_CONFLICT": 409,
+    "FOUR_EYES_VIOLATION": 409,
     "IDEMPOTENCY_KEY_CONFLICT": 409,
+    "INVALID_APPROVAL_STATE": 422,
+    "INVALID_TRANSITION": 422,
     "JSON_TOO_DEEP": 422,
+    "PORTFOLIO_CONTEXT_MISMATCH": 422,
+    "PROPOSAL_ASYNC_OPERATIONS_DISABLED": 404,
+    "PROPOSAL_ASYNC_OPERATION_NOT_FOUND": 404,
+    "PROPOSAL_IDEMPOTENCY_KEY_NOT_FOUND": 404,
+    "PROPOSAL_MOVED": 409,
+    "PROPOSAL_NOT_FOUND": 404,
+    "PROPOSAL_POSTGRES_CONNECTION_FAILED": 503,
+    "PROPOSAL_POSTGRES_DSN_REQUIRED": 503,
     "PROPOSAL_SIMULATION_DISABLED": 422,
+    "PROPOSAL_SUPPORT_APIS_DISABLED": 404,
+    "PROPOSAL_TERMINAL_STATE": 422,
+    "PROPOSAL_VERSION_BLOCKED": 422,
+    "PROPOSAL_VERSION_MISMATCH": 422,
+    "PROPOSAL_VERSION_NOT_FOUND": 404,
+    "PROPOSAL_WORKFLOW_LIFECYCLE_DISABLED": 404,
     "REQUEST_BODY_TOO_LARGE": 413,
     "REQUEST_BODY_UNREADABLE": 400,
     "REQUEST_VALIDATION_FAILED": 422,
     "SERVICE_STOPPING": 503,
+    "STATE_CONFLICT": 409,
     "UNSUPPORTED_MEDIA_TYPE": 415,
 }
+
+
+# Whatever is refused is refused by one of these two.
+ROOMS = (errors, proposal_errors)
 
 
 def coded(kind):
@@ -47,5 +70,6 @@ def coded(kind):
 def test_codes_and_their_statuses_are_frozen():
     found = coded(errors.ServiceError)
 
+    assert {kind.__module__ for kind in found} == {room.__name__ for room in ROOMS}
     assert {kind.code: status_of(kind) for kind in found} == FROZEN
     assert len({kind.code for kind in found}) == len(found)

@@ -12,13 +12,15 @@ NOUNS = {
     "idempotency",
     "lineage",
     "operations",
+    "proposal_simulations",
+    "proposals",
     "purges",
     "supportability",
     "workflow_decisions",
 }
 
 # What is served and joins several nouns.
-JOINING = {"replays", "support_bundles"}
+JOINING = {"proposal_operations", "proposal_support", "replays", "support_bundles"}
 SERVED = {
     "flows": NOUNS | JOINING,
     # Purges are run by the service itself, and nobody asks for them.
@@ -38,6 +40,7 @@ ADAPTERS = {
         "connection": "one connection and its thread; where transactions begin",
         "database": "the connections of one file",
         "operation_rows": "how operations lie in their rows",
+        "proposal_rows": "how proposals lie in their rows",
         "statements": "runs a named query",
         "store": "puts the nouns together",
         "writer": "shares a commit among the acts that wait",
@@ -49,6 +52,7 @@ ADAPTERS = {
         "job_queue": "the queue that wakes workers up; a file and a memory have no workers",
         "job_sessions": "answers what the queue offers, session by session",
         "operation_rows": "how operations lie in their rows",
+        "proposal_rows": "how proposals lie in their rows",
         "run_rows": "how runs and requests lie in their rows",
         "statements": "runs a named query",
         "store": "puts the nouns together",

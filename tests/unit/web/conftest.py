@@ -42,6 +42,8 @@ def start(store: Store, aiohttp_client: Any) -> Start:
         flows = wiring.flows_of(
             chosen,
             store,
+            # One store keeps both, as it does where neither is told otherwise.
+            store,
             HealthFlow(store),
             clock or SystemClock(),
             ids,
@@ -55,6 +57,7 @@ def start(store: Store, aiohttp_client: Any) -> Start:
             body_bytes_max=chosen.body_bytes_max,
             refuse_unknown=chosen.unknown_fields is UnknownFields.REJECT,
             store_missing=wiring.store_missing(chosen),
+            proposal_store_missing=wiring.proposal_store_missing(chosen),
         )
         client: TestClient[Any, Any] = await aiohttp_client(built)
         return client

@@ -18,7 +18,14 @@ from hypothesis import strategies as st
 
 from service.domains.money import Exact, ExactText
 from service.domains.options import EngineOptions
-from service.domains.proposal_requests import ProposalSimulateRequest, ProposedTrade
+from service.domains.proposal_requests import (
+    ProposalApprovalRequest,
+    ProposalCreateRequest,
+    ProposalSimulateRequest,
+    ProposalStateTransitionRequest,
+    ProposalVersionRequest,
+    ProposedTrade,
+)
 from service.domains.rebalances import BatchRebalanceRequest, RebalanceRequest
 from service.errors import JsonTooDeep, RequestInvalid
 from service.web import bodies
@@ -30,11 +37,19 @@ READERS = {
     RebalanceRequest: bodies.decode_rebalance,
     BatchRebalanceRequest: bodies.decode_batch,
     ProposalSimulateRequest: bodies.decode_proposal,
+    ProposalCreateRequest: bodies.decode_creation,
+    ProposalVersionRequest: bodies.decode_version,
+    ProposalStateTransitionRequest: bodies.decode_transition,
+    ProposalApprovalRequest: bodies.decode_approval,
 }
 STRICT = {
     RebalanceRequest: bodies.decode_rebalance_strict,
     BatchRebalanceRequest: bodies.decode_batch_strict,
     ProposalSimulateRequest: bodies.decode_proposal_strict,
+    ProposalCreateRequest: bodies.decode_creation_strict,
+    ProposalVersionRequest: bodies.decode_version_strict,
+    ProposalStateTransitionRequest: bodies.decode_transition_strict,
+    ProposalApprovalRequest: bodies.decode_approval_strict,
 }
 
 BOUNDS = {"greater_than_equal", "less_than_equal", "greater_than"}

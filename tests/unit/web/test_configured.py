@@ -2,7 +2,7 @@
 
 import pytest
 
-from service.settings import StoreBackend
+from service.setting_values import StoreBackend
 from service.storage.postgres.store import PostgresStore
 from tests.unit.web.stored_operations import OPERATIONS, refusal_of
 

@@ -1,0 +1,117 @@
+"""The work of an accepted analysis: its scenarios are staged as they finish, and recorded together."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import structlog
+
+from service.clock import Clock
+from service.domains.analyses import AnalysisPlan, Analyzed, read_plan
+from service.domains.dpm_runs import BatchAdmission
+from service.domains.operations import Ending, Operation, OperationStatus, StagedScenario
+from service.engines.dpm import versions
+from service.errors import ReplayEngineUnknown
+from service.flows.analyses import (
+    batch_answer,
+    batch_request,
+    batch_runs,
+    failed_scenario,
+    outcomes_in_order,
+    run_scenario,
+)
+from service.flows.artifacts import artifacts_of
+from service.flows.attempts import Attempt, named
+from service.processes import EngineProcessDied, Offload
+
+logger = structlog.get_logger()
+
+
+class AnalysisWork:
+    def __init__(self, *, clock: Clock, offload: Offload, artifacts_persisted: bool) -> None:
+        self._clock = clock
+        self._offload = offload
+        self._artifacts_persisted = artifacts_persisted
+
+    async def do(self, attempt: Attempt) -> OperationStatus:
+        """Goes on after the scenarios that earlier attempts staged; see attempts.Work."""
+        plan = read_plan(attempt.operation.request)
+        if plan.engine_version not in versions.ENGINES:
+            # A fleet is brought up to date machine by machine; one that can do it will come.
+            await attempt.hand_back()
+            raise ReplayEngineUnknown(engine_version=plan.engine_version)
+        outcomes = await self._outcomes(attempt, plan)
+        analyzed = Analyzed(plan, outcomes_in_order(plan, outcomes))
+        ending = await self._ending(attempt.operation, analyzed)
+        await attempt.finish(ending)
+        return ending.status
+
+    async def _outcomes(self, attempt: Attempt, plan: AnalysisPlan) -> list[StagedScenario]:
+        """What came of every scenario: as an earlier attempt staged it, or computed and staged."""
+        found = list(await attempt.list_staged())
+        known = {one.scenario for one in found}
+        staging = Staging(attempt.stage)
+        try:
+            for scenario in plan.scenarios:
+                if scenario.name not in known:
+                    outcome = await self._compute(attempt.operation, scenario.name)
+                    found.append(outcome)
+                    staging.put(outcome)
+            await staging.done()
+        finally:
+            await staging.close()
+        return found
+
+    async def _compute(self, operation: Operation, name: str) -> StagedScenario:
+        try:
+            return await self._offload(run_scenario, operation.request, name)
+        except EngineProcessDied as error:
+            logger.error("scenario_killed_its_process", scenario=name, **named(operation))
+            return failed_scenario(name, type(error).__name__)
+
+    async def _ending(self, operation: Operation, analyzed: Analyzed) -> Ending:
+        finished_at = self._clock.now()
+        runs = batch_runs(analyzed, finished_at)
+        batch = None
+        if runs:
+            batch = BatchAdmission(
+                request=batch_request(analyzed.plan, finished_at),
+                runs=runs,
+                cause_id=operation.operation_id,
+                artifacts=await artifacts_of(runs, self._offload) if self._artifacts_persisted else (),
+            )
+        return Ending(finished_at=finished_at, result=batch_answer(analyzed, finished_at), effect=batch)
+
+
+class Staging:
+    """Keeps outcomes while the next scenario is computed; those that come during one act go into the next."""
+
+    def __init__(self, write: Callable[[tuple[StagedScenario, ...]], Awaitable[None]]) -> None:
+        self._write = write
+        self._waiting: list[StagedScenario] = []
+        self._task: asyncio.Task[None] | None = None
+
+    def put(self, outcome: StagedScenario) -> None:
+        """Raises what an earlier act was refused with."""
+        self._waiting.append(outcome)
+        if self._task is None or self._task.done():
+            if self._task is not None:
+                self._task.result()
+            self._task = asyncio.create_task(self._drain())
+
+    async def done(self) -> None:
+        """All that was put is kept. Raises what an act was refused with."""
+        if self._task is not None:
+            await self._task
+
+    async def close(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            # What it raises is known or of no more interest.
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _drain(self) -> None:
+        while self._waiting:
+            outcomes, self._waiting = tuple(self._waiting), []
+            await self._write(outcomes)

@@ -1,0 +1,175 @@
+"""What is answered about a proposal: the bytes that are sent and, under a key, kept (HTTP contract 8.5)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from service.domains.pages import Page
+from service.domains.proposals import (
+    Proposal,
+    ProposalApproval,
+    ProposalEvent,
+    ProposalKey,
+    ProposalVersion,
+    VersionHead,
+)
+from service.flows.proposal_parts import (
+    ApprovalRecord,
+    LineageVersion,
+    ProposalSummary,
+    VersionDetail,
+    WorkflowEvent,
+    approval_of,
+    event_of,
+    lineage_of,
+    raw_of,
+    summary_of,
+    version_of,
+)
+
+
+class Created(msgspec.Struct, frozen=True, kw_only=True):
+    """`ProposalCreateResponse`, for a new proposal and for a new version."""
+
+    proposal: ProposalSummary
+    version: VersionDetail
+    latest_workflow_event: WorkflowEvent
+
+
+class Detail(msgspec.Struct, frozen=True, kw_only=True):
+    """`ProposalDetailResponse`."""
+
+    proposal: ProposalSummary
+    current_version: VersionDetail
+    last_gate_decision: msgspec.Raw | None
+
+
+class ProposalList(msgspec.Struct, frozen=True, kw_only=True):
+    """`ProposalListResponse`."""
+
+    items: list[ProposalSummary]
+    next_cursor: str | None
+
+
+class Transitioned(msgspec.Struct, frozen=True, kw_only=True):
+    """`ProposalStateTransitionResponse`."""
+
+    proposal_id: str
+    current_state: str
+    latest_workflow_event: WorkflowEvent
+    approval: ApprovalRecord | None
+
+
+class Timeline(msgspec.Struct, frozen=True, kw_only=True):
+    """`ProposalWorkflowTimelineResponse`."""
+
+    proposal_id: str
+    current_state: str
+    events: list[WorkflowEvent]
+
+
+class Approvals(msgspec.Struct, frozen=True, kw_only=True):
+    """`ProposalApprovalsResponse`."""
+
+    proposal_id: str
+    approvals: list[ApprovalRecord]
+
+
+class ProposalLineage(msgspec.Struct, frozen=True, kw_only=True):
+    """`ProposalLineageResponse`."""
+
+    proposal: ProposalSummary
+    versions: list[LineageVersion]
+
+
+class ProposalKeyLookup(msgspec.Struct, frozen=True, kw_only=True):
+    """`ProposalIdempotencyLookupResponse`."""
+
+    idempotency_key: str
+    request_hash: str
+    proposal_id: str
+    proposal_version_no: int
+    created_at: str
+
+
+def answer_created(proposal: Proposal, version: ProposalVersion, event: ProposalEvent) -> bytes:
+    """A proposal with the version that an event brought, and the event; evidence is always shown."""
+    return msgspec.json.encode(
+        Created(
+            proposal=summary_of(proposal),
+            version=version_of(version, include_evidence=True),
+            latest_workflow_event=event_of(event),
+        )
+    )
+
+
+def answer_detail(proposal: Proposal, version: ProposalVersion, *, include_evidence: bool) -> bytes:
+    """A proposal with its current version."""
+    return msgspec.json.encode(
+        Detail(
+            proposal=summary_of(proposal),
+            current_version=version_of(version, include_evidence=include_evidence),
+            last_gate_decision=raw_of(version.gate_decision),
+        )
+    )
+
+
+def answer_version(version: ProposalVersion, *, include_evidence: bool) -> bytes:
+    """One version; without evidence its own copy is `{}`, the one inside the artifact stays (D52)."""
+    return msgspec.json.encode(version_of(version, include_evidence=include_evidence))
+
+
+def answer_list(page: Page[Proposal]) -> bytes:
+    return msgspec.json.encode(
+        ProposalList(items=[summary_of(item) for item in page.items], next_cursor=page.next_cursor)
+    )
+
+
+def answer_transition(proposal: Proposal, event: ProposalEvent, approval: ProposalApproval | None) -> bytes:
+    """What a transition, or an approval with its record, left."""
+    return msgspec.json.encode(
+        Transitioned(
+            proposal_id=proposal.proposal_id,
+            current_state=proposal.state.value,
+            latest_workflow_event=event_of(event),
+            approval=approval_of(approval) if approval is not None else None,
+        )
+    )
+
+
+def answer_timeline(proposal: Proposal, events: Sequence[ProposalEvent]) -> bytes:
+    """All events of a proposal; the state is that of the last, which may have come since it was read."""
+    return msgspec.json.encode(
+        Timeline(
+            proposal_id=proposal.proposal_id,
+            current_state=events[-1].to_state.value,
+            events=[event_of(event) for event in events],
+        )
+    )
+
+
+def answer_approvals(proposal_id: str, approvals: Iterable[ProposalApproval]) -> bytes:
+    return msgspec.json.encode(
+        Approvals(proposal_id=proposal_id, approvals=[approval_of(approval) for approval in approvals])
+    )
+
+
+def answer_lineage(proposal: Proposal, versions: Iterable[VersionHead]) -> bytes:
+    """The versions the proposal had when it was read, and none that came since."""
+    known = [lineage_of(each) for each in versions if each.version_no <= proposal.version_no]
+    return msgspec.json.encode(ProposalLineage(proposal=summary_of(proposal), versions=known))
+
+
+def answer_key(key: ProposalKey) -> bytes:
+    """What a key stands for; the answer that is kept under it is not shown."""
+    return msgspec.json.encode(
+        ProposalKeyLookup(
+            idempotency_key=key.idempotency_key,
+            request_hash=key.request_hash,
+            proposal_id=key.proposal_id,
+            proposal_version_no=key.version_no,
+            created_at=key.created_at.isoformat(),
+        )
+    )

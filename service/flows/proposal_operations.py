@@ -1,0 +1,184 @@
+"""Creations and versions of proposals that are accepted now and done later (HTTP contract 6.4)."""
+
+from __future__ import annotations
+
+import asyncio
+
+import msgspec
+import structlog
+
+from service.clock import Clock, NewId
+from service.domains.dpm_runs import DEFAULT_TENANT
+from service.domains.operations import (
+    Operation,
+    OperationFilter,
+    OperationHead,
+    OperationStatus,
+    OperationType,
+)
+from service.domains.pages import Page
+from service.domains.proposal_tasks import ProposalTask
+from service.domains.retention import KEEP_ALL
+from service.errors import OperationExists, OperationMoved, OperationNotFound, ServiceError
+from service.flows.attempts import AttemptRunner
+from service.flows.proposal_versions import read_creation, read_version
+from service.flows.proposals import ProposalFlow
+from service.proposal_errors import ProposalOperationNotFound
+from service.storage.port import Store
+
+PROPOSAL_TYPES = frozenset({OperationType.CREATE_PROPOSAL, OperationType.CREATE_PROPOSAL_VERSION})
+# Drawing an id that is taken has never been seen; drawing three would mean the ids are broken.
+DRAWS_MAX = 3
+# What one look begins at most; the next look goes on.
+RESUMED_AT_ONCE = 50
+
+logger = structlog.get_logger()
+
+
+class ProposalOperationFlow:
+    """With `queued`, workers do what is accepted; otherwise this process does, once it has answered."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        clock: Clock,
+        new_id: NewId,
+        proposals: ProposalFlow,
+        runner: AttemptRunner,
+        queued: bool,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._new_id = new_id
+        self._proposals = proposals
+        self._runner = runner
+        self._queued = queued
+        self._running: dict[str, asyncio.Task[None]] = {}
+
+    async def submit_create(
+        self, body: bytes, *, idempotency_key: str, correlation_id: str, correlation_sent: str | None
+    ) -> Operation:
+        """Accepts a creation. Raises RequestInvalid, JsonTooDeep, StoreUnavailable."""
+        asked = await self._proposals.read(read_creation, body)
+        task = ProposalTask(
+            created_by=asked.created_by,
+            idempotency_key=idempotency_key,
+            proposal_id=None,
+            correlation_sent=correlation_sent,
+            body=msgspec.Raw(asked.body),
+        )
+        return await self._submit(OperationType.CREATE_PROPOSAL, task, correlation_id)
+
+    async def submit_version(
+        self, proposal_id: str, body: bytes, *, correlation_id: str, correlation_sent: str | None
+    ) -> Operation:
+        """Accepts a version; whether there is such a proposal is found out when it is done (D56)."""
+        asked = await self._proposals.read(read_version, body)
+        task = ProposalTask(
+            created_by=asked.created_by,
+            idempotency_key=None,
+            proposal_id=proposal_id,
+            correlation_sent=correlation_sent,
+            body=msgspec.Raw(asked.body),
+        )
+        return await self._submit(OperationType.CREATE_PROPOSAL_VERSION, task, correlation_id)
+
+    async def get(self, operation_id: str) -> Operation:
+        """Raises ProposalOperationNotFound, also for an operation of another kind."""
+        try:
+            operation = await self._store.operations.get(DEFAULT_TENANT, operation_id, KEEP_ALL)
+        except OperationNotFound:
+            raise ProposalOperationNotFound() from None
+        return _of_proposals(operation)
+
+    async def get_newest_by_correlation(self, correlation_id: str) -> Operation:
+        """Raises ProposalOperationNotFound."""
+        newest = [
+            page.items[0]
+            for kind in PROPOSAL_TYPES
+            if (
+                page := await self._list(
+                    OperationFilter(correlation_id=correlation_id, operation_type=kind.value), 1
+                )
+            ).items
+        ]
+        if not newest:
+            raise ProposalOperationNotFound()
+        last = max(newest, key=lambda head: (head.created_at, head.operation_id))
+        return await self.get(last.operation_id)
+
+    async def resume(self) -> None:
+        """Begins what nobody does: what a process that died had accepted. Raises StoreUnavailable."""
+        for kind in PROPOSAL_TYPES:
+            waiting = OperationFilter(operation_type=kind.value, status=OperationStatus.PENDING.value)
+            for operation in (await self._list(waiting, RESUMED_AT_ONCE)).items:
+                if not operation.is_queued:
+                    self._begin(operation)
+
+    async def resume_every(self, seconds: float) -> None:
+        """Resumes for as long as the process lives; a failure is told and tried again."""
+        while True:
+            await asyncio.sleep(seconds)
+            try:
+                await self.resume()
+            except ServiceError as error:
+                logger.warning("resume_failed", code=error.code, cause=repr(error.__cause__))
+            except Exception:
+                logger.exception("resume_failed")
+
+    async def close(self) -> None:
+        """Hands back what is still being done in this process."""
+        await self._runner.close()
+        await asyncio.gather(*self._running.values(), return_exceptions=True)
+
+    def _begin(self, operation: OperationHead) -> None:
+        """Does an operation beside everything else; whoever claims it first does it."""
+        name = operation.operation_id
+        if name not in self._running:
+            self._running[name] = asyncio.create_task(self._run(operation))
+            self._running[name].add_done_callback(lambda _: self._running.pop(name, None))
+
+    async def _run(self, operation: OperationHead) -> None:
+        try:
+            claim = await self._runner.begin(operation.tenant_id, operation.operation_id)
+            await self._runner.run(claim)
+        except OperationMoved:
+            pass
+        except ServiceError as error:
+            # It is accepted all the same, and begun again once its lease has ended.
+            logger.warning("operation_left", operation_id=operation.operation_id, code=error.code)
+        except Exception:
+            logger.exception("operation_left", operation_id=operation.operation_id)
+
+    async def _list(self, operations: OperationFilter, limit: int) -> Page[OperationHead]:
+        return await self._store.operations.list(
+            DEFAULT_TENANT, operations, limit=limit, cursor=None, horizon=KEEP_ALL
+        )
+
+    async def _submit(self, kind: OperationType, task: ProposalTask, correlation_id: str) -> Operation:
+        for _ in range(DRAWS_MAX):
+            operation = Operation(
+                operation_id=self._new_id("pop"),
+                tenant_id=DEFAULT_TENANT,
+                operation_type=kind,
+                status=OperationStatus.PENDING,
+                correlation_id=correlation_id,
+                created_at=self._clock.now(),
+                is_queued=self._queued,
+                request=task.written(),
+            )
+            try:
+                await self._store.operations.submit(operation)
+            except OperationExists:
+                continue
+            if not self._queued:
+                self._begin(operation)
+            return operation
+        raise AssertionError("drawn operation ids keep clashing")
+
+
+def _of_proposals(operation: Operation) -> Operation:
+    if operation.operation_type not in PROPOSAL_TYPES:
+        raise ProposalOperationNotFound()
+    return operation

@@ -1,0 +1,68 @@
+"""What can be read of proposals (HTTP contract 6.3, 6.5)."""
+
+from __future__ import annotations
+
+from service.domains.dpm_runs import DEFAULT_TENANT
+from service.domains.pages import Page
+from service.domains.proposals import NO_PROPOSAL, Proposal, ProposalFilter, ProposalKeyFamily
+from service.flows.proposal_answers import (
+    answer_approvals,
+    answer_detail,
+    answer_key,
+    answer_lineage,
+    answer_timeline,
+    answer_version,
+)
+from service.proposal_errors import ProposalKeyNotFound
+from service.storage.port import Store
+
+
+class ProposalReads:
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def get(self, proposal_id: str, *, include_evidence: bool) -> bytes:
+        """A proposal with its current version. Raises ProposalNotFound."""
+        proposal = await self._find(proposal_id)
+        version = await self._store.proposals.get_version(DEFAULT_TENANT, proposal_id, proposal.version_no)
+        return answer_detail(proposal, version, include_evidence=include_evidence)
+
+    async def get_version(self, proposal_id: str, version_no: int, *, include_evidence: bool) -> bytes:
+        """Raises ProposalVersionNotFound, also when there is no such proposal."""
+        version = await self._store.proposals.get_version(DEFAULT_TENANT, proposal_id, version_no)
+        return answer_version(version, include_evidence=include_evidence)
+
+    async def list(self, proposals: ProposalFilter, *, limit: int, cursor: str | None) -> Page[Proposal]:
+        """One page of the proposals the filter lets through, newest first."""
+        return await self._store.proposals.list(DEFAULT_TENANT, proposals, limit=limit, cursor=cursor)
+
+    async def list_events(self, proposal_id: str) -> bytes:
+        """Every event, oldest first. Raises ProposalNotFound."""
+        proposal = await self._find(proposal_id)
+        return answer_timeline(proposal, await self._store.proposals.list_events(DEFAULT_TENANT, proposal_id))
+
+    async def list_approvals(self, proposal_id: str) -> bytes:
+        """Every approval, given or refused, oldest first. Raises ProposalNotFound."""
+        await self._find(proposal_id)
+        return answer_approvals(
+            proposal_id, await self._store.proposals.list_approvals(DEFAULT_TENANT, proposal_id)
+        )
+
+    async def get_lineage(self, proposal_id: str) -> bytes:
+        """The versions from the first to the last. Raises ProposalNotFound."""
+        proposal = await self._find(proposal_id)
+        return answer_lineage(
+            proposal, await self._store.proposals.list_versions(DEFAULT_TENANT, proposal_id)
+        )
+
+    async def get_key(self, idempotency_key: str) -> bytes:
+        """What a key of a creation stands for. Raises ProposalKeyNotFound."""
+        held = await self._store.proposals.find_key(
+            DEFAULT_TENANT, ProposalKeyFamily.CREATE, NO_PROPOSAL, idempotency_key
+        )
+        if held is None:
+            raise ProposalKeyNotFound()
+        return answer_key(held)
+
+    async def _find(self, proposal_id: str) -> Proposal:
+        return await self._store.proposals.get(DEFAULT_TENANT, proposal_id)

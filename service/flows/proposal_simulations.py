@@ -1,0 +1,115 @@
+"""Simulations of proposals that are answered, and kept only for their key (advisory specification, 5)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from service.clock import Clock
+from service.domains.dpm_runs import DEFAULT_TENANT
+from service.domains.proposal_simulations import ProposalSimulation
+from service.errors import IdempotencyKeyConflict
+from service.flows.dpm_computing import INLINE_BYTES_MAX
+from service.flows.proposal_computing import (
+    ReadProposal,
+    artifact_of_result,
+    hash_proposal_body,
+    simulate_proposal_body,
+)
+from service.processes import Offload
+from service.storage.port import Store
+
+# An artifact costs several times what its simulation does.
+INLINE_ARTIFACT_BYTES_MAX = INLINE_BYTES_MAX // 4
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The bytes of an answer, and whether they were given before."""
+
+    body: bytes
+    replayed: bool
+
+
+class ProposalSimulationFlow:
+    def __init__(
+        self, *, store: Store, clock: Clock, offload: Offload, read: ReadProposal, kept_seconds: int
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._offload = offload
+        self._read = read
+        self._kept_seconds = kept_seconds
+
+    async def simulate(self, body: bytes, *, idempotency_key: str, correlation_id: str) -> Answered:
+        """Simulates, or answers what the key stands for already.
+
+        Raises RequestInvalid, JsonTooDeep, ProposalSimulationDisabled, IdempotencyKeyConflict,
+        StoreUnavailable.
+        """
+        kept, replayed = await self._kept(body, idempotency_key, correlation_id)
+        return Answered(kept.result, replayed)
+
+    async def build_artifact(self, body: bytes, *, idempotency_key: str, correlation_id: str) -> Answered:
+        """The artifact of the simulation a key stands for; the key is the one of `simulate`. Raises as it."""
+        kept, replayed = await self._kept(body, idempotency_key, correlation_id)
+        return Answered(await self._artifact(kept), replayed)
+
+    async def check(self, body: bytes) -> None:
+        """Raises what simulate raises on the body alone, but for its switch."""
+        if len(body) > INLINE_BYTES_MAX:
+            await self._offload(read_only, self._read, body)
+        else:
+            read_only(self._read, body)
+
+    async def purge(self, *, limit: int) -> int:
+        """Removes simulations whose keys are no longer kept; gives how many. Raises StoreUnavailable."""
+        return await self._store.proposal_simulations.purge(
+            DEFAULT_TENANT, created_before=self._kept_since(), limit=limit
+        )
+
+    async def _kept(
+        self, body: bytes, idempotency_key: str, correlation_id: str
+    ) -> tuple[ProposalSimulation, bool]:
+        large = len(body) > INLINE_BYTES_MAX
+        if large:
+            # Only spares work that costs more than asking; the key that is claimed below is what decides.
+            request_hash = await self._offload(hash_proposal_body, self._read, body)
+            held = await self._store.proposal_simulations.find(
+                DEFAULT_TENANT, idempotency_key, kept_since=self._kept_since()
+            )
+            if held is not None:
+                if held.request_hash != request_hash:
+                    raise IdempotencyKeyConflict()
+                return held, True
+            simulated = await self._offload(
+                simulate_proposal_body, self._read, body, correlation_id, idempotency_key
+            )
+        else:
+            simulated = simulate_proposal_body(self._read, body, correlation_id, idempotency_key)
+        asked = ProposalSimulation(
+            tenant_id=DEFAULT_TENANT,
+            idempotency_key=idempotency_key,
+            request_hash=simulated.request_hash,
+            request=simulated.request_body,
+            result=simulated.result,
+            created_at=self._clock.now(),
+        )
+        held = await self._store.proposal_simulations.keep(asked, kept_since=self._kept_since())
+        return (asked, False) if held is None else (held, True)
+
+    async def _artifact(self, kept: ProposalSimulation) -> bytes:
+        if len(kept.request) > INLINE_ARTIFACT_BYTES_MAX:
+            return await self._offload(artifact_body, self._read, kept.request, kept.result, kept.created_at)
+        return artifact_body(self._read, kept.request, kept.result, kept.created_at)
+
+    def _kept_since(self) -> datetime:
+        return self._clock.now() - timedelta(seconds=self._kept_seconds)
+
+
+def read_only(read: ReadProposal, body: bytes) -> None:
+    read(body)
+
+
+def artifact_body(read: ReadProposal, request: bytes, result: bytes, created_at: datetime) -> bytes:
+    return artifact_of_result(read, request, result, created_at).body

@@ -1,0 +1,296 @@
+"""The life of proposals: read, decide, write once; who was overtaken decides anew (RFC-0024, section 9.4)."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import TypeVar, TypeVarTuple, Unpack
+
+from service.clock import Clock, NewId
+from service.domains.canonical import canonical_json, digest_of
+from service.domains.dpm_runs import DEFAULT_TENANT
+from service.domains.proposal_rules import (
+    Expected,
+    ProposalRules,
+    decide_approval,
+    decide_transition,
+    require_same_portfolio,
+    require_versionable,
+)
+from service.domains.proposals import (
+    NO_PROPOSAL,
+    ApprovalType,
+    Proposal,
+    ProposalApproval,
+    ProposalEventType,
+    ProposalKeyFamily,
+    ProposalState,
+)
+from service.errors import Conflict, IdempotencyKeyConflict, Malformed, ProposalSimulationDisabled
+from service.flows.dpm_computing import INLINE_BYTES_MAX
+from service.flows.proposal_changes import Prepared, Said, Sent, creation, move, new_version
+from service.flows.proposal_reads import ProposalReads
+from service.flows.proposal_simulations import Answered
+from service.flows.proposal_versions import (
+    Asked,
+    Documents,
+    ProposalReaders,
+    build_documents,
+    read_creation,
+    read_version,
+    simulate_asked,
+)
+from service.processes import Offload
+from service.proposal_errors import ProposalMoved
+from service.storage.port import Store
+
+# Each try is overtaken by a change that was kept, so somebody gets on; more than these at once wait in vain.
+TRIES_MAX = 100
+# A simulation with its artifact costs several times what a plain one does.
+INLINE_PROPOSAL_BYTES_MAX = INLINE_BYTES_MAX // 4
+
+# What brings a version, and makes what was approved before void.
+VERSION_EVENTS = frozenset({ProposalEventType.CREATED, ProposalEventType.NEW_VERSION_CREATED})
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+
+
+class ProposalFlow(ProposalReads):
+    def __init__(
+        self,
+        *,
+        store: Store,
+        clock: Clock,
+        new_id: NewId,
+        offload: Offload,
+        readers: ProposalReaders,
+        rules: ProposalRules,
+    ) -> None:
+        super().__init__(store)
+        self._clock = clock
+        self._new_id = new_id
+        self._offload = offload
+        self._readers = readers
+        self._rules = rules
+
+    async def create(self, body: bytes, *, idempotency_key: str, correlation_id: str | None) -> Answered:
+        """Creates a proposal with its first version, or answers what the key stands for, to the byte.
+
+        Raises RequestInvalid, JsonTooDeep, IdempotencyKeyConflict, ProposalSimulationDisabled,
+        StoreUnavailable.
+        """
+        asked = await self.read(read_creation, body)
+        sent = Sent(idempotency_key=idempotency_key, correlation_id=correlation_id)
+
+        async def look() -> Answered | None:
+            return await self._held(ProposalKeyFamily.CREATE, NO_PROPOSAL, sent, asked.request_hash)
+
+        async def decide() -> Prepared:
+            return await self.prepare_creation(asked, sent)
+
+        return await self._until_kept(look, decide)
+
+    async def prepare_creation(self, asked: Asked, sent: Sent) -> Prepared:
+        """What a creation keeps. Raises ProposalSimulationDisabled."""
+        self._require_enabled(asked)
+        result = await self._simulate(asked, sent)
+        at = self._clock.now()
+        return creation(self._new_id, asked, await self._documents(asked, result, at), sent, at)
+
+    async def add_version(
+        self, proposal_id: str, body: bytes, *, idempotency_key: str | None, correlation_id: str | None
+    ) -> Answered:
+        """Adds the next version; of several at once each gets a number of its own.
+
+        Raises RequestInvalid, JsonTooDeep, ProposalNotFound, ProposalStateConflict, ProposalTerminal,
+        ProposalSimulationDisabled, PortfolioContextMismatch, IdempotencyKeyConflict, StoreUnavailable.
+        """
+        asked = await self.read(read_version, body)
+        sent = Sent(idempotency_key=idempotency_key, correlation_id=correlation_id)
+        results: list[bytes] = []
+
+        async def look() -> Answered | None:
+            return await self._held(ProposalKeyFamily.VERSION, proposal_id, sent, asked.request_hash)
+
+        async def decide() -> Prepared:
+            return await self.prepare_version(proposal_id, asked, sent, results)
+
+        return await self._until_kept(look, decide)
+
+    async def prepare_version(
+        self, proposal_id: str, asked: Asked, sent: Sent, results: list[bytes]
+    ) -> Prepared:
+        """What the next version keeps, as the proposal is now; `results` remembers the simulation.
+
+        Raises as add_version, but for what reading the body raises.
+        """
+        before = await self._find(proposal_id)
+        require_versionable(before, Expected(revision=asked.expected_revision))
+        self._require_enabled(asked)
+        require_same_portfolio(before, asked.portfolio_id, self._rules)
+        if not results:
+            keyless = Sent(idempotency_key=None, correlation_id=sent.correlation_id)
+            results.append(await self._simulate(asked, keyless))
+        at = self._clock.now()
+        documents = await self._documents(asked, results[0], at)
+        valid = await self._valid_approvals(before)
+        return new_version(self._new_id, before, asked, documents, valid, sent, self._rules, at)
+
+    async def read(self, reader: Callable[[ProposalReaders, bytes], Asked], body: bytes) -> Asked:
+        """What a body asks for. Raises RequestInvalid, JsonTooDeep."""
+        return await self._compute(len(body), reader, self._readers, body)
+
+    async def transition(self, proposal_id: str, body: bytes, *, idempotency_key: str | None) -> Answered:
+        """Raises RequestInvalid, JsonTooDeep, ProposalNotFound, IdempotencyKeyConflict, StoreUnavailable and
+        what decide_transition raises.
+        """
+        asked = self._readers.transition(body)
+        said = Said(
+            actor_id=asked.actor_id, reason=asked.reason, request_hash=digest_of(canonical_json(asked))
+        )
+        expected = expected_of(asked.expected_state, asked.expected_revision)
+        sent = Sent(idempotency_key=idempotency_key, correlation_id=None)
+
+        async def look() -> Answered | None:
+            return await self._held(ProposalKeyFamily.TRANSITION, proposal_id, sent, said.request_hash)
+
+        async def decide() -> Prepared:
+            before = await self._find(proposal_id)
+            step = decide_transition(
+                before, ProposalEventType(asked.event_type), asked.related_version_no, expected, self._rules
+            )
+            return move(self._new_id, before, step, said, sent, self._clock.now())
+
+        return await self._until_kept(look, decide)
+
+    async def approve(self, proposal_id: str, body: bytes, *, idempotency_key: str | None) -> Answered:
+        """Raises RequestInvalid, JsonTooDeep, ProposalNotFound, IdempotencyKeyConflict, StoreUnavailable and
+        what decide_approval raises.
+        """
+        asked = self._readers.approval(body)
+        approval_type = ApprovalType(asked.approval_type)
+        said = Said(
+            actor_id=asked.actor_id,
+            reason=asked.details,
+            request_hash=digest_of(canonical_json(asked)),
+            approval_type=approval_type,
+            approved=asked.approved,
+        )
+        expected = expected_of(asked.expected_state, asked.expected_revision)
+        sent = Sent(idempotency_key=idempotency_key, correlation_id=None)
+
+        async def look() -> Answered | None:
+            return await self._held(ProposalKeyFamily.APPROVAL, proposal_id, sent, said.request_hash)
+
+        async def decide() -> Prepared:
+            before = await self._find(proposal_id)
+            step = decide_approval(
+                before,
+                approval_type,
+                asked.approved,
+                asked.actor_id,
+                asked.related_version_no,
+                expected,
+                self._rules,
+            )
+            return move(self._new_id, before, step, said, sent, self._clock.now())
+
+        return await self._until_kept(look, decide)
+
+    async def check_create(self, body: bytes) -> None:
+        """Raises what create would raise on the body alone."""
+        await self.read(read_creation, body)
+
+    async def check_version(self, body: bytes) -> None:
+        """Raises what add_version would raise on the body alone."""
+        await self.read(read_version, body)
+
+    async def check_transition(self, body: bytes) -> None:
+        """Raises what transition would raise on the body alone."""
+        self._readers.transition(body)
+
+    async def check_approval(self, body: bytes) -> None:
+        """Raises what approve would raise on the body alone."""
+        self._readers.approval(body)
+
+    async def _held(
+        self, family: ProposalKeyFamily, scope: str, sent: Sent, request_hash: str
+    ) -> Answered | None:
+        """What a key stands for already; only spares work, for the key that is claimed decides."""
+        if sent.idempotency_key is None:
+            return None
+        held = await self._store.proposals.find_key(DEFAULT_TENANT, family, scope, sent.idempotency_key)
+        if held is None:
+            return None
+        if held.request_hash != request_hash:
+            raise IdempotencyKeyConflict()
+        return Answered(held.answer, replayed=True)
+
+    async def _keep(self, prepared: Prepared) -> Answered:
+        held = await self._store.proposals.change(prepared.change)
+        if held is not None:
+            return Answered(held.answer, replayed=True)
+        return Answered(prepared.answer, replayed=False)
+
+    async def _until_kept(
+        self, look: Callable[[], Awaitable[Answered | None]], decide: Callable[[], Awaitable[Prepared]]
+    ) -> Answered:
+        """What the key stands for, or what is decided on what is there, anew while others come first."""
+        held = await look()
+        for _ in range(TRIES_MAX):
+            if held is not None:
+                return held
+            try:
+                return await self._keep(await decide())
+            except ProposalMoved:
+                continue
+            except (Conflict, Malformed):
+                # Whoever has the same key may have come first, and what is refused is what they did.
+                held = await look()
+                if held is None:
+                    raise
+        raise AssertionError("overtaken more often than there can be callers at once")
+
+    async def _valid_approvals(self, proposal: Proposal) -> list[ProposalApproval]:
+        """The approvals since the current version came."""
+        tenant_id, proposal_id = proposal.tenant_id, proposal.proposal_id
+        events = await self._store.proposals.list_events(tenant_id, proposal_id)
+        since = max(event.event_no for event in events if event.event_type in VERSION_EVENTS)
+        approvals = await self._store.proposals.list_approvals(tenant_id, proposal_id)
+        return [one for one in approvals if one.event_no > since]
+
+    def _require_enabled(self, asked: Asked) -> None:
+        if self._rules.simulation_flag_required and not asked.simulation_enabled:
+            raise ProposalSimulationDisabled()
+
+    async def _simulate(self, asked: Asked, sent: Sent) -> bytes:
+        correlation_id = sent.correlation_id or self._new_id("corr")
+        return await self._compute(
+            len(asked.request),
+            simulate_asked,
+            self._readers.simulate,
+            asked,
+            correlation_id,
+            sent.idempotency_key,
+        )
+
+    async def _documents(self, asked: Asked, result: bytes, at: datetime) -> Documents:
+        return await self._compute(
+            len(asked.request),
+            build_documents,
+            self._readers.simulate,
+            asked.request,
+            result,
+            at,
+            self._rules.evidence_kept,
+        )
+
+    async def _compute(self, size: int, work: Callable[[Unpack[Ts]], T], *args: *Ts) -> T:
+        if size > INLINE_PROPOSAL_BYTES_MAX:
+            return await self._offload(work, *args)
+        return work(*args)
+
+
+def expected_of(state: str | None, revision: int | None) -> Expected:
+    return Expected(state=None if state is None else ProposalState(state), revision=revision)

@@ -1,0 +1,207 @@
+"""How proposals and what belongs to them lie in the rows of PostgreSQL."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from service.domains.proposals import (
+    ApprovalType,
+    Proposal,
+    ProposalApproval,
+    ProposalEvent,
+    ProposalEventType,
+    ProposalKey,
+    ProposalKeyFamily,
+    ProposalState,
+    ProposalVersion,
+    VersionHead,
+)
+from service.storage.postgres.statements import Row
+
+
+def row_of_step(proposal: Proposal) -> dict[str, object]:
+    """What an event changes of a proposal."""
+    return {
+        "tenant_id": proposal.tenant_id,
+        "proposal_id": proposal.proposal_id,
+        "last_event_at": proposal.last_event_at,
+        "state": proposal.state.value,
+        "version_no": proposal.version_no,
+        "version_status": proposal.version_status,
+        "versioned_by": proposal.versioned_by,
+        "revision": proposal.revision,
+    }
+
+
+def row_of_proposal(proposal: Proposal) -> dict[str, object]:
+    return row_of_step(proposal) | {
+        "portfolio_id": proposal.portfolio_id,
+        "mandate_id": proposal.mandate_id,
+        "jurisdiction": proposal.jurisdiction,
+        "title": proposal.title,
+        "advisor_notes": proposal.advisor_notes,
+        "created_by": proposal.created_by,
+        "created_at": proposal.created_at,
+    }
+
+
+def proposal_of(row: Row) -> Proposal:
+    return Proposal(
+        proposal_id=row["proposal_id"],
+        tenant_id=row["tenant_id"],
+        portfolio_id=row["portfolio_id"],
+        mandate_id=row["mandate_id"],
+        jurisdiction=row["jurisdiction"],
+        title=row["title"],
+        advisor_notes=row["advisor_notes"],
+        created_by=row["created_by"],
+        created_at=row["created_at"],
+        last_event_at=row["last_event_at"],
+        state=ProposalState(row["state"]),
+        version_no=row["version_no"],
+        version_status=row["version_status"],
+        versioned_by=row["versioned_by"],
+        revision=row["revision"],
+    )
+
+
+def row_of_version(version: ProposalVersion) -> dict[str, object]:
+    return {
+        "tenant_id": version.tenant_id,
+        "proposal_id": version.proposal_id,
+        "version_no": version.version_no,
+        "proposal_version_id": version.proposal_version_id,
+        "created_by": version.created_by,
+        "created_at": version.created_at,
+        "status_at_creation": version.status_at_creation,
+        "request_hash": version.request_hash,
+        "simulation_hash": version.simulation_hash,
+        "artifact_hash": version.artifact_hash,
+        "artifact_id": version.artifact_id,
+        "request": version.request,
+        "result": version.result,
+        "artifact": version.artifact,
+        "evidence": version.evidence,
+        "gate_decision": version.gate_decision,
+    }
+
+
+def version_of(row: Row) -> ProposalVersion:
+    return ProposalVersion(
+        **head_parts_of(row),
+        artifact_id=row["artifact_id"],
+        request=row["request"],
+        result=row["result"],
+        artifact=row["artifact"],
+        evidence=row["evidence"],
+        gate_decision=row["gate_decision"],
+    )
+
+
+def head_of(row: Row) -> VersionHead:
+    return VersionHead(**head_parts_of(row))
+
+
+def head_parts_of(row: Row) -> dict[str, Any]:
+    return {
+        "proposal_version_id": row["proposal_version_id"],
+        "proposal_id": row["proposal_id"],
+        "tenant_id": row["tenant_id"],
+        "version_no": row["version_no"],
+        "created_by": row["created_by"],
+        "created_at": row["created_at"],
+        "status_at_creation": row["status_at_creation"],
+        "request_hash": row["request_hash"],
+        "simulation_hash": row["simulation_hash"],
+        "artifact_hash": row["artifact_hash"],
+    }
+
+
+def row_of_event(event: ProposalEvent) -> dict[str, object]:
+    return {
+        "tenant_id": event.tenant_id,
+        "proposal_id": event.proposal_id,
+        "event_no": event.event_no,
+        "event_id": event.event_id,
+        "event_type": event.event_type.value,
+        "from_state": None if event.from_state is None else event.from_state.value,
+        "to_state": event.to_state.value,
+        "actor_id": event.actor_id,
+        "occurred_at": event.occurred_at,
+        "related_version_no": event.related_version_no,
+        "reason": event.reason,
+    }
+
+
+def event_of(row: Row) -> ProposalEvent:
+    return ProposalEvent(
+        event_id=row["event_id"],
+        proposal_id=row["proposal_id"],
+        tenant_id=row["tenant_id"],
+        event_no=row["event_no"],
+        event_type=ProposalEventType(row["event_type"]),
+        from_state=None if row["from_state"] is None else ProposalState(row["from_state"]),
+        to_state=ProposalState(row["to_state"]),
+        actor_id=row["actor_id"],
+        occurred_at=row["occurred_at"],
+        reason=row["reason"],
+        related_version_no=row["related_version_no"],
+    )
+
+
+def row_of_approval(approval: ProposalApproval) -> dict[str, object]:
+    return {
+        "tenant_id": approval.tenant_id,
+        "proposal_id": approval.proposal_id,
+        "event_no": approval.event_no,
+        "approval_id": approval.approval_id,
+        "approval_type": approval.approval_type.value,
+        "approved": approval.approved,
+        "actor_id": approval.actor_id,
+        "occurred_at": approval.occurred_at,
+        "related_version_no": approval.related_version_no,
+        "details": approval.details,
+    }
+
+
+def approval_of(row: Row) -> ProposalApproval:
+    return ProposalApproval(
+        approval_id=row["approval_id"],
+        proposal_id=row["proposal_id"],
+        tenant_id=row["tenant_id"],
+        event_no=row["event_no"],
+        approval_type=ApprovalType(row["approval_type"]),
+        approved=row["approved"],
+        actor_id=row["actor_id"],
+        occurred_at=row["occurred_at"],
+        details=row["details"],
+        related_version_no=row["related_version_no"],
+    )
+
+
+def row_of_key(key: ProposalKey) -> dict[str, object]:
+    return {
+        "tenant_id": key.tenant_id,
+        "family": key.family.value,
+        "scope": key.scope,
+        "idempotency_key": key.idempotency_key,
+        "request_hash": key.request_hash,
+        "proposal_id": key.proposal_id,
+        "version_no": key.version_no,
+        "created_at": key.created_at,
+        "answer": key.answer,
+    }
+
+
+def key_of(row: Row) -> ProposalKey:
+    return ProposalKey(
+        tenant_id=row["tenant_id"],
+        family=ProposalKeyFamily(row["family"]),
+        scope=row["scope"],
+        idempotency_key=row["idempotency_key"],
+        request_hash=row["request_hash"],
+        proposal_id=row["proposal_id"],
+        version_no=row["version_no"],
+        created_at=row["created_at"],
+        answer=row["answer"],
+    )

@@ -1,0 +1,161 @@
+"""Creations and versions of proposals accepted for later: submitted and looked up (HTTP contract 6.4)."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
+from http import HTTPStatus
+
+import msgspec
+from aiohttp import web
+
+from service.domains.operations import Operation, OperationHead
+from service.domains.proposal_tasks import read_task
+from service.proposal_errors import ProposalOperationNotFound
+from service.web import keys, parameters, reading
+from service.web.handlers.operations import OperationFailure
+from service.web.handlers.proposals import proposal_id_of
+
+OPERATIONS = "/rebalance/proposals/operations"
+
+
+class ProposalOperationAccepted(msgspec.Struct, frozen=True, kw_only=True):
+    """`ProposalAsyncAcceptedResponse`."""
+
+    operation_id: str
+    operation_type: str
+    status: str
+    correlation_id: str
+    created_at: str
+    status_url: str
+
+
+class ProposalOperationStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """`ProposalAsyncOperationStatusResponse`; the result is the stored bytes."""
+
+    operation_id: str
+    operation_type: str
+    status: str
+    correlation_id: str
+    idempotency_key: str | None
+    proposal_id: str | None
+    created_by: str
+    created_at: str
+    started_at: str | None
+    finished_at: str | None
+    result: msgspec.Raw | None
+    error: OperationFailure | None
+
+
+class _Named(msgspec.Struct, frozen=True):
+    proposal_id: str
+
+
+class _Result(msgspec.Struct, frozen=True):
+    proposal: _Named
+
+
+_RESULT = msgspec.json.Decoder(_Result)
+
+
+async def submit_creation(request: web.Request) -> web.Response:
+    """Accepts a creation; a bad one is told what is wrong with it, even where none is accepted (2.2)."""
+    flows = request.app[keys.FLOWS]
+    faults = reading.key_entries(request) + reading.correlation_entries(request)
+    body = await _read(request, faults, flows.proposals.check_create)
+    operation = await flows.proposal_operations.submit_create(
+        body,
+        idempotency_key=request.headers[reading.KEY_HEADER],
+        correlation_id=request[keys.CORRELATION_ID],
+        correlation_sent=request[keys.CORRELATION_SENT] or None,
+    )
+    return _accepted(operation)
+
+
+async def submit_version(request: web.Request) -> web.Response:
+    """Accepts a version; a bad one is told what is wrong with it, even where none is accepted (2.2)."""
+    flows = request.app[keys.FLOWS]
+    body = await _read(request, reading.correlation_entries(request), flows.proposals.check_version)
+    operation = await flows.proposal_operations.submit_version(
+        proposal_id_of(request),
+        body,
+        correlation_id=request[keys.CORRELATION_ID],
+        correlation_sent=request[keys.CORRELATION_SENT] or None,
+    )
+    return _accepted(operation)
+
+
+async def get_operation(request: web.Request) -> web.Response:
+    """One operation with its result."""
+    _require_open(request)
+    operation_id = parameters.path_id(request, "operation_id", ProposalOperationNotFound)
+    return _found(await request.app[keys.FLOWS].proposal_operations.get(operation_id))
+
+
+async def get_operation_by_correlation(request: web.Request) -> web.Response:
+    """The newest operation of a correlation id (D04)."""
+    _require_open(request)
+    correlation_id = parameters.path_id(request, "correlation_id", ProposalOperationNotFound)
+    flow = request.app[keys.FLOWS].proposal_operations
+    return _found(await flow.get_newest_by_correlation(correlation_id))
+
+
+async def _read(
+    request: web.Request, faults: Sequence[reading.Entry], check: Callable[[bytes], Awaitable[None]]
+) -> bytes:
+    body = await reading.json_body(request)
+    gates = request.app[keys.GATES]
+    if faults or not (gates.proposals_enabled and gates.proposal_operations_enabled):
+        with parameters.together_with(faults):
+            await check(body)
+    _require_open(request)
+    return body
+
+
+def _require_open(request: web.Request) -> None:
+    gates = request.app[keys.GATES]
+    gates.require_proposals()
+    gates.require_proposal_operations()
+
+
+def _accepted(operation: OperationHead) -> web.Response:
+    accepted = ProposalOperationAccepted(
+        operation_id=operation.operation_id,
+        operation_type=operation.operation_type.value,
+        status=operation.status.value,
+        correlation_id=operation.correlation_id,
+        created_at=operation.created_at.isoformat(),
+        status_url=f"{OPERATIONS}/{operation.operation_id}",
+    )
+    return _answer(accepted, HTTPStatus.ACCEPTED)
+
+
+def _found(operation: Operation) -> web.Response:
+    task, result, error = read_task(operation.request), operation.result, operation.error
+    proposal_id = task.proposal_id
+    if result is not None:
+        proposal_id = _RESULT.decode(result).proposal.proposal_id
+    return _answer(
+        ProposalOperationStatus(
+            operation_id=operation.operation_id,
+            operation_type=operation.operation_type.value,
+            status=operation.status.value,
+            correlation_id=operation.correlation_id,
+            idempotency_key=task.idempotency_key,
+            proposal_id=proposal_id,
+            created_by=task.created_by,
+            created_at=operation.created_at.isoformat(),
+            started_at=_text_of(operation.started_at),
+            finished_at=_text_of(operation.finished_at),
+            result=msgspec.Raw(result) if result is not None else None,
+            error=OperationFailure(error.code, error.message) if error else None,
+        )
+    )
+
+
+def _text_of(instant: datetime | None) -> str | None:
+    return instant.isoformat() if instant is not None else None
+
+
+def _answer(body: msgspec.Struct, status: HTTPStatus = HTTPStatus.OK) -> web.Response:
+    return web.Response(body=msgspec.json.encode(body), status=int(status), content_type="application/json")

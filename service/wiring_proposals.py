@@ -1,0 +1,167 @@
+"""Puts together what has to do with proposals, for a server and for a worker."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TypedDict
+
+from service.clock import Clock, NewId
+from service.domains.operations import OperationType
+from service.domains.proposal_rules import ApprovalBinding, ProposalRules
+from service.errors import ServiceError
+from service.flows.analysis_work import AnalysisWork
+from service.flows.attempts import AttemptRunner, Work
+from service.flows.proposal_operations import ProposalOperationFlow
+from service.flows.proposal_simulations import ProposalSimulationFlow
+from service.flows.proposal_support import ProposalSupportFlow
+from service.flows.proposal_versions import ProposalReaders
+from service.flows.proposal_work import ProposalWork
+from service.flows.proposals import ProposalFlow
+from service.processes import Offload
+from service.proposal_errors import ProposalDsnRequired
+from service.proposal_settings import ProposalSettings
+from service.setting_values import StoreBackend
+from service.settings import ArtifactMode, ExecutionMode, Settings, UnknownFields
+from service.storage.port import Store
+from service.web import bodies
+
+# What was kept is read as it was when unknown fields were still ignored.
+LENIENT_PROPOSAL_READERS = ProposalReaders(
+    bodies.decode_proposal,
+    bodies.decode_creation,
+    bodies.decode_version,
+    bodies.decode_transition,
+    bodies.decode_approval,
+)
+STRICT_PROPOSAL_READERS = ProposalReaders(
+    bodies.decode_proposal_strict,
+    bodies.decode_creation_strict,
+    bodies.decode_version_strict,
+    bodies.decode_transition_strict,
+    bodies.decode_approval_strict,
+)
+
+
+def rules_of(settings: ProposalSettings) -> ProposalRules:
+    return ProposalRules(
+        expected_state_required=settings.expected_state_required,
+        portfolio_may_change=settings.portfolio_may_change,
+        simulation_flag_required=settings.simulation_flag_required,
+        evidence_kept=settings.evidence_kept,
+        blocked_refused=settings.blocked_refused,
+        new_version_to_draft=settings.new_version_to_draft,
+        related_version_checked=settings.related_version_checked,
+        approvals_by_approval_only=settings.approvals_by_approval_only,
+        approval_binding=ApprovalBinding(settings.approval_binding.value),
+        four_eyes=settings.four_eyes,
+    )
+
+
+def proposal_readers_of(settings: Settings) -> ProposalReaders:
+    strict = settings.unknown_fields is UnknownFields.REJECT
+    return STRICT_PROPOSAL_READERS if strict else LENIENT_PROPOSAL_READERS
+
+
+class ProposalFlows(TypedDict):
+    """The flows that handlers of proposals ask."""
+
+    proposals: ProposalFlow
+    proposal_simulations: ProposalSimulationFlow
+    proposal_operations: ProposalOperationFlow
+    proposal_support: ProposalSupportFlow
+
+
+def proposal_flows_of(
+    settings: Settings,
+    store: Store,
+    clock: Clock,
+    new_id: NewId,
+    offload: Offload,
+    runner: AttemptRunner,
+) -> ProposalFlows:
+    proposals = proposals_of(settings, store, clock, new_id, offload, proposal_readers_of(settings))
+    return ProposalFlows(
+        proposals=proposals,
+        proposal_simulations=simulations_of(settings, store, clock, offload),
+        proposal_operations=proposal_operations_of(settings, store, clock, new_id, proposals, runner),
+        proposal_support=proposal_support_of(settings, store),
+    )
+
+
+def proposals_of(
+    settings: Settings,
+    store: Store,
+    clock: Clock,
+    new_id: NewId,
+    offload: Offload,
+    readers: ProposalReaders,
+) -> ProposalFlow:
+    return ProposalFlow(
+        store=store,
+        clock=clock,
+        new_id=new_id,
+        offload=offload,
+        readers=readers,
+        rules=rules_of(settings.proposals),
+    )
+
+
+def simulations_of(
+    settings: Settings, store: Store, clock: Clock, offload: Offload
+) -> ProposalSimulationFlow:
+    return ProposalSimulationFlow(
+        store=store,
+        clock=clock,
+        offload=offload,
+        read=proposal_readers_of(settings).simulate,
+        kept_seconds=settings.proposals.simulation_kept_seconds,
+    )
+
+
+def proposal_operations_of(
+    settings: Settings,
+    store: Store,
+    clock: Clock,
+    new_id: NewId,
+    proposals: ProposalFlow,
+    runner: AttemptRunner,
+) -> ProposalOperationFlow:
+    """Workers serve the database of the runs; proposals that are kept elsewhere are done by the server."""
+    in_workers = settings.execution_mode is ExecutionMode.WORKER and settings.proposals_beside_runs
+    return ProposalOperationFlow(
+        store=store, clock=clock, new_id=new_id, proposals=proposals, runner=runner, queued=in_workers
+    )
+
+
+def proposal_support_of(settings: Settings, store: Store) -> ProposalSupportFlow:
+    return ProposalSupportFlow(
+        store=store,
+        store_backend=settings.proposals.store_backend.value,
+        rules=rules_of(settings.proposals),
+    )
+
+
+def proposal_store_missing(settings: Settings) -> ServiceError | None:
+    chosen = settings.proposals
+    nowhere = chosen.store_backend is StoreBackend.POSTGRES and not chosen.postgres_dsn
+    return ProposalDsnRequired() if nowhere else None
+
+
+def works_of(
+    settings: Settings, store: Store, clock: Clock, new_id: NewId, offload: Offload
+) -> Mapping[OperationType, Work]:
+    """What can be done with the operations of a store; what was accepted is read leniently."""
+    proposals = ProposalWork(
+        clock=clock,
+        proposals=proposals_of(settings, store, clock, new_id, offload, LENIENT_PROPOSAL_READERS),
+    )
+    analyses = AnalysisWork(
+        clock=clock,
+        offload=offload,
+        artifacts_persisted=settings.artifact_mode is ArtifactMode.PERSISTED,
+    )
+    return {
+        OperationType.ANALYZE_SCENARIOS: analyses,
+        OperationType.CREATE_PROPOSAL: proposals,
+        OperationType.CREATE_PROPOSAL_VERSION: proposals,
+    }

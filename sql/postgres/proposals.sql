@@ -1,0 +1,175 @@
+-- name: claim_key
+-- Gives a key to an act, and keeps what it answers. No row back means the key is taken; a rival at it is waited for.
+INSERT INTO proposal_keys (
+    tenant_id, family, scope, idempotency_key, request_hash, proposal_id, version_no, created_at, answer
+)
+VALUES (
+    :tenant_id, :family, :scope, :idempotency_key, :request_hash, :proposal_id, :version_no, :created_at, :answer
+)
+ON CONFLICT (tenant_id, family, scope, idempotency_key) DO NOTHING
+RETURNING idempotency_key;
+
+-- name: find_key
+-- What was asked and answered under a key.
+SELECT tenant_id, family, scope, idempotency_key, request_hash, proposal_id, version_no, created_at, answer
+FROM proposal_keys
+WHERE tenant_id = :tenant_id AND family = :family AND scope = :scope AND idempotency_key = :idempotency_key;
+
+-- name: insert_proposal
+-- Keeps a proposal as its first event leaves it. No row back means its id is taken.
+INSERT INTO proposals (
+    tenant_id, proposal_id, portfolio_id, mandate_id, jurisdiction, title, advisor_notes, created_by, created_at,
+    last_event_at, state, version_no, version_status, versioned_by, revision
+)
+VALUES (
+    :tenant_id, :proposal_id, :portfolio_id, :mandate_id, :jurisdiction, :title, :advisor_notes, :created_by,
+    :created_at, :last_event_at, :state, :version_no, :version_status, :versioned_by, :revision
+)
+ON CONFLICT (tenant_id, proposal_id) DO NOTHING
+RETURNING proposal_id;
+
+-- name: advance_proposal
+-- Moves a proposal on to what its next event leaves. No row back means it is not at the revision before.
+UPDATE proposals
+SET last_event_at = :last_event_at, state = :state, version_no = :version_no, version_status = :version_status,
+    versioned_by = :versioned_by, revision = :revision
+WHERE tenant_id = :tenant_id AND proposal_id = :proposal_id AND revision = :revision - 1
+RETURNING proposal_id;
+
+-- name: insert_version
+-- Keeps a version with its documents. No row back means its number or its id is taken.
+INSERT INTO proposal_versions (
+    tenant_id, proposal_id, version_no, proposal_version_id, created_by, created_at, status_at_creation, request_hash,
+    simulation_hash, artifact_hash, artifact_id, request, result, artifact, evidence, gate_decision
+)
+VALUES (
+    :tenant_id, :proposal_id, :version_no, :proposal_version_id, :created_by, :created_at, :status_at_creation,
+    :request_hash, :simulation_hash, :artifact_hash, :artifact_id, :request, :result, :artifact, :evidence,
+    :gate_decision
+)
+ON CONFLICT DO NOTHING
+RETURNING proposal_version_id;
+
+-- name: insert_event
+-- Keeps an event. No row back means its number or its id is taken.
+INSERT INTO proposal_events (
+    tenant_id, proposal_id, event_no, event_id, event_type, from_state, to_state, actor_id, occurred_at,
+    related_version_no, reason
+)
+VALUES (
+    :tenant_id, :proposal_id, :event_no, :event_id, :event_type, :from_state, :to_state, :actor_id, :occurred_at,
+    :related_version_no, :reason
+)
+ON CONFLICT DO NOTHING
+RETURNING event_id;
+
+-- name: insert_approval
+-- Keeps what was said at an event. No row back means its id is taken.
+INSERT INTO proposal_approvals (
+    tenant_id, proposal_id, event_no, approval_id, approval_type, approved, actor_id, occurred_at,
+    related_version_no, details
+)
+VALUES (
+    :tenant_id, :proposal_id, :event_no, :approval_id, :approval_type, :approved, :actor_id, :occurred_at,
+    :related_version_no, :details
+)
+ON CONFLICT DO NOTHING
+RETURNING approval_id;
+
+-- name: find_version_id
+-- The id of a version.
+SELECT proposal_version_id
+FROM proposal_versions
+WHERE tenant_id = :tenant_id AND proposal_id = :proposal_id AND version_no = :version_no;
+
+-- name: find_proposal
+-- One proposal.
+SELECT tenant_id, proposal_id, portfolio_id, mandate_id, jurisdiction, title, advisor_notes, created_by, created_at,
+    last_event_at, state, version_no, version_status, versioned_by, revision
+FROM proposals
+WHERE tenant_id = :tenant_id AND proposal_id = :proposal_id;
+
+-- name: list_proposals
+-- Proposals before a place, newest first.
+SELECT tenant_id, proposal_id, portfolio_id, mandate_id, jurisdiction, title, advisor_notes, created_by, created_at,
+    last_event_at, state, version_no, version_status, versioned_by, revision
+FROM proposals
+WHERE tenant_id = :tenant_id
+    AND created_at >= :created_from
+    AND created_at <= :created_to
+    AND (created_at, proposal_id) < (:before_at, :before_id)
+ORDER BY created_at DESC, proposal_id DESC
+LIMIT :limit;
+
+-- name: list_proposals_by_portfolio
+-- Proposals for one portfolio before a place, newest first.
+SELECT tenant_id, proposal_id, portfolio_id, mandate_id, jurisdiction, title, advisor_notes, created_by, created_at,
+    last_event_at, state, version_no, version_status, versioned_by, revision
+FROM proposals
+WHERE tenant_id = :tenant_id
+    AND portfolio_id = :portfolio_id
+    AND (CAST(:created_by AS text) IS NULL OR created_by = :created_by)
+    AND (CAST(:state AS text) IS NULL OR state = :state)
+    AND created_at >= :created_from
+    AND created_at <= :created_to
+    AND (created_at, proposal_id) < (:before_at, :before_id)
+ORDER BY created_at DESC, proposal_id DESC
+LIMIT :limit;
+
+-- name: list_proposals_by_creator
+-- Proposals of one adviser before a place, newest first.
+SELECT tenant_id, proposal_id, portfolio_id, mandate_id, jurisdiction, title, advisor_notes, created_by, created_at,
+    last_event_at, state, version_no, version_status, versioned_by, revision
+FROM proposals
+WHERE tenant_id = :tenant_id
+    AND created_by = :created_by
+    AND (CAST(:state AS text) IS NULL OR state = :state)
+    AND created_at >= :created_from
+    AND created_at <= :created_to
+    AND (created_at, proposal_id) < (:before_at, :before_id)
+ORDER BY created_at DESC, proposal_id DESC
+LIMIT :limit;
+
+-- name: list_proposals_by_state
+-- Proposals in one state before a place, newest first.
+SELECT tenant_id, proposal_id, portfolio_id, mandate_id, jurisdiction, title, advisor_notes, created_by, created_at,
+    last_event_at, state, version_no, version_status, versioned_by, revision
+FROM proposals
+WHERE tenant_id = :tenant_id
+    AND state = :state
+    AND created_at >= :created_from
+    AND created_at <= :created_to
+    AND (created_at, proposal_id) < (:before_at, :before_id)
+ORDER BY created_at DESC, proposal_id DESC
+LIMIT :limit;
+
+-- name: find_version
+-- One version with its documents.
+SELECT tenant_id, proposal_id, version_no, proposal_version_id, created_by, created_at, status_at_creation,
+    request_hash, simulation_hash, artifact_hash, artifact_id, request, result, artifact, evidence, gate_decision
+FROM proposal_versions
+WHERE tenant_id = :tenant_id AND proposal_id = :proposal_id AND version_no = :version_no;
+
+-- name: list_versions
+-- The versions of a proposal without their documents, from the first to the last.
+SELECT tenant_id, proposal_id, version_no, proposal_version_id, created_by, created_at, status_at_creation,
+    request_hash, simulation_hash, artifact_hash
+FROM proposal_versions
+WHERE tenant_id = :tenant_id AND proposal_id = :proposal_id
+ORDER BY version_no;
+
+-- name: list_events
+-- The events of a proposal in the order of their numbers.
+SELECT tenant_id, proposal_id, event_no, event_id, event_type, from_state, to_state, actor_id, occurred_at,
+    related_version_no, reason
+FROM proposal_events
+WHERE tenant_id = :tenant_id AND proposal_id = :proposal_id
+ORDER BY event_no;
+
+-- name: list_approvals
+-- What was said about a proposal, in the order of its events.
+SELECT tenant_id, proposal_id, event_no, approval_id, approval_type, approved, actor_id, occurred_at,
+    related_version_no, details
+FROM proposal_approvals
+WHERE tenant_id = :tenant_id AND proposal_id = :proposal_id
+ORDER BY event_no;

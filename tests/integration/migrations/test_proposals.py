@@ -1,0 +1,222 @@
+"""The edges and operations of the builds before there were proposals."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from contextlib import closing
+
+import psycopg
+import pytest
+
+from service.cli import migrate
+from service.storage.schema import shipped_for
+from tests.integration.migrations.looking import ask, tables_in
+from tests.integration.migrations.test_operations import FINISHED_AT, STARTED_AT
+from tests.integration.migrations.test_seeded import AT, BLOB, DIGEST
+
+BEFORE_PROPOSALS = 8
+REFUSED = (sqlite3.IntegrityError, psycopg.IntegrityError)
+TABLES = {
+    "dpm_lineage_edges": (
+        "tenant_id, source_entity_id, edge_type, target_entity_id, created_at, metadata, lives_with"
+    ),
+    "dpm_operations": (
+        "tenant_id, operation_id, operation_type, status, correlation_id, created_at, started_at, finished_at,"
+        " error_code, error_message, is_queued, attempt, fence, lease_until, scenarios_total, scenarios_done,"
+        " request_sha256, request, result"
+    ),
+    "dpm_operation_scenarios": "tenant_id, operation_id, scenario, status, failure, metric, result",
+}
+# By state: when it was started and finished, its error, whether it is queued, its attempts, fence, lease and counts.
+STATES = {
+    "PENDING": "NULL, NULL, NULL, NULL, {no}, 1, 2, NULL, 3, 1, '{digest}', {blob}, NULL",
+    "RUNNING": (
+        f"'{STARTED_AT}', NULL, NULL, NULL, {{no}}, 1, 1, '{FINISHED_AT}', 3, 1, '{{digest}}', {{blob}}, NULL"
+    ),
+    "SUCCEEDED": (
+        f"'{STARTED_AT}', '{FINISHED_AT}', NULL, NULL, {{no}}, 2, 2, NULL, 3, 3, '{{digest}}', {{blob}}, {{blob}}"
+    ),
+    "FAILED": (
+        f"'{STARTED_AT}', '{FINISHED_AT}', 'E', 'e', {{no}}, 3, 4, NULL, 3, 2, '{{digest}}', {{blob}}, NULL"
+    ),
+}
+EDGES = [
+    ("corr", "CORRELATION_TO_RUN", "rr_1", "RUN"),
+    ("rr_1", "CAUSED_BY", "dop_RUNNING", "RUN"),
+    ("pa_1", "DERIVED_FROM", "rr_1", "RUN"),
+    ("dop_RUNNING", "OPERATION_TO_CORRELATION", "corr", "OPERATION"),
+]
+COUNTED = (
+    "SELECT subject, value, CAST(sum(n) AS integer) FROM ("
+    "SELECT subject, value, total AS n FROM dpm_tallies UNION ALL "
+    "SELECT subject, value, change FROM dpm_tally_changes) AS counts"
+    " GROUP BY subject, value HAVING sum(n) <> 0 ORDER BY subject, value"
+)
+NO = {"sqlite": "0", "postgres": "false"}
+
+
+@pytest.fixture
+def folder_before(tmp_path, dialect):
+    folder = tmp_path / "before" / dialect
+    folder.mkdir(parents=True)
+    for migration in shipped_for(dialect)[:BEFORE_PROPOSALS]:
+        shutil.copy(migration.path, folder)
+    return folder
+
+
+@pytest.fixture
+def seeded(target, dialect, folder_before):
+    """A database of the last build before, with an operation of each state, two of them half done, and edges."""
+    migrate.apply(target, folder=folder_before)
+    for status, rest in STATES.items():
+        values = rest.format(digest=DIGEST, blob=BLOB[dialect], no=NO[dialect])
+        insert(
+            target,
+            "dpm_operations",
+            f"'default', 'dop_{status}', 'ANALYZE_SCENARIOS', '{status}', 'corr', '{AT}', {values}",
+        )
+    for status in ("PENDING", "RUNNING"):
+        insert(target, "dpm_operation_scenarios", f"'default', 'dop_{status}', 'a', NULL, 'why', NULL, NULL")
+    for source, kind, end, lives_with in EDGES:
+        insert(target, "dpm_lineage_edges", edge_of(source, kind, end, lives_with))
+    return target
+
+
+def edge_of(source, kind, end, lives_with):
+    return f"'default', '{source}', '{kind}', '{end}', '{AT}', '{{}}', '{lives_with}'"
+
+
+def insert(target, table, values):
+    ask(target, f"INSERT INTO {table} ({TABLES[table]}) VALUES ({values})")
+
+
+def rows_of(target):
+    return {
+        table: sorted(ask(target, f"SELECT {columns} FROM {table}"), key=repr)
+        for table, columns in TABLES.items()
+    }
+
+
+def test_edges_operations_and_what_was_staged_are_kept_as_they_were_and_counted_as_before(seeded):
+    before, counted = rows_of(seeded), ask(seeded, COUNTED)
+
+    migrate.apply(seeded)
+
+    assert rows_of(seeded) == before
+    assert [len(rows) for rows in before.values()] == [4, 4, 2]
+    assert ask(seeded, COUNTED) == counted
+    assert sum(count for *_, count in counted) == 8
+
+
+def test_operations_and_edges_go_on_being_counted(seeded):
+    migrate.apply(seeded)
+
+    ask(
+        seeded,
+        f"UPDATE dpm_operations SET status = 'RUNNING', started_at = '{AT}', lease_until = '{AT}',"
+        " fence = fence + 1, attempt = attempt + 1 WHERE operation_id = 'dop_PENDING'",
+    )
+    ask(seeded, "DELETE FROM dpm_operations WHERE status = 'FAILED'")
+    insert(seeded, "dpm_lineage_edges", edge_of("ppv_1", "DERIVED_FROM", "ppv_0", "PROPOSAL"))
+
+    assert ask(seeded, COUNTED) == [
+        ("LINEAGE_EDGE_TYPE", "CAUSED_BY", 1),
+        ("LINEAGE_EDGE_TYPE", "CORRELATION_TO_RUN", 1),
+        ("LINEAGE_EDGE_TYPE", "DERIVED_FROM", 2),
+        ("LINEAGE_EDGE_TYPE", "OPERATION_TO_CORRELATION", 1),
+        ("OPERATION_STATUS", "RUNNING", 2),
+        ("OPERATION_STATUS", "SUCCEEDED", 1),
+    ]
+
+
+@pytest.mark.parametrize("operation_type", ["CREATE_PROPOSAL", "CREATE_PROPOSAL_VERSION"])
+def test_operations_come_to_know_proposals_and_nothing_else(seeded, dialect, operation_type):
+    rest = STATES["PENDING"].format(digest=DIGEST, blob=BLOB[dialect], no=NO[dialect])
+    values = f"'default', 'dop_new', '{{}}', 'PENDING', 'corr', '{AT}', {rest}"
+    with pytest.raises(REFUSED):
+        insert(seeded, "dpm_operations", values.format(operation_type))
+
+    migrate.apply(seeded)
+
+    with pytest.raises(REFUSED):
+        insert(seeded, "dpm_operations", values.format("UNHEARD_OF"))
+    insert(seeded, "dpm_operations", values.format(operation_type))
+
+
+def test_edges_come_to_know_proposals_and_nothing_else(seeded):
+    with pytest.raises(REFUSED):
+        insert(seeded, "dpm_lineage_edges", edge_of("a", "CAUSED_BY", "b", "PROPOSAL"))
+
+    migrate.apply(seeded)
+
+    with pytest.raises(REFUSED):
+        insert(seeded, "dpm_lineage_edges", edge_of("a", "CAUSED_BY", "b", "UNHEARD_OF"))
+    with pytest.raises(REFUSED):
+        insert(seeded, "dpm_lineage_edges", edge_of("a", "UNHEARD_OF", "b", "PROPOSAL"))
+    insert(seeded, "dpm_lineage_edges", edge_of("a", "CAUSED_BY", "b", "PROPOSAL"))
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE dpm_lineage_edges SET metadata = metadata",
+        "DELETE FROM dpm_lineage_edges",
+        "UPDATE dpm_operations SET correlation_id = 'other' WHERE status = 'PENDING'",
+        "UPDATE dpm_operations SET attempt = attempt WHERE status = 'SUCCEEDED'",
+        "UPDATE dpm_operation_scenarios SET failure = 'other'",
+    ],
+)
+def test_what_was_refused_before_is_refused_still(seeded, statement):
+    migrate.apply(seeded)
+    before = rows_of(seeded)
+
+    with pytest.raises(REFUSED):
+        ask(seeded, statement)
+
+    assert rows_of(seeded) == before
+
+
+def test_there_are_no_proposals_yet(seeded):
+    migrate.apply(seeded)
+
+    tables = {table for table in tables_in(seeded) if table.startswith("proposal")}
+    assert tables == {
+        "proposals",
+        "proposal_versions",
+        "proposal_events",
+        "proposal_approvals",
+        "proposal_keys",
+        "proposal_simulations",
+    }
+    assert all(ask(seeded, f"SELECT count(*) FROM {table}") == [(0,)] for table in tables)
+
+
+@pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(("table", "count"), [("dpm_lineage_edges", 7), ("dpm_operations", 11)])
+def test_a_file_has_the_same_indexes_and_triggers_as_before(target, folder_before, table, count):
+    listed = f"SELECT type, name, sql FROM sqlite_schema WHERE tbl_name = '{table}' AND type <> 'table'"
+    migrate.apply(target, folder=folder_before)
+    before = set(ask(target, listed))
+
+    migrate.apply(target)
+
+    assert set(ask(target, listed)) == before
+    assert len(before) == count
+
+
+@pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
+def test_what_was_staged_in_a_file_still_belongs_to_its_operation(seeded):
+    migrate.apply(seeded)
+
+    assert ask(seeded, "PRAGMA foreign_key_check") == []
+    assert ask(seeded, "PRAGMA integrity_check") == [("ok",)]
+    with closing(sqlite3.connect(seeded, isolation_level=None)) as conn:
+        conn.execute("PRAGMA foreign_keys=ON")
+        for statement in (
+            "DELETE FROM dpm_operations WHERE operation_id = 'dop_RUNNING'",
+            f"INSERT INTO dpm_operation_scenarios ({TABLES['dpm_operation_scenarios']})"
+            " VALUES ('default', 'nowhere', 'a', NULL, 'why', NULL, NULL)",
+        ):
+            with pytest.raises(sqlite3.IntegrityError, match="FOREIGN KEY"):
+                conn.execute(statement)
