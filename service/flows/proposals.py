@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TypeVar, TypeVarTuple, Unpack
 
 from service.clock import Clock, NewId
-from service.domains.canonical import canonical_json, digest_of
+from service.domains.canonical import canonical_json_of_numbers, digest_of
 from service.domains.dpm_runs import DEFAULT_TENANT
 from service.domains.proposal_rules import (
     Expected,
@@ -147,7 +147,9 @@ class ProposalFlow(ProposalReads):
         """
         asked = self._readers.transition(body)
         said = Said(
-            actor_id=asked.actor_id, reason=asked.reason, request_hash=digest_of(canonical_json(asked))
+            actor_id=asked.actor_id,
+            reason=asked.reason,
+            request_hash=digest_of(canonical_json_of_numbers(asked)),
         )
         expected = expected_of(asked.expected_state, asked.expected_revision)
         sent = Sent(idempotency_key=idempotency_key, correlation_id=None)
@@ -173,7 +175,7 @@ class ProposalFlow(ProposalReads):
         said = Said(
             actor_id=asked.actor_id,
             reason=asked.details,
-            request_hash=digest_of(canonical_json(asked)),
+            request_hash=digest_of(canonical_json_of_numbers(asked)),
             approval_type=approval_type,
             approved=asked.approved,
         )
