@@ -25,6 +25,7 @@ demo: setup ## Run one sample rebalance on SQLite and show it
 
 run: setup ## Serve on SQLite under .data, port 8000
 	DPM_SUPPORTABILITY_STORE_BACKEND=SQL DPM_SUPPORTABILITY_SQL_PATH=$(DATA)/lotus-manage.db \
+		PROPOSAL_STORE_BACKEND=SQL PROPOSAL_SQL_PATH=$(DATA)/lotus-manage.db \
 		$(BIN)/python -m service serve
 
 test: setup ## Run every test; fault tests in their small form

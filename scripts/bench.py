@@ -46,7 +46,7 @@ IDENTITY = RunIdentity("rr_bench", "corr_bench", "sha256:bench")
 @click.option("--seconds", default=3.0, show_default=True, help="Length of each load run.")
 @click.option("--only", type=click.Choice(PARTS), help="One part of it.")
 def main(seconds: float, only: str | None) -> None:
-    """Measure engine, HTTP, health under load, start-up, PostgreSQL, operations, a million runs, proposals."""
+    """Measure the engine, HTTP, health, start-up, PostgreSQL, operations, a million runs and proposals."""
     describe_machine()
     parts = {
         "engine": bench_engine,

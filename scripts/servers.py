@@ -21,6 +21,10 @@ STOP_SECONDS_MAX = 30.0
 LINES_KEPT = 200
 
 
+# What a process is told is what its caller says, and nothing that lies about.
+OURS = ("DPM_", "PROPOSAL_", "APP_PERSISTENCE_")
+
+
 class Service:
     """One process of ours; its environment is this one's without our variables, plus what is given.
 
@@ -34,7 +38,7 @@ class Service:
     def __init__(
         self, variables: Mapping[str, str], *, port: int = 0, command: Sequence[str] | None = None
     ) -> None:
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith("DPM_")}
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
         arguments = command or ["-m", "service", self.verb, "--port", str(port)]
         self.started = time.perf_counter()
         self.process = subprocess.Popen(

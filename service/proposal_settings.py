@@ -43,6 +43,7 @@ class ProposalSettings:
     sql_path: Path
     # An address carries a password.
     postgres_dsn: str = field(repr=False)
+    postgres_retention_dsn: str = field(repr=False)
     simulation_kept_seconds: int
     lifecycle_enabled: bool
     support_apis_enabled: bool
@@ -62,10 +63,12 @@ class ProposalSettings:
 def read(env: Env) -> ProposalSettings:
     """Reads the variables of proposals; faults are gathered in the environment that is handed in."""
     strict = read_known_or_default(env, "APP_PERSISTENCE_PROFILE", Profile.LOCAL) is Profile.PRODUCTION
+    dsn = read_dsn(env, "PROPOSAL_POSTGRES_DSN")
     return ProposalSettings(
         store_backend=read_backend(env, "PROPOSAL_STORE_BACKEND"),
         sql_path=Path(read_text(env, "PROPOSAL_SQL_PATH") or SQL_PATH_DEFAULT),
-        postgres_dsn=read_dsn(env, "PROPOSAL_POSTGRES_DSN"),
+        postgres_dsn=dsn,
+        postgres_retention_dsn=read_dsn(env, "PROPOSAL_RETENTION_POSTGRES_DSN") or dsn,
         simulation_kept_seconds=read_count(
             env, "PROPOSAL_SIMULATION_KEPT_SECONDS", SIMULATION_SECONDS_MIN, least=SIMULATION_SECONDS_MIN
         ),

@@ -37,7 +37,7 @@ from service.web import app, bodies
 from service.web.flows import Flows
 from service.web.gates import Gates
 from service.wiring_proposals import proposal_flows_of, proposal_store_missing, works_of
-from service.wiring_stores import open_proposal_store, open_purging_store, open_store
+from service.wiring_stores import as_of_proposals, open_proposal_store, open_purging_store, open_store
 
 # What was recorded is read as it was when unknown fields were still ignored.
 LENIENT_READERS = Readers(bodies.decode_rebalance, bodies.decode_batch, bodies.decode_options)
@@ -103,7 +103,10 @@ async def assemble(settings: Settings) -> AsyncIterator[Running]:
         )
         purged, swept = [purging], [store]
         if proposal_store is not store:
-            purged.append(proposal_store)
+            proposals_purging = await open_purging_store(as_of_proposals(settings), proposal_store)
+            if proposals_purging is not proposal_store:
+                opened.push_async_callback(proposals_purging.close)
+            purged.append(proposals_purging)
             swept.append(proposal_store)
         yield Running(
             application,

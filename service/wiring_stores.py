@@ -47,14 +47,18 @@ async def open_proposal_store(settings: Settings, store: Store) -> Store:
     """The store of the runs, where proposals are kept in the same place; else one of their own."""
     if settings.proposals_beside_runs:
         return store
+    return await open_store(as_of_proposals(settings))
+
+
+def as_of_proposals(settings: Settings) -> Settings:
+    """The settings of a process whose store is that of the proposals."""
     chosen = settings.proposals
-    return await open_store(
-        replace(
-            settings,
-            store_backend=chosen.store_backend,
-            sql_path=chosen.sql_path,
-            postgres_dsn=chosen.postgres_dsn,
-        )
+    return replace(
+        settings,
+        store_backend=chosen.store_backend,
+        sql_path=chosen.sql_path,
+        postgres_dsn=chosen.postgres_dsn,
+        postgres_retention_dsn=chosen.postgres_retention_dsn,
     )
 
 

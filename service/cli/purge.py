@@ -30,4 +30,6 @@ def purge() -> None:
 async def _purge(chosen: Settings) -> Removed | None:
     async with wiring.assemble_purging(chosen) as purges:
         await purges.fold()
-        return await purges.run()
+        removed = await purges.run()
+        await purges.forget_simulations()
+        return removed

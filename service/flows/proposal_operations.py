@@ -29,8 +29,8 @@ from service.storage.port import Store
 PROPOSAL_TYPES = frozenset({OperationType.CREATE_PROPOSAL, OperationType.CREATE_PROPOSAL_VERSION})
 # Drawing an id that is taken has never been seen; drawing three would mean the ids are broken.
 DRAWS_MAX = 3
-# What one look begins at most; the next look goes on.
-RESUMED_AT_ONCE = 50
+# No more is resumed beside what is being done; the next look goes on.
+RUNNING_MAX = 50
 
 logger = structlog.get_logger()
 
@@ -55,6 +55,7 @@ class ProposalOperationFlow:
         self._runner = runner
         self._queued = queued
         self._running: dict[str, asyncio.Task[None]] = {}
+        self._closed = False
 
     async def submit_create(
         self, body: bytes, *, idempotency_key: str, correlation_id: str, correlation_sent: str | None
@@ -112,9 +113,15 @@ class ProposalOperationFlow:
         """Begins what nobody does: what a process that died had accepted. Raises StoreUnavailable."""
         for kind in PROPOSAL_TYPES:
             waiting = OperationFilter(operation_type=kind.value, status=OperationStatus.PENDING.value)
-            for operation in (await self._list(waiting, RESUMED_AT_ONCE)).items:
-                if not operation.is_queued:
-                    self._begin(operation)
+            cursor = None
+            while len(self._running) < RUNNING_MAX:
+                page = await self._list(waiting, RUNNING_MAX, cursor)
+                for operation in page.items:
+                    if not operation.is_queued:
+                        self._begin(operation)
+                cursor = page.next_cursor
+                if cursor is None:
+                    break
 
     async def resume_every(self, seconds: float) -> None:
         """Resumes for as long as the process lives; a failure is told and tried again."""
@@ -128,14 +135,18 @@ class ProposalOperationFlow:
                 logger.exception("resume_failed")
 
     async def close(self) -> None:
-        """Hands back what is still being done in this process."""
-        await self._runner.close()
-        await asyncio.gather(*self._running.values(), return_exceptions=True)
+        """Hands back what is still being done in this process, and begins nothing any more."""
+        self._closed = True
+        # What was not begun yet is not even claimed; the others hand back when they are cancelled.
+        running = list(self._running.values())
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
 
     def _begin(self, operation: OperationHead) -> None:
         """Does an operation beside everything else; whoever claims it first does it."""
         name = operation.operation_id
-        if name not in self._running:
+        if name not in self._running and not self._closed:
             self._running[name] = asyncio.create_task(self._run(operation))
             self._running[name].add_done_callback(lambda _: self._running.pop(name, None))
 
@@ -151,9 +162,11 @@ class ProposalOperationFlow:
         except Exception:
             logger.exception("operation_left", operation_id=operation.operation_id)
 
-    async def _list(self, operations: OperationFilter, limit: int) -> Page[OperationHead]:
+    async def _list(
+        self, operations: OperationFilter, limit: int, cursor: str | None = None
+    ) -> Page[OperationHead]:
         return await self._store.operations.list(
-            DEFAULT_TENANT, operations, limit=limit, cursor=None, horizon=KEEP_ALL
+            DEFAULT_TENANT, operations, limit=limit, cursor=cursor, horizon=KEEP_ALL
         )
 
     async def _submit(self, kind: OperationType, task: ProposalTask, correlation_id: str) -> Operation:

@@ -62,12 +62,6 @@ class ProposalSimulationFlow:
         else:
             read_only(self._read, body)
 
-    async def purge(self, *, limit: int) -> int:
-        """Removes simulations whose keys are no longer kept; gives how many. Raises StoreUnavailable."""
-        return await self._store.proposal_simulations.purge(
-            DEFAULT_TENANT, created_before=self._kept_since(), limit=limit
-        )
-
     async def _kept(
         self, body: bytes, idempotency_key: str, correlation_id: str
     ) -> tuple[ProposalSimulation, bool]:

@@ -86,7 +86,7 @@ class OperationStore(Protocol):
     async def expire(
         self, tenant_id: str, *, created_before: datetime, now: datetime, limit: int
     ) -> tuple[str, ...]:
-        """Fail PENDING operations that were created before an instant, with EXPIRED (D18); gives their ids.
+        """Fail PENDING analyses that were created before an instant, with EXPIRED (D18); gives their ids.
 
         Those that workers are to run wait for as long as it takes. At most `limit` at once, oldest first.
         """

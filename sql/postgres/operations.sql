@@ -95,10 +95,11 @@ SET status = 'FAILED', finished_at = :finished_at, lease_until = NULL, error_cod
 WHERE tenant_id = :tenant_id AND operation_id = :operation_id AND status = 'RUNNING';
 
 -- name: list_unexecuted
--- The operations that nobody came for, those created first; workers come for theirs by themselves.
+-- The analyses that nobody came for, those created first; for all other operations somebody comes.
 SELECT operation_id
 FROM dpm_operations
 WHERE tenant_id = :tenant_id AND status = 'PENDING' AND NOT is_queued AND created_at < :created_before
+    AND operation_type = 'ANALYZE_SCENARIOS'
 ORDER BY created_at, operation_id
 LIMIT :limit
 FOR UPDATE SKIP LOCKED;

@@ -14,7 +14,7 @@ from random import Random
 import aiohttp
 
 from tests.e2e.clients import Answer
-from tests.e2e.proposing import APPROVED_BY, ENDED, LEADS_TO, Desk, a_creation, a_version
+from tests.e2e.proposing import APPROVED_BY, ENDED, LEADS_TO, Desk, a_creation, a_move, a_version, an_approval
 
 ADVISERS = 6
 RETRY_SECONDS = 0.05
@@ -113,12 +113,7 @@ class Advisers(Thread):
         for approval_type, (_, given_in) in APPROVED_BY.items():
             if state == given_in:
                 approved = self.chance.random() >= REFUSING
-                return "/approvals", {
-                    "approval_type": approval_type,
-                    "approved": approved,
-                    "actor_id": "reviewer-1",
-                    "expected_state": state,
-                }
+                return "/approvals", an_approval(approval_type, approved)
         steps = [event for before, event in LEADS_TO if before == state]
         return "/transitions", a_move(self.chance.choice(steps), state)
 
@@ -164,10 +159,6 @@ class Submitters(Thread):
             if versioned is not None:
                 self.versions[operation_of(versioned)] = proposal_id
             await asyncio.sleep(self.every)
-
-
-def a_move(event_type: str, seen: str) -> dict[str, object]:
-    return {"event_type": event_type, "actor_id": "advisor-1", "expected_state": seen}
 
 
 def operation_of(accepted: Answer) -> str:

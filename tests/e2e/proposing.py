@@ -70,6 +70,21 @@ def a_version() -> dict[str, Any]:
     return {"created_by": "advisor-2", "simulate_request": REQUEST}
 
 
+def a_move(event_type: str, seen: str) -> dict[str, Any]:
+    """An event, told by somebody who saw the proposal in that state."""
+    return {"event_type": event_type, "actor_id": "advisor-1", "expected_state": seen}
+
+
+def an_approval(approval_type: str, approved: bool) -> dict[str, Any]:
+    """An approval given or refused by somebody who saw the proposal in the state this is done in."""
+    return {
+        "approval_type": approval_type,
+        "approved": approved,
+        "actor_id": "reviewer-1",
+        "expected_state": APPROVED_BY[approval_type][1],
+    }
+
+
 class Desk:
     """Takes what advisers and reviewers say to one server after the other."""
 
@@ -84,21 +99,12 @@ class Desk:
         return await self.say(f"/{proposal_id}/versions", a_version(), key)
 
     async def move(self, proposal_id: str, event_type: str, seen: str, key: str | None = None) -> Answer:
-        """An event, told by somebody who saw the proposal in that state."""
-        document = {"event_type": event_type, "actor_id": "advisor-1", "expected_state": seen}
-        return await self.say(f"/{proposal_id}/transitions", document, key)
+        return await self.say(f"/{proposal_id}/transitions", a_move(event_type, seen), key)
 
     async def approve(
         self, proposal_id: str, approval_type: str, approved: bool, key: str | None = None
     ) -> Answer:
-        """An approval given or refused by somebody who saw the proposal in the state this is done in."""
-        document = {
-            "approval_type": approval_type,
-            "approved": approved,
-            "actor_id": "reviewer-1",
-            "expected_state": APPROVED_BY[approval_type][1],
-        }
-        return await self.say(f"/{proposal_id}/approvals", document, key)
+        return await self.say(f"/{proposal_id}/approvals", an_approval(approval_type, approved), key)
 
     async def say(self, path: str, document: Mapping[str, Any], key: str | None) -> Answer:
         headers = {} if key is None else {"Idempotency-Key": key}

@@ -10,13 +10,20 @@ from pathlib import Path
 
 import pytest
 
-PACKS = ("goldens", "dpm-generated", "batch-generated")
-ENDPOINTS = {"/rebalance/simulate", "/rebalance/analyze"}
+from tests.e2e.proposing import PROPOSALS, beside_runs
+
+PACKS = ("goldens", "dpm-generated", "batch-generated", "advisory-generated")
+ENDPOINTS = {
+    "/rebalance/simulate",
+    "/rebalance/analyze",
+    f"{PROPOSALS}/simulate",
+    f"{PROPOSALS}/artifact",
+}
 
 
 @pytest.mark.slow
-def test_every_recorded_case_is_answered_alike(start, conformance, tmp_path):
-    server = start()
+def test_every_recorded_case_is_answered_alike(variables, serve, conformance, tmp_path):
+    server = serve(beside_runs(variables))
     packs = [_ours(conformance / f"{name}.jsonl.gz", tmp_path) for name in PACKS]
 
     done = subprocess.run(

@@ -95,7 +95,7 @@ def test_what_was_accepted_is_done_once_by_the_workers_that_follow(
     server = serve(variables)
     proposal_ids = some_proposals(server)
     worker = hire(variables)
-    submitters = Submitters(server.base, "accepted", proposal_ids, every=0.05)
+    submitters = Submitters(server.base, "accepted", proposal_ids, every=0.3)
 
     for _ in range(20 if faults_in_full else 3):
         time.sleep(chance.uniform(0.02, SECONDS_MAX))

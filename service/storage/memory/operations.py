@@ -127,10 +127,14 @@ class MemoryOperations:
         state = self.state
         state.require_open()
         shelf = (tenant_id, OperationStatus.PENDING.value)
-        waiting = state.operations_by_status.older_than(shelf, created_before, limit)
-        for _, operation_id in waiting:
-            end(state, state.operations[tenant_id, operation_id], now, UNEXECUTED)
-        return tuple(operation_id for _, operation_id in waiting)
+        waiting = (
+            state.operations[tenant_id, operation_id]
+            for _, operation_id in state.operations_by_status.older_than(shelf, created_before)
+        )
+        unexecuted = list(islice((one for one in waiting if one.is_analysis), limit))
+        for operation in unexecuted:
+            end(state, operation, now, UNEXECUTED)
+        return tuple(operation.operation_id for operation in unexecuted)
 
     async def get(self, tenant_id: str, operation_id: str, horizon: Horizon) -> Operation:
         self.state.require_open()

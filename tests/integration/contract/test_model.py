@@ -31,6 +31,7 @@ from service.domains.operations import (
     Lease,
     OperationFilter,
     OperationStatus,
+    OperationType,
     StagedScenario,
 )
 from service.domains.pages import Page
@@ -70,6 +71,7 @@ HASHES = ["hash-1", "hash-2"]
 PORTFOLIOS = ["pf-1", "pf-2"]
 BATCH_IDS = ["batch_1", "batch_2", "batch_3", "batch_4"]
 OPERATION_IDS = [f"dop_{number:02}" for number in range(12)]
+TYPES = [OperationType.ANALYZE_SCENARIOS, OperationType.CREATE_PROPOSAL]
 SCENARIOS = ["a", "b", "é"]
 DECISION_IDS = [f"dwd_{number:02}" for number in range(40)]
 ACTORS = ["reviewer-1", "reviewer-2"]
@@ -134,7 +136,7 @@ operation_filters = st.builds(
     OperationFilter,
     created_from=bounds,
     created_to=bounds,
-    operation_type=st.sampled_from([None, None, "ANALYZE_SCENARIOS", "UNHEARD_OF"]),
+    operation_type=st.sampled_from([None, None, *(kind.value for kind in OperationType), "UNHEARD_OF"]),
     status=st.sampled_from([None, *(status.value for status in OperationStatus), "UNHEARD_OF"]),
     correlation_id=st.none() | correlations,
 )
@@ -200,6 +202,7 @@ ACTS = {
     ),
     "submit": one_of_each(
         operation_id=operation_ids,
+        operation_type=st.sampled_from([OperationType.ANALYZE_SCENARIOS, *OperationType]),
         correlation_id=correlations,
         second=instants,
     ),
@@ -394,7 +397,7 @@ class SideBySide(RuleBasedStateMachine):
             "batch_1", "dop_00", "corr-1", ["a"], [scenarios["rebalance_run_id"]], scenarios, True
         )
         for position, operation_id in enumerate(OPERATION_IDS[:4]):
-            self.submit(operation_id, CORRELATIONS[position % 2], second)
+            self.submit(operation_id, TYPES[position % 2], CORRELATIONS[position % 2], second)
         for _ in range(3):
             self.claim(0, True, Lease(second, after(9)))
             self.operations_move_as_they_may_and_show_how_far_they_have_come()
@@ -451,10 +454,13 @@ class SideBySide(RuleBasedStateMachine):
         verdict = a_verdict(self.run_at(position), **fields)
         self.same(lambda store: store.workflow_decisions.decide(verdict, review, horizon))
 
-    def submit(self, operation_id: str, correlation_id: str, second: datetime) -> None:
+    def submit(
+        self, operation_id: str, operation_type: OperationType, correlation_id: str, second: datetime
+    ) -> None:
         operation = an_operation(
             tenant_id=self.tenant_id,
             operation_id=operation_id,
+            operation_type=operation_type,
             correlation_id=correlation_id,
             created_at=second,
             scenarios_total=len(SCENARIOS),

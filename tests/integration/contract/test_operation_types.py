@@ -72,3 +72,16 @@ async def test_a_purge_removes_analyses_and_leaves_operations_of_proposals(store
             horizon=KEEP_ALL,
         )
         assert [head.operation_id for head in listed.items] == [operation.operation_id]
+
+
+async def test_only_analyses_expire_unexecuted(store):
+    analysis = an_operation(created_at=after(3))
+    kept = [an_operation(operation_type=kind, created_at=after(1)) for kind in OF_PROPOSALS]
+    for operation in (*kept, analysis):
+        await store.operations.submit(operation)
+
+    expired = await store.operations.expire(DEFAULT_TENANT, created_before=after(50), now=after(60), limit=1)
+
+    assert expired == (analysis.operation_id,)
+    for operation in kept:
+        assert await store.operations.get(DEFAULT_TENANT, operation.operation_id, KEEP_ALL) == operation

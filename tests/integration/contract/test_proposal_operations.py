@@ -7,18 +7,23 @@ from dataclasses import replace
 
 import pytest
 
+from service.domains.dpm_runs import DEFAULT_TENANT
 from service.domains.operations import OperationFilter, OperationStatus, OperationType
+from service.domains.retention import KEEP_ALL
+from service.domains.supportability import Bounds, Subject
 from service.errors import IdempotencyKeyConflict, OperationLost
 from service.proposal_errors import ProposalMoved, ProposalNotFound
 from tests.integration.contract.builders import (
     OTHER_HASH,
     a_lease,
+    a_purge,
     a_staged,
     after,
     an_operation,
     ending_of,
     failed,
     head_of_operation,
+    operations_since,
     started,
     submit_and_move,
     succeeded,
@@ -62,6 +67,39 @@ async def test_an_operation_of_each_type_is_kept_and_listed_by_its_type(store, o
     (listed,) = (one for one in operations if one.operation_type is operation_type)
     assert page.items == (head_of_operation(listed),)
     assert await operation_in(store, listed) == listed
+
+
+@pytest.mark.parametrize(
+    "operation_type", [OperationType.CREATE_PROPOSAL, OperationType.CREATE_PROPOSAL_VERSION]
+)
+async def test_operations_of_proposals_are_neither_counted_nor_removed(store, operation_type):
+    of_proposals = [
+        state(an_operation(operation_type=operation_type, created_at=after(second)))
+        for second in (-1, 9)
+        for state in (
+            lambda operation: operation,
+            started,
+            lambda operation: failed(started(operation)),
+            lambda operation: succeeded(started(operation)),
+        )
+    ]
+    analyses = [an_operation(), failed(started(an_operation(created_at=after(1))))]
+    for operation in (*of_proposals, *analyses):
+        await submit_and_move(store, operation)
+
+    before = await store.supportability.summarise(DEFAULT_TENANT, KEEP_ALL)
+    later = await store.supportability.summarise(DEFAULT_TENANT, operations_since(100))
+    removed = await store.purges.remove(a_purge(operations_since(100)))
+
+    assert before.counts[Subject.OPERATION_STATUS] == {"PENDING": 1, "FAILED": 1}
+    assert before.operations == Bounds(after(0), after(1))
+    assert later.counts[Subject.OPERATION_STATUS] == {"PENDING": 1}
+    assert later.operations == Bounds(after(0), after(0))
+    assert removed.operations == 1
+    assert [await operation_in(store, operation) for operation in of_proposals] == of_proposals
+    counted = await store.supportability.summarise(DEFAULT_TENANT, KEEP_ALL)
+    assert counted.counts[Subject.OPERATION_STATUS] == {"PENDING": 1}
+    assert counted.counts[Subject.LINEAGE_EDGE_TYPE] == {"OPERATION_TO_CORRELATION": len(of_proposals) + 1}
 
 
 async def test_an_operation_ends_with_the_proposal_it_creates_in_one_act(store):

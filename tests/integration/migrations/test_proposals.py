@@ -22,20 +22,21 @@ TABLES = {
         "tenant_id, source_entity_id, edge_type, target_entity_id, created_at, metadata, lives_with"
     ),
     "dpm_operations": (
-        "tenant_id, operation_id, operation_type, status, correlation_id, created_at, started_at, finished_at,"
-        " error_code, error_message, is_queued, attempt, fence, lease_until, scenarios_total, scenarios_done,"
-        " request_sha256, request, result"
+        "tenant_id, operation_id, operation_type, status, correlation_id, created_at, started_at,"
+        " finished_at, error_code, error_message, is_queued, attempt, fence, lease_until, scenarios_total,"
+        " scenarios_done, request_sha256, request, result"
     ),
     "dpm_operation_scenarios": "tenant_id, operation_id, scenario, status, failure, metric, result",
 }
-# By state: when it was started and finished, its error, whether it is queued, its attempts, fence, lease and counts.
+# By state: when it was started and finished, its error, whether it is queued, attempts, fence, lease, counts.
 STATES = {
     "PENDING": "NULL, NULL, NULL, NULL, {no}, 1, 2, NULL, 3, 1, '{digest}', {blob}, NULL",
     "RUNNING": (
         f"'{STARTED_AT}', NULL, NULL, NULL, {{no}}, 1, 1, '{FINISHED_AT}', 3, 1, '{{digest}}', {{blob}}, NULL"
     ),
     "SUCCEEDED": (
-        f"'{STARTED_AT}', '{FINISHED_AT}', NULL, NULL, {{no}}, 2, 2, NULL, 3, 3, '{{digest}}', {{blob}}, {{blob}}"
+        f"'{STARTED_AT}', '{FINISHED_AT}', NULL, NULL, {{no}}, 2, 2, NULL, 3, 3,"
+        " '{digest}', {blob}, {blob}"
     ),
     "FAILED": (
         f"'{STARTED_AT}', '{FINISHED_AT}', 'E', 'e', {{no}}, 3, 4, NULL, 3, 2, '{{digest}}', {{blob}}, NULL"
@@ -53,6 +54,13 @@ COUNTED = (
     "SELECT subject, value, change FROM dpm_tally_changes) AS counts"
     " GROUP BY subject, value HAVING sum(n) <> 0 ORDER BY subject, value"
 )
+# What counts and removes operations is about analyses only, and one of them has another name since.
+NARROWED = {
+    "dpm_operations_tally_inserted": "dpm_operations_tally_inserted",
+    "dpm_operations_tally_deleted": "dpm_operations_tally_deleted",
+    "dpm_operations_tally_moved": "dpm_operations_tally_moved",
+    "dpm_operations_by_end": "dpm_operations_expiring",
+}
 NO = {"sqlite": "0", "postgres": "false"}
 
 
@@ -67,7 +75,7 @@ def folder_before(tmp_path, dialect):
 
 @pytest.fixture
 def seeded(target, dialect, folder_before):
-    """A database of the last build before, with an operation of each state, two of them half done, and edges."""
+    """A database of the last build before: an operation of each state, two of them half done, and edges."""
     migrate.apply(target, folder=folder_before)
     for status, rest in STATES.items():
         values = rest.format(digest=DIGEST, blob=BLOB[dialect], no=NO[dialect])
@@ -193,16 +201,20 @@ def test_there_are_no_proposals_yet(seeded):
 
 
 @pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
-@pytest.mark.parametrize(("table", "count"), [("dpm_lineage_edges", 7), ("dpm_operations", 11)])
-def test_a_file_has_the_same_indexes_and_triggers_as_before(target, folder_before, table, count):
-    listed = f"SELECT type, name, sql FROM sqlite_schema WHERE tbl_name = '{table}' AND type <> 'table'"
+@pytest.mark.parametrize("table", ["dpm_lineage_edges", "dpm_operations"])
+def test_a_file_has_the_same_indexes_and_triggers_as_before(target, folder_before, table):
+    listed = f"SELECT name, sql FROM sqlite_schema WHERE tbl_name = '{table}' AND type <> 'table'"
     migrate.apply(target, folder=folder_before)
-    before = set(ask(target, listed))
+    before = dict(ask(target, listed))
 
     migrate.apply(target)
 
-    assert set(ask(target, listed)) == before
-    assert len(before) == count
+    now = dict(ask(target, listed))
+    assert len(before) >= 7
+    for name, later in NARROWED.items():
+        if before.pop(name, None) is not None:
+            assert "operation_type = 'ANALYZE_SCENARIOS'" in now.pop(later)
+    assert now == before
 
 
 @pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)

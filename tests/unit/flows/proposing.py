@@ -8,13 +8,14 @@ from datetime import UTC, datetime, timedelta
 from service.domains.dpm_runs import DEFAULT_TENANT
 from service.domains.operations import Lease, OperationType
 from service.domains.proposal_rules import ProposalRules
-from service.domains.retention import KEEP_ALL
+from service.domains.retention import KEEP_ALL, Retention
 from service.flows.attempts import AttemptRunner
 from service.flows.proposal_operations import ProposalOperationFlow
 from service.flows.proposal_simulations import ProposalSimulationFlow
 from service.flows.proposal_versions import ProposalReaders
 from service.flows.proposal_work import ProposalWork
 from service.flows.proposals import ProposalFlow
+from service.flows.sweeps import SweepFlow
 from service.storage.memory.store import MemoryStore
 from service.web import bodies
 
@@ -64,27 +65,40 @@ class Overtaken:
         self.before_change = []
         self.after_look = []
         self.asked_for = 0
+        self.is_first = False
 
     def __getattr__(self, name):
         return getattr(self.proposals, name)
 
     async def change(self, change):
         self.asked_for += 1
-        if self.before_change:
-            await self.before_change.pop(0)()
+        await self.let_in(self.before_change)
         return await self.proposals.change(change)
 
     async def find_key(self, *of):
         found = await self.proposals.find_key(*of)
-        if self.after_look:
-            await self.after_look.pop(0)()
+        await self.let_in(self.after_look)
         return found
+
+    async def let_in(self, others):
+        """Lets the next of others do what they come for; they are not overtaken themselves."""
+        if others and not self.is_first:
+            self.is_first = True
+            await others.pop(0)()
+            self.is_first = False
+
+
+class IdleFlow(ProposalOperationFlow):
+    """Accepts, and begins nothing by itself."""
+
+    def _begin(self, operation):
+        pass
 
 
 class ProposalDesk:
-    """Everything that has to do with proposals, on one store."""
+    """Everything that has to do with proposals, on one store; who is idle leaves what was accepted alone."""
 
-    def __init__(self, store=None, *, lease_seconds=60.0, queued=False, **rules):
+    def __init__(self, store=None, *, lease_seconds=60.0, idle=False, **rules):
         self.store = store or MemoryStore()
         self.at = AT
         self.drawn = 0
@@ -108,13 +122,21 @@ class ProposalDesk:
             works={OperationType.CREATE_PROPOSAL: work, OperationType.CREATE_PROPOSAL_VERSION: work},
             lease_seconds=lease_seconds,
         )
-        self.operations = ProposalOperationFlow(
+        self.operations = (IdleFlow if idle else ProposalOperationFlow)(
             store=self.store,
             clock=self,
             new_id=self.draw,
             proposals=self.flow,
             runner=self.runner,
-            queued=queued,
+            queued=False,
+        )
+        self.sweeps = SweepFlow(
+            store=self.store,
+            clock=self,
+            retention=Retention(run_days=0, operation_seconds=3600),
+            attempts_max=3,
+            queue=None,
+            lease_seconds=lease_seconds,
         )
 
     def now(self):
@@ -137,9 +159,7 @@ class ProposalDesk:
         return self.store.proposals
 
     async def create(self, key="key-1", correlation_id=None, **changes):
-        return await self.flow.create(
-            body_of(**changes), idempotency_key=key, correlation_id=correlation_id
-        )
+        return await self.flow.create(body_of(**changes), idempotency_key=key, correlation_id=correlation_id)
 
     async def created(self, key="key-1", **changes):
         """The id of a proposal."""
@@ -155,9 +175,7 @@ class ProposalDesk:
         body = json.dumps(asked).encode()
         return await self.flow.transition(proposal_id, body, idempotency_key=key)
 
-    async def approve(
-        self, proposal_id, kind, state=None, key=None, actor="officer", approved=True, **more
-    ):
+    async def approve(self, proposal_id, kind, state=None, key=None, actor="officer", approved=True, **more):
         asked = {"approval_type": kind, "approved": approved, "actor_id": actor, "expected_state": state}
         body = json.dumps(asked | more).encode()
         return await self.flow.approve(proposal_id, body, idempotency_key=key)
@@ -197,9 +215,14 @@ class ProposalDesk:
         found = json.loads(await self.flow.list_events(proposal_id))["events"]
         return [(event["event_type"], event["to_state"]) for event in found]
 
-    async def count(self):
+    def count(self):
         """How many proposals there are."""
         return len(self.store.state.proposals)
+
+    def edges(self):
+        """All lineage, each edge as what it leads from, its type and what it leads to."""
+        found = self.store.state.edges.values()
+        return {(edge.source_entity_id, edge.edge_type.value, edge.target_entity_id) for edge in found}
 
 
 def told(answered):
