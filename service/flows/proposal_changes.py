@@ -34,10 +34,11 @@ JSON = msgspec.json.Encoder(decimal_format="number")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sent:
-    """What came beside a body: the key, if any, and the correlation id, if one was sent."""
+    """What came beside a body: the key, if any, and the correlation id, if one was sent or else drawn."""
 
     idempotency_key: str | None
     correlation_id: str | None
+    drawn_id: str | None = None
     cause_id: str | None = None
 
 

@@ -17,6 +17,7 @@ from service.domains.proposal_requests import (
     ProposalVersionRequest,
 )
 from service.flows.proposal_computing import ReadProposal, artifact_of_result, simulate_proposal
+from service.flows.proposal_parts import NO_EVIDENCE
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,6 @@ class _Evidence(msgspec.Struct, frozen=True):
     evidence_bundle: msgspec.Raw
 
 
-NO_EVIDENCE = b"{}"
 _NULL = b"null"
 
 

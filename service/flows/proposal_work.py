@@ -41,6 +41,7 @@ class ProposalWork:
         sent = Sent(
             idempotency_key=task.idempotency_key,
             correlation_id=task.correlation_sent,
+            drawn_id=attempt.operation.correlation_id,
             cause_id=attempt.operation.operation_id,
         )
         try:

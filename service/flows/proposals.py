@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import datetime
 from typing import TypeVar, TypeVarTuple, Unpack
 
@@ -130,7 +131,7 @@ class ProposalFlow(ProposalReads):
         self._require_enabled(asked)
         require_same_portfolio(before, asked.portfolio_id, self._rules)
         if not results:
-            keyless = Sent(idempotency_key=None, correlation_id=sent.correlation_id)
+            keyless = replace(sent, idempotency_key=None)
             results.append(await self._simulate(asked, keyless))
         at = self._clock.now()
         documents = await self._documents(asked, results[0], at)
@@ -267,7 +268,7 @@ class ProposalFlow(ProposalReads):
             raise ProposalSimulationDisabled()
 
     async def _simulate(self, asked: Asked, sent: Sent) -> bytes:
-        correlation_id = sent.correlation_id or self._new_id("corr")
+        correlation_id = sent.correlation_id or sent.drawn_id or self._new_id("corr")
         return await self._compute(
             len(asked.request),
             simulate_asked,

@@ -20,6 +20,7 @@ CREATORS = 8
 VERSIONS = 4
 ROUNDS_IN_SMALL = 5
 SIMULATING_SECONDS = 0.03
+READERS, WRITTEN = 3, 10
 
 # Whoever comes late sees another state than the one they named, or at the last moment a step that is none.
 TOO_LATE = {(409, "STATE_CONFLICT"), (422, "INVALID_TRANSITION"), (422, "INVALID_APPROVAL_STATE")}
@@ -156,6 +157,40 @@ def test_a_cancelled_proposal_is_not_revived_by_a_version(servers, chance, fault
         return f"cancelled {cancelled.status}, version {version.status}"
 
     run(started, cancel, 100 if faults_in_full else ROUNDS_IN_SMALL)
+
+    require_sound(database)
+
+
+@pytest.mark.faults
+def test_what_is_read_in_the_midst_of_changes_is_of_one_instant(servers, faults_in_full):
+    database, started = servers
+
+    async def read_on(desk: Desk, path: str, writing: asyncio.Task[None]) -> int:
+        reads = 0
+        while not writing.done():
+            timeline = await desk.ask(f"{path}/workflow-events")
+            assert timeline["current_state"] == timeline["events"][-1]["to_state"]
+            lineage = await desk.ask(f"{path}/lineage")
+            assert lineage["proposal"]["current_version_no"] == len(lineage["versions"])
+            detail = await desk.ask(f"{path}?include_evidence=false")
+            assert detail["current_version"]["version_no"] == detail["proposal"]["current_version_no"]
+            reads += 1
+        return reads
+
+    async def write(desk: Desk, proposal_id: str) -> None:
+        for _ in range(WRITTEN):
+            await accepted(desk.move(proposal_id, "SUBMITTED_FOR_RISK_REVIEW", "DRAFT"))
+            await accepted(desk.add_version(proposal_id))
+
+    async def look(desk: Desk, number: int) -> str:
+        proposal_id = id_of(await desk.create(f"read-{number}"))
+        writing = asyncio.create_task(write(desk, proposal_id))
+        reads = await asyncio.gather(*(read_on(desk, f"/{proposal_id}", writing) for _ in range(READERS)))
+        await writing
+        assert min(reads) > 1
+        return "read"
+
+    run(started, look, 20 if faults_in_full else 2)
 
     require_sound(database)
 

@@ -43,8 +43,7 @@ class MemoryOperations:
     async def submit(self, operation: Operation) -> None:
         state, tenant_id = self.state, operation.tenant_id
         state.require_open()
-        assert operation.status is OperationStatus.PENDING, operation.status
-        assert not operation.is_queued, "memory has no queue"
+        assert operation.is_executable and not operation.is_queued, "memory has no queue"
         if (tenant_id, operation.operation_id) in state.operations:
             raise OperationExists(operation_id=operation.operation_id)
         insert_operation(state, operation)
@@ -127,11 +126,9 @@ class MemoryOperations:
         state = self.state
         state.require_open()
         shelf = (tenant_id, OperationStatus.PENDING.value)
-        waiting = (
-            state.operations[tenant_id, operation_id]
-            for _, operation_id in state.operations_by_status.older_than(shelf, created_before)
-        )
-        unexecuted = list(islice((one for one in waiting if one.is_analysis), limit))
+        places = state.operations_by_status.older_than(shelf, created_before)
+        waiting = (state.operations[tenant_id, operation_id] for _, operation_id in places)
+        unexecuted = tuple(islice((one for one in waiting if one.is_analysis), limit))
         for operation in unexecuted:
             end(state, operation, now, UNEXECUTED)
         return tuple(operation.operation_id for operation in unexecuted)

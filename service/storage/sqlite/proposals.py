@@ -49,7 +49,7 @@ LISTS = {
 
 
 class KeyTaken(Exception):
-    """Takes back what an act wrote before it came to its change; `key` is what the change's key stands for."""
+    """Takes back what an act wrote before its change; `key` is what the key of the change stands for."""
 
     def __init__(self, key: ProposalKey) -> None:
         super().__init__()

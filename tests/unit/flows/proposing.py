@@ -15,6 +15,7 @@ from service.flows.proposal_simulations import ProposalSimulationFlow
 from service.flows.proposal_versions import ProposalReaders
 from service.flows.proposal_work import ProposalWork
 from service.flows.proposals import ProposalFlow
+from service.flows.purges import PurgeFlow
 from service.flows.sweeps import SweepFlow
 from service.storage.memory.store import MemoryStore
 from service.web import bodies
@@ -223,6 +224,18 @@ class ProposalDesk:
         """All lineage, each edge as what it leads from, its type and what it leads to."""
         found = self.store.state.edges.values()
         return {(edge.source_entity_id, edge.edge_type.value, edge.target_entity_id) for edge in found}
+
+
+def purges_of(desk, **options):
+    """What removes what has expired: an operation after an hour, a simulation after a day."""
+    return PurgeFlow(
+        store=desk.store,
+        clock=desk,
+        new_id=desk.draw,
+        retention=Retention(run_days=0, operation_seconds=3600),
+        simulations_kept_seconds=DAY,
+        **options,
+    )
 
 
 def told(answered):

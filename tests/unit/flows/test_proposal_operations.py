@@ -15,7 +15,7 @@ from service.proposal_errors import ProposalKeyNotFound, ProposalOperationNotFou
 from service.storage.memory.store import MemoryStore
 from tests.builders import a_proposal_body
 from tests.unit.flows.operating import Desk
-from tests.unit.flows.proposing import OFF, ProposalDesk, body_of, told
+from tests.unit.flows.proposing import DAY, OFF, ProposalDesk, purges_of, told
 
 DISABLED = "PROPOSAL_SIMULATION_DISABLED: set options.enable_proposal_simulation=true"
 HELD = "IDEMPOTENCY_KEY_CONFLICT: request hash mismatch"
@@ -294,7 +294,8 @@ async def test_a_process_that_stops_hands_back_what_it_does(monkeypatch):
     await stalled(monkeypatch, desk)
     assert (await desk.read(operation)).status is OperationStatus.RUNNING
 
-    await desk.operations.close()
+    async with asyncio.timeout(2):
+        await desk.operations.close()
 
     left = await desk.read(operation)
     assert (left.status, left.attempt, desk.count()) == (OperationStatus.PENDING, 0, 0)
@@ -339,6 +340,19 @@ async def test_resuming_goes_on_after_a_failure(desk, monkeypatch):
     task.cancel()
 
     assert looks[:3] == [0, 1, 2]
+
+
+async def test_what_was_accepted_does_not_expire(desk):
+    ended, waiting = await desk.submit_create("key-1"), await desk.submit_create("key-2")
+    await desk.run(ended)
+    desk.wait(30 * DAY)
+
+    await desk.sweeps.run_once()
+    await purges_of(desk).run()
+
+    assert (await desk.operations.get(ended.operation_id)).status is OperationStatus.SUCCEEDED
+    assert (await desk.operations.get(waiting.operation_id)).status is OperationStatus.PENDING
+    assert (await desk.run(waiting)).status is OperationStatus.SUCCEEDED
 
 
 async def test_the_newest_operation_of_a_correlation_is_found_whatever_it_does(desk):

@@ -5,15 +5,13 @@ import json
 import pytest
 
 from service.domains.dpm_runs import DEFAULT_TENANT
-from service.domains.retention import Retention
 from service.errors import IdempotencyKeyConflict, ProposalSimulationDisabled, RequestInvalid
 from service.flows import proposal_simulations
 from service.flows.dpm_computing import INLINE_BYTES_MAX
-from service.flows.purges import PurgeFlow
 from service.proposal_errors import ProposalKeyNotFound
 from service.storage.memory.store import MemoryStore
 from tests.builders import a_proposal_body
-from tests.unit.flows.proposing import AT, DAY, OFF, ProposalDesk, simulation, told
+from tests.unit.flows.proposing import AT, DAY, OFF, ProposalDesk, purges_of, simulation, told
 
 LARGE = a_proposal_body(positions=600)
 
@@ -157,14 +155,7 @@ async def test_of_two_at_once_with_one_key_one_is_kept_and_both_get_it(desk):
 
 
 async def test_only_what_is_too_old_to_be_found_is_removed(desk):
-    purges = PurgeFlow(
-        store=desk.store,
-        clock=desk,
-        new_id=desk.draw,
-        retention=Retention(run_days=0, operation_seconds=60),
-        simulations_kept_seconds=DAY,
-        removed_at_once=2,
-    )
+    purges = purges_of(desk, removed_at_once=2)
     for number in range(5):
         await simulate(desk, key=f"old-{number}")
     desk.wait(1)

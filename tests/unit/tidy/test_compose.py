@@ -16,7 +16,9 @@ COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8
 SERVICES = COMPOSE["services"]
 OURS = ("migrate", "server", "worker")
 
-SETTINGS = (ROOT / "service" / "settings.py").read_text(encoding="utf-8")
+SETTINGS = "".join(
+    (ROOT / "service" / name).read_text(encoding="utf-8") for name in ("settings.py", "proposal_settings.py")
+)
 VARIABLE = re.compile(r"\$\{(\w+):-(\w+)\}")
 SECRET = re.compile(r"://\w+:(.*?)@")
 
@@ -72,7 +74,7 @@ def test_a_worker_is_asked_for_its_health_where_it_answers():
 
 @pytest.mark.parametrize("name", OURS)
 def test_what_is_set_is_read_and_gives_a_fleet(name, monkeypatch):
-    for variable in [variable for variable in os.environ if variable.startswith("DPM_")]:
+    for variable in [variable for variable in os.environ if variable.startswith(("DPM_", "PROPOSAL_"))]:
         monkeypatch.delenv(variable)
     environment = SERVICES[name]["environment"]
     assert not [variable for variable in environment if f'"{variable}"' not in SETTINGS]
@@ -84,6 +86,7 @@ def test_what_is_set_is_read_and_gives_a_fleet(name, monkeypatch):
     assert settings.store_backend is StoreBackend.POSTGRES
     assert settings.execution_mode is ExecutionMode.WORKER
     assert settings.postgres_dsn == "postgresql://postgres:lotus@postgres:5432/lotus"
+    assert settings.proposals_beside_runs
     if name != "migrate":
         assert int(SERVICES[name]["stop_grace_period"].removesuffix("s")) > settings.stop_seconds_max
 
