@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from random import Random
+from typing import Any
 
 import aiohttp
 
@@ -97,13 +98,11 @@ class Advisers(Thread):
             state = "DRAFT"
             while state not in ENDED and not self.stopping:
                 path, document = self.next_act(state)
-                answer = json.loads(
-                    (await self.ask(desk, f"/{proposal_id}{path}", document, next(keys))).body
-                )
-                state = answer["proposal" if "proposal" in answer else "current_state"]
-                state = state if isinstance(state, str) else state["current_state"]
+                answer = await self.ask(desk, f"/{proposal_id}{path}", document, next(keys))
+                told = json.loads(answer.body)
+                state = (told.get("proposal") or told)["current_state"]
 
-    def next_act(self, state: str) -> tuple[str, dict[str, object]]:
+    def next_act(self, state: str) -> tuple[str, dict[str, Any]]:
         """What is done to a proposal that is in that state, mostly a step on."""
         drawn = self.chance.random()
         if drawn < VERSIONING:
@@ -117,7 +116,7 @@ class Advisers(Thread):
         steps = [event for before, event in LEADS_TO if before == state]
         return "/transitions", a_move(self.chance.choice(steps), state)
 
-    async def ask(self, desk: Desk, path: str, document: dict[str, object], key: str) -> Answer:
+    async def ask(self, desk: Desk, path: str, document: dict[str, Any], key: str) -> Answer:
         """Asks until it is answered; a refusal would be an effect that came twice or not at all."""
         while (answer := await self.attempt(lambda: desk.say(path, document, key))) is None:
             pass
