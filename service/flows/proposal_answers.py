@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
+from service.domains.lineage import Edge
 from service.domains.pages import Page
 from service.domains.proposals import (
     Proposal,
@@ -17,17 +18,22 @@ from service.domains.proposals import (
 )
 from service.flows.proposal_parts import (
     ApprovalRecord,
+    LineageEdge,
     LineageVersion,
     ProposalSummary,
     VersionDetail,
     WorkflowEvent,
     approval_of,
+    edge_of,
     event_of,
     lineage_of,
     raw_of,
     summary_of,
     version_of,
 )
+
+# How the ids of versions begin.
+VERSION_PREFIX = "ppv_"
 
 
 class Created(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,10 +84,11 @@ class Approvals(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ProposalLineage(msgspec.Struct, frozen=True, kw_only=True):
-    """`ProposalLineageResponse`."""
+    """`ProposalLineageResponse`, and the edges that the versions brought."""
 
     proposal: ProposalSummary
     versions: list[LineageVersion]
+    edges: list[LineageEdge]
 
 
 class ProposalKeyLookup(msgspec.Struct, frozen=True, kw_only=True):
@@ -156,10 +163,18 @@ def answer_approvals(proposal_id: str, approvals: Iterable[ProposalApproval]) ->
     )
 
 
-def answer_lineage(proposal: Proposal, versions: Iterable[VersionHead]) -> bytes:
-    """The versions the proposal had when it was read, and none that came since."""
+def answer_lineage(proposal: Proposal, versions: Iterable[VersionHead], edges: Iterable[Edge]) -> bytes:
+    """The versions the proposal had when it was read, with the edges they brought; none that came since."""
     known = [lineage_of(each) for each in versions if each.version_no <= proposal.version_no]
-    return msgspec.json.encode(ProposalLineage(proposal=summary_of(proposal), versions=known))
+    ids = {each.proposal_version_id for each in known}
+    # What a later version brought starts at it, or at its artifact and ends at it.
+    brought = [
+        edge_of(edge)
+        for edge in edges
+        if edge.source_entity_id in ids
+        or (edge.target_entity_id in ids and not edge.source_entity_id.startswith(VERSION_PREFIX))
+    ]
+    return msgspec.json.encode(ProposalLineage(proposal=summary_of(proposal), versions=known, edges=brought))
 
 
 def answer_key(key: ProposalKey) -> bytes:

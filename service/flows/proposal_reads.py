@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from service.domains.dpm_runs import DEFAULT_TENANT
+from service.domains.lineage import TRAIL_EDGES_MAX, Edge, EdgeFilter, EdgePlace
 from service.domains.pages import Page
 from service.domains.proposals import NO_PROPOSAL, Proposal, ProposalFilter, ProposalKeyFamily
+from service.domains.retention import KEEP_ALL
 from service.flows.proposal_answers import (
     answer_approvals,
     answer_detail,
@@ -49,11 +51,21 @@ class ProposalReads:
         )
 
     async def get_lineage(self, proposal_id: str) -> bytes:
-        """The versions from the first to the last. Raises ProposalNotFound."""
+        """The versions from the first to the last, and the edges they brought. Raises ProposalNotFound."""
         proposal = await self._find(proposal_id)
-        return answer_lineage(
-            proposal, await self._store.proposals.list_versions(DEFAULT_TENANT, proposal_id)
-        )
+        versions = await self._store.proposals.list_versions(DEFAULT_TENANT, proposal_id)
+        edges: dict[EdgePlace, Edge] = {}
+        for version in versions:
+            page = await self._store.lineage.list(
+                DEFAULT_TENANT,
+                version.proposal_version_id,
+                EdgeFilter(),
+                limit=TRAIL_EDGES_MAX,
+                cursor=None,
+                horizon=KEEP_ALL,
+            )
+            edges |= {edge.place: edge for edge in page.items}
+        return answer_lineage(proposal, versions, [edges[place] for place in sorted(edges)])
 
     async def get_key(self, idempotency_key: str) -> bytes:
         """What a key of a creation stands for. Raises ProposalKeyNotFound."""

@@ -1,6 +1,7 @@
 """The life of proposals: what a caller is answered, what is kept, and who comes first of two."""
 
 import json
+from itertools import pairwise
 
 import pytest
 
@@ -233,6 +234,15 @@ async def test_a_version_voids_only_what_was_approved_since_the_one_before(desk)
     assert draft["latest_workflow_event"]["reason"] == {"returned_to_draft": False, "voided_approvals": []}
     lineage = json.loads(await desk.flow.get_lineage(proposal_id))
     assert [version["version_no"] for version in lineage["versions"]] == [1, 2, 3, 4]
+    ids = [version["proposal_version_id"] for version in lineage["versions"]]
+    ends = [
+        (edge["source_entity_id"], edge["edge_type"], edge["target_entity_id"]) for edge in lineage["edges"]
+    ]
+    artifacts = [end for end in ends if end[0].startswith("pa_")]
+    assert {target for _, _, target in artifacts} == set(ids)
+    assert set(ends) - set(artifacts) == {
+        (later, "DERIVED_FROM", earlier) for earlier, later in pairwise(ids)
+    }
 
 
 async def test_a_version_leaves_the_state_where_that_is_configured():

@@ -57,7 +57,7 @@ async def test_the_lineage_has_the_versions_from_the_first(start):
 
     lineage = await (await client.get(f"{path}/lineage")).json()
 
-    assert list(lineage) == ["proposal", "versions"]
+    assert list(lineage) == ["proposal", "versions", "edges"]
     assert list(lineage["proposal"]) == SUMMARY and lineage["proposal"] == second["proposal"]
     shown = [
         "proposal_version_id",
