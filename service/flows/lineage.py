@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+
+import msgspec
 
 from service.clock import Clock
 from service.domains.dpm_runs import DEFAULT_TENANT
@@ -11,6 +13,16 @@ from service.domains.lineage import Edge, EdgeFilter, places_of
 from service.domains.pages import Page, empty_page, page_of
 from service.domains.retention import Retention
 from service.storage.port import Store
+
+
+class LineageEdge(msgspec.Struct, frozen=True, kw_only=True):
+    """`DpmLineageEdgeResponse`, also where a proposal shows its own lineage."""
+
+    source_entity_id: str
+    edge_type: str
+    target_entity_id: str
+    created_at: str
+    metadata: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,3 +66,13 @@ def _page_after(cursor: str | None, shown: Sequence[Edge], limit: int) -> Page[E
         if start == 0:
             return empty_page()
     return page_of(shown[start : start + limit + 1], limit, lambda edge: edge.cursor)
+
+
+def edge_of(edge: Edge) -> LineageEdge:
+    return LineageEdge(
+        source_entity_id=edge.source_entity_id,
+        edge_type=edge.edge_type.value,
+        target_entity_id=edge.target_entity_id,
+        created_at=edge.created_at.isoformat(),
+        metadata=edge.metadata,
+    )

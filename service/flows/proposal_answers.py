@@ -16,15 +16,14 @@ from service.domains.proposals import (
     ProposalVersion,
     VersionHead,
 )
+from service.flows.lineage import LineageEdge, edge_of
 from service.flows.proposal_parts import (
     ApprovalRecord,
-    LineageEdge,
     LineageVersion,
     ProposalSummary,
     VersionDetail,
     WorkflowEvent,
     approval_of,
-    edge_of,
     event_of,
     lineage_of,
     raw_of,

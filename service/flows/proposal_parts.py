@@ -5,11 +5,8 @@ Documents are the stored bytes. `revision` is ours, and comes last in a summary.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import msgspec
 
-from service.domains.lineage import Edge
 from service.domains.proposals import (
     Proposal,
     ProposalApproval,
@@ -93,16 +90,6 @@ class LineageVersion(msgspec.Struct, frozen=True, kw_only=True):
     artifact_hash: str
 
 
-class LineageEdge(msgspec.Struct, frozen=True, kw_only=True):
-    """An edge as `/rebalance/lineage` shows it."""
-
-    source_entity_id: str
-    edge_type: str
-    target_entity_id: str
-    created_at: str
-    metadata: Mapping[str, str]
-
-
 def summary_of(proposal: Proposal) -> ProposalSummary:
     return ProposalSummary(
         proposal_id=proposal.proposal_id,
@@ -172,16 +159,6 @@ def lineage_of(version: VersionHead) -> LineageVersion:
         request_hash=version.request_hash,
         simulation_hash=version.simulation_hash,
         artifact_hash=version.artifact_hash,
-    )
-
-
-def edge_of(edge: Edge) -> LineageEdge:
-    return LineageEdge(
-        source_entity_id=edge.source_entity_id,
-        edge_type=edge.edge_type.value,
-        target_entity_id=edge.target_entity_id,
-        created_at=edge.created_at.isoformat(),
-        metadata=edge.metadata,
     )
 
 

@@ -2,27 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import msgspec
 from aiohttp import web
 
 from service.domains.lineage import Edge, EdgeFilter
 from service.domains.pages import Page
+from service.flows.lineage import LineageEdge, edge_of
 from service.web import keys, parameters
 from service.web.schemas.parameters import LineageQuery
 
 LINEAGE = LineageQuery()
-
-
-class LineageEdge(msgspec.Struct, frozen=True, kw_only=True):
-    """`DpmLineageEdgeResponse`."""
-
-    source_entity_id: str
-    edge_type: str
-    target_entity_id: str
-    created_at: str
-    metadata: Mapping[str, str]
 
 
 class Lineage(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,16 +41,7 @@ async def list_lineage(request: web.Request) -> web.Response:
 def lineage_of(entity_id: str, page: Page[Edge], *, truncated: bool = False) -> Lineage:
     return Lineage(
         entity_id=entity_id,
-        edges=[
-            LineageEdge(
-                source_entity_id=edge.source_entity_id,
-                edge_type=edge.edge_type.value,
-                target_entity_id=edge.target_entity_id,
-                created_at=edge.created_at.isoformat(),
-                metadata=edge.metadata,
-            )
-            for edge in page.items
-        ],
+        edges=[edge_of(edge) for edge in page.items],
         next_cursor=page.next_cursor,
         truncated=truncated,
     )
