@@ -10,8 +10,10 @@ from typing import Any
 
 from environs import Env, EnvError, EnvValidationError
 
-from service import proposal_settings
-from service.proposal_settings import ProposalSettings
+from service import policy_settings, proposal_settings, serving_settings, shadow_settings
+from service.policy_settings import PolicySettings
+from service.proposal_settings import Profile, ProposalSettings
+from service.serving_settings import ServingSettings
 from service.setting_values import (
     StoreBackend,
     read_backend,
@@ -23,6 +25,7 @@ from service.setting_values import (
     read_one_of,
     read_text,
 )
+from service.shadow_settings import ShadowSettings
 
 SQL_PATH_DEFAULT = Path(".data/dpm_supportability.db")
 BODY_BYTES_MAX_DEFAULT = 8 * 1024 * 1024
@@ -85,6 +88,7 @@ class WorkerRequiresPostgres(SettingsInvalid):
 class Settings:
     """One value for the life of a process; a restart applies a change (ruling 8)."""
 
+    profile: Profile
     store_backend: StoreBackend
     sql_path: Path
     # Addresses carry passwords.
@@ -119,6 +123,9 @@ class Settings:
     stop_seconds_max: int
     log_level: LogLevel
     proposals: ProposalSettings
+    policy: PolicySettings
+    serving: ServingSettings
+    shadow: ShadowSettings
 
     @property
     def proposals_beside_runs(self) -> bool:
@@ -150,10 +157,12 @@ def read() -> Settings:
     Variables of the HTTP contract (section 11) fall back where its table says so; our own refuse.
     """
     env = Env(eager=False)
+    sql_path, postgres = _sql_path(env), _postgres(env)
     settings = Settings(
+        profile=read_known_or_default(env, "APP_PERSISTENCE_PROFILE", Profile.LOCAL),
         store_backend=read_backend(env, "DPM_SUPPORTABILITY_STORE_BACKEND"),
-        sql_path=_sql_path(env),
-        **_postgres(env),
+        sql_path=sql_path,
+        **postgres,
         **_retention(env),
         **_operations(env),
         **_apis(env),
@@ -168,6 +177,9 @@ def read() -> Settings:
         stop_seconds_max=read_count(env, "DPM_STOP_SECONDS_MAX", STOP_SECONDS_MAX_DEFAULT),
         log_level=read_one_of(env, "DPM_LOG_LEVEL", LogLevel.INFO),
         proposals=proposal_settings.read(env),
+        policy=policy_settings.read(env, sql_path=sql_path, postgres_dsn=postgres["postgres_dsn"]),
+        serving=serving_settings.read(env),
+        shadow=shadow_settings.read(env),
     )
     try:
         env.seal()

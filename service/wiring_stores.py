@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from service.setting_values import StoreBackend
@@ -17,6 +17,19 @@ if TYPE_CHECKING:
 PURGE_CONNECTIONS_MAX = 1
 # A removal may wait for its turn at the disk; nobody waits for it.
 PURGE_STATEMENT_SECONDS_MAX = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stores:
+    """Where each kind of thing is kept; two of them may be the same store."""
+
+    runs: Store
+    proposals: Store
+
+    @classmethod
+    def all_in(cls, store: Store) -> Stores:
+        """Everything in one store."""
+        return cls(runs=store, proposals=store)
 
 
 async def open_store(settings: Settings) -> Store:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from aiohttp import web
 
-from service import wiring, wiring_stores
+from service import wiring_flows, wiring_stores
 from service.clock import SystemClock, TimeOrderedIds
 from service.errors import PostgresDsnRequired
 from service.flows.dpm_computing import prepare
@@ -39,7 +39,7 @@ class Working:
 
     async def warm_up(self) -> None:
         """Has every engine process import what it needs before an operation waits for it."""
-        await self.processes.warm_up(prepare, wiring.LENIENT_READERS)
+        await self.processes.warm_up(prepare, wiring_flows.LENIENT_READERS)
 
 
 @contextlib.asynccontextmanager
@@ -62,10 +62,10 @@ async def assemble_worker(settings: Settings) -> AsyncIterator[Working]:
             offers=OfferFlow(
                 store=store,
                 clock=clock,
-                runner=wiring.runner_of(settings, store, clock, TimeOrderedIds(), processes),
+                runner=wiring_flows.runner_of(settings, store, clock, TimeOrderedIds(), processes),
                 metrics=metrics,
             ),
-            sweeps=wiring.sweeps_of(settings, store, clock, queue),
+            sweeps=wiring_flows.sweeps_of(settings, store, clock, queue),
             queue=queue,
             metrics=metrics,
             sweep_seconds=settings.sweep_seconds,

@@ -11,13 +11,13 @@ from typing import Any
 
 from aiohttp import web
 
-from service import wiring
+from service import wiring_flows
 from service.clock import Clock, NewId
 from service.flows.health import HealthFlow
 from service.settings import Settings, read
 from service.storage.port import Store
-from service.web import app
 from service.web.flows import Flows
+from service.wiring_stores import Stores
 
 FIRST_INSTANT = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
 
@@ -56,8 +56,10 @@ async def done_here(work: Callable[..., Any], *args: Any) -> Any:
 
 
 def flows_on(store: Store, settings: Settings, clock: Clock, new_id: NewId) -> Flows:
-    readers = wiring.readers_of(settings)
-    return wiring.flows_of(settings, store, store, HealthFlow(store), clock, new_id, done_here, readers)
+    readers = wiring_flows.readers_of(settings)
+    return wiring_flows.flows_of(
+        settings, Stores.all_in(store), HealthFlow(store), clock, new_id, done_here, readers
+    )
 
 
 def application_on(
@@ -65,9 +67,4 @@ def application_on(
 ) -> web.Application:
     """Equal requests in equal order meet equal instants and ids, whatever the store is."""
     settings, ids = replace(read(), **chosen), new_id or CountedIds()
-    return app.build(
-        flows=flows_on(store, settings, clock, ids),
-        gates=wiring.gates_of(settings),
-        new_id=ids,
-        body_bytes_max=settings.body_bytes_max,
-    )
+    return wiring_flows.application_of(settings, flows_on(store, settings, clock, ids), ids)

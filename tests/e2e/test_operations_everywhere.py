@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
-from service import wiring
+from service import wiring_flows
 from service.cli import migrate
 from service.clock import TimeOrderedIds
 from service.flows.offers import OfferFlow
@@ -161,7 +161,7 @@ async def worker_on(dsn: str, store: Store, clock: SetClock) -> AsyncIterator[Ca
     offers = OfferFlow(
         store=store,
         clock=clock,
-        runner=wiring.runner_of(settings, store, clock, TimeOrderedIds(), done_here),
+        runner=wiring_flows.runner_of(settings, store, clock, TimeOrderedIds(), done_here),
         metrics=WorkerMetrics(),
     )
     queue = await PostgresJobQueue.open(dsn, concurrency=2, lease_seconds=8.0, options=PoolOptions())

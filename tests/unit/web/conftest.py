@@ -11,13 +11,13 @@ import pytest
 from aiohttp.test_utils import TestClient
 
 from scripts.servers import ROOT
-from service import wiring
+from service import wiring_flows
 from service.clock import Clock, SystemClock, TimeOrderedIds
 from service.flows.health import HealthFlow
-from service.settings import Settings, UnknownFields, read
+from service.settings import Settings, read
 from service.storage.memory.store import MemoryStore
 from service.storage.port import Store
-from service.web import app
+from service.wiring_stores import Stores
 
 DEMO = json.loads((ROOT / "scripts" / "demo" / "multi_currency.json").read_text(encoding="utf-8"))
 
@@ -39,26 +39,17 @@ def start(store: Store, aiohttp_client: Any) -> Start:
     async def begin(*, clock: Clock | None = None, **changes: Any) -> TestClient[Any, Any]:
         chosen: Settings = replace(read(), **changes)
         ids = TimeOrderedIds()
-        flows = wiring.flows_of(
+        # One store keeps everything, as it does where nothing else is told.
+        flows = wiring_flows.flows_of(
             chosen,
-            store,
-            # One store keeps both, as it does where neither is told otherwise.
-            store,
+            Stores.all_in(store),
             HealthFlow(store),
             clock or SystemClock(),
             ids,
             done_here,
-            wiring.readers_of(chosen),
+            wiring_flows.readers_of(chosen),
         )
-        built = app.build(
-            flows=flows,
-            gates=wiring.gates_of(chosen),
-            new_id=ids,
-            body_bytes_max=chosen.body_bytes_max,
-            refuse_unknown=chosen.unknown_fields is UnknownFields.REJECT,
-            store_missing=wiring.store_missing(chosen),
-            proposal_store_missing=wiring.proposal_store_missing(chosen),
-        )
+        built = wiring_flows.application_of(chosen, flows, ids)
         client: TestClient[Any, Any] = await aiohttp_client(built)
         return client
 

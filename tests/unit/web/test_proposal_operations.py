@@ -5,7 +5,7 @@ import asyncio
 import msgspec
 import pytest
 
-from service import wiring
+from service import wiring_flows
 from service.domains.operations import Ending, OperationError, OperationType
 from service.domains.proposal_tasks import ProposalTask
 from service.web.gates import Gates
@@ -172,7 +172,7 @@ async def test_a_bad_submission_is_told_all_that_is_wrong_with_it(start):
     ],
 )
 async def test_shut_gates_are_looked_at_after_the_request(start, monkeypatch, gates, code):
-    monkeypatch.setattr(wiring, "gates_of", lambda _: gates)
+    monkeypatch.setattr(wiring_flows, "gates_of", lambda _: gates)
     client = await start()
 
     for path, body in ((ASYNC, creation()), (f"{PROPOSALS}/pp_1/versions/async", VERSION)):

@@ -1,0 +1,35 @@
+"""How a process serves: how much at a time, for how long, and what it tells those who watch it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from environs import Env
+
+from service.setting_values import read_count, read_flag
+
+REQUESTS_MAX_DEFAULT = 64
+REQUEST_SECONDS_MAX_DEFAULT = 60
+DRAIN_SECONDS_DEFAULT = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServingSettings:
+    """Seconds are whole; 0 for the metrics port opens none."""
+
+    requests_max: int
+    request_seconds_max: int
+    drain_seconds: int
+    metrics_port: int
+    telemetry_enabled: bool
+
+
+def read(env: Env) -> ServingSettings:
+    """Reads the variables of serving; faults are gathered in the environment that is handed in."""
+    return ServingSettings(
+        requests_max=read_count(env, "DPM_REQUESTS_MAX", REQUESTS_MAX_DEFAULT),
+        request_seconds_max=read_count(env, "DPM_REQUEST_SECONDS_MAX", REQUEST_SECONDS_MAX_DEFAULT),
+        drain_seconds=read_count(env, "DPM_DRAIN_SECONDS", DRAIN_SECONDS_DEFAULT, least=0),
+        metrics_port=read_count(env, "DPM_METRICS_PORT", 0, least=0),
+        telemetry_enabled=read_flag(env, "DPM_OTEL_ENABLED", default=False),
+    )
