@@ -45,6 +45,10 @@ class TooLarge(Malformed):
     """The request is larger than we read."""
 
 
+class TooSlow(Malformed):
+    """The request does not arrive in time."""
+
+
 class WrongMediaType(Malformed):
     """The body is not JSON by its own word."""
 
@@ -58,9 +62,13 @@ class Conflict(ServiceError):
 
 
 class Unavailable(ServiceError):
-    """We cannot answer now; the caller may try again after retry_after_seconds."""
+    """We cannot answer now; the caller may try again after retry_after_seconds.
+
+    Where retry_after_seconds_max is more, callers are told different times up to it.
+    """
 
     retry_after_seconds: ClassVar[int] = 1
+    retry_after_seconds_max: ClassVar[int] = 1
 
 
 class RequestInvalid(Malformed):
@@ -101,6 +109,11 @@ class BodyUnreadable(Unreadable):
 class BodyTooLarge(TooLarge):
     code = "REQUEST_BODY_TOO_LARGE"
     message = "REQUEST_BODY_TOO_LARGE: the body is larger than {bytes_max} bytes"
+
+
+class RequestTooSlow(TooSlow):
+    code = "REQUEST_TOO_SLOW"
+    message = "REQUEST_TOO_SLOW: the request did not arrive within {seconds} seconds"
 
 
 class MediaTypeUnsupported(WrongMediaType):
@@ -212,6 +225,12 @@ class OperationLost(Conflict):
     code = message = "DPM_ASYNC_OPERATION_LOST"
 
 
+class PolicyCatalogMoved(Conflict):
+    """Somebody else changed the catalog before; never reaches a caller, the flow decides anew."""
+
+    code = message = "DPM_POLICY_PACK_CATALOG_MOVED"
+
+
 class StoreUnavailable(Unavailable):
     """The store cannot be reached or does not answer in time; nothing was written."""
 
@@ -228,5 +247,28 @@ class PostgresUnavailable(StoreUnavailable):
     code = message = "DPM_SUPPORTABILITY_POSTGRES_CONNECTION_FAILED"
 
 
+class StoreBusy(StoreUnavailable):
+    """The store is there, and others keep it busy; a caller is told that the service is overloaded."""
+
+    code = message = "DPM_SUPPORTABILITY_STORE_BUSY"
+
+
 class Stopping(Unavailable):
     code = message = "SERVICE_STOPPING"
+
+
+class Overloaded(Unavailable):
+    """More is asked at a time than can be done; nothing was looked at."""
+
+    code = message = "SERVICE_OVERLOADED"
+    retry_after_seconds_max = 3
+
+
+class RequestTimedOut(Unavailable):
+    """The work took too long and was given up; what it may have written is whole."""
+
+    code = "REQUEST_TIMED_OUT"
+    message = (
+        "REQUEST_TIMED_OUT: not done within {seconds} seconds; it may have been recorded all the same, "
+        "which the same request with the same key finds out"
+    )

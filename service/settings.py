@@ -11,7 +11,7 @@ from typing import Any
 from environs import Env, EnvError, EnvValidationError
 
 from service import policy_settings, proposal_settings, serving_settings, shadow_settings
-from service.policy_settings import PolicySettings
+from service.policy_settings import CatalogBackend, PolicySettings
 from service.proposal_settings import Profile, ProposalSettings
 from service.serving_settings import ServingSettings
 from service.setting_values import (
@@ -141,6 +141,18 @@ class Settings:
                 return self.proposals.postgres_dsn == self.postgres_dsn
 
     @property
+    def policies_beside_runs(self) -> bool:
+        """Whether the catalog of policy packs is kept in the store that keeps the runs."""
+        match self.policy.catalog_backend:
+            case CatalogBackend.ENV_JSON:
+                return True
+            case CatalogBackend.SQL:
+                return self.store_backend is StoreBackend.SQL and self.policy.sql_path == self.sql_path
+            case CatalogBackend.POSTGRES:
+                beside = self.policy.postgres_dsn == self.postgres_dsn
+                return self.store_backend is StoreBackend.POSTGRES and beside
+
+    @property
     def sweep_seconds(self) -> float:
         """How often somebody looks for operations whose holder has died."""
         return self.lease_seconds / SWEEPS_PER_LEASE
@@ -152,7 +164,15 @@ class Settings:
 
 
 def read() -> Settings:
-    """Reads the environment. Raises SettingsInvalid with every fault at once, WorkerRequiresPostgres.
+    """What is given, where it can work. Raises SettingsInvalid, WorkerRequiresPostgres."""
+    settings = read_given()
+    if settings.execution_mode is ExecutionMode.WORKER:
+        settings.require_workable()
+    return settings
+
+
+def read_given() -> Settings:
+    """Reads the environment. Raises SettingsInvalid with every fault at once.
 
     Variables of the HTTP contract (section 11) fall back where its table says so; our own refuse.
     """
@@ -186,8 +206,6 @@ def read() -> Settings:
     except EnvError as error:
         faults = error.error_messages if isinstance(error, EnvValidationError) else {}
         raise SettingsInvalid("invalid settings: " + ", ".join(sorted(faults))) from None
-    if settings.execution_mode is ExecutionMode.WORKER:
-        settings.require_workable()
     return settings
 
 

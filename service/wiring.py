@@ -21,6 +21,7 @@ from service.wiring_flows import application_of, flows_of, purges_of, readers_of
 from service.wiring_stores import (
     Stores,
     as_of_proposals,
+    open_policy_store,
     open_proposal_store,
     open_purging_store,
     open_store,
@@ -73,7 +74,10 @@ async def assemble(settings: Settings) -> AsyncIterator[Running]:
         proposal_store = await open_proposal_store(settings, store)
         if proposal_store is not store:
             opened.push_async_callback(proposal_store.close)
-        stores = Stores(runs=store, proposals=proposal_store)
+        policy_store = await open_policy_store(settings, store)
+        if policy_store is not store:
+            opened.push_async_callback(policy_store.close)
+        stores = Stores(runs=store, proposals=proposal_store, policies=policy_store)
         flows = flows_of(settings, stores, health, clock, ids, processes, readers)
         opened.push_async_callback(flows.operations.close)
         opened.push_async_callback(flows.proposal_operations.close)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 
 from service.clock import Clock, NewId
+from service.domains.policy_packs import SelectionRules
 from service.domains.retention import Retention
 from service.domains.workflow_decisions import ReviewRule
 from service.errors import PostgresDsnRequired, ServiceError
@@ -16,18 +17,20 @@ from service.flows.health import HealthFlow
 from service.flows.idempotency import IdempotencyFlow
 from service.flows.lineage import LineageFlow
 from service.flows.operations import OperationFlow
+from service.flows.policy_packs import PolicyPackFlow
 from service.flows.purges import PurgeFlow
 from service.flows.replays import ReplayFlow
 from service.flows.support_bundles import SupportBundleFlow
 from service.flows.supportability import SupportabilityFlow
 from service.flows.sweeps import SweepFlow
 from service.flows.workflow_decisions import WorkflowFlow
+from service.policy_settings import CatalogBackend
 from service.processes import Offload
 from service.setting_values import StoreBackend
 from service.settings import ArtifactMode, ExecutionMode, Settings, UnknownFields
 from service.storage.operations_port import JobQueue
 from service.storage.port import Store
-from service.web import app, bodies
+from service.web import app, bodies, pack_texts
 from service.web.flows import Flows
 from service.web.gates import Gates
 from service.wiring_proposals import proposal_flows_of, proposal_store_missing, works_of
@@ -94,6 +97,7 @@ def flows_of(
             readers=LENIENT_READERS,
             artifacts_persisted=persisted,
         ),
+        policy_packs=policy_packs_of(settings, stores.policies, clock, offload),
         **proposal_flows_of(
             settings,
             proposal_store,
@@ -137,6 +141,27 @@ def operations_of(
     )
 
 
+def policy_packs_of(settings: Settings, store: Store, clock: Clock, offload: Offload) -> PolicyPackFlow:
+    chosen = settings.policy
+    tenants = chosen.tenant_map_json if chosen.tenant_resolution_enabled else ""
+    in_text = chosen.catalog_backend is CatalogBackend.ENV_JSON
+    strict = settings.unknown_fields is UnknownFields.REJECT
+    return PolicyPackFlow(
+        store=store,
+        clock=clock,
+        offload=offload,
+        read=bodies.decode_policy_pack_strict if strict else bodies.decode_policy_pack,
+        rules=SelectionRules(
+            enabled=chosen.enabled,
+            default_pack_id=chosen.default_pack_id,
+            tenant_packs=pack_texts.tenant_packs_of(tenants),
+        ),
+        shipped=pack_texts.catalog_of(chosen.catalog_json) if in_text else {},
+        strict=chosen.strict,
+        catalog_seconds=chosen.catalog_seconds,
+    )
+
+
 def store_missing(settings: Settings) -> ServiceError | None:
     nowhere = settings.store_backend is StoreBackend.POSTGRES and not settings.postgres_dsn
     return PostgresDsnRequired() if nowhere else None
@@ -153,6 +178,7 @@ def gates_of(settings: Settings) -> Gates:
         workflow_enabled=settings.workflow_enabled,
         async_operations_enabled=settings.async_operations_enabled,
         manual_execution_enabled=settings.manual_execution_enabled,
+        policy_admin_enabled=settings.policy.admin_apis_enabled,
         proposals_enabled=settings.proposals.lifecycle_enabled,
         proposal_support_apis_enabled=settings.proposals.support_apis_enabled,
         proposal_operations_enabled=settings.proposals.operations_enabled,

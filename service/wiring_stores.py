@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from service.policy_settings import CatalogBackend
 from service.setting_values import StoreBackend
 from service.settings import Settings
 from service.storage.memory.store import MemoryStore
@@ -12,6 +13,12 @@ from service.storage.port import Store
 
 if TYPE_CHECKING:
     from service.storage.postgres.database import PoolOptions
+
+# Where the catalog is a text, the store of the runs keeps what was changed in it.
+POLICY_BACKENDS = {
+    CatalogBackend.SQL: StoreBackend.SQL,
+    CatalogBackend.POSTGRES: StoreBackend.POSTGRES,
+}
 
 # A purge is one act after the other.
 PURGE_CONNECTIONS_MAX = 1
@@ -25,11 +32,12 @@ class Stores:
 
     runs: Store
     proposals: Store
+    policies: Store
 
     @classmethod
     def all_in(cls, store: Store) -> Stores:
         """Everything in one store."""
-        return cls(runs=store, proposals=store)
+        return cls(runs=store, proposals=store, policies=store)
 
 
 async def open_store(settings: Settings) -> Store:
@@ -61,6 +69,24 @@ async def open_proposal_store(settings: Settings, store: Store) -> Store:
     if settings.proposals_beside_runs:
         return store
     return await open_store(as_of_proposals(settings))
+
+
+async def open_policy_store(settings: Settings, store: Store) -> Store:
+    """The store of the runs, where the catalog is kept in the same place; else one of its own."""
+    if settings.policies_beside_runs:
+        return store
+    return await open_store(as_of_policies(settings))
+
+
+def as_of_policies(settings: Settings) -> Settings:
+    """The settings of a process whose store is that of the catalog."""
+    chosen = settings.policy
+    return replace(
+        settings,
+        store_backend=POLICY_BACKENDS[chosen.catalog_backend],
+        sql_path=chosen.sql_path,
+        postgres_dsn=chosen.postgres_dsn,
+    )
 
 
 def as_of_proposals(settings: Settings) -> Settings:

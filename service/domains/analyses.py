@@ -10,6 +10,7 @@ from service.domains.canonical import canonical_json
 from service.domains.money import decode_hook
 from service.domains.operations import StagedScenario
 from service.domains.options import EngineOptions
+from service.domains.policy_packs import AppliedPolicy, PackSource
 from service.domains.rebalances import BatchRebalanceRequest
 
 _OPTIONS = msgspec.json.Decoder(EngineOptions, dec_hook=decode_hook)
@@ -33,7 +34,25 @@ class PlannedScenario(msgspec.Struct, frozen=True, kw_only=True):
         return _OPTIONS.decode(self.options)
 
 
-class AnalysisPlan(msgspec.Struct, frozen=True, kw_only=True):
+class PlannedPolicy(msgspec.Struct, frozen=True, kw_only=True):
+    """The pack that the options of every scenario were overlaid with."""
+
+    policy_pack_id: str
+    version: str
+    source: PackSource
+    content_hash: str
+
+    def applied_to(self, scenario: PlannedScenario) -> AppliedPolicy:
+        return AppliedPolicy(
+            policy_pack_id=self.policy_pack_id,
+            version=self.version,
+            source=self.source,
+            content_hash=self.content_hash,
+            options=bytes(scenario.options),
+        )
+
+
+class AnalysisPlan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """`request` is the batch as it was asked, in canonical JSON; its scenarios are in the order of names."""
 
     batch_id: str
@@ -44,6 +63,7 @@ class AnalysisPlan(msgspec.Struct, frozen=True, kw_only=True):
     base_snapshot_ids: dict[str, str]
     scenarios: tuple[PlannedScenario, ...]
     request: msgspec.Raw
+    policy: PlannedPolicy | None = None
 
     def written(self) -> bytes:
         """The plan as JSON, to be kept; equal plans give equal bytes."""

@@ -9,6 +9,7 @@ from enum import Enum
 from service.domains.artifacts import Artifact
 from service.domains.idempotency import KeyFamily, KeyMapping, KeyUse
 from service.domains.lineage import Edge, EdgeType
+from service.domains.policy_packs import AppliedPolicy
 
 DEFAULT_TENANT = "default"
 
@@ -40,7 +41,10 @@ class RunRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DpmRun:
-    """What was answered; `result` is the very bytes the caller received."""
+    """What was answered; `result` is the very bytes the caller received.
+
+    It was computed with the options of its policy, where one was applied, else with those that were asked.
+    """
 
     rebalance_run_id: str
     tenant_id: str
@@ -54,6 +58,7 @@ class DpmRun:
     scenario: str | None
     created_at: datetime
     result: bytes
+    policy: AppliedPolicy | None = None
 
     def __post_init__(self) -> None:
         assert is_utc(self.created_at), self.created_at
@@ -108,17 +113,22 @@ class SealedRun:
 class RunAdmission:
     """A run that asks to be recorded under its key; with `replay`, an earlier run of that key wins.
 
-    The artifact is given where artifacts are kept.
+    The artifact is given where artifacts are kept, and the trace where whoever asked named one.
     """
 
     run: DpmRun
     request: RunRequest
     replay: bool
     artifact: Artifact | None = None
+    trace_id: str | None = None
 
     def __post_init__(self) -> None:
         assert self.run.idempotency_key is not None, "a simulate run has a key"
         assert belongs(self.run, self.request), (self.run.request_id, self.request.request_id)
+
+    @property
+    def edges(self) -> tuple[Edge, ...]:
+        return edges_of(self.run, trace_id=self.trace_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,10 +142,16 @@ class BatchAdmission:
     runs: tuple[DpmRun, ...]
     cause_id: str
     artifacts: tuple[Artifact, ...] = ()
+    trace_id: str | None = None
 
     def __post_init__(self) -> None:
         assert all(run.idempotency_key is None for run in self.runs), "a run of a batch has no key"
         assert all(belongs(run, self.request) for run in self.runs), self.request.request_id
+
+    @property
+    def edges(self) -> tuple[Edge, ...]:
+        brought = (edges_of(run, cause_id=self.cause_id, trace_id=self.trace_id) for run in self.runs)
+        return tuple(edge for edges in brought for edge in edges)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,9 +161,14 @@ class ReplayAdmission:
     run: DpmRun
     original_id: str
     artifact: Artifact | None = None
+    trace_id: str | None = None
 
     def __post_init__(self) -> None:
         assert self.run.idempotency_key is None, "a replay has no key"
+
+    @property
+    def edges(self) -> tuple[Edge, ...]:
+        return edges_of(self.run, original_id=self.original_id, trace_id=self.trace_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +189,7 @@ def mapping_of(run: DpmRun) -> KeyMapping:
         request_hash=run.request_hash,
         rebalance_run_id=run.rebalance_run_id,
         created_at=run.created_at,
+        policy_hash=None if run.policy is None else run.policy.content_hash,
     )
 
 
@@ -185,21 +207,32 @@ def use_of(run: DpmRun) -> KeyUse:
     )
 
 
-def edges_of(run: DpmRun, *, cause_id: str | None = None, original_id: str | None = None) -> tuple[Edge, ...]:
+def edges_of(
+    run: DpmRun,
+    *,
+    cause_id: str | None = None,
+    original_id: str | None = None,
+    trace_id: str | None = None,
+) -> tuple[Edge, ...]:
     """The edges a recorded run brings.
 
     From its correlation id, and from its key (contract 7.1); to what caused it, and to the run it repeats.
+    The first also says in which trace the run was asked for, where that is known.
     """
     metadata = {"request_hash": run.request_hash}
-    ends = [(run.correlation_id, EdgeType.CORRELATION_TO_RUN, run.rebalance_run_id)]
+    asked = metadata if trace_id is None else metadata | {"trace_id": trace_id}
+    ends: list[tuple[str, EdgeType, str]] = []
     if run.idempotency_key is not None:
         ends.append((run.idempotency_key, EdgeType.IDEMPOTENCY_TO_RUN, run.rebalance_run_id))
     if cause_id is not None:
         ends.append((run.rebalance_run_id, EdgeType.CAUSED_BY, cause_id))
     if original_id is not None:
         ends.append((run.rebalance_run_id, EdgeType.REPLAYED_FROM, original_id))
-    return tuple(
-        Edge(source, edge_type, target, run.created_at, metadata) for source, edge_type, target in ends
+    return (
+        Edge(
+            run.correlation_id, EdgeType.CORRELATION_TO_RUN, run.rebalance_run_id, run.created_at, asked
+        ),
+        *(Edge(source, edge_type, target, run.created_at, metadata) for source, edge_type, target in ends),
     )
 
 

@@ -15,7 +15,10 @@ class KeyFamily(Enum):
 
 @dataclass(frozen=True, slots=True)
 class KeyMapping:
-    """The run a key stands for now."""
+    """The run a key stands for now.
+
+    The same key under another policy pack, or none, asks for something else (ruling 6).
+    """
 
     tenant_id: str
     family: KeyFamily
@@ -23,6 +26,11 @@ class KeyMapping:
     request_hash: str
     rebalance_run_id: str
     created_at: datetime
+    # The content hash of the policy pack that was applied.
+    policy_hash: str | None = None
+
+    def asks_the_same(self, request_hash: str, policy_hash: str | None) -> bool:
+        return (self.request_hash, self.policy_hash) == (request_hash, policy_hash)
 
 
 @dataclass(frozen=True, slots=True)

@@ -186,13 +186,17 @@ def exhausted_after(attempts: int) -> OperationError:
 UNEXECUTED = OperationError(EXPIRED, "nobody executed the operation in its time")
 
 
-def edge_of_operation(operation: OperationHead) -> Edge:
-    """The edge a submission brings (HTTP contract 7.1); it goes with its operation (D20)."""
+def edge_of_operation(operation: OperationHead, trace_id: str | None = None) -> Edge:
+    """The edge a submission brings (HTTP contract 7.1); it goes with its operation (D20).
+
+    It says in which trace the operation was asked for, where that is known.
+    """
+    metadata = {"operation_type": operation.operation_type.value}
     return Edge(
         operation.operation_id,
         EdgeType.OPERATION_TO_CORRELATION,
         operation.correlation_id,
         operation.created_at,
-        {"operation_type": operation.operation_type.value},
+        metadata if trace_id is None else metadata | {"trace_id": trace_id},
         LivesWith.OPERATION,
     )

@@ -27,11 +27,11 @@ class TargetMethod(Enum):
     SOLVER = "SOLVER"
 
 
-def _is_share(value: Decimal) -> bool:
+def is_share(value: Decimal) -> bool:
     return 0 <= value <= 1
 
 
-def _has_group_form(key: str) -> bool:
+def has_group_form(key: str) -> bool:
     name, colon, value = key.partition(":")
     return bool(name and colon and value) and ":" not in value
 
@@ -40,7 +40,7 @@ class GroupConstraint(Checked, frozen=True, kw_only=True):
     """Cap on the summed weight of the instruments that share one attribute value."""
 
     CHECKS: ClassVar[tuple[Check, ...]] = (
-        FieldRule("max_weight", "max_weight must be between 0 and 1 inclusive", _is_share),
+        FieldRule("max_weight", "max_weight must be between 0 and 1 inclusive", is_share),
     )
 
     max_weight: Annotated[Exact, Meta(description="Fraction of total value.", examples=["0.30"])]
@@ -60,7 +60,7 @@ class SuitabilityThresholds(Checked, frozen=True, kw_only=True):
         FieldRule(
             "max_weight_by_liquidity_tier",
             "liquidity-tier max weights must be between 0 and 1 inclusive",
-            lambda tiers: all(_is_share(weight) for weight in tiers.values()),
+            lambda tiers: all(is_share(weight) for weight in tiers.values()),
         ),
         Bound("cash_band_min_weight", ge=0, le=1),
         Bound("cash_band_max_weight", ge=0, le=1),
@@ -88,7 +88,7 @@ class EngineOptions(Checked, frozen=True, kw_only=True):
     """Everything a caller can set on a simulation; weights and percentages are fractions of one."""
 
     CHECKS: ClassVar[tuple[Check, ...]] = (
-        FieldRule("max_turnover_pct", "max_turnover_pct must be between 0 and 1 inclusive", _is_share),
+        FieldRule("max_turnover_pct", "max_turnover_pct must be between 0 and 1 inclusive", is_share),
         Bound("max_realized_capital_gains", ge=0),
         Bound("drift_top_contributors_limit", ge=1, le=20),
         Bound("drift_unmodeled_exposure_threshold", ge=0, le=1),
@@ -107,7 +107,7 @@ class EngineOptions(Checked, frozen=True, kw_only=True):
         FieldRule(
             "group_constraints",
             "group_constraints keys must use format '<attribute_key>:<attribute_value>'",
-            lambda groups: all(_has_group_form(key) for key in groups),
+            lambda groups: all(has_group_form(key) for key in groups),
         ),
     )
 

@@ -7,7 +7,7 @@ the revision they decided on, so that of two at once one wins and the other deci
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum
 
@@ -214,6 +214,7 @@ class ProposalChange:
     approval: ProposalApproval | None = None
     key: ProposalKey | None = None
     cause_id: str | None = None
+    trace_id: str | None = None
 
     def __post_init__(self) -> None:
         assert self.event.event_no == self.proposal.revision, self.event.event_no
@@ -229,6 +230,10 @@ class ProposalChange:
     def is_creation(self) -> bool:
         return self.event.event_no == 1
 
+    def in_trace(self, trace_id: str | None) -> ProposalChange:
+        """The same change, asked for in a trace; itself where there is none."""
+        return self if trace_id is None else replace(self, trace_id=trace_id)
+
     def edges(self, previous_version_id: str | None) -> tuple[Edge, ...]:
         """From the artifact to its version, from the version to the one before, and to what caused it."""
         version = self.version
@@ -241,6 +246,8 @@ class ProposalChange:
         if self.cause_id is not None:
             ends.append((version_id, EdgeType.CAUSED_BY, self.cause_id))
         metadata = {"proposal_id": version.proposal_id, "version_no": str(version.version_no)}
+        if self.trace_id is not None:
+            metadata["trace_id"] = self.trace_id
         return tuple(
             Edge(source, kind, target, version.created_at, metadata, LivesWith.PROPOSAL)
             for source, kind, target in ends

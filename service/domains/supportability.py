@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 
+from service.domains.operations import OperationStatus, OperationType
+
 
 class Subject(Enum):
     """What is tallied; each has its own vocabulary of values."""
@@ -36,6 +38,16 @@ class Summary:
 
     def total(self, subject: Subject) -> int:
         return sum(self.counts[subject].values())
+
+
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """How many operations of a type wait or run, and when the oldest of them was accepted."""
+
+    operation_type: OperationType
+    status: OperationStatus
+    count: int
+    oldest: datetime
 
 
 def counts_of(rows: Iterable[tuple[str, str, int]]) -> dict[Subject, dict[str, int]]:

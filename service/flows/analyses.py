@@ -14,12 +14,21 @@ from functools import lru_cache
 import msgspec
 
 from service.clock import NewId
-from service.domains.analyses import AnalysisPlan, Analyzed, PlannedScenario, raw_options, read_plan
+from service.domains.analyses import (
+    AnalysisPlan,
+    Analyzed,
+    PlannedPolicy,
+    PlannedScenario,
+    raw_options,
+    read_plan,
+)
 from service.domains.canonical import canonical_json_of_numbers, digest_of
 from service.domains.dpm_runs import DEFAULT_TENANT, DpmRun, RunRequest, RunStatus
 from service.domains.operations import StagedScenario
+from service.domains.policy_packs import ResolvedPack
 from service.domains.rebalances import SCENARIOS_MAX, BatchRebalanceRequest
 from service.engines.dpm import batch, versions
+from service.engines.policy.overlay import overlay
 from service.errors import RequestInvalid
 from service.flows.dpm_computing import RESULT, Readers
 
@@ -58,8 +67,13 @@ def check_batch_body(readers: Readers, body: bytes) -> None:
     readers.batch(body)
 
 
-def plan_body(readers: Readers, body: bytes, identity: BatchIdentity) -> AnalysisPlan:
-    """Reads a batch and resolves the options of each scenario by itself (engine specification, section 9)."""
+def plan_body(
+    readers: Readers, body: bytes, identity: BatchIdentity, pack: ResolvedPack | None = None
+) -> AnalysisPlan:
+    """Reads a batch and resolves the options of each scenario by itself (engine specification, section 9).
+
+    A pack is laid over the options of those that are not refused.
+    """
     request = readers.batch(body)
     # The options of a scenario are untyped in what was asked; as numbers, its decimals mean the same again.
     canonical = canonical_json_of_numbers(request)
@@ -72,16 +86,19 @@ def plan_body(readers: Readers, body: bytes, identity: BatchIdentity) -> Analysi
         portfolio_id=request.portfolio_snapshot.portfolio_id,
         base_snapshot_ids=batch.base_snapshot_ids(request),
         scenarios=tuple(
-            _planned(readers, request, name, run_id)
+            _planned(readers, request, name, run_id, pack)
             for name, run_id in zip(names, identity.run_ids, strict=False)
         ),
         request=msgspec.Raw(canonical),
+        policy=None if pack is None else _planned_policy(pack),
     )
 
 
-def analyze_body(readers: Readers, body: bytes, identity: BatchIdentity) -> Analyzed:
+def analyze_body(
+    readers: Readers, body: bytes, identity: BatchIdentity, pack: ResolvedPack | None = None
+) -> Analyzed:
     """Every scenario in ascending name order, each by itself (engine specification, section 9)."""
-    plan = plan_body(readers, body, identity)
+    plan = plan_body(readers, body, identity, pack)
     request = plan.read_request()
     return Analyzed(plan, tuple(_run(plan, request, scenario) for scenario in plan.scenarios))
 
@@ -152,12 +169,25 @@ def _opened(plan: bytes) -> tuple[AnalysisPlan, BatchRebalanceRequest]:
     return opened, opened.read_request()
 
 
-def _planned(readers: Readers, request: BatchRebalanceRequest, name: str, run_id: str) -> PlannedScenario:
+def _planned_policy(pack: ResolvedPack) -> PlannedPolicy:
+    return PlannedPolicy(
+        policy_pack_id=pack.pack.policy_pack_id,
+        version=pack.pack.version,
+        source=pack.source,
+        content_hash=pack.content_hash,
+    )
+
+
+def _planned(
+    readers: Readers, request: BatchRebalanceRequest, name: str, run_id: str, pack: ResolvedPack | None
+) -> PlannedScenario:
     try:
         options = readers.options(request.scenarios[name].options)
     except RequestInvalid as refused:
         refusal = f"INVALID_OPTIONS: {refused.entries[0]['msg']}"
         return PlannedScenario(name=name, run_id=run_id, refusal=refusal)
+    if pack is not None:
+        options = overlay(options, pack.pack)
     return PlannedScenario(name=name, run_id=run_id, options=raw_options(options))
 
 
@@ -196,4 +226,5 @@ def _recorded(
         scenario=scenario.name,
         created_at=created_at,
         result=result,
+        policy=None if plan.policy is None else plan.policy.applied_to(scenario),
     )

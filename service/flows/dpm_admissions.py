@@ -25,6 +25,7 @@ def simulated_run(
         scenario=None,
         created_at=created_at,
         result=computed.result,
+        policy=computed.policy,
     )
 
 

@@ -11,10 +11,12 @@ import msgspec
 from service.domains.canonical import canonical_json, digest_of
 from service.domains.dpm_runs import DpmRun, RunRequest, RunStatus
 from service.domains.options import EngineOptions
+from service.domains.policy_packs import AppliedPolicy, ResolvedPack, applied
 from service.domains.rebalances import BatchRebalanceRequest, RebalanceRequest
 from service.domains.results import RebalanceResult
 from service.engines.dpm import versions
 from service.engines.dpm.pipeline import RunIdentity
+from service.engines.policy.overlay import overlay
 
 # A body up to this size takes some 5 ms from bytes to bytes, and 20 when all that is wrong with it is to be
 # listed; what is larger would hold up every other request of this process.
@@ -45,6 +47,7 @@ class Simulated:
     portfolio_id: str
     status: RunStatus
     result: bytes
+    policy: AppliedPolicy | None = None
 
 
 def hash_body(readers: Readers, body: bytes) -> str:
@@ -52,11 +55,21 @@ def hash_body(readers: Readers, body: bytes) -> str:
     return digest_of(canonical_json(readers.rebalance(body)))
 
 
-def simulate_body(readers: Readers, body: bytes, run_id: str, correlation_id: str) -> Simulated:
-    """From the bytes received to the bytes that are stored and answered."""
+def simulate_body(
+    readers: Readers, body: bytes, run_id: str, correlation_id: str, pack: ResolvedPack | None = None
+) -> Simulated:
+    """From the bytes received to the bytes that are stored and answered.
+
+    The hash is of what was asked; a pack changes what it is computed with (ruling 6).
+    """
     request = readers.rebalance(body)
     canonical = canonical_json(request)
     request_hash = digest_of(canonical)
+    policy = None
+    if pack is not None:
+        options = overlay(request.options, pack.pack)
+        policy = applied(pack, options)
+        request = msgspec.structs.replace(request, options=options)
     result = _simulate(request, RunIdentity(run_id, correlation_id, request_hash))
     return Simulated(
         request_hash=request_hash,
@@ -64,20 +77,25 @@ def simulate_body(readers: Readers, body: bytes, run_id: str, correlation_id: st
         portfolio_id=request.portfolio_snapshot.portfolio_id,
         status=RunStatus(result.status),
         result=RESULT.encode(result),
+        policy=policy,
     )
 
 
 def recompute(readers: Readers, run: DpmRun, request: RunRequest) -> bytes:
     """The result of a stored run, computed again from its stored request by the engine that made it.
 
+    Where a policy was applied, the options that were kept with the run are taken; no catalog is asked.
     Equal to the stored bytes, or something is wrong with one of them. Raises KeyError for an engine version
     that this build does not carry.
     """
     if run.scenario is None:
         asked = readers.rebalance(request.body)
+        if run.policy is not None:
+            asked = msgspec.structs.replace(asked, options=run.policy.read_options())
     else:
         batch_asked = readers.batch(request.body)
-        asked = batch_asked.request_of(readers.options(batch_asked.scenarios[run.scenario].options))
+        kept = run.policy.read_options() if run.policy is not None else None
+        asked = batch_asked.request_of(kept or readers.options(batch_asked.scenarios[run.scenario].options))
     identity = RunIdentity(run.rebalance_run_id, run.correlation_id, run.request_hash)
     return RESULT.encode(versions.engine_of(run.engine_version)(asked, identity))
 

@@ -19,6 +19,7 @@ from service.domains.dpm_runs import (
 )
 from service.domains.idempotency import KeyFamily, KeyMapping
 from service.domains.pages import Page
+from service.domains.policy_packs import ResolvedPack
 from service.domains.retention import Horizon, Retention
 from service.errors import IdempotencyKeyConflict, RunExists, RunNotFound
 from service.flows.analyses import (
@@ -32,8 +33,9 @@ from service.flows.analyses import (
 from service.flows.artifacts import artifact_of, artifacts_of
 from service.flows.dpm_admissions import simulated_request, simulated_run
 from service.flows.dpm_computing import INLINE_BYTES_MAX, Readers, Simulated, hash_body, simulate_body
-from service.processes import Offload
+from service.processes import Offload, run_here
 from service.storage.port import Store
+from service.tracing import current_trace_id
 
 # A slower method takes the time of a body that many times larger.
 SLOW_METHOD_FACTOR = 4
@@ -67,26 +69,38 @@ class DpmRunFlow:
         self._replay_enabled = replay_enabled
         self._artifacts_persisted = artifacts_persisted
 
-    async def simulate(self, body: bytes, *, idempotency_key: str, correlation_id: str) -> Admitted:
-        """Simulates and records one run, or answers what the key stands for already (ruling 4).
+    async def simulate(
+        self,
+        body: bytes,
+        *,
+        idempotency_key: str,
+        correlation_id: str,
+        pack: ResolvedPack | None = None,
+    ) -> Admitted:
+        """Simulates and records one run, or answers what the key stands for already (rulings 4 and 6).
 
         Raises RequestInvalid, JsonTooDeep, IdempotencyKeyConflict, StoreUnavailable.
         """
-        if self._replay_enabled and _goes_elsewhere(body):
-            replayed = await self._replay(body, idempotency_key)
+        replays = self._replays(pack)
+        if replays and _goes_elsewhere(body):
+            replayed = await self._replay(body, idempotency_key, pack)
             if replayed is not None:
                 return replayed
         for _ in range(DRAWS_MAX):
             run_id = self._new_id("rr")
-            computed = await self._compute(body, simulate_body, self._readers, body, run_id, correlation_id)
-            admission = await self._admission(computed, run_id, idempotency_key, correlation_id)
+            computed = await self._compute(
+                body, simulate_body, self._readers, body, run_id, correlation_id, pack
+            )
+            admission = await self._admission(computed, run_id, idempotency_key, correlation_id, replays)
             try:
                 return await self._store.dpm_runs.admit(admission, self._horizon())
             except RunExists:
                 continue
         raise AssertionError("drawn run ids keep clashing")
 
-    async def analyze(self, body: bytes, *, correlation_id: str | None) -> bytes:
+    async def analyze(
+        self, body: bytes, *, correlation_id: str | None, pack: ResolvedPack | None = None
+    ) -> bytes:
         """Simulates every scenario, records the successful ones together, and encodes the batch answer.
 
         Raises RequestInvalid, JsonTooDeep, StoreUnavailable.
@@ -94,7 +108,7 @@ class DpmRunFlow:
         for _ in range(DRAWS_MAX):
             identity = draw_batch(self._new_id, correlation_id)
             # A batch is up to twenty passes over the book, so it never runs on the loop.
-            computed = await self._offload(analyze_body, self._readers, body, identity)
+            computed = await self._offload(analyze_body, self._readers, body, identity, pack)
             run_at = self._clock.now()
             try:
                 admission = await self._batch_admission(computed, run_at)
@@ -138,7 +152,12 @@ class DpmRunFlow:
     def _horizon(self) -> Horizon:
         return self._retention.horizon_at(self._clock.now())
 
-    async def _replay(self, body: bytes, idempotency_key: str) -> Admitted | None:
+    def _replays(self, pack: ResolvedPack | None) -> bool:
+        # What a pack leaves open stays as the process was told.
+        chosen = None if pack is None else pack.pack.idempotency_policy.replay_enabled
+        return self._replay_enabled if chosen is None else chosen
+
+    async def _replay(self, body: bytes, idempotency_key: str, pack: ResolvedPack | None) -> Admitted | None:
         # Only spares work that costs more than asking; the claim inside admit is what decides.
         held = await self._store.idempotency.find(
             DEFAULT_TENANT, KeyFamily.DPM_SIMULATE, idempotency_key, self._horizon()
@@ -146,10 +165,12 @@ class DpmRunFlow:
         if held is None:
             return None
         request_hash = await self._compute(body, hash_body, self._readers, body)
-        return await self._first_answer(held, request_hash)
+        return await self._first_answer(held, request_hash, None if pack is None else pack.content_hash)
 
-    async def _first_answer(self, held: KeyMapping, request_hash: str) -> Admitted | None:
-        if held.request_hash != request_hash:
+    async def _first_answer(
+        self, held: KeyMapping, request_hash: str, policy_hash: str | None
+    ) -> Admitted | None:
+        if not held.asks_the_same(request_hash, policy_hash):
             raise IdempotencyKeyConflict()
         try:
             return Admitted(await self.get(held.rebalance_run_id), replayed=True)
@@ -159,10 +180,15 @@ class DpmRunFlow:
     async def _compute(self, body: bytes, work: Callable[[Unpack[Ts]], T], *args: *Ts) -> T:
         if _goes_elsewhere(body):
             return await self._offload(work, *args)
-        return work(*args)
+        return run_here(self._offload, work, *args)
 
     async def _admission(
-        self, computed: Simulated, run_id: str, idempotency_key: str, correlation_id: str
+        self,
+        computed: Simulated,
+        run_id: str,
+        idempotency_key: str,
+        correlation_id: str,
+        replays: bool,
     ) -> RunAdmission:
         run = simulated_run(
             computed,
@@ -174,8 +200,9 @@ class DpmRunFlow:
         return RunAdmission(
             run=run,
             request=simulated_request(computed, run),
-            replay=self._replay_enabled,
+            replay=replays,
             artifact=await artifact_of(run, self._offload) if self._artifacts_persisted else None,
+            trace_id=current_trace_id(),
         )
 
     async def _batch_admission(self, computed: Analyzed, created_at: datetime) -> BatchAdmission:
@@ -185,6 +212,7 @@ class DpmRunFlow:
             runs=runs,
             cause_id=computed.plan.batch_id,
             artifacts=await artifacts_of(runs, self._offload) if self._artifacts_persisted else (),
+            trace_id=current_trace_id(),
         )
 
 

@@ -17,6 +17,7 @@ from service.domains.operations import (
     OperationType,
 )
 from service.domains.pages import Page, empty_page
+from service.domains.policy_packs import ResolvedPack
 from service.domains.retention import Horizon, Retention
 from service.errors import OperationExists, OperationLost, OperationMoved, OperationNotFound, ServiceError
 from service.flows.analyses import BatchIdentity, check_batch_body, draw_batch, plan_body
@@ -24,6 +25,7 @@ from service.flows.attempts import AttemptRunner
 from service.flows.dpm_computing import INLINE_BYTES_MAX, Readers
 from service.processes import Offload
 from service.storage.port import Store
+from service.tracing import current_trace_id
 
 # Drawing an id that is taken has never been seen; drawing three would mean the ids are broken.
 DRAWS_MAX = 3
@@ -60,14 +62,16 @@ class OperationFlow:
         self._inline = inline
         self._queued = queued
 
-    async def submit(self, body: bytes, *, correlation_id: str) -> Operation:
+    async def submit(
+        self, body: bytes, *, correlation_id: str, pack: ResolvedPack | None = None
+    ) -> Operation:
         """Accepts a batch: what is to be done is resolved and kept; gives the operation as it was accepted.
 
         Raises RequestInvalid, JsonTooDeep, StoreUnavailable. Once the operation is kept nothing is raised:
         what goes wrong with its execution is to be read from it (D38).
         """
         for _ in range(DRAWS_MAX):
-            plan = await self._plan(body, draw_batch(self._new_id, correlation_id))
+            plan = await self._plan(body, draw_batch(self._new_id, correlation_id), pack)
             operation = Operation(
                 operation_id=self._new_id("dop"),
                 tenant_id=DEFAULT_TENANT,
@@ -80,7 +84,7 @@ class OperationFlow:
                 request=plan.written(),
             )
             try:
-                await self._store.operations.submit(operation)
+                await self._store.operations.submit(operation, trace_id=current_trace_id())
             except OperationExists:
                 continue
             if self._inline:
@@ -142,10 +146,10 @@ class OperationFlow:
             horizon=self._horizon(),
         )
 
-    async def _plan(self, body: bytes, identity: BatchIdentity) -> AnalysisPlan:
+    async def _plan(self, body: bytes, identity: BatchIdentity, pack: ResolvedPack | None) -> AnalysisPlan:
         if len(body) > INLINE_BYTES_MAX:
-            return await self._offload(plan_body, self._readers, body, identity)
-        return plan_body(self._readers, body, identity)
+            return await self._offload(plan_body, self._readers, body, identity, pack)
+        return plan_body(self._readers, body, identity, pack)
 
     async def _run_at_once(self, operation: Operation) -> None:
         try:

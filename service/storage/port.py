@@ -27,9 +27,11 @@ from service.domains.lineage import Direction, Edge, EdgeFilter, Trail
 from service.domains.pages import Page
 from service.domains.purges import Purge, PurgeRecord, Removed
 from service.domains.retention import Horizon
-from service.domains.supportability import Summary
+from service.domains.supportability import Summary, Unfinished
 from service.domains.workflow_decisions import DecisionFilter, ReviewRule, Verdict, WorkflowDecision
 from service.storage.operations_port import OperationStore
+from service.storage.parity_port import ParityStore
+from service.storage.policy_packs_port import PolicyPackStore
 from service.storage.proposals_port import ProposalSimulationStore, ProposalStore
 
 
@@ -38,9 +40,9 @@ class DpmRunStore(Protocol):
         """Record a run with its request, key, history, artifact and edges, or replay the run of its key.
 
         With replay the stored key decides. If it is free, or its run has expired, the run is recorded. If it
-        is taken with the same request hash, the run it stands for is given back as it was answered; with
-        another hash, raises IdempotencyKeyConflict. Equal callers at once leave one run. Without replay the
-        run is always recorded and the key moves to it.
+        is taken with the same request hash under the same policy pack, the run it stands for is given back as
+        it was answered; with another hash or pack, raises IdempotencyKeyConflict. Equal callers at once leave
+        one run. Without replay the run is always recorded and the key moves to it.
 
         Raises RunExists when the run id is taken. A replay and a refusal write nothing.
         """
@@ -198,6 +200,13 @@ class SupportabilityStore(Protocol):
         """Exact counts and bounds of what has not expired, all as of one instant."""
         ...
 
+    async def list_unfinished(self, tenant_id: str) -> tuple[Unfinished, ...]:
+        """The PENDING and RUNNING operations by type and status, in the order of both; none that counts nothing.
+
+        Takes as long as there are such operations, however many have ended.
+        """
+        ...
+
     async def fold(self) -> None:
         """Add up what changed since the last time, so that counting stays quick. Changes no count."""
         ...
@@ -241,6 +250,12 @@ class Store(Protocol):
 
     @property
     def proposal_simulations(self) -> ProposalSimulationStore: ...
+
+    @property
+    def policy_packs(self) -> PolicyPackStore: ...
+
+    @property
+    def parity(self) -> ParityStore: ...
 
     @property
     def supportability(self) -> SupportabilityStore: ...

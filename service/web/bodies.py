@@ -16,6 +16,7 @@ import msgspec
 
 from service.domains.money import decode_hook
 from service.domains.options import EngineOptions
+from service.domains.policy_packs import PolicyPackUpsert
 from service.domains.proposal_requests import (
     ProposalApprovalRequest,
     ProposalCreateRequest,
@@ -39,6 +40,7 @@ SchemaName = Literal[
     "proposal_version_request",
     "proposal_state_transition_request",
     "proposal_approval_request",
+    "policy_pack_upsert",
 ]
 
 Value = TypeVar("Value")
@@ -54,6 +56,7 @@ _VERSION = msgspec.json.Decoder(ProposalVersionRequest, dec_hook=decode_hook, fl
 _TRANSITION = msgspec.json.Decoder(ProposalStateTransitionRequest, float_hook=Decimal)
 _APPROVAL = msgspec.json.Decoder(ProposalApprovalRequest, float_hook=Decimal)
 _ACTION = msgspec.json.Decoder(WorkflowActionRequest)
+_PACK = msgspec.json.Decoder(PolicyPackUpsert, dec_hook=decode_hook, float_hook=Decimal)
 
 # A decoder and its hooks raise the first two families, an absurd exponent the third.
 _REFUSALS = (msgspec.MsgspecError, ValueError, ArithmeticError, RecursionError)
@@ -108,6 +111,11 @@ def decode_transition(body: bytes) -> ProposalStateTransitionRequest:
 def decode_approval(body: bytes) -> ProposalApprovalRequest:
     """The approval a body brings; numbers in its details stay as sent. Raises RequestInvalid, JsonTooDeep."""
     return _decoded(body, _APPROVAL, "proposal_approval_request")
+
+
+def decode_policy_pack(body: bytes) -> PolicyPackUpsert:
+    """The policy pack a body brings. Raises RequestInvalid, JsonTooDeep."""
+    return _decoded(body, _PACK, "policy_pack_upsert")
 
 
 # The strict twins refuse unknown keys (ruling 9). Only the schemas know these, so they read every body.
@@ -167,6 +175,12 @@ def decode_approval_strict(body: bytes) -> ProposalApprovalRequest:
     return value
 
 
+def decode_policy_pack_strict(body: bytes) -> PolicyPackUpsert:
+    """As decode_policy_pack, but an unknown key is refused."""
+    value: PolicyPackUpsert = _closed(body, "policy_pack_upsert")
+    return value
+
+
 def _decoded(body: bytes, decoder: msgspec.json.Decoder[Value], schema: SchemaName) -> Value:
     text = _text(body)
     # The typed decoder does not mind a NUL, which only this escape can spell.
@@ -187,11 +201,12 @@ def _explained(schema: SchemaName, received: Any, *, refuse_unknown: bool = Fals
     # Bodies that follow the shape to the letter never pay for loading the schema library.
     from marshmallow import ValidationError
 
-    from service.web.schemas import dpm_runs, proposals, workflow_decisions
+    from service.web.schemas import dpm_runs, policy_packs, proposals, workflow_decisions
 
     if received is None:
         raise RequestInvalid([entry("missing", ("body",), None)])
-    noun = next(each for each in (dpm_runs, workflow_decisions, proposals) if hasattr(each, schema))
+    nouns = (dpm_runs, workflow_decisions, proposals, policy_packs)
+    noun = next(each for each in nouns if hasattr(each, schema))
     try:
         return getattr(noun, schema)(refuse_unknown=refuse_unknown).load(received)
     except ValidationError as refused:

@@ -16,6 +16,10 @@ UNAFFECTED = frozenset(
         "/rebalance/simulate",
         "/rebalance/analyze",
         "/rebalance/analyze/async",
+        # Their catalog may be elsewhere, and says so in words of its own.
+        "/rebalance/policies/effective",
+        "/rebalance/policies/catalog",
+        "/rebalance/policies/catalog/{policy_pack_id}",
         "/rebalance/proposals/simulate",
         "/rebalance/proposals/artifact",
         # Tells which store there is, and what is wrong with it.

@@ -10,6 +10,7 @@ from service.flows.health import HealthFlow
 from service.flows.idempotency import IdempotencyFlow
 from service.flows.lineage import LineageFlow
 from service.flows.operations import OperationFlow
+from service.flows.policy_packs import PolicyPackFlow
 from service.flows.proposal_operations import ProposalOperationFlow
 from service.flows.proposal_simulations import ProposalSimulationFlow
 from service.flows.proposal_support import ProposalSupportFlow
@@ -31,6 +32,7 @@ class Flows:
     supportability: SupportabilityFlow
     workflow: WorkflowFlow
     replays: ReplayFlow
+    policy_packs: PolicyPackFlow
     proposals: ProposalFlow
     proposal_simulations: ProposalSimulationFlow
     proposal_operations: ProposalOperationFlow

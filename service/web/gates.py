@@ -16,6 +16,7 @@ from service.errors import (
     SupportApisDisabled,
     WorkflowDisabled,
 )
+from service.policy_errors import PolicyAdminDisabled
 from service.proposal_errors import ProposalOperationsDisabled, ProposalsDisabled, ProposalSupportDisabled
 
 
@@ -32,6 +33,7 @@ class Gates:
     workflow_enabled: bool = False
     async_operations_enabled: bool = True
     manual_execution_enabled: bool = True
+    policy_admin_enabled: bool = False
     proposals_enabled: bool = True
     proposal_support_apis_enabled: bool = True
     proposal_operations_enabled: bool = True
@@ -62,6 +64,9 @@ class Gates:
 
     def require_manual_execution(self) -> None:
         _require(self.manual_execution_enabled, ManualExecutionDisabled)
+
+    def require_policy_admin(self) -> None:
+        _require(self.policy_admin_enabled, PolicyAdminDisabled)
 
     def require_proposals(self) -> None:
         _require(self.proposals_enabled, ProposalsDisabled)

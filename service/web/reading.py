@@ -7,6 +7,7 @@ from typing import Any
 
 from aiohttp import web
 
+from service.domains.policy_packs import PackWish
 from service.errors import MediaTypeUnsupported
 from service.web import correlation, keys
 
@@ -49,17 +50,44 @@ def key_entries(request: web.Request) -> list[Entry]:
 
 def correlation_entries(request: web.Request) -> list[Entry]:
     """What is wrong with the correlation id that was sent; an empty one counts as absent."""
-    sent = request[keys.CORRELATION_SENT]
+    return _text_entries(correlation.HEADER, request[keys.CORRELATION_SENT])
+
+
+def _text_entries(header: str, sent: str) -> list[Entry]:
     if sent == "" or correlation.is_text(sent):
         return []
     return [
         {
             "type": "string_unicode",
-            "loc": ["header", correlation.HEADER],
+            "loc": ["header", header],
             "msg": "Input should be a valid string, unable to parse raw data as a unicode string",
             "input": _printable(sent),
         }
     ]
+
+
+PACK_HEADER = "X-Policy-Pack-Id"
+TENANT_PACK_HEADER = "X-Tenant-Policy-Pack-Id"
+TENANT_HEADER = "X-Tenant-Id"
+
+
+def pack_entries(request: web.Request) -> list[Entry]:
+    """What is wrong with the headers that select a policy pack."""
+    return [
+        entry
+        for name in (PACK_HEADER, TENANT_PACK_HEADER, TENANT_HEADER)
+        for entry in _text_entries(name, request.headers.get(name, ""))
+    ]
+
+
+def pack_wish(request: web.Request) -> PackWish:
+    """What the headers say of policy packs; the same on every route that reads them (D33)."""
+    headers = request.headers
+    return PackWish(
+        request_pack_id=headers.get(PACK_HEADER, ""),
+        tenant_pack_id=headers.get(TENANT_PACK_HEADER),
+        tenant_id=headers.get(TENANT_HEADER, ""),
+    )
 
 
 def path_text(request: web.Request, name: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from http import HTTPStatus
+from random import randint
 from typing import Any
 
 import msgspec
@@ -17,9 +18,12 @@ from service.errors import (
     Conflict,
     Malformed,
     NotFound,
+    Overloaded,
     ServiceError,
+    StoreBusy,
     StoreUnavailable,
     TooLarge,
+    TooSlow,
     Unavailable,
     Unreadable,
     WrongMediaType,
@@ -36,6 +40,7 @@ STATUS_OF: Mapping[type[ServiceError], HTTPStatus] = {
     Malformed: HTTPStatus.UNPROCESSABLE_ENTITY,
     Unreadable: HTTPStatus.BAD_REQUEST,
     TooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    TooSlow: HTTPStatus.REQUEST_TIMEOUT,
     WrongMediaType: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     NotFound: HTTPStatus.NOT_FOUND,
     Conflict: HTTPStatus.CONFLICT,
@@ -78,22 +83,32 @@ def problem(
         instance=request.rel_url.raw_path,
         code=code,
     )
-    return web.Response(
+    answer = web.Response(
         body=msgspec.json.encode(body),
         status=int(status),
         content_type="application/problem+json",
         headers=headers,
     )
+    answer[CODE] = code
+    return answer
+
+
+def retry_after(error: Unavailable | type[Unavailable]) -> str:
+    """When to come back, in seconds; callers who were refused together do not come back together."""
+    return str(randint(error.retry_after_seconds, error.retry_after_seconds_max))
 
 
 def refusal(request: web.Request, error: ServiceError) -> web.Response:
     headers = None
-    if isinstance(error, StoreUnavailable) and request.path.startswith(PROPOSALS):
+    if isinstance(error, StoreBusy):
+        # The contract's codes say that the store is away, and it is not.
+        error = Overloaded()
+    elif isinstance(error, StoreUnavailable) and request.path.startswith(PROPOSALS):
         error = proposal_refusal(error)
     if isinstance(error, Unavailable):
         # The caller is told that it passes; who keeps the service up needs to know what it was.
         logger.warning("unavailable", code=error.code, cause=repr(error.__cause__))
-        headers = {"Retry-After": str(error.retry_after_seconds)}
+        headers = {"Retry-After": retry_after(error)}
     return problem(request, status_of(type(error)), code=error.code, detail=error.detail, headers=headers)
 
 
@@ -131,3 +146,5 @@ async def refusals(request: web.Request, handler: Handler) -> web.StreamResponse
 
 
 BODY_BYTES_MAX = web.AppKey("BODY_BYTES_MAX", int)
+# The stable code of an answer, for those who count.
+CODE = web.ResponseKey("CODE", str)

@@ -12,6 +12,7 @@ from service.web.handlers import (
     idempotency,
     lineage,
     operations,
+    policy_packs,
     proposal_operations,
     proposal_simulations,
     proposal_support,
@@ -32,6 +33,8 @@ BY_CORRELATION = "/rebalance/runs/by-correlation/{correlation_id}"
 BY_KEY = "/rebalance/runs/idempotency/{idempotency_key}"
 BY_RUN = "/rebalance/runs/{rebalance_run_id}"
 BY_OPERATION = f"{operations.OPERATIONS}/{{operation_id}}"
+CATALOG = "/rebalance/policies/catalog"
+BY_PACK = f"{CATALOG}/{{policy_pack_id}}"
 PROPOSALS = "/rebalance/proposals"
 # Every literal path comes before it, so that no id shadows one (D53).
 BY_PROPOSAL = f"{PROPOSALS}/{{proposal_id}}"
@@ -74,6 +77,11 @@ ROUTES: tuple[web.RouteDef, ...] = (
     get(BY_OPERATION, operations.get_operation),
     web.post(f"{BY_OPERATION}/execute", operations.execute),
     get("/rebalance/supportability/summary", supportability.get_summary),
+    get("/rebalance/policies/effective", policy_packs.get_effective),
+    get(CATALOG, policy_packs.list_packs),
+    get(BY_PACK, policy_packs.get_pack),
+    web.put(BY_PACK, policy_packs.publish),
+    web.delete(BY_PACK, policy_packs.remove),
     get("/rebalance/lineage/{entity_id}", lineage.list_lineage),
     get("/rebalance/workflow/decisions", workflow_decisions.list_decisions),
     get("/rebalance/workflow/decisions/by-correlation/{correlation_id}", workflow_decisions.get_history),

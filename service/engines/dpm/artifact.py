@@ -7,6 +7,7 @@ import msgspec
 from service.domains.artifacts import Artifact
 from service.domains.canonical import canonical_json, digest_of, without_keys
 from service.domains.dpm_runs import DpmRun
+from service.domains.policy_packs import AppliedPolicy, PackSource
 
 ARTIFACT_VERSION = "1.0"
 HASH_FIELDS = frozenset({"artifact_hash"})
@@ -45,8 +46,18 @@ class ArtifactEvidence(msgspec.Struct, frozen=True):
     hashes: ArtifactHashes
 
 
-class ArtifactDocument(msgspec.Struct, frozen=True, kw_only=True):
-    """`DpmRunArtifactResponse` of the HTTP contract (8.2)."""
+class ArtifactPolicy(msgspec.Struct, frozen=True, kw_only=True):
+    """The policy pack a run was computed under, and all options it was computed with."""
+
+    policy_pack_id: str
+    version: str
+    source: PackSource
+    content_hash: str
+    effective_options: msgspec.Raw
+
+
+class ArtifactDocument(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """`DpmRunArtifactResponse` of the HTTP contract (8.2), and the policy where one was applied."""
 
     artifact_id: str
     artifact_version: str
@@ -63,6 +74,7 @@ class ArtifactDocument(msgspec.Struct, frozen=True, kw_only=True):
     diagnostics: msgspec.Raw
     result: msgspec.Raw
     evidence: ArtifactEvidence
+    policy_pack: ArtifactPolicy | None = None
 
 
 def artifact_id_of(rebalance_run_id: str) -> str:
@@ -112,6 +124,17 @@ def document_of(run: DpmRun, hashes: ArtifactHashes) -> ArtifactDocument:
             run_created_at=run.created_at.isoformat(),
             hashes=hashes,
         ),
+        policy_pack=None if run.policy is None else policy_of(run.policy),
+    )
+
+
+def policy_of(policy: AppliedPolicy) -> ArtifactPolicy:
+    return ArtifactPolicy(
+        policy_pack_id=policy.policy_pack_id,
+        version=policy.version,
+        source=policy.source,
+        content_hash=policy.content_hash,
+        effective_options=msgspec.Raw(policy.options),
     )
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import msgspec
 from aiohttp import web
 
 from service.domains.dpm_runs import DpmRun, RunFilter, RunHead
 from service.errors import RunNotFound
 from service.web import keys, parameters, reading
+from service.web.handlers.policy_packs import resolved, told
 from service.web.schemas.parameters import RunListQuery
 
 RUN_LIST = RunListQuery()
@@ -48,32 +51,37 @@ async def simulate(request: web.Request) -> web.Response:
     """One simulation, recorded under its idempotency key (HTTP contract 4.1)."""
     body = await reading.json_body(request)
     flow = request.app[keys.FLOWS].dpm_runs
-    faults = reading.key_entries(request) + reading.correlation_entries(request)
+    faults = (
+        reading.key_entries(request) + reading.correlation_entries(request) + reading.pack_entries(request)
+    )
     if faults:
         with parameters.together_with(faults):
             await flow.check_simulation(body)
+    resolution = await resolved(request, partial(flow.check_simulation, body))
     admitted = await flow.simulate(
         body,
         idempotency_key=request.headers[reading.KEY_HEADER],
         correlation_id=request[keys.CORRELATION_ID],
+        pack=resolution.pack,
     )
     answer = web.Response(body=admitted.run.result, content_type="application/json")
     if admitted.replayed:
         answer.headers["Idempotent-Replayed"] = "true"
-    return answer
+    return told(answer, resolution)
 
 
 async def analyze(request: web.Request) -> web.Response:
     """Named what-if scenarios over one book (HTTP contract 4.2)."""
     body = await reading.json_body(request)
     flow = request.app[keys.FLOWS].dpm_runs
-    faults = reading.correlation_entries(request)
+    faults = reading.correlation_entries(request) + reading.pack_entries(request)
     if faults:
         with parameters.together_with(faults):
             await flow.check_batch(body)
+    resolution = await resolved(request, partial(flow.check_batch, body))
     sent = request[keys.CORRELATION_SENT]
-    answer = await flow.analyze(body, correlation_id=sent or None)
-    return web.Response(body=answer, content_type="application/json")
+    answer = await flow.analyze(body, correlation_id=sent or None, pack=resolution.pack)
+    return told(web.Response(body=answer, content_type="application/json"), resolution)
 
 
 async def list_runs(request: web.Request) -> web.Response:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import partial
 from http import HTTPStatus
 
 import msgspec
@@ -11,6 +12,7 @@ from aiohttp import web
 from service.domains.operations import Operation, OperationFilter, OperationHead
 from service.errors import OperationNotFound
 from service.web import keys, parameters, reading
+from service.web.handlers.policy_packs import resolved, told
 from service.web.schemas.parameters import OperationListQuery
 
 OPERATION_LIST = OperationListQuery()
@@ -89,13 +91,14 @@ async def submit(request: web.Request) -> web.Response:
     body = await reading.json_body(request)
     gates = request.app[keys.GATES]
     flow = request.app[keys.FLOWS].operations
-    faults = reading.correlation_entries(request)
+    faults = reading.correlation_entries(request) + reading.pack_entries(request)
     if faults or not gates.async_operations_enabled:
         with parameters.together_with(faults):
             await flow.check(body)
     gates.require_operations()
-    operation = await flow.submit(body, correlation_id=request[keys.CORRELATION_ID])
-    return _answer(_accepted_of(operation), HTTPStatus.ACCEPTED)
+    resolution = await resolved(request, partial(flow.check, body))
+    operation = await flow.submit(body, correlation_id=request[keys.CORRELATION_ID], pack=resolution.pack)
+    return told(_answer(_accepted_of(operation), HTTPStatus.ACCEPTED), resolution)
 
 
 async def execute(request: web.Request) -> web.Response:

@@ -1,0 +1,243 @@
+"""Policy packs: rules a house lays over the options of a request, and which pack is meant.
+
+Source: RFC-0022, HTTP contract 6.1, 7.7 and 8.4; defects D32 to D36.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from enum import Enum
+from typing import Annotated, ClassVar
+
+import msgspec
+from msgspec import Meta
+
+from service.domains.canonical import canonical_json, digest_of
+from service.domains.fields import Bound, Check, Checked, FieldRule
+from service.domains.money import Exact, decode_hook
+from service.domains.options import EngineOptions, GroupConstraint, has_group_form, is_share
+
+# A catalog is answered whole, so it has an end.
+PACKS_MAX = 1000
+
+
+class TurnoverPolicy(Checked, frozen=True, kw_only=True):
+    CHECKS: ClassVar[tuple[Check, ...]] = (
+        FieldRule("max_turnover_pct", "max_turnover_pct must be between 0 and 1 inclusive", is_share),
+    )
+
+    max_turnover_pct: Annotated[
+        Exact | None, Meta(description="Turnover budget as a fraction of the value before.")
+    ] = None
+
+
+class TaxPolicy(Checked, frozen=True, kw_only=True):
+    CHECKS: ClassVar[tuple[Check, ...]] = (Bound("max_realized_capital_gains", ge=0),)
+
+    enable_tax_awareness: Annotated[bool | None, Meta(description="Size sales by tax lots.")] = None
+    max_realized_capital_gains: Annotated[
+        Exact | None, Meta(description="Gains budget in base currency.")
+    ] = None
+
+
+class SettlementPolicy(Checked, frozen=True, kw_only=True):
+    CHECKS: ClassVar[tuple[Check, ...]] = (Bound("settlement_horizon_days", ge=0, le=10),)
+
+    enable_settlement_awareness: Annotated[bool | None, Meta(description="Check the cash ladder.")] = None
+    settlement_horizon_days: Annotated[int | None, Meta(description="Minimum ladder length in days.")] = None
+
+
+class ConstraintPolicy(Checked, frozen=True, kw_only=True):
+    CHECKS: ClassVar[tuple[Check, ...]] = (
+        Bound("single_position_max_weight", ge=0, le=1),
+        FieldRule(
+            "group_constraints",
+            "group_constraints keys must use format '<attribute_key>:<attribute_value>'",
+            lambda groups: all(has_group_form(key) for key in groups),
+        ),
+    )
+
+    single_position_max_weight: Annotated[
+        Exact | None, Meta(description="Cap on the weight of one position, a fraction of total value.")
+    ] = None
+    group_constraints: Annotated[
+        dict[str, GroupConstraint],
+        Meta(description="Caps by `attribute:value`; if there are any, they replace the whole map."),
+    ] = msgspec.field(default_factory=dict)
+
+
+class WorkflowPolicy(msgspec.Struct, frozen=True, kw_only=True):
+    enable_workflow_gates: Annotated[bool | None, Meta(description="Decide a gate.")] = None
+    workflow_requires_client_consent: bool | None = None
+    client_consent_already_obtained: bool | None = None
+
+
+class IdempotencyPolicy(msgspec.Struct, frozen=True, kw_only=True):
+    replay_enabled: Annotated[
+        bool | None, Meta(description="Whether an idempotency key of a simulation is replayed.")
+    ] = None
+
+
+class PolicyPackUpsert(msgspec.Struct, frozen=True, kw_only=True):
+    """What a pack is to be; what is null leaves the option of the request as it is."""
+
+    version: Annotated[str, Meta(description="Names this state of the pack.", examples=["2026.1"])]
+    turnover_policy: TurnoverPolicy = msgspec.field(default_factory=TurnoverPolicy)
+    tax_policy: TaxPolicy = msgspec.field(default_factory=TaxPolicy)
+    settlement_policy: SettlementPolicy = msgspec.field(default_factory=SettlementPolicy)
+    constraint_policy: ConstraintPolicy = msgspec.field(default_factory=ConstraintPolicy)
+    workflow_policy: WorkflowPolicy = msgspec.field(default_factory=WorkflowPolicy)
+    idempotency_policy: IdempotencyPolicy = msgspec.field(default_factory=IdempotencyPolicy)
+
+
+class PolicyPack(msgspec.Struct, frozen=True, kw_only=True):
+    """`DpmPolicyPackDefinition` of the HTTP contract."""
+
+    policy_pack_id: str
+    version: str
+    turnover_policy: TurnoverPolicy
+    tax_policy: TaxPolicy
+    settlement_policy: SettlementPolicy
+    constraint_policy: ConstraintPolicy
+    workflow_policy: WorkflowPolicy
+    idempotency_policy: IdempotencyPolicy
+
+    def written(self) -> bytes:
+        """The pack as canonical JSON; equal packs give equal bytes."""
+        return canonical_json(self)
+
+
+def pack_of(policy_pack_id: str, wanted: PolicyPackUpsert) -> PolicyPack:
+    """The pack of that id with what is wanted of it."""
+    return PolicyPack(policy_pack_id=policy_pack_id, **msgspec.structs.asdict(wanted))
+
+
+def read_pack(text: bytes) -> PolicyPack:
+    """What `written` wrote."""
+    return _PACK.decode(text)
+
+
+class PackSource(Enum):
+    """Why this pack and no other (contract 7.7)."""
+
+    DISABLED = "DISABLED"
+    REQUEST = "REQUEST"
+    TENANT_DEFAULT = "TENANT_DEFAULT"
+    GLOBAL_DEFAULT = "GLOBAL_DEFAULT"
+    NONE = "NONE"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackWish:
+    """What a caller says of packs; a tenant default that is blank says that there is none."""
+
+    request_pack_id: str = ""
+    tenant_pack_id: str | None = None
+    tenant_id: str = ""
+
+
+NO_WISH = PackWish()
+
+
+@dataclass(frozen=True, slots=True)
+class PackSelection:
+    """Which pack is meant, whether it exists or not."""
+
+    enabled: bool
+    policy_pack_id: str | None
+    source: PackSource
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SelectionRules:
+    """`tenant_packs` is empty where tenants have no packs of their own."""
+
+    enabled: bool
+    default_pack_id: str = ""
+    tenant_packs: Mapping[str, str] = field(default_factory=dict)
+
+    def select(self, wish: PackWish) -> PackSelection:
+        """The caller's own choice, else that of the tenant, else that of the house (contract 7.7)."""
+        if not self.enabled:
+            return PackSelection(False, None, PackSource.DISABLED)
+        tenant_pack = wish.tenant_pack_id
+        if tenant_pack is None:
+            tenant_pack = self.tenant_packs.get(wish.tenant_id.strip(), "")
+        for named, source in (
+            (wish.request_pack_id, PackSource.REQUEST),
+            (tenant_pack, PackSource.TENANT_DEFAULT),
+            (self.default_pack_id, PackSource.GLOBAL_DEFAULT),
+        ):
+            if named.strip():
+                return PackSelection(True, named.strip(), source)
+        return PackSelection(True, None, PackSource.NONE)
+
+
+class ResolvedPack(msgspec.Struct, frozen=True):
+    """A pack that was selected and exists."""
+
+    pack: PolicyPack
+    source: PackSource
+
+    @property
+    def content_hash(self) -> str:
+        """The digest of the whole pack, its id and version included."""
+        return digest_of(self.pack.written())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppliedPolicy:
+    """What a run was computed under (D32, D34); `options` are all of its engine options, as canonical JSON."""
+
+    policy_pack_id: str
+    version: str
+    source: PackSource
+    content_hash: str
+    options: bytes
+
+    def read_options(self) -> EngineOptions:
+        return _OPTIONS.decode(self.options)
+
+
+def applied(resolved: ResolvedPack, options: EngineOptions) -> AppliedPolicy:
+    """What is kept of a pack with a run; `options` are those the run was computed with."""
+    return AppliedPolicy(
+        policy_pack_id=resolved.pack.policy_pack_id,
+        version=resolved.pack.version,
+        source=resolved.source,
+        content_hash=resolved.content_hash,
+        options=canonical_json(options),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackChange:
+    """One line of a catalog's history: a pack as it came to be, or None where it was removed.
+
+    Revisions of a catalog start at 1 and have no gaps.
+    """
+
+    tenant_id: str
+    revision: int
+    policy_pack_id: str
+    pack: PolicyPack | None
+    changed_at: datetime
+    correlation_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Amendments:
+    """All that was changed in a catalog: the latest of each id, None for one that was removed.
+
+    Revision 0 is a catalog nobody has changed.
+    """
+
+    revision: int
+    packs: Mapping[str, PolicyPack | None]
+
+
+_PACK = msgspec.json.Decoder(PolicyPack, dec_hook=decode_hook, float_hook=Decimal)
+_OPTIONS = msgspec.json.Decoder(EngineOptions, dec_hook=decode_hook)

@@ -1,0 +1,41 @@
+"""The refusals that have to do with policy packs."""
+
+from __future__ import annotations
+
+from service.errors import Conflict, Malformed, NotFound, PostgresDsnRequired, StoreUnavailable
+
+
+class PolicyAdminDisabled(NotFound):
+    code = message = "DPM_POLICY_PACK_ADMIN_APIS_DISABLED"
+
+
+class PolicyPackNotFound(NotFound):
+    code = message = "DPM_POLICY_PACK_NOT_FOUND"
+
+
+class PolicyPackUnknown(Malformed):
+    """A pack was selected that is not in the catalog, where that is refused."""
+
+    code = "DPM_POLICY_PACK_UNKNOWN"
+    message = "DPM_POLICY_PACK_UNKNOWN: there is no policy pack {policy_pack_id}"
+
+
+class PolicyCatalogFull(Conflict):
+    code = "DPM_POLICY_PACK_CATALOG_FULL"
+    message = "DPM_POLICY_PACK_CATALOG_FULL: a catalog holds {packs_max} packs at most"
+
+
+class PolicyDsnRequired(StoreUnavailable):
+    code = message = "DPM_POLICY_PACK_POSTGRES_DSN_REQUIRED"
+
+
+class PolicyStoreUnavailable(StoreUnavailable):
+    code = message = "DPM_POLICY_PACK_POSTGRES_CONNECTION_FAILED"
+
+
+def policy_refusal(refusal: StoreUnavailable) -> StoreUnavailable:
+    """The refusal of a store in the words of the policy packs; what it was stays its cause."""
+    kind = PolicyDsnRequired if isinstance(refusal, PostgresDsnRequired) else PolicyStoreUnavailable
+    said = kind()
+    said.__cause__ = refusal.__cause__ or refusal
+    return said

@@ -1,0 +1,139 @@
+"""Derives the published schemas of answers from the types that are encoded.
+
+Everything an answer has is always there, so all of it is required; what is not known is null. Where a type
+holds the stored bytes of a document, or a word as plain text, TYPES says what they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from msgspec import inspect
+
+from service.domains.money import Exact
+from service.domains.results import INTENT_TYPE
+from service.web.openapi import numbers
+from service.web.openapi.answer_types import TYPES
+from service.web.openapi.names import PUBLISHED_AS, answer_name
+
+NULL = {"type": "null"}
+
+
+class Answers:
+    """Component schemas by name; each type that is asked for brings those it is made of."""
+
+    def __init__(self) -> None:
+        self.schemas: dict[str, dict[str, Any]] = {}
+        self._structs: dict[str, type] = {}
+
+    def reference(self, wanted: Any) -> dict[str, Any]:
+        """The schema of a type, which refers to components."""
+        return self._schema(inspect.type_info(wanted))
+
+    def _schema(self, kind: inspect.Type) -> dict[str, Any]:
+        match kind:
+            case inspect.Metadata(type=inner, extra_json_schema=extra):
+                return {**self._schema(inner), **(extra or {})}
+            case inspect.StrType() | inspect.BoolType() | inspect.IntType() | inspect.DecimalType():
+                return _plain(kind)
+            case inspect.CustomType(cls=cls) if cls is Exact:
+                return numbers.in_answer()
+            case inspect.EnumType(cls=cls):
+                return {"type": "string", "enum": [member.value for member in cls]}
+            case inspect.LiteralType(values=(str(word),)):
+                return {"type": "string", "const": word}
+            case inspect.LiteralType(values=words):
+                return {"type": "string", "enum": list(words)}
+            case inspect.VarTupleType(item_type=item) | inspect.ListType(item_type=item):
+                return {"type": "array", "items": self._schema(item)}
+            case inspect.DictType(value_type=inspect.AnyType()):
+                return {"type": "object", "additionalProperties": True}
+            case inspect.DictType(value_type=value):
+                return {"type": "object", "additionalProperties": self._schema(value)}
+            case inspect.UnionType(types=parts):
+                return self._union(parts)
+            case inspect.StructType():
+                return self._component(kind)
+            case inspect.AnyType():
+                return {}
+        raise TypeError(f"no published schema for {kind!r}")
+
+    def _union(self, parts: tuple[inspect.Type, ...]) -> dict[str, Any]:
+        known = [part for part in parts if not isinstance(part, inspect.NoneType)]
+        schemas = [self._schema(part) for part in known]
+        nullable = len(known) < len(parts)
+        if len(schemas) == 1:
+            return _or_null(schemas[0]) if nullable else schemas[0]
+        assert not nullable, parts
+        tags = {
+            part.tag: schema["$ref"]
+            for part, schema in zip(known, schemas, strict=True)
+            if isinstance(part, inspect.StructType)
+        }
+        if not tags:
+            return {"anyOf": schemas}
+        assert len(tags) == len(known), parts
+        return {"oneOf": schemas, "discriminator": {"propertyName": INTENT_TYPE, "mapping": tags}}
+
+    def _component(self, kind: inspect.StructType) -> dict[str, Any]:
+        struct = PUBLISHED_AS.get(kind.cls, kind.cls)
+        name = answer_name(struct)
+        if name not in self._structs:
+            self._structs[name] = struct
+            self.schemas[name] = self._object(struct)
+        assert self._structs[name] is struct, f"{name} would name two types"
+        return {"$ref": f"#/components/schemas/{name}"}
+
+    def _object(self, struct: type) -> dict[str, Any]:
+        kind = inspect.type_info(struct)
+        assert isinstance(kind, inspect.StructType)
+        properties: dict[str, Any] = {}
+        if kind.tag_field is not None:
+            properties[kind.tag_field] = {"type": "string", "const": kind.tag}
+        always = list(properties)
+        for field in kind.fields:
+            override = TYPES.get((struct, field.name))
+            properties[field.encode_name] = (
+                self._schema(field.type) if override is None else self.reference(override)
+            )
+            if override is not None or _is_always_there(struct, field):
+                always.append(field.encode_name)
+        schema: dict[str, Any] = {"type": "object", "properties": properties, "required": always}
+        if own := _said_of(struct):
+            schema["description"] = own
+        return schema
+
+
+def _is_always_there(struct: type, field: inspect.Field) -> bool:
+    # A field that may be unset is neither required nor has a default.
+    has_default = not (field.default is msgspec.NODEFAULT and field.default_factory is msgspec.NODEFAULT)
+    left_out = getattr(struct, "__struct_config__").omit_defaults
+    return field.required or (has_default and not left_out)
+
+
+def _said_of(struct: type) -> str:
+    return (struct.__dict__.get("__doc__") or "").strip()
+
+
+def _plain(kind: inspect.Type) -> dict[str, Any]:
+    match kind:
+        case inspect.BoolType():
+            return {"type": "boolean"}
+        case inspect.IntType():
+            return {"type": "integer"}
+        case inspect.DecimalType():
+            return numbers.in_answer()
+    return {"type": "string"}
+
+
+def _or_null(schema: Mapping[str, Any]) -> dict[str, Any]:
+    if "$ref" in schema:
+        return {"anyOf": [dict(schema), NULL]}
+    nullable = {**schema, "type": [schema["type"], "null"]}
+    if "enum" in schema:
+        nullable["enum"] = [*schema["enum"], None]
+    return nullable
+
+

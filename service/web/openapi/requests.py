@@ -1,0 +1,149 @@
+"""Turns the schemas that read requests into the schemas that are published.
+
+The library knows the fields by what they extend; what ours read beyond that is added here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import Enum
+from typing import Any
+
+from apispec.ext.marshmallow import MarshmallowPlugin
+from apispec.ext.marshmallow.openapi import OpenAPIConverter
+from marshmallow import Schema, fields
+
+from service.domains.fields import Checked, FieldRule, WholeRule
+from service.domains.options import (
+    EngineOptions,
+    GroupConstraint,
+    SuitabilityThresholds,
+    TargetMethod,
+    ValuationMode,
+)
+from service.domains.proposal_requests import ProposedTrade, TradeNotional
+from service.domains.rebalances import SCENARIOS_MAX, BatchRebalanceRequest
+from service.web.openapi import numbers
+from service.web.openapi.names import REQUEST_NAMES
+from service.web.schemas.derive import StructSchema
+from service.web.schemas.fields import Choice, ExactNumber, FreeMap, Unfractioned
+
+SHARE: Mapping[str, Any] = {"minimum": 0, "maximum": 1}
+
+# What the rules of a field mean for its published schema; a rule across fields is only described.
+RULES: Mapping[tuple[type, str], Mapping[str, Any]] = {
+    (GroupConstraint, "max_weight"): SHARE,
+    (EngineOptions, "max_turnover_pct"): SHARE,
+    (EngineOptions, "max_overdraft_by_ccy"): {
+        "propertyNames": {"minLength": 1},
+        "additionalProperties": numbers.in_request({"minimum": 0}),
+    },
+    (EngineOptions, "group_constraints"): {"propertyNames": {"pattern": "^[^:]+:[^:]+$"}},
+    (SuitabilityThresholds, "max_weight_by_liquidity_tier"): {
+        "propertyNames": {"enum": ["L1", "L2", "L3", "L4", "L5"]},
+        "additionalProperties": numbers.in_request(SHARE),
+    },
+    (BatchRebalanceRequest, "scenarios"): {
+        "minProperties": 1,
+        "maxProperties": SCENARIOS_MAX,
+        "propertyNames": {"pattern": r"^[a-z0-9_\-]{1,64}$"},
+    },
+    # The rule of the whole trade is that of the one number inside.
+    (ProposedTrade, "notional"): {},
+    (TradeNotional, "amount"): {"exclusiveMinimum": 0},
+}
+
+# Vocabularies that are published by a name of their own.
+NAMED_CHOICES: Mapping[type[Enum], str] = {ValuationMode: "ValuationMode", TargetMethod: "TargetMethod"}
+
+
+def plugin() -> MarshmallowPlugin:
+    """The library's plugin; to be given to a document, and then to `teach`."""
+    return MarshmallowPlugin(schema_name_resolver=name_of)
+
+
+def teach(converter: OpenAPIConverter) -> None:
+    """Makes the plugin's converter publish our fields as they read."""
+    converter.add_attribute_function(published)
+
+
+def name_of(schema: Any) -> str:
+    struct = schema.struct
+    return REQUEST_NAMES.get(struct, struct.__name__)
+
+
+def published(self: OpenAPIConverter, field: fields.Field[Any], ret: dict[str, Any]) -> dict[str, Any]:
+    """Corrects in place what the library made of a field; gives nothing to add."""
+    if isinstance(field, Unfractioned):
+        ret.update(self.field2property(field.inner))
+        if isinstance(field.inner, ExactNumber):
+            _publish_number(ret, field, fraction=False)
+    elif isinstance(field, ExactNumber):
+        _publish_number(ret, field, fraction=True)
+    elif isinstance(field, Choice):
+        _publish_choice(ret, field)
+    elif isinstance(field, FreeMap):
+        ret["additionalProperties"] = True
+    if not isinstance(field, ExactNumber | Unfractioned):
+        ret.update(_rule_of(field))
+    if "example" in ret:
+        ret["examples"] = [ret.pop("example")]
+    # Generators take neither; that a field is optional says what is meant.
+    if ret.get("default") is None or isinstance(ret["default"], dict | list | tuple):
+        ret.pop("default", None)
+    return {}
+
+
+def description_of(struct: type) -> str:
+    """What a type says of itself, and the rules across its fields."""
+    said = (struct.__doc__ or "").strip()
+    rules = (check for check in struct.CHECKS if isinstance(check, WholeRule)) if is_checked(struct) else ()
+    return "\n\n".join([said, *(f"Rule: {rule.text}." for rule in rules)])
+
+
+def unpublished_rules(struct: type) -> list[str]:
+    """The fields of a type with a rule that says nothing in the published schema."""
+    if not is_checked(struct):
+        return []
+    return [
+        check.field
+        for check in struct.CHECKS
+        if isinstance(check, FieldRule) and (struct, check.field) not in RULES
+    ]
+
+
+def is_checked(struct: type) -> bool:
+    return issubclass(struct, Checked)
+
+
+def _rule_of(field: fields.Field[Any]) -> Mapping[str, Any]:
+    parent = field.parent
+    if isinstance(parent, StructSchema) and field.name is not None:
+        return RULES.get((parent.struct, field.name), {})
+    return {}
+
+
+def _publish_number(ret: dict[str, Any], field: fields.Field[Any], *, fraction: bool) -> None:
+    limits = {**field.metadata, **_rule_of(field)}
+    for name in ("format", *numbers.BOUNDS):
+        ret.pop(name, None)
+    ret.update(numbers.in_request(limits, fraction=fraction, nullable=field.allow_none))
+
+
+def _publish_choice(ret: dict[str, Any], field: Choice) -> None:
+    members = list(field.values.values())
+    default = ret.get("default")
+    if isinstance(field.load_default, Enum):
+        default = field.load_default.value
+    if default is not None:
+        ret["default"] = default
+    named = NAMED_CHOICES.get(type(members[0]))  # type: ignore[arg-type]
+    if named is not None:
+        del ret["type"]
+        ret["$ref"] = f"#/components/schemas/{named}"
+    elif len(members) == 1:
+        ret["const"] = members[0]
+    else:
+        ret["enum"] = [*field.values, *([None] if field.allow_none else [])]
+
+

@@ -1,0 +1,241 @@
+"""How much is done at a time, and who has to come back later.
+
+A request that is let in does not wait for long: whoever would have to is refused at once, which costs next
+to nothing, and so the time that is left goes to those who were let in.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
+
+from service.errors import Overloaded, RequestTimedOut, RequestTooSlow
+
+# A burst may fill the waiting room. When it has not been empty for this long it is no burst: then what waits
+# only has to keep the process busy, and every place more is time that each caller waits.
+BURST_SECONDS = 2.0
+# Waiting rooms, in places of work.
+BURST_ROOM = 4.0
+STANDING_ROOM = 0.5
+# A body over this size is computed in a process of its own, and takes long; there are few such processes.
+LARGE_BYTES_MIN = 64 * 1024
+LARGE_SHARE = 0.25
+# Asked by those who look after the process, and never refused.
+UNLIMITED = "/health/"
+
+
+class Lane:
+    """Requests of one kind: so many are worked on at a time, some wait for a place, the others are refused.
+
+    Places are given out one in each turn of the event loop. What has to be computed is computed on it, so a
+    crowd that began together would keep everybody else from being heard, refusals and health included.
+    """
+
+    def __init__(self, places: int, now: Callable[[], float] = time.monotonic) -> None:
+        self.places = places
+        self.working = 0
+        # Their bodies are on the way; they will want a place.
+        self.receiving = 0
+        self.waiting: deque[asyncio.Future[None]] = deque()
+        self._crowded_since = 0.0
+        self._now = now
+        self._turn_taken = False
+        self._turning = False
+
+    @property
+    def under_way(self) -> int:
+        return self.working + self.receiving + len(self.waiting)
+
+    @property
+    def has_room(self) -> bool:
+        """Whether one more may come in."""
+        room = BURST_ROOM
+        if self.waiting and self._now() - self._crowded_since > BURST_SECONDS:
+            room = STANDING_ROOM
+        return len(self.waiting) + self.receiving < max(1, int(self.places * room))
+
+    async def take_place(self) -> None:
+        """Waits for a place of work, first come, first served; to be left again."""
+        if not self.waiting and self.working < self.places and not self._turn_taken:
+            self.working += 1
+            self._turn_taken = True
+            self._turn_soon()
+            return
+        if not self.waiting:
+            self._crowded_since = self._now()
+        given = asyncio.get_running_loop().create_future()
+        self.waiting.append(given)
+        self._turn_soon()
+        try:
+            await given
+        except asyncio.CancelledError:
+            if given.cancelled():
+                self.waiting.remove(given)
+            else:
+                self.leave_place()
+            raise
+
+    def leave_place(self) -> None:
+        self.working -= 1
+        if self.waiting:
+            self._turn_soon()
+
+    def _turn_soon(self) -> None:
+        if not self._turning:
+            self._turning = True
+            asyncio.get_running_loop().call_soon(self._turn)
+
+    def _turn(self) -> None:
+        self._turning = self._turn_taken = False
+        if self.working == self.places:
+            return
+        # Who was cancelled takes itself off, but may not have had the time yet.
+        given = next((one for one in self.waiting if not one.done()), None)
+        if given is None:
+            return
+        self.waiting.remove(given)
+        self.working += 1
+        given.set_result(None)
+        self._turn_taken = True
+        self._turn_soon()
+
+
+class Capacity:
+    """What one process takes on at a time.
+
+    Lookups, work and large work each have lanes of their own, so that none of them waits for another.
+    """
+
+    def __init__(
+        self, *, requests_max: int, receive_seconds_max: float, now: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.receive_seconds_max = receive_seconds_max
+        self.lookups = Lane(requests_max, now)
+        self.work = Lane(requests_max, now)
+        self.large_work = Lane(max(1, int(requests_max * LARGE_SHARE)), now)
+        self.lanes = (self.lookups, self.work, self.large_work)
+        # Since the process started.
+        self.refused = 0
+        self.draining = False
+
+    @property
+    def under_way(self) -> int:
+        """Requests that have come in and are not answered yet."""
+        return sum(lane.under_way for lane in self.lanes)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether some kind of request is being refused."""
+        return not (self.work.has_room and self.lookups.has_room and self.large_work.has_room)
+
+    def lane_of(self, method: str, content_length: int | None) -> Lane:
+        """Where a request goes; a body whose length nobody tells counts as large."""
+        if method == "GET":
+            return self.lookups
+        large = content_length is None or content_length > LARGE_BYTES_MIN
+        return self.large_work if large else self.work
+
+    @contextmanager
+    def enter(self, lane: Lane, *, receiving: bool) -> Iterator[Place]:
+        """Lets a request in for as long as the context lasts. Raises Overloaded."""
+        if not lane.has_room:
+            self.refused += 1
+            raise Overloaded()
+        place = Place(lane, self.receive_seconds_max, receiving=receiving)
+        try:
+            yield place
+        finally:
+            place.leave()
+
+    async def drained(self) -> None:
+        """Waits until everything that came in is answered."""
+        while self.under_way:
+            await asyncio.sleep(DRAIN_LOOK_SECONDS)
+
+    async def close_when_draining(self, _: web.BaseRequest, answer: web.StreamResponse) -> None:
+        """Tells callers to connect again, which they will do with another process."""
+        if self.draining:
+            answer.headers["Connection"] = "close"
+            answer.force_close()
+
+
+DRAIN_LOOK_SECONDS = 0.01
+
+
+class Place:
+    """Where one request stands in its lane."""
+
+    __slots__ = ("_lane", "_working", "receive_seconds_max", "receiving")
+
+    def __init__(self, lane: Lane, receive_seconds_max: float, *, receiving: bool) -> None:
+        self._lane = lane
+        self._working = False
+        self.receive_seconds_max = receive_seconds_max
+        self.receiving = receiving
+        lane.receiving += receiving
+
+    async def begin(self) -> None:
+        """Waits for a place of work; the body is there."""
+        self._received()
+        await self._lane.take_place()
+        self._working = True
+
+    async def receive(self, request: web.Request) -> bytes:
+        """The whole body, and a place of work once it is there. Raises RequestTooSlow."""
+        if not self.receiving:
+            return await request.read()
+        try:
+            async with asyncio.timeout(self.receive_seconds_max):
+                body = await request.read()
+        except TimeoutError:
+            raise RequestTooSlow(seconds=self.receive_seconds_max) from None
+        await self.begin()
+        return body
+
+    def leave(self) -> None:
+        self._received()
+        if self._working:
+            self._lane.leave_place()
+
+    def _received(self) -> None:
+        self._lane.receiving -= self.receiving
+        self.receiving = False
+
+
+def limits(capacity: Capacity, request_seconds_max: float) -> Middleware:
+    """Middleware: lets in what there is room for, and gives up what takes too long.
+
+    Raises Overloaded and RequestTimedOut. What is given up is cancelled: an act of a store that has begun is
+    taken back or kept as a whole.
+    """
+
+    @web.middleware
+    async def limit(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if request.path.startswith(UNLIMITED):
+            return await handler(request)
+        chunked = "Transfer-Encoding" in request.headers
+        lane = capacity.lane_of(request.method, None if chunked else request.content_length or 0)
+        receiving = request.method == "POST" and not request.content.is_eof()
+        with capacity.enter(lane, receiving=receiving) as place:
+            request[PLACE] = place
+            try:
+                async with asyncio.timeout(request_seconds_max) as time_limit:
+                    if not receiving:
+                        await place.begin()
+                    return await handler(request)
+            except TimeoutError:
+                if time_limit.expired():
+                    raise RequestTimedOut(seconds=request_seconds_max) from None
+                raise
+
+    return limit
+
+
+CAPACITY = web.AppKey("CAPACITY", Capacity)
+PLACE = web.RequestKey("PLACE", Place)

@@ -1,0 +1,10 @@
+"""Schemas of what is put into the catalog of policy packs."""
+
+from __future__ import annotations
+
+from service.domains.policy_packs import PolicyPackUpsert
+from service.web.schemas.derive import StructSchema, loader_of
+
+
+def policy_pack_upsert(*, refuse_unknown: bool = False) -> StructSchema:
+    return loader_of(PolicyPackUpsert, refuse_unknown)
