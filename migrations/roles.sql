@@ -31,20 +31,21 @@ REVOKE ALL ON ALL SEQUENCES IN SCHEMA queue FROM dpm_application, dpm_worker, dp
 GRANT SELECT ON
     dpm_run_requests, dpm_runs, dpm_run_idempotency, dpm_run_idempotency_history, dpm_lineage_edges,
     dpm_run_artifacts, dpm_workflow_decisions, dpm_operations, dpm_operation_scenarios, dpm_purges, dpm_tallies,
-    dpm_tally_changes, proposals, proposal_versions, proposal_events, proposal_approvals, proposal_keys,
-    proposal_simulations, _yoyo_migration, schema_checksums
+    dpm_tally_changes, dpm_policy_pack_changes, proposals, proposal_versions, proposal_events, proposal_approvals,
+    proposal_keys, proposal_simulations, dpm_parity_differences, _yoyo_migration, schema_checksums
 TO dpm_application, dpm_retention, dpm_reader;
 
 -- What is append-only is only added to.
 GRANT INSERT ON
     dpm_run_requests, dpm_runs, dpm_run_idempotency, dpm_run_idempotency_history, dpm_lineage_edges,
     dpm_run_artifacts, dpm_workflow_decisions, dpm_operations, dpm_operation_scenarios, dpm_tally_changes,
-    proposals, proposal_versions, proposal_events, proposal_approvals, proposal_keys, proposal_simulations
+    dpm_policy_pack_changes, proposals, proposal_versions, proposal_events, proposal_approvals, proposal_keys,
+    proposal_simulations, dpm_parity_differences
 TO dpm_application;
 
 -- A key moves to another run, an operation to another state, a proposal to its next revision, and the key of a
 -- simulation that has expired to another; nothing else of them changes.
-GRANT UPDATE (request_hash, rebalance_run_id, created_at) ON dpm_run_idempotency TO dpm_application;
+GRANT UPDATE (request_hash, rebalance_run_id, created_at, policy_pack_sha256) ON dpm_run_idempotency TO dpm_application;
 GRANT UPDATE (
     status, started_at, finished_at, lease_until, attempt, fence, scenarios_done, result, error_code, error_message
 ) ON dpm_operations TO dpm_application;
@@ -65,10 +66,12 @@ GRANT USAGE ON SEQUENCE queue.pgqueuer_id_seq TO dpm_application;
 GRANT dpm_application TO dpm_worker;
 GRANT UPDATE, DELETE ON queue.pgqueuer TO dpm_worker;
 
--- A purge removes what has expired and says so; it also adds up the tallies. Proposals never expire.
+-- A purge removes what has expired and says so; it also adds up the tallies. Proposals and the changes of a catalog never
+-- expire.
 GRANT DELETE ON
     dpm_run_requests, dpm_runs, dpm_run_idempotency, dpm_run_idempotency_history, dpm_lineage_edges,
-    dpm_run_artifacts, dpm_workflow_decisions, dpm_operations, dpm_tally_changes, proposal_simulations
+    dpm_run_artifacts, dpm_workflow_decisions, dpm_operations, dpm_tally_changes, proposal_simulations,
+    dpm_parity_differences
 TO dpm_retention;
 GRANT DELETE ON queue.pgqueuer_log, queue.pgqueuer_statistics TO dpm_retention;
 GRANT INSERT ON dpm_purges, dpm_tally_changes TO dpm_retention;

@@ -19,8 +19,10 @@ import uvloop
 
 from scripts.bench_million import bench_million
 from scripts.bench_operations import bench_operations
+from scripts.bench_overload import bench_overload
 from scripts.bench_postgres import bench_floor
 from scripts.bench_proposals import bench_proposals
+from scripts.bench_shadow import bench_shadow
 from scripts.load import Load, generate, get_of, post_of, run
 from scripts.servers import ROOT, Server
 from service.domains.rebalances import RebalanceRequest
@@ -38,7 +40,18 @@ STORES = ("IN_MEMORY", "SQL")
 LOADS = 5
 # There are some fifty questions to a million runs, each asked for so long.
 MILLION_SECONDS = 1.0
-PARTS = ("engine", "http", "health", "start", "postgres", "operations", "million", "proposals")
+PARTS = (
+    "engine",
+    "http",
+    "health",
+    "start",
+    "postgres",
+    "operations",
+    "million",
+    "proposals",
+    "overload",
+    "shadow",
+)
 IDENTITY = RunIdentity("rr_bench", "corr_bench", "sha256:bench")
 
 
@@ -46,7 +59,7 @@ IDENTITY = RunIdentity("rr_bench", "corr_bench", "sha256:bench")
 @click.option("--seconds", default=3.0, show_default=True, help="Length of each load run.")
 @click.option("--only", type=click.Choice(PARTS), help="One part of it.")
 def main(seconds: float, only: str | None) -> None:
-    """Measure the engine, HTTP, health, start-up, PostgreSQL, operations, a million runs and proposals."""
+    """Measure all of PARTS, or one of them."""
     describe_machine()
     parts = {
         "engine": bench_engine,
@@ -57,6 +70,8 @@ def main(seconds: float, only: str | None) -> None:
         "operations": bench_operations,
         "million": lambda: bench_million(MILLION_SECONDS, _require_all_ok),
         "proposals": lambda: bench_proposals(seconds, LOADS, _require_all_ok),
+        "overload": lambda: bench_overload(seconds, LOADS),
+        "shadow": lambda: bench_shadow(3 * seconds, LOADS, _require_all_ok),
     }
     for name, part in parts.items():
         if only in (None, name):

@@ -34,6 +34,9 @@ class Service:
     verb: ClassVar[str]
     listens: ClassVar[str]
     lines_kept: ClassVar[int] = LINES_KEPT
+    # What runs it, and where: this checkout.
+    interpreter: str = sys.executable
+    folder: Path = ROOT
 
     def __init__(
         self, variables: Mapping[str, str], *, port: int = 0, command: Sequence[str] | None = None
@@ -42,7 +45,10 @@ class Service:
         arguments = command or ["-m", "service", self.verb, "--port", str(port)]
         self.started = time.perf_counter()
         self.process = subprocess.Popen(
-            [sys.executable, *arguments], cwd=ROOT, env=inherited | dict(variables), stderr=subprocess.PIPE
+            [self.interpreter, *arguments],
+            cwd=self.folder,
+            env=inherited | dict(variables),
+            stderr=subprocess.PIPE,
         )
         self.lines: deque[bytes] = deque(maxlen=self.lines_kept)
         self.port = self._await_listening()

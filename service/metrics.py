@@ -6,7 +6,9 @@ import math
 from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
-from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+
+from service.process_metrics import ProcessMetrics, rendered
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 
@@ -23,6 +25,7 @@ class WorkerMetrics:
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
+        self.process = ProcessMetrics(self._registry)
         self._started = Counter(
             "lotus_operations_started", "Attempts that were begun.", registry=self._registry
         )
@@ -83,4 +86,4 @@ class WorkerMetrics:
 
     def render(self) -> bytes:
         """All of it, as CONTENT_TYPE."""
-        return generate_latest(self._registry)
+        return rendered(self._registry)

@@ -11,11 +11,14 @@ import multiprocessing
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.process import BaseProcess
 from typing import Protocol, TypeVar, TypeVarTuple, Unpack
+
+from service.measures import EngineMeasures, Spans
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -34,6 +37,40 @@ class Offload(Protocol):
     async def __call__(self, work: Callable[[Unpack[Ts]], T], *args: *Ts) -> T:
         """Runs a module-level function elsewhere; its refusals are raised here."""
         ...
+
+
+class WatchedOffload:
+    """Tells how long work takes, whether it is done elsewhere or on the loop."""
+
+    def __init__(self, offload: Offload, measures: EngineMeasures, spans: Spans | None = None) -> None:
+        self._offload = offload
+        self._measures = measures
+        self._spans = spans
+
+    async def __call__(self, work: Callable[[Unpack[Ts]], T], *args: *Ts) -> T:
+        started = time.perf_counter()
+        try:
+            if self._spans is None:
+                return await self._offload(work, *args)
+            with self._spans.child(f"engine {work.__name__}"):
+                return await self._offload(work, *args)
+        finally:
+            self._measures.engine_worked(work.__name__, "process", time.perf_counter() - started)
+
+    def here(self, work: Callable[[Unpack[Ts]], T], *args: *Ts) -> T:
+        started = time.perf_counter()
+        try:
+            if self._spans is None:
+                return work(*args)
+            with self._spans.child(f"engine {work.__name__}"):
+                return work(*args)
+        finally:
+            self._measures.engine_worked(work.__name__, "loop", time.perf_counter() - started)
+
+
+def run_here(offload: Offload, work: Callable[[Unpack[Ts]], T], *args: *Ts) -> T:
+    """Does work that is not worth a process, where whoever watches the offload sees it too."""
+    return offload.here(work, *args) if isinstance(offload, WatchedOffload) else work(*args)
 
 
 class EngineProcesses:

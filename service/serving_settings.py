@@ -10,17 +10,19 @@ from service.setting_values import read_count, read_flag
 
 REQUESTS_MAX_DEFAULT = 64
 REQUEST_SECONDS_MAX_DEFAULT = 60
+RECEIVE_SECONDS_MAX_DEFAULT = 20
 DRAIN_SECONDS_DEFAULT = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServingSettings:
-    """Seconds are whole; 0 for the metrics port opens none."""
+    """Seconds are whole. Without a port for the metrics nobody is told them; port 0 is a free one."""
 
     requests_max: int
     request_seconds_max: int
+    receive_seconds_max: int
     drain_seconds: int
-    metrics_port: int
+    metrics_port: int | None
     telemetry_enabled: bool
 
 
@@ -29,7 +31,8 @@ def read(env: Env) -> ServingSettings:
     return ServingSettings(
         requests_max=read_count(env, "DPM_REQUESTS_MAX", REQUESTS_MAX_DEFAULT),
         request_seconds_max=read_count(env, "DPM_REQUEST_SECONDS_MAX", REQUEST_SECONDS_MAX_DEFAULT),
+        receive_seconds_max=read_count(env, "DPM_RECEIVE_SECONDS_MAX", RECEIVE_SECONDS_MAX_DEFAULT),
         drain_seconds=read_count(env, "DPM_DRAIN_SECONDS", DRAIN_SECONDS_DEFAULT, least=0),
-        metrics_port=read_count(env, "DPM_METRICS_PORT", 0, least=0),
+        metrics_port=read_count(env, "DPM_METRICS_PORT", 0, least=0) or None,
         telemetry_enabled=read_flag(env, "DPM_OTEL_ENABLED", default=False),
     )

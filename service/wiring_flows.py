@@ -17,22 +17,29 @@ from service.flows.health import HealthFlow
 from service.flows.idempotency import IdempotencyFlow
 from service.flows.lineage import LineageFlow
 from service.flows.operations import OperationFlow
+from service.flows.parity import ParityFlow
 from service.flows.policy_packs import PolicyPackFlow
 from service.flows.purges import PurgeFlow
 from service.flows.replays import ReplayFlow
 from service.flows.support_bundles import SupportBundleFlow
 from service.flows.supportability import SupportabilityFlow
 from service.flows.sweeps import SweepFlow
+from service.flows.watching import WatchFlow
 from service.flows.workflow_decisions import WorkflowFlow
+from service.measures import UNWATCHED, PurgeMeasures, SweepMeasures
 from service.policy_settings import CatalogBackend
 from service.processes import Offload
+from service.server_metrics import ServerMetrics
 from service.setting_values import StoreBackend
 from service.settings import ArtifactMode, ExecutionMode, Settings, UnknownFields
 from service.storage.operations_port import JobQueue
 from service.storage.port import Store
+from service.storage.shadow.store import ShadowedStore
+from service.telemetry import Telemetry
 from service.web import app, bodies, pack_texts
 from service.web.flows import Flows
 from service.web.gates import Gates
+from service.web.overload import Capacity
 from service.wiring_proposals import proposal_flows_of, proposal_store_missing, works_of
 from service.wiring_stores import Stores
 
@@ -40,16 +47,34 @@ from service.wiring_stores import Stores
 LENIENT_READERS = Readers(bodies.decode_rebalance, bodies.decode_batch, bodies.decode_options)
 
 
-def application_of(settings: Settings, flows: Flows, new_id: NewId) -> web.Application:
+def application_of(
+    settings: Settings,
+    flows: Flows,
+    new_id: NewId,
+    metrics: ServerMetrics | None = None,
+    telemetry: Telemetry | None = None,
+) -> web.Application:
     """The API over its flows."""
     return app.build(
         flows=flows,
         gates=gates_of(settings),
         new_id=new_id,
         body_bytes_max=settings.body_bytes_max,
+        capacity=capacity_of(settings),
         refuse_unknown=settings.unknown_fields is UnknownFields.REJECT,
         store_missing=store_missing(settings),
         proposal_store_missing=proposal_store_missing(settings),
+        metrics=metrics,
+        telemetry=telemetry,
+    )
+
+
+def capacity_of(settings: Settings) -> Capacity:
+    """What one process takes on at a time."""
+    return Capacity(
+        requests_max=settings.serving.requests_max,
+        request_seconds_max=settings.serving.request_seconds_max,
+        receive_seconds_max=settings.serving.receive_seconds_max,
     )
 
 
@@ -81,6 +106,7 @@ def flows_of(
             retention=retention,
             store_backend=settings.store_backend.value,
         ),
+        parity=ParityFlow(store=store, shadow=store if isinstance(store, ShadowedStore) else None),
         workflow=WorkflowFlow(
             store=store,
             clock=clock,
@@ -205,7 +231,13 @@ def runner_of(
     )
 
 
-def sweeps_of(settings: Settings, store: Store, clock: Clock, queue: JobQueue | None) -> SweepFlow:
+def sweeps_of(
+    settings: Settings,
+    store: Store,
+    clock: Clock,
+    queue: JobQueue | None,
+    measures: SweepMeasures = UNWATCHED,
+) -> SweepFlow:
     return SweepFlow(
         store=store,
         clock=clock,
@@ -213,16 +245,33 @@ def sweeps_of(settings: Settings, store: Store, clock: Clock, queue: JobQueue | 
         attempts_max=settings.attempts_max,
         queue=queue,
         lease_seconds=settings.lease_seconds,
+        measures=measures,
     )
 
 
-def purges_of(settings: Settings, store: Store, clock: Clock, new_id: NewId) -> PurgeFlow:
+def purges_of(
+    settings: Settings, store: Store, clock: Clock, new_id: NewId, measures: PurgeMeasures = UNWATCHED
+) -> PurgeFlow:
     return PurgeFlow(
         store=store,
         clock=clock,
         new_id=new_id,
         retention=retention_of(settings),
         simulations_kept_seconds=settings.proposals.simulation_kept_seconds,
+        measures=measures,
+    )
+
+
+def watches_of(
+    settings: Settings, stores: Stores, clock: Clock, metrics: ServerMetrics
+) -> tuple[WatchFlow, ...]:
+    """One for each store that keeps operations."""
+    watched = {"runs": stores.runs}
+    if stores.proposals is not stores.runs:
+        watched["proposals"] = stores.proposals
+    return tuple(
+        WatchFlow(name=name, store=store, clock=clock, retention=retention_of(settings), measures=metrics)
+        for name, store in watched.items()
     )
 
 

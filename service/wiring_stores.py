@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import importlib
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
+import structlog
+
+from service.clock import Clock, NewId
+from service.measures import UNWATCHED, ShadowMeasures
 from service.policy_settings import CatalogBackend
 from service.setting_values import StoreBackend
 from service.settings import Settings
 from service.storage.memory.store import MemoryStore
 from service.storage.port import Store
+from service.storage.shadow.opening import shadowed
+from service.storage.shadow.store import ShadowedStore
 
 if TYPE_CHECKING:
     from service.storage.postgres.database import PoolOptions
@@ -20,10 +28,23 @@ POLICY_BACKENDS = {
     CatalogBackend.POSTGRES: StoreBackend.POSTGRES,
 }
 
+ADAPTERS = {
+    StoreBackend.IN_MEMORY: "service.storage.memory.store",
+    StoreBackend.SQL: "service.storage.sqlite.store",
+    StoreBackend.POSTGRES: "service.storage.postgres.store",
+}
+
+# A shadow repeats a few acts at a time, and nobody waits for it.
+SHADOW_CONNECTIONS_MAX = 4
+# Somebody waits for the answer, and may ask another process instead.
+POOL_WAIT_SECONDS_MAX = 1.0
 # A purge is one act after the other.
 PURGE_CONNECTIONS_MAX = 1
 # A removal may wait for its turn at the disk; nobody waits for it.
 PURGE_STATEMENT_SECONDS_MAX = 60.0
+
+
+logger = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +71,8 @@ async def open_store(settings: Settings) -> Store:
 
             return await SqliteStore.open(settings.sql_path)
         case StoreBackend.POSTGRES:
-            return await _open_postgres(settings.postgres_dsn, pool_options_of(settings))
+            options = replace(pool_options_of(settings), wait_seconds_max=POOL_WAIT_SECONDS_MAX)
+            return await _open_postgres(settings.postgres_dsn, options)
 
 
 def pool_options_of(settings: Settings) -> PoolOptions:
@@ -113,6 +135,73 @@ async def open_purging_store(settings: Settings, serving: Store | None) -> Store
         application_name="lotus-manage purge",
     )
     return await _open_postgres(settings.postgres_retention_dsn, options)
+
+
+def with_shadow(
+    settings: Settings, store: Store, clock: Clock, new_id: NewId, measures: ShadowMeasures = UNWATCHED
+) -> Store:
+    """The store with the shadow that the settings name beside it, if they name one.
+
+    Proposals and catalogs that are kept in a place of their own have none: what sweeps and purges remove from
+    two stores cannot be told apart in one.
+    """
+    chosen = as_of_shadow(settings)
+    if chosen is None:
+        return store
+    if place_of(chosen) == place_of(settings) is not None:
+        logger.error("shadow_is_the_primary", store=chosen.store_backend.value)
+        return store
+    # Loaded when there are no callers yet, who would wait for it.
+    importlib.import_module(ADAPTERS[chosen.store_backend])
+    return shadowed(
+        store,
+        partial(open_shadow, chosen),
+        backend=chosen.store_backend.value,
+        clock=clock,
+        new_id=new_id,
+        acts_waiting_max=settings.shadow.acts_waiting_max,
+        measures=measures,
+    )
+
+
+def as_of_shadow(settings: Settings) -> Settings | None:
+    """The settings of a process whose store is the shadow."""
+    chosen = settings.shadow
+    if chosen.store_backend is None:
+        return None
+    return replace(
+        settings,
+        store_backend=chosen.store_backend,
+        sql_path=chosen.sql_path,
+        postgres_dsn=chosen.postgres_dsn,
+    )
+
+
+def place_of(settings: Settings) -> tuple[StoreBackend, str] | None:
+    """Where a store is, as it is written; a memory is nowhere else."""
+    match settings.store_backend:
+        case StoreBackend.IN_MEMORY:
+            return None
+        case StoreBackend.SQL:
+            return StoreBackend.SQL, str(settings.sql_path.absolute())
+        case StoreBackend.POSTGRES:
+            return StoreBackend.POSTGRES, settings.postgres_dsn
+
+
+async def open_shadow(settings: Settings) -> Store:
+    if settings.store_backend is not StoreBackend.POSTGRES:
+        return await open_store(settings)
+    options = replace(
+        pool_options_of(settings),
+        connections_max=SHADOW_CONNECTIONS_MAX,
+        application_name="lotus-manage shadow",
+    )
+    return await _open_postgres(settings.postgres_dsn, options)
+
+
+def purging_beside(store: Store, purging: Store) -> Store:
+    """The store that purges, followed by the shadow of the one that serves, if that has one."""
+    return store.beside(purging) if isinstance(store, ShadowedStore) else purging
 
 
 async def _open_postgres(dsn: str, options: PoolOptions) -> Store:

@@ -22,6 +22,7 @@ from service.storage.postgres.database import PoolOptions
 from service.storage.postgres.job_queue import PostgresJobQueue
 from service.storage.postgres.store import PostgresStore
 from service.web.refusals import refusals
+from service.wiring_watching import Watchers
 from service.worker import app
 from service.worker.loop import Worker
 
@@ -50,22 +51,25 @@ async def assemble_worker(settings: Settings) -> AsyncIterator[Working]:
     """
     clock = SystemClock()
     async with contextlib.AsyncExitStack() as opened:
+        metrics = WorkerMetrics()
+        watchers = Watchers(metrics.process)
         processes = EngineProcesses(settings.engine_processes)
         opened.push_async_callback(processes.close)
-        store = await open_store(settings)
+        watched: Store = watchers.store(await open_store(settings), "runs")
+        store = wiring_stores.with_shadow(settings, watched, clock, TimeOrderedIds())
         opened.push_async_callback(store.close)
         queue = await open_queue(settings)
         opened.push_async_callback(queue.close)
-        metrics = WorkerMetrics()
+        offload = watchers.offload(processes)
         worker = Worker(
             health=HealthFlow(store),
             offers=OfferFlow(
                 store=store,
                 clock=clock,
-                runner=wiring_flows.runner_of(settings, store, clock, TimeOrderedIds(), processes),
+                runner=wiring_flows.runner_of(settings, store, clock, TimeOrderedIds(), offload),
                 metrics=metrics,
             ),
-            sweeps=wiring_flows.sweeps_of(settings, store, clock, queue),
+            sweeps=wiring_flows.sweeps_of(settings, store, clock, queue, metrics.process),
             queue=queue,
             metrics=metrics,
             sweep_seconds=settings.sweep_seconds,

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from functools import cache
 from itertools import count
 from pathlib import Path
 from random import SystemRandom
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
+from xdist.scheduler import LoadScopeScheduling
 
 from scripts import postgres
 from service.cli import migrate
@@ -20,6 +23,7 @@ CONFORMANCE = ROOT.parent / "shared" / "conformance"
 # Several runs may share a server; the number of a process alone may come back while its databases stay.
 OURS = f"dpm_test_{os.getpid()}_{SystemRandom().randrange(2**32):08x}"
 DATABASES = count(1)
+SEED = "hypothesis_seed"
 
 # A failing example is printed as a blob that repeats it; timing is the benchmark's business.
 settings.register_profile(
@@ -34,7 +38,38 @@ settings.load_profile("quick")
 def pytest_configure(config: pytest.Config) -> None:
     # Drawn here and shown in the header, so that any run can be repeated with --hypothesis-seed.
     if config.option.hypothesis_seed is None:
-        config.option.hypothesis_seed = SystemRandom().randrange(2**32)
+        told = getattr(config, "workerinput", {})
+        config.option.hypothesis_seed = told.get(SEED, SystemRandom().randrange(2**32))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tells each process that shares in the run the seed of all."""
+    node.workerinput[SEED] = node.config.option.hypothesis_seed
+
+
+class ByFile(LoadScopeScheduling):  # type: ignore[misc]
+    """Gives processes whole files; all that hurt servers or race callers go to one, one after the other."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return "faults" if is_alone(file) else file
+
+
+@cache
+def is_alone(file: str) -> bool:
+    return "pytest.mark.faults" in (ROOT / file).read_text(encoding="utf-8")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile:
+    return ByFile(config, log)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    # What takes one process longest begins first, while the others have all the rest to do.
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: not is_alone(item.nodeid.partition("::")[0]))
 
 
 def pytest_report_header(config: pytest.Config) -> str:

@@ -1,11 +1,14 @@
-"""The command line: serve, work, migrate, purge, verify."""
+"""The command line: serve, work, migrate, cutover-check, parity, copy, purge, verify."""
 
 from __future__ import annotations
 
 import click
 
 from service import __version__
+from service.cli.copy import copy
+from service.cli.cutover_check import cutover_check
 from service.cli.migrate import migrate
+from service.cli.parity import parity
 from service.cli.purge import purge
 from service.cli.serve import serve
 from service.cli.verify import verify
@@ -21,5 +24,8 @@ def main() -> None:
 main.add_command(serve)
 main.add_command(work)
 main.add_command(migrate)
+main.add_command(cutover_check)
+main.add_command(parity)
+main.add_command(copy)
 main.add_command(purge)
 main.add_command(verify)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -12,15 +12,21 @@ import structlog
 import uvloop
 from aiohttp import web
 
-from service import logs, settings, wiring
+from service import logs, production, wiring
 from service.cli import migrate
 from service.cli.exits import refused
+from service.cli.stopping import CUT_SECONDS, Signals, stop_serving
+from service.clock import TimeOrderedIds
 from service.errors import StoreUnavailable
+from service.policy_settings import CatalogBackend
 from service.processes import settle_memory
 from service.setting_values import StoreBackend
 from service.settings import Settings, SettingsInvalid
 from service.storage.schema import SchemaRefused
-from service.web.listening import PortRefused, listen
+from service.telemetry import TelemetryMissing
+from service.web.listening import Door, PortRefused, listen, watch
+from service.web.metrics_app import metrics_listening
+from service.web.overload import CAPACITY
 
 logger = structlog.get_logger()
 
@@ -28,12 +34,19 @@ logger = structlog.get_logger()
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", default=8000, show_default=True, help="Port to listen on; 0 takes a free one.")
-def serve(host: str, port: int) -> None:
+@click.option(
+    "--metrics-port",
+    type=click.IntRange(0, 65_535),
+    help="Port of the figures for Prometheus; 0 takes a free one.  [default: DPM_METRICS_PORT, or none]",
+)
+def serve(host: str, port: int, metrics_port: int | None) -> None:
     """Run the API; everything but the address comes from environment variables."""
     try:
-        chosen = settings.read()
+        chosen = production.read()
     except SettingsInvalid as reason:
         raise refused(reason) from None
+    if metrics_port is not None:
+        chosen = replace(chosen, serving=replace(chosen.serving, metrics_port=metrics_port))
     logs.set_up(chosen.log_level.value)
     for path in files_of(chosen):
         try:
@@ -42,9 +55,10 @@ def serve(host: str, port: int) -> None:
                 migrate.apply(path)
         except SchemaRefused as reason:
             raise refused(reason) from None
+    prepare_shadow(chosen)
     try:
         uvloop.run(_serve(chosen, host, port))
-    except (StoreUnavailable, PortRefused) as reason:
+    except (StoreUnavailable, PortRefused, TelemetryMissing) as reason:
         raise refused(reason) from None
 
 
@@ -54,33 +68,59 @@ def files_of(chosen: Settings) -> set[Path]:
         (chosen.store_backend, chosen.sql_path),
         (chosen.proposals.store_backend, chosen.proposals.sql_path),
     )
-    return {path for backend, path in places if backend is StoreBackend.SQL}
+    files = {path for backend, path in places if backend is StoreBackend.SQL}
+    if chosen.policy.catalog_backend is CatalogBackend.SQL:
+        files.add(chosen.policy.sql_path)
+    return files
+
+
+def prepare_shadow(chosen: Settings) -> None:
+    """Brings the embedded file of a shadow up to date; where that fails, the shadow alone is away."""
+    shadow = chosen.shadow
+    if shadow.store_backend is not StoreBackend.SQL:
+        return
+    try:
+        if migrate.check(shadow.sql_path):
+            migrate.apply(shadow.sql_path)
+    except Exception as reason:
+        logger.warning("shadow_not_migrated", path=str(shadow.sql_path), cause=repr(reason))
 
 
 async def _serve(chosen: Settings, host: str, port: int) -> None:
     started = time.perf_counter()
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    async with wiring.assemble(chosen) as running:
-        runner = web.AppRunner(running.app, shutdown_timeout=chosen.stop_seconds_max)
+    signals = Signals()
+    async with (
+        wiring.assemble(chosen) as running,
+        metrics_listening(running.metrics, host, chosen.serving.metrics_port) as metrics_port,
+    ):
+        runner = web.AppRunner(running.app, shutdown_timeout=CUT_SECONDS)
+        capacity = running.app[CAPACITY]
+        door = Door(capacity=capacity, new_id=TimeOrderedIds(), body_bytes_max=chosen.body_bytes_max)
         await runner.setup()
         try:
-            listener = await listen(runner, host, port)
+            listener = await listen(runner, host, port, door)
             logger.info(
                 "listening",
                 host=host,
                 port=listener.sockets[0].getsockname()[1],
+                metrics_port=metrics_port,
                 store=chosen.store_backend.value,
                 seconds=round(time.perf_counter() - started, 3),
             )
             settle_memory()
-            beside = [asyncio.create_task(work) for work in running.beside(chosen)]
-            await stop.wait()
+            works = (*running.beside(chosen), watch(runner, capacity))
+            beside = [asyncio.create_task(work) for work in works]
+            await signals.stop.wait()
             logger.info("stopping")
-            running.health.stop()
-            listener.close()
+            await stop_serving(
+                runner,
+                listener,
+                signals=signals,
+                health=running.health,
+                capacity=capacity,
+                drain_seconds=chosen.serving.drain_seconds,
+                stop_seconds_max=chosen.stop_seconds_max,
+            )
             for task in beside:
                 task.cancel()
         finally:

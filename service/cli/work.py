@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 import time
 
 import click
@@ -11,30 +10,15 @@ import structlog
 import uvloop
 from aiohttp import web
 
-from service import logs, settings
+from service import logs, production
 from service.cli.exits import refused
+from service.cli.stopping import Signals
 from service.errors import StoreUnavailable
 from service.processes import settle_memory
 from service.settings import Settings, SettingsInvalid
 from service.web.listening import PortRefused, listen
 
 logger = structlog.get_logger()
-
-
-class Signals:
-    """The first asks to stop in good order, the second at once."""
-
-    def __init__(self) -> None:
-        self.stop = asyncio.Event()
-        self.hurry = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._take)
-
-    def _take(self) -> None:
-        if self.stop.is_set():
-            self.hurry.set()
-        self.stop.set()
 
 
 @click.command()
@@ -47,7 +31,7 @@ def work(once: bool, host: str, port: int) -> None:
     Health and metrics are served on the address; everything else comes from environment variables.
     """
     try:
-        chosen = settings.read()
+        chosen = production.read()
         chosen.require_workable()
     except SettingsInvalid as reason:
         raise refused(reason) from None

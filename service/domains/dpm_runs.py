@@ -229,9 +229,7 @@ def edges_of(
     if original_id is not None:
         ends.append((run.rebalance_run_id, EdgeType.REPLAYED_FROM, original_id))
     return (
-        Edge(
-            run.correlation_id, EdgeType.CORRELATION_TO_RUN, run.rebalance_run_id, run.created_at, asked
-        ),
+        Edge(run.correlation_id, EdgeType.CORRELATION_TO_RUN, run.rebalance_run_id, run.created_at, asked),
         *(Edge(source, edge_type, target, run.created_at, metadata) for source, edge_type, target in ends),
     )
 

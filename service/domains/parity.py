@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 
+# Long enough to look into what a night brought, and an end to what is kept.
+DIFFERENCES_KEPT_DAYS = 30
 # What is shown of a value that differs; the value itself stays where it is stored.
 TEXT_CHARACTERS_MAX = 300
 
@@ -26,7 +28,7 @@ class DifferenceKind(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
-    """`act` is what was done, to the entity; `place` says what of its outcome or of what is stored differs."""
+    """`act` is what was done to the entity; `place` says what differs of its outcome or of what is stored."""
 
     difference_id: str
     tenant_id: str

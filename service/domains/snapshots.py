@@ -26,7 +26,7 @@ class TaxLot(Checked, frozen=True, kw_only=True):
     CHECKS: ClassVar[tuple[Check, ...]] = (Bound("quantity", ge=0),)
 
     lot_id: Annotated[str, Meta(description="Identifier of the lot; breaks ties.", examples=["lot_1"])]
-    quantity: Annotated[Exact, Meta(description="Units in the lot.", examples=["60"])]
+    quantity: Annotated[Exact, Meta(description="Units in the lot.", examples=["100"])]
     unit_cost: Annotated[Money, Meta(description="Cost per unit, in any currency.")]
     purchase_date: Annotated[str, Meta(description="Compared as text.", examples=["2024-03-01"])]
 

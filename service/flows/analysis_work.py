@@ -24,6 +24,7 @@ from service.flows.analyses import (
 from service.flows.artifacts import artifacts_of
 from service.flows.attempts import Attempt, named
 from service.processes import EngineProcessDied, Offload
+from service.tracing import current_trace_id
 
 logger = structlog.get_logger()
 
@@ -80,6 +81,7 @@ class AnalysisWork:
                 runs=runs,
                 cause_id=operation.operation_id,
                 artifacts=await artifacts_of(runs, self._offload) if self._artifacts_persisted else (),
+                trace_id=current_trace_id(),
             )
         return Ending(finished_at=finished_at, result=batch_answer(analyzed, finished_at), effect=batch)
 

@@ -8,10 +8,30 @@ from service.clock import Clock
 from service.domains.artifacts import Artifact
 from service.domains.dpm_runs import DEFAULT_TENANT, DpmRun
 from service.domains.retention import Retention
-from service.engines.dpm.artifact import build_artifact
+from service.engines.dpm.artifact import (
+    ArtifactDocument,
+    ArtifactEvidence,
+    ArtifactHashes,
+    ArtifactPolicy,
+    RequestSnapshot,
+    build_artifact,
+)
 from service.flows.dpm_computing import INLINE_BYTES_MAX
-from service.processes import Offload
+from service.processes import Offload, run_here
 from service.storage.port import Store
+
+# The first five are what an artifact is made of, for those who describe it.
+__all__ = [
+    "ArtifactDocument",
+    "ArtifactEvidence",
+    "ArtifactFlow",
+    "ArtifactHashes",
+    "ArtifactPolicy",
+    "RequestSnapshot",
+    "artifact_of",
+    "artifacts_of",
+    "build_artifacts",
+]
 
 
 class ArtifactFlow:
@@ -57,7 +77,7 @@ async def artifacts_of(runs: Sequence[DpmRun], offload: Offload) -> tuple[Artifa
     """Builds the artifacts of runs, in their order."""
     if sum(len(run.result) for run in runs) > INLINE_BYTES_MAX:
         return await offload(build_artifacts, runs)
-    return build_artifacts(runs)
+    return run_here(offload, build_artifacts, runs)
 
 
 def build_artifacts(runs: Sequence[DpmRun]) -> tuple[Artifact, ...]:

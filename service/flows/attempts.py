@@ -221,4 +221,8 @@ async def _stop(*tasks: asyncio.Task[Any]) -> None:
 
 
 def named(operation: Operation) -> dict[str, object]:
-    return {"operation_id": operation.operation_id, "attempt": operation.attempt}
+    return {
+        "operation_id": operation.operation_id,
+        "attempt": operation.attempt,
+        "correlation_id": operation.correlation_id,
+    }

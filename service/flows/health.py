@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from service.errors import Stopping
+from service.errors import Stopping, StoreBusy
 from service.storage.port import Store
 
 
@@ -16,7 +16,11 @@ class HealthFlow:
         self._stopping = True
 
     async def check_ready(self) -> None:
-        """Raises Stopping or StoreUnavailable."""
+        """Raises Stopping or StoreUnavailable; a store that others keep busy is there."""
         if self._stopping:
             raise Stopping()
-        await self._store.check()
+        try:
+            await self._store.check()
+        except StoreBusy:
+            # Whoever took work away from a busy process would leave it to the next one.
+            return

@@ -25,6 +25,7 @@ from service.flows.proposal_versions import read_creation, read_version
 from service.flows.proposals import ProposalFlow
 from service.proposal_errors import ProposalOperationNotFound
 from service.storage.port import Store
+from service.tracing import current_trace_id
 
 PROPOSAL_TYPES = frozenset({OperationType.CREATE_PROPOSAL, OperationType.CREATE_PROPOSAL_VERSION})
 # Drawing an id that is taken has never been seen; drawing three would mean the ids are broken.
@@ -182,7 +183,7 @@ class ProposalOperationFlow:
                 request=task.written(),
             )
             try:
-                await self._store.operations.submit(operation)
+                await self._store.operations.submit(operation, trace_id=current_trace_id())
             except OperationExists:
                 continue
             if not self._queued:

@@ -16,7 +16,7 @@ from service.flows.proposal_computing import (
     hash_proposal_body,
     simulate_proposal_body,
 )
-from service.processes import Offload
+from service.processes import Offload, run_here
 from service.storage.port import Store
 
 # An artifact costs several times what its simulation does.
@@ -80,7 +80,9 @@ class ProposalSimulationFlow:
                 simulate_proposal_body, self._read, body, correlation_id, idempotency_key
             )
         else:
-            simulated = simulate_proposal_body(self._read, body, correlation_id, idempotency_key)
+            simulated = run_here(
+                self._offload, simulate_proposal_body, self._read, body, correlation_id, idempotency_key
+            )
         asked = ProposalSimulation(
             tenant_id=DEFAULT_TENANT,
             idempotency_key=idempotency_key,
@@ -95,7 +97,9 @@ class ProposalSimulationFlow:
     async def _artifact(self, kept: ProposalSimulation) -> bytes:
         if len(kept.request) > INLINE_ARTIFACT_BYTES_MAX:
             return await self._offload(artifact_body, self._read, kept.request, kept.result, kept.created_at)
-        return artifact_body(self._read, kept.request, kept.result, kept.created_at)
+        return run_here(
+            self._offload, artifact_body, self._read, kept.request, kept.result, kept.created_at
+        )
 
     def _kept_since(self) -> datetime:
         return self._clock.now() - timedelta(seconds=self._kept_seconds)

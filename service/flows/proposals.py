@@ -41,9 +41,10 @@ from service.flows.proposal_versions import (
     read_version,
     simulate_asked,
 )
-from service.processes import Offload
+from service.processes import Offload, run_here
 from service.proposal_errors import ProposalMoved
 from service.storage.port import Store
+from service.tracing import current_trace_id
 
 # Each try is overtaken by a change that was kept, so somebody gets on; more than these at once wait in vain.
 TRIES_MAX = 100
@@ -231,7 +232,7 @@ class ProposalFlow(ProposalReads):
         return Answered(held.answer, replayed=True)
 
     async def _keep(self, prepared: Prepared) -> Answered:
-        held = await self._store.proposals.change(prepared.change)
+        held = await self._store.proposals.change(prepared.change.in_trace(current_trace_id()))
         if held is not None:
             return Answered(held.answer, replayed=True)
         return Answered(prepared.answer, replayed=False)
@@ -292,7 +293,7 @@ class ProposalFlow(ProposalReads):
     async def _compute(self, size: int, work: Callable[[Unpack[Ts]], T], *args: *Ts) -> T:
         if size > INLINE_PROPOSAL_BYTES_MAX:
             return await self._offload(work, *args)
-        return work(*args)
+        return run_here(self._offload, work, *args)
 
 
 def expected_of(state: str | None, revision: int | None) -> Expected:

@@ -21,6 +21,7 @@ from service.flows.dpm_runs import DRAWS_MAX
 from service.flows.json_differences import Difference, first_difference
 from service.processes import Offload
 from service.storage.port import Store
+from service.tracing import current_trace_id
 
 logger = structlog.get_logger()
 
@@ -154,7 +155,7 @@ class ReplayFlow:
             result = await self._offload(recompute, self._readers, blank, sealed.request)
             run = replace(blank, status=msgspec.json.decode(result, type=Replayed).status, result=result)
             artifact = await artifact_of(run, self._offload) if self._artifacts_persisted else None
-            admission = ReplayAdmission(run, sealed.run.rebalance_run_id, artifact)
+            admission = ReplayAdmission(run, sealed.run.rebalance_run_id, artifact, current_trace_id())
             try:
                 await self._store.dpm_runs.admit_replay(admission, horizon)
             except RunExists:

@@ -10,7 +10,7 @@ from service.domains.artifacts import Artifact
 from service.domains.dpm_runs import DEFAULT_TENANT, DpmRun, RunHead
 from service.domains.idempotency import KeyFamily, KeyUse
 from service.domains.lineage import TRAIL_EDGES_MAX, Edge, EdgeFilter, EdgeType
-from service.domains.operations import Operation
+from service.domains.operations import Operation, OperationFilter, OperationType
 from service.domains.pages import Page
 from service.domains.retention import Horizon, Retention
 from service.domains.workflow_decisions import WorkflowDecision
@@ -87,6 +87,8 @@ class SupportBundleFlow:
         """
         horizon = self._horizon()
         operation = await self._store.operations.get(DEFAULT_TENANT, operation_id, horizon)
+        if not operation.is_analysis:  # A proposal's, which has no runs.
+            raise OperationNotFound(operation_id=operation_id)
         run = await self._find_newest(operation.correlation_id, horizon)
         if run is None:
             run = await self._first_caused([operation_id], horizon)
@@ -124,7 +126,21 @@ class SupportBundleFlow:
                 return await operations.get(DEFAULT_TENANT, cause_id, horizon)
             except OperationNotFound:  # A batch caused it, or the operation has expired.
                 pass
-        return await operations.find_newest_by_correlation(DEFAULT_TENANT, run.correlation_id, horizon)
+        return await self._newest_analysis(run.correlation_id, horizon)
+
+    async def _newest_analysis(self, correlation_id: str, horizon: Horizon) -> Operation | None:
+        analyses = OperationFilter(
+            correlation_id=correlation_id, operation_type=OperationType.ANALYZE_SCENARIOS.value
+        )
+        page = await self._store.operations.list(
+            DEFAULT_TENANT, analyses, limit=1, cursor=None, horizon=horizon
+        )
+        if not page.items:
+            return None
+        try:
+            return await self._store.operations.get(DEFAULT_TENANT, page.items[0].operation_id, horizon)
+        except OperationNotFound:  # It expired since it was listed.
+            return None
 
     async def _key_uses(self, run: DpmRun, horizon: Horizon) -> tuple[KeyUse, ...] | None:
         if run.idempotency_key is None:
@@ -136,9 +152,7 @@ class SupportBundleFlow:
     async def _causes(self, correlation_id: str, horizon: Horizon) -> list[str]:
         """The ids of the newest batch and the newest operation of a correlation id, where there are any."""
         batch_id = await self._store.dpm_runs.find_newest_batch(DEFAULT_TENANT, correlation_id, horizon)
-        operation = await self._store.operations.find_newest_by_correlation(
-            DEFAULT_TENANT, correlation_id, horizon
-        )
+        operation = await self._newest_analysis(correlation_id, horizon)
         found = (batch_id, operation.operation_id if operation else None)
         return [cause_id for cause_id in found if cause_id is not None]
 

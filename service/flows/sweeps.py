@@ -11,6 +11,7 @@ from service.clock import Clock
 from service.domains.dpm_runs import DEFAULT_TENANT
 from service.domains.retention import Retention
 from service.errors import ServiceError
+from service.measures import UNWATCHED, SweepMeasures
 from service.storage.operations_port import JobQueue
 from service.storage.port import Store
 
@@ -34,6 +35,7 @@ class SweepFlow:
         attempts_max: int,
         queue: JobQueue | None,
         lease_seconds: float,
+        measures: SweepMeasures = UNWATCHED,
     ) -> None:
         self._store = store
         self._clock = clock
@@ -41,6 +43,7 @@ class SweepFlow:
         self._attempts_max = attempts_max
         self._queue = queue
         self._lease_seconds = lease_seconds
+        self._measures = measures
 
     async def run_once(self) -> None:
         """Takes back what nobody holds, ends what nobody will do, offers what was forgotten.
@@ -63,6 +66,9 @@ class SweepFlow:
         )
         for operation_id in expired:
             logger.info("operation_expired", operation_id=operation_id)
+        self._measures.swept(
+            taken_back=len(reaped.taken_back), exhausted=len(reaped.exhausted), expired=len(expired)
+        )
         if self._queue is not None:
             settled = now - timedelta(seconds=LEASES_BEFORE_REFILL * self._lease_seconds)
             refilled = await self._queue.refill(

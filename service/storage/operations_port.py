@@ -6,7 +6,7 @@ Each write method is one act: all of it is kept, or nothing. Every method may ra
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -31,10 +31,12 @@ class OperationStore(Protocol):
     A claim is lost when its lease ended before `lease.now`, and when the operation was taken back since.
     """
 
-    async def submit(self, operation: Operation) -> None:
+    async def submit(self, operation: Operation, *, trace_id: str | None = None, offer: bool = True) -> None:
         """Keep a PENDING operation and its edge, and offer it to the workers if it is queued, in one act.
 
-        Raises OperationExists when its id is taken. Only PostgreSQL has a queue.
+        The edge says in which trace the operation was asked for, where that is known. Without `offer` workers
+        are not told, as they work elsewhere. Raises OperationExists when its id is taken. Only PostgreSQL has
+        a queue.
         """
         ...
 
@@ -75,20 +77,35 @@ class OperationStore(Protocol):
         """Move an operation back to PENDING, what is staged kept and the attempt not counted."""
         ...
 
-    async def reap(self, tenant_id: str, *, now: datetime, attempts_max: int, limit: int) -> Reaped:
+    async def reap(
+        self,
+        tenant_id: str,
+        *,
+        now: datetime,
+        attempts_max: int,
+        limit: int,
+        only: Collection[str] | None = None,
+    ) -> Reaped:
         """Take RUNNING operations whose lease ended before `now` back to PENDING.
 
         One that has had `attempts_max` attempts fails with ATTEMPTS_EXHAUSTED instead. At most `limit` at
-        once, those created first.
+        once, those created first; and none but `only` these, where they are named.
         """
         ...
 
     async def expire(
-        self, tenant_id: str, *, created_before: datetime, now: datetime, limit: int
+        self,
+        tenant_id: str,
+        *,
+        created_before: datetime,
+        now: datetime,
+        limit: int,
+        only: Collection[str] | None = None,
     ) -> tuple[str, ...]:
         """Fail PENDING analyses that were created before an instant, with EXPIRED (D18); gives their ids.
 
-        Those that workers are to run wait for as long as it takes. At most `limit` at once, oldest first.
+        Those that workers are to run wait for as long as it takes. At most `limit` at once, oldest first;
+        and none but `only` these, where they are named.
         """
         ...
 

@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-# sql/ and migrations/ lie beside the package, in a checkout as in the image.
-ROOT = Path(__file__).resolve().parents[2]
-SQL_DIR = ROOT / "sql"
-MIGRATIONS_DIR = ROOT / "migrations"
+# Installed, sql/ and migrations/ lie inside the package; in a checkout, beside it.
+PACKAGE = Path(__file__).resolve().parents[1]
+SHIPPED = PACKAGE if (PACKAGE / "sql").is_dir() else PACKAGE.parent
+SQL_DIR = SHIPPED / "sql"
+MIGRATIONS_DIR = SHIPPED / "migrations"
 
 HEADER = re.compile(r"^-- name: (\S+)$", re.MULTILINE)
 # A quoted literal, a comment, a cast, or a :parameter; only the last is rewritten.

@@ -23,6 +23,14 @@ class SchemaRefused(Exception):
     """The shipped files, or a database next to them, are not in a state we go on from."""
 
 
+class EditedSinceApplied(SchemaRefused):
+    """A shipped file has another text than when it was applied."""
+
+    def __init__(self, migration: Migration) -> None:
+        super().__init__(f"{migration.migration_id} was edited after it was applied")
+        self.number = migration.number
+
+
 @dataclass(frozen=True, slots=True)
 class Migration:
     migration_id: str
@@ -71,7 +79,7 @@ def pending_of(shipped: Sequence[Migration], applied: Mapping[str, str | None]) 
         raise SchemaRefused(f"the database is ahead of this build: it has {', '.join(unknown)}")
     for migration in shipped:
         if applied.get(migration.migration_id, migration.sha256) != migration.sha256:
-            raise SchemaRefused(f"{migration.migration_id} was edited after it was applied")
+            raise EditedSinceApplied(migration)
     pending = tuple(migration for migration in shipped if migration.migration_id not in applied)
     last = max((migration.number for migration in shipped if migration.migration_id in applied), default=0)
     for migration in pending:

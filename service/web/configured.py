@@ -13,6 +13,10 @@ UNAFFECTED = frozenset(
     {
         "/health/live",
         "/health/ready",
+        "/docs",
+        "/docs/{asset}",
+        "/redoc",
+        "/openapi.json",
         "/rebalance/simulate",
         "/rebalance/analyze",
         "/rebalance/analyze/async",

@@ -10,6 +10,7 @@ from service.flows.health import HealthFlow
 from service.flows.idempotency import IdempotencyFlow
 from service.flows.lineage import LineageFlow
 from service.flows.operations import OperationFlow
+from service.flows.parity import ParityFlow
 from service.flows.policy_packs import PolicyPackFlow
 from service.flows.proposal_operations import ProposalOperationFlow
 from service.flows.proposal_simulations import ProposalSimulationFlow
@@ -30,6 +31,7 @@ class Flows:
     artifacts: ArtifactFlow
     support_bundles: SupportBundleFlow
     supportability: SupportabilityFlow
+    parity: ParityFlow
     workflow: WorkflowFlow
     replays: ReplayFlow
     policy_packs: PolicyPackFlow

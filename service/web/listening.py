@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from http import HTTPStatus
 
+import msgspec
 import structlog
-from aiohttp import web
+from aiohttp import StreamReader, web
 
-from service.web.refusals import problem
+from service.clock import NewId
+from service.errors import RequestTooSlow
+from service.web.overload import UNLIMITED, Capacity
+from service.web.refusals import Problem, problem
+from service.web.turning_away import beginning_of, refusal_of
+
+# Connections the system keeps for us until we come to them; a crowd that finds no place waits a second.
+BACKLOG = 1024
+# How often slow connections are looked for, and refusals told of.
+LOOK_SECONDS = 1.0
 
 logger = structlog.get_logger()
 
@@ -17,29 +28,164 @@ class PortRefused(Exception):
     """The system does not give us the address; the message says which and why."""
 
 
-async def listen(runner: web.AppRunner, host: str, port: int) -> asyncio.Server:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Door:
+    """What a connection knows of how much is going on behind it."""
+
+    capacity: Capacity
+    new_id: NewId
+    body_bytes_max: int
+
+
+async def listen(runner: web.AppRunner, host: str, port: int, door: Door | None = None) -> asyncio.Server:
     """Opens the port for a runner that has been set up; to be closed before the runner is cleaned up.
 
-    Raises PortRefused.
+    With a door, what there is no room for is refused in front of it. Raises PortRefused.
     """
     loop = asyncio.get_running_loop()
     handlers = runner.server
     assert handlers is not None, "the runner has not been set up"
 
     def connection() -> HttpConnection:
-        # None switches the server's own access log off; its type does not say so.
-        return HttpConnection(handlers, loop=loop, access_log=None)  # type: ignore[arg-type]
+        return HttpConnection(handlers, loop, door)
 
     try:
-        return await loop.create_server(connection, host, port, reuse_address=True)
+        return await loop.create_server(connection, host, port, reuse_address=True, backlog=BACKLOG)
     except OSError as error:
         raise PortRefused(f"cannot listen on {host} port {port}: {error.strerror}") from error
+
+
+async def watch(runner: web.AppRunner, capacity: Capacity) -> None:
+    """Closes connections on which requests do not get on, and tells how many were refused; never ends."""
+    told = 0
+    while True:
+        await asyncio.sleep(LOOK_SECONDS)
+        for line in _lines_of(runner):
+            line.close_if_slow(capacity.receive_seconds_max)
+        # One line for all of them: a log that grows with the load makes it worse.
+        if capacity.refused > told:
+            logger.warning("overloaded", refused=capacity.refused - told, under_way=capacity.under_way)
+            told = capacity.refused
+
+
+def close_idle(runner: web.AppRunner) -> None:
+    """Closes the connections on which nothing is under way; the others close with their next answer."""
+    for line in _lines_of(runner):
+        line.close_if_idle()
+
+
+def _lines_of(runner: web.AppRunner) -> list[HttpConnection]:
+    lines = runner.server.connections if runner.server is not None else []
+    return [line for line in lines if isinstance(line, HttpConnection)]
+
+
+def _too_slow(seconds_max: float) -> bytes:
+    refused = RequestTooSlow(seconds=seconds_max)
+    body = msgspec.json.encode(
+        Problem(title="Request Timeout", status=408, detail=refused.detail, instance="/", code=refused.code)
+    )
+    head = (
+        "HTTP/1.1 408 Request Timeout\r\nContent-Type: application/problem+json\r\n"
+        f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+    )
+    return head.encode() + body
 
 
 class HttpConnection(web.RequestHandler):
     """One connection; only what happens before a request exists differs from the server's own."""
 
-    __slots__ = ()
+    __slots__ = ("_answered", "_begun_at", "_body", "_door", "_remaining")
+
+    def __init__(self, handlers: web.Server, loop: asyncio.AbstractEventLoop, door: Door | None) -> None:
+        # None switches the server's own access log off; its type does not say so.
+        super().__init__(handlers, loop=loop, access_log=None)  # type: ignore[arg-type]
+        self._door = door
+        self._answered = 0
+        # Of the request that came last.
+        self._body: StreamReader | None = None
+        # Bytes of a refused body that are still to come.
+        self._remaining = 0
+        # When the request began whose head, or whose refused body, is not here yet.
+        self._begun_at: float | None = None
+
+    def data_received(self, data: bytes) -> None:
+        if self._remaining:
+            data = self._skip(data)
+            if not data:
+                return
+        door = self._door
+        if door is not None and data and self._is_looked_at(door.capacity) and self._turn_away(door, data):
+            return
+        super().data_received(data)
+        if self._messages:
+            self._body = self._messages[-1][1]
+        if not self._is_idle():
+            self._begun_at = None
+        elif data and self._begun_at is None:
+            self._begun_at = self._loop.time()
+
+    def close_if_slow(self, seconds_max: float) -> None:
+        """Closes the connection when a request began longer ago, and its head is not here."""
+        if self._begun_at is None or self._loop.time() - self._begun_at < seconds_max:
+            return
+        if not self._remaining and self.transport is not None:
+            self.transport.write(_too_slow(seconds_max))
+        self.force_close()
+
+    def close_if_idle(self) -> None:
+        if self._is_idle() and self._begun_at is None:
+            # What is sent to a connection that is being closed is lost, the rest of a body too.
+            self.close()
+
+    def _is_idle(self) -> bool:
+        """Whether all that has come is whole and answered, but for a head on its way."""
+        return self._request_count == self._answered and (self._body is None or self._body.is_eof())
+
+    def _is_looked_at(self, capacity: Capacity) -> bool:
+        """Whether there may be no room, and a request begins here on a connection that stays open."""
+        if not capacity.may_be_full or capacity.draining or self._begun_at is not None:
+            return False
+        return self._is_idle() and not (self._close or self._force_close or self._paused or self._upgraded)
+
+    def _turn_away(self, door: Door, data: bytes) -> bool:
+        """Refuses the request that begins if there is no room for it; whether it was refused."""
+        begun = beginning_of(data)
+        if begun is None or begun.content_length > door.body_bytes_max or begun.path.startswith(UNLIMITED):
+            return False
+        capacity = door.capacity
+        if capacity.promise(self, capacity.lane_of(begun.method, begun.content_length)):
+            return False
+        assert self.transport is not None, "data comes from a transport"
+        self.transport.write(refusal_of(begun.path, begun.correlation_id or door.new_id("corr")))
+        self._remaining = begun.remaining
+        self._begun_at = self._loop.time() if begun.remaining else None
+        return True
+
+    async def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        """Sends an answer."""
+        finished = await super().finish_response(request, resp, start_time)
+        self._answered += 1
+        return finished
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        if self._door is not None:
+            self._door.capacity.connections += 1
+        super().connection_made(transport)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        if self._door is not None:
+            self._door.capacity.connections -= 1
+            self._door.capacity.forget(self)
+        super().connection_lost(exc)
+
+    def _skip(self, data: bytes) -> bytes:
+        """What comes after the rest of a refused body."""
+        skipped, self._remaining = min(len(data), self._remaining), max(0, self._remaining - len(data))
+        if not self._remaining:
+            self._begun_at = None
+        return data[skipped:]
 
     def handle_error(
         self,

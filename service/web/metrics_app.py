@@ -18,7 +18,7 @@ class Rendered(Protocol):
     def render(self) -> bytes: ...
 
 
-METRICS: web.AppKey[Rendered] = web.AppKey("METRICS", Rendered)  # type: ignore[type-abstract]
+METRICS: web.AppKey[Rendered] = web.AppKey("METRICS", Rendered)
 
 
 def build(metrics: Rendered) -> web.Application:

@@ -17,17 +17,18 @@ from aiohttp.typedefs import Handler, Middleware
 
 from service.errors import Overloaded, RequestTimedOut, RequestTooSlow
 
-# A burst may fill the waiting room. When it has not been empty for this long it is no burst: then what waits
-# only has to keep the process busy, and every place more is time that each caller waits.
+# A burst may fill the waiting room. When it has not been empty for this long it is no burst, and every place
+# more is time that each caller waits.
 BURST_SECONDS = 2.0
-# Waiting rooms, in places of work.
+# Waiting rooms, in places of work; two hundred callers who never stop are done, and not refused.
 BURST_ROOM = 4.0
-STANDING_ROOM = 0.5
+STANDING_ROOM = 3.25
 # A body over this size is computed in a process of its own, and takes long; there are few such processes.
 LARGE_BYTES_MIN = 64 * 1024
 LARGE_SHARE = 0.25
 # Asked by those who look after the process, and never refused.
 UNLIMITED = "/health/"
+WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 
 
 class Lane:
@@ -39,9 +40,13 @@ class Lane:
 
     def __init__(self, places: int, now: Callable[[], float] = time.monotonic) -> None:
         self.places = places
+        self.room_min = max(1, int(places * STANDING_ROOM))
+        self._room_of_bursts = int(places * BURST_ROOM)
         self.working = 0
         # Their bodies are on the way; they will want a place.
         self.receiving = 0
+        # Let in at the door; they have not got here yet.
+        self.coming = 0
         self.waiting: deque[asyncio.Future[None]] = deque()
         self._crowded_since = 0.0
         self._now = now
@@ -50,15 +55,15 @@ class Lane:
 
     @property
     def under_way(self) -> int:
-        return self.working + self.receiving + len(self.waiting)
+        return self.working + self.receiving + self.coming + len(self.waiting)
 
     @property
     def has_room(self) -> bool:
         """Whether one more may come in."""
-        room = BURST_ROOM
+        room = self._room_of_bursts
         if self.waiting and self._now() - self._crowded_since > BURST_SECONDS:
-            room = STANDING_ROOM
-        return len(self.waiting) + self.receiving < max(1, int(self.places * room))
+            room = self.room_min
+        return len(self.waiting) + self.receiving + self.coming < room
 
     async def take_place(self) -> None:
         """Waits for a place of work, first come, first served; to be left again."""
@@ -113,8 +118,14 @@ class Capacity:
     """
 
     def __init__(
-        self, *, requests_max: int, receive_seconds_max: float, now: Callable[[], float] = time.monotonic
+        self,
+        *,
+        requests_max: int,
+        request_seconds_max: float,
+        receive_seconds_max: float,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
+        self.request_seconds_max = request_seconds_max
         self.receive_seconds_max = receive_seconds_max
         self.lookups = Lane(requests_max, now)
         self.work = Lane(requests_max, now)
@@ -123,6 +134,8 @@ class Capacity:
         # Since the process started.
         self.refused = 0
         self.draining = False
+        self.connections = 0
+        self._coming: dict[asyncio.BaseProtocol, Lane] = {}
 
     @property
     def under_way(self) -> int:
@@ -130,9 +143,9 @@ class Capacity:
         return sum(lane.under_way for lane in self.lanes)
 
     @property
-    def is_full(self) -> bool:
-        """Whether some kind of request is being refused."""
-        return not (self.work.has_room and self.lookups.has_room and self.large_work.has_room)
+    def may_be_full(self) -> bool:
+        """Whether there are enough connections for anybody to be refused; each has one request at a time."""
+        return self.connections > self.large_work.room_min
 
     def lane_of(self, method: str, content_length: int | None) -> Lane:
         """Where a request goes; a body whose length nobody tells counts as large."""
@@ -141,10 +154,27 @@ class Capacity:
         large = content_length is None or content_length > LARGE_BYTES_MIN
         return self.large_work if large else self.work
 
-    @contextmanager
-    def enter(self, lane: Lane, *, receiving: bool) -> Iterator[Place]:
-        """Lets a request in for as long as the context lasts. Raises Overloaded."""
+    def promise(self, line: asyncio.BaseProtocol, lane: Lane) -> bool:
+        """Whether the request that begins on a connection is let in; then it has its room from here on."""
         if not lane.has_room:
+            self.refused += 1
+            return False
+        self.forget(line)
+        self._coming[line] = lane
+        lane.coming += 1
+        return True
+
+    def forget(self, line: asyncio.BaseProtocol) -> Lane | None:
+        """Takes a promise back, or has it kept; the lane it was for."""
+        lane = self._coming.pop(line, None)
+        if lane is not None:
+            lane.coming -= 1
+        return lane
+
+    @contextmanager
+    def enter(self, line: asyncio.BaseProtocol, lane: Lane, *, receiving: bool) -> Iterator[Place]:
+        """Lets the request of a connection in for as long as the context lasts. Raises Overloaded."""
+        if self.forget(line) is not lane and not lane.has_room:
             self.refused += 1
             raise Overloaded()
         place = Place(lane, self.receive_seconds_max, receiving=receiving)
@@ -154,7 +184,7 @@ class Capacity:
             place.leave()
 
     async def drained(self) -> None:
-        """Waits until everything that came in is answered."""
+        """Waits until everything that came in is answered; it is all the same if more comes in."""
         while self.under_way:
             await asyncio.sleep(DRAIN_LOOK_SECONDS)
 
@@ -208,7 +238,7 @@ class Place:
         self.receiving = False
 
 
-def limits(capacity: Capacity, request_seconds_max: float) -> Middleware:
+def limits(capacity: Capacity) -> Middleware:
     """Middleware: lets in what there is room for, and gives up what takes too long.
 
     Raises Overloaded and RequestTimedOut. What is given up is cancelled: an act of a store that has begun is
@@ -221,17 +251,17 @@ def limits(capacity: Capacity, request_seconds_max: float) -> Middleware:
             return await handler(request)
         chunked = "Transfer-Encoding" in request.headers
         lane = capacity.lane_of(request.method, None if chunked else request.content_length or 0)
-        receiving = request.method == "POST" and not request.content.is_eof()
-        with capacity.enter(lane, receiving=receiving) as place:
+        receiving = request.method in WITH_BODY and not request.content.is_eof()
+        with capacity.enter(request.protocol, lane, receiving=receiving) as place:
             request[PLACE] = place
             try:
-                async with asyncio.timeout(request_seconds_max) as time_limit:
+                async with asyncio.timeout(capacity.request_seconds_max) as time_limit:
                     if not receiving:
                         await place.begin()
                     return await handler(request)
             except TimeoutError:
                 if time_limit.expired():
-                    raise RequestTimedOut(seconds=request_seconds_max) from None
+                    raise RequestTimedOut(seconds=capacity.request_seconds_max) from None
                 raise
 
     return limit

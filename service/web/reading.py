@@ -8,8 +8,10 @@ from typing import Any
 from aiohttp import web
 
 from service.domains.policy_packs import PackWish
-from service.errors import MediaTypeUnsupported
+from service.errors import BodyTooLarge, MediaTypeUnsupported
 from service.web import correlation, keys
+from service.web.overload import PLACE
+from service.web.refusals import BODY_BYTES_MAX
 
 KEY_HEADER = "Idempotency-Key"
 # Ruling 4: 1 to 255 visible ASCII characters.
@@ -22,11 +24,17 @@ Entry = dict[str, Any]
 
 
 async def json_body(request: web.Request) -> bytes:
-    """The body's bytes. Raises MediaTypeUnsupported, and what the server raises on too large a body."""
+    """The body's bytes, and with them a place of work.
+
+    Raises MediaTypeUnsupported, BodyTooLarge, RequestTooSlow, and what the server raises on too large a body.
+    """
     media_type = request.headers.get("Content-Type")
     if media_type is not None and _JSON.fullmatch(media_type.partition(";")[0].strip()) is None:
         raise MediaTypeUnsupported()
-    return await request.read()
+    if (request.content_length or 0) > request.app[BODY_BYTES_MAX]:
+        # What will be too much is not read first.
+        raise BodyTooLarge(bytes_max=request.app[BODY_BYTES_MAX])
+    return await request[PLACE].receive(request)
 
 
 def key_entries(request: web.Request) -> list[Entry]:

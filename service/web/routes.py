@@ -7,11 +7,14 @@ from aiohttp.typedefs import Handler
 
 from service.web.handlers import (
     artifacts,
+    docs,
     dpm_runs,
     health,
     idempotency,
     lineage,
+    openapi,
     operations,
+    parity,
     policy_packs,
     proposal_operations,
     proposal_simulations,
@@ -44,6 +47,10 @@ APPROVALS = f"{BY_PROPOSAL}/approvals"
 ROUTES: tuple[web.RouteDef, ...] = (
     get("/health/live", health.live),
     get("/health/ready", health.ready),
+    get("/openapi.json", openapi.get_document),
+    get("/docs", docs.show),
+    get("/docs/{asset}", docs.show_asset),
+    get("/redoc", docs.move),
     web.post("/rebalance/simulate", dpm_runs.simulate),
     web.post("/rebalance/analyze", dpm_runs.analyze),
     web.post("/rebalance/analyze/async", operations.submit),
@@ -77,6 +84,7 @@ ROUTES: tuple[web.RouteDef, ...] = (
     get(BY_OPERATION, operations.get_operation),
     web.post(f"{BY_OPERATION}/execute", operations.execute),
     get("/rebalance/supportability/summary", supportability.get_summary),
+    get("/rebalance/supportability/parity", parity.get_parity),
     get("/rebalance/policies/effective", policy_packs.get_effective),
     get(CATALOG, policy_packs.list_packs),
     get(BY_PACK, policy_packs.get_pack),

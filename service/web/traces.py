@@ -1,4 +1,4 @@
-"""The trace a request belongs to: taken from its caller, put on its log lines, and told where it is wanted."""
+"""The trace a request belongs to: taken from its caller, put on its log lines, told where it is wanted."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 
 from aiohttp import web
@@ -43,4 +44,6 @@ async def ready(request: web.Request) -> web.Response:
 
 
 async def show_metrics(request: web.Request) -> web.Response:
-    return web.Response(body=request.app[METRICS].render(), headers={"Content-Type": CONTENT_TYPE})
+    """In a thread, for the text may take longer than the loop may be held up."""
+    text = await asyncio.to_thread(request.app[METRICS].render)
+    return web.Response(body=text, headers={"Content-Type": CONTENT_TYPE})

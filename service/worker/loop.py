@@ -73,6 +73,7 @@ class Worker:
         beside = (
             asyncio.create_task(self._sweeps.run_every(self._sweep_seconds)),
             asyncio.create_task(self._watch()),
+            asyncio.create_task(self._metrics.process.sample_loop()),
         )
         try:
             await self._work(stop, hurry, drain=False)

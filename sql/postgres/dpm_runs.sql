@@ -3,11 +3,13 @@
 -- What the row that comes back does not say was written was in the way: the key, or one of the ids.
 WITH claimed AS (
     INSERT INTO dpm_run_idempotency (
-        tenant_id, family, idempotency_key, request_hash, rebalance_run_id, created_at
+        tenant_id, family, idempotency_key, request_hash, rebalance_run_id, created_at, policy_pack_sha256
     )
-    VALUES (:tenant_id, :family, :idempotency_key, :request_hash, :rebalance_run_id, :created_at)
+    VALUES (
+        :tenant_id, :family, :idempotency_key, :request_hash, :rebalance_run_id, :created_at, :policy_pack_sha256
+    )
     ON CONFLICT (tenant_id, family, idempotency_key) DO NOTHING
-    RETURNING tenant_id, family, idempotency_key, request_hash, rebalance_run_id, created_at
+    RETURNING tenant_id, family, idempotency_key, request_hash, rebalance_run_id, created_at, policy_pack_sha256
 ), asked AS (
     INSERT INTO dpm_run_requests (
         tenant_id, request_id, request_hash, created_at, correlation_id, body_sha256, body
@@ -20,12 +22,14 @@ WITH claimed AS (
 ), recorded AS (
     INSERT INTO dpm_runs (
         tenant_id, rebalance_run_id, request_id, correlation_id, idempotency_key, request_hash, portfolio_id,
-        status, engine_version, scenario, created_at, result_sha256, result
+        status, engine_version, scenario, created_at, result_sha256, result, policy_pack_id, policy_pack_version,
+        policy_pack_source, policy_pack_sha256, effective_options
     )
     SELECT claimed.tenant_id, claimed.rebalance_run_id, asked.request_id, CAST(:correlation_id AS text),
         claimed.idempotency_key, claimed.request_hash, CAST(:portfolio_id AS text), CAST(:status AS text),
         CAST(:engine_version AS text), NULL, claimed.created_at, CAST(:result_sha256 AS text),
-        CAST(:result AS bytea)
+        CAST(:result AS bytea), CAST(:policy_pack_id AS text), CAST(:policy_pack_version AS text),
+        CAST(:policy_pack_source AS text), claimed.policy_pack_sha256, CAST(:effective_options AS bytea)
     FROM claimed CROSS JOIN asked
     ON CONFLICT (tenant_id, rebalance_run_id) DO NOTHING
     RETURNING tenant_id, rebalance_run_id, correlation_id
@@ -65,11 +69,13 @@ RETURNING request_id;
 -- Keeps a run as answered. No row back means its id is taken.
 INSERT INTO dpm_runs (
     tenant_id, rebalance_run_id, request_id, correlation_id, idempotency_key, request_hash, portfolio_id,
-    status, engine_version, scenario, created_at, result_sha256, result
+    status, engine_version, scenario, created_at, result_sha256, result, policy_pack_id, policy_pack_version,
+    policy_pack_source, policy_pack_sha256, effective_options
 )
 VALUES (
     :tenant_id, :rebalance_run_id, :request_id, :correlation_id, :idempotency_key, :request_hash, :portfolio_id,
-    :status, :engine_version, :scenario, :created_at, :result_sha256, :result
+    :status, :engine_version, :scenario, :created_at, :result_sha256, :result, :policy_pack_id, :policy_pack_version,
+    :policy_pack_source, :policy_pack_sha256, :effective_options
 )
 ON CONFLICT (tenant_id, rebalance_run_id) DO NOTHING
 RETURNING rebalance_run_id;
@@ -78,7 +84,8 @@ RETURNING rebalance_run_id;
 -- One run with its result, unless it has expired. IS TRUE keeps the bound out of the choice of an index: until a table
 -- has statistics, the index by creation looks as good as the primary key, and reads every run since the bound.
 SELECT tenant_id, rebalance_run_id, request_id, correlation_id, idempotency_key, request_hash, portfolio_id,
-    status, engine_version, scenario, created_at, result
+    status, engine_version, scenario, created_at, result, policy_pack_id, policy_pack_version, policy_pack_source,
+    policy_pack_sha256, effective_options
 FROM dpm_runs
 WHERE tenant_id = :tenant_id AND rebalance_run_id = :rebalance_run_id AND (created_at >= :runs_since) IS TRUE;
 
@@ -92,7 +99,8 @@ WHERE tenant_id = :tenant_id AND rebalance_run_id = :rebalance_run_id AND (creat
 -- One run with its request and the digests that were written beside them, unless it has expired.
 SELECT run.tenant_id, run.rebalance_run_id, run.request_id, run.correlation_id, run.idempotency_key,
     run.request_hash, run.portfolio_id, run.status, run.engine_version, run.scenario, run.created_at,
-    run.result_sha256, run.result, request.request_hash AS asked_hash, request.created_at AS asked_at,
+    run.result_sha256, run.result, run.policy_pack_id, run.policy_pack_version, run.policy_pack_source,
+    run.policy_pack_sha256, run.effective_options, request.request_hash AS asked_hash, request.created_at AS asked_at,
     request.correlation_id AS asked_correlation_id, request.body_sha256, request.body
 FROM dpm_runs AS run
 JOIN dpm_run_requests AS request
@@ -103,7 +111,8 @@ WHERE run.tenant_id = :tenant_id AND run.rebalance_run_id = :rebalance_run_id
 -- name: find_newest_run_by_correlation
 -- The run a correlation id was last used for; equal instants fall back on the id.
 SELECT tenant_id, rebalance_run_id, request_id, correlation_id, idempotency_key, request_hash, portfolio_id,
-    status, engine_version, scenario, created_at, result
+    status, engine_version, scenario, created_at, result, policy_pack_id, policy_pack_version, policy_pack_source,
+    policy_pack_sha256, effective_options
 FROM dpm_runs
 WHERE tenant_id = :tenant_id AND correlation_id = :correlation_id AND created_at >= :runs_since
 ORDER BY created_at DESC, rebalance_run_id DESC
@@ -112,7 +121,8 @@ LIMIT 1;
 -- name: find_newest_run_by_request_hash
 -- The run a request hash was last recorded with; equal instants fall back on the id.
 SELECT tenant_id, rebalance_run_id, request_id, correlation_id, idempotency_key, request_hash, portfolio_id,
-    status, engine_version, scenario, created_at, result
+    status, engine_version, scenario, created_at, result, policy_pack_id, policy_pack_version, policy_pack_source,
+    policy_pack_sha256, effective_options
 FROM dpm_runs
 WHERE tenant_id = :tenant_id AND request_hash = :request_hash AND created_at >= :runs_since
 ORDER BY created_at DESC, rebalance_run_id DESC

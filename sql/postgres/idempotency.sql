@@ -1,16 +1,19 @@
 -- name: claim_key
 -- Gives a free key to this run. No row back means the key stands for another run already.
 INSERT INTO dpm_run_idempotency (
-    tenant_id, family, idempotency_key, request_hash, rebalance_run_id, created_at
+    tenant_id, family, idempotency_key, request_hash, rebalance_run_id, created_at, policy_pack_sha256
 )
-VALUES (:tenant_id, :family, :idempotency_key, :request_hash, :rebalance_run_id, :created_at)
+VALUES (
+    :tenant_id, :family, :idempotency_key, :request_hash, :rebalance_run_id, :created_at, :policy_pack_sha256
+)
 ON CONFLICT (tenant_id, family, idempotency_key) DO NOTHING
 RETURNING rebalance_run_id;
 
 -- name: renew_key
 -- Gives a key whose run has expired to this run. No row back means somebody else was first, or it has not expired.
 UPDATE dpm_run_idempotency
-SET request_hash = :request_hash, rebalance_run_id = :rebalance_run_id, created_at = :created_at
+SET request_hash = :request_hash, rebalance_run_id = :rebalance_run_id, created_at = :created_at,
+    policy_pack_sha256 = :policy_pack_sha256
 WHERE tenant_id = :tenant_id AND family = :family AND idempotency_key = :idempotency_key
     AND created_at < :runs_since
 RETURNING rebalance_run_id;
@@ -18,13 +21,16 @@ RETURNING rebalance_run_id;
 -- name: move_key
 -- Gives the key to this run, whatever it stood for.
 INSERT INTO dpm_run_idempotency (
-    tenant_id, family, idempotency_key, request_hash, rebalance_run_id, created_at
+    tenant_id, family, idempotency_key, request_hash, rebalance_run_id, created_at, policy_pack_sha256
 )
-VALUES (:tenant_id, :family, :idempotency_key, :request_hash, :rebalance_run_id, :created_at)
+VALUES (
+    :tenant_id, :family, :idempotency_key, :request_hash, :rebalance_run_id, :created_at, :policy_pack_sha256
+)
 ON CONFLICT (tenant_id, family, idempotency_key) DO UPDATE
 SET request_hash = excluded.request_hash,
     rebalance_run_id = excluded.rebalance_run_id,
-    created_at = excluded.created_at;
+    created_at = excluded.created_at,
+    policy_pack_sha256 = excluded.policy_pack_sha256;
 
 -- name: insert_use
 -- Adds a run to the history of its key.
@@ -35,7 +41,7 @@ VALUES (:tenant_id, :family, :idempotency_key, :rebalance_run_id, :correlation_i
 
 -- name: find_key
 -- The run a key stands for now, unless that has expired.
-SELECT tenant_id, family, idempotency_key, request_hash, rebalance_run_id, created_at
+SELECT tenant_id, family, idempotency_key, request_hash, rebalance_run_id, created_at, policy_pack_sha256
 FROM dpm_run_idempotency
 WHERE tenant_id = :tenant_id AND family = :family AND idempotency_key = :idempotency_key
     AND created_at >= :runs_since;

@@ -59,3 +59,53 @@ ORDER BY index.relname ~ '_cc(new|old)[0-9]*$' DESC, index.relname;
 -- name: reset_session
 -- Takes back what a file has set for its session.
 RESET ALL;
+
+-- name: get_clock
+-- The instant the server has, as it answers.
+SELECT clock_timestamp() AS present;
+
+-- name: get_login
+-- Who is connected, and whether as somebody who is, or may become, a superuser, to whom nothing is refused.
+SELECT
+    current_user::text AS login,
+    EXISTS (
+        SELECT 1 FROM pg_roles WHERE rolsuper AND pg_has_role(pg_roles.oid, 'MEMBER')
+    ) AS is_superuser;
+
+-- name: list_rights
+-- The tables, sequences and schemas of the service with what whoever is connected may do there, a privilege a row.
+-- A table may be owned, which is no privilege but all of them; columns are told one by one where not all may change.
+WITH tables AS (
+    SELECT
+        class.oid AS table_id,
+        CASE WHEN space.nspname = 'public' THEN '' ELSE space.nspname || '.' END || class.relname AS thing,
+        class.relkind AS kind,
+        class.relowner AS owner
+    FROM pg_class AS class
+    JOIN pg_namespace AS space ON space.oid = class.relnamespace
+    WHERE space.nspname IN ('public', 'queue') AND class.relkind IN ('r', 'p', 'S')
+)
+SELECT tables.thing, asked.privilege
+FROM tables
+CROSS JOIN unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'TRUNCATE']) AS asked (privilege)
+WHERE tables.kind <> 'S' AND has_table_privilege(tables.table_id, asked.privilege)
+UNION ALL
+SELECT tables.thing, 'UPDATE (' || kept.attname || ')'
+FROM tables
+JOIN pg_attribute AS kept ON kept.attrelid = tables.table_id AND kept.attnum > 0 AND NOT kept.attisdropped
+WHERE tables.kind <> 'S'
+AND has_column_privilege(tables.table_id, kept.attnum, 'UPDATE')
+AND NOT has_table_privilege(tables.table_id, 'UPDATE')
+UNION ALL
+SELECT tables.thing, CASE WHEN pg_has_role(tables.owner, 'MEMBER') THEN 'OWNER' ELSE 'THERE' END
+FROM tables
+WHERE tables.kind <> 'S'
+UNION ALL
+SELECT 'SEQUENCE ' || tables.thing, 'USAGE'
+FROM tables
+-- A table that is asked about as a sequence is an error, and conditions have no order.
+WHERE CASE WHEN tables.kind = 'S' THEN has_sequence_privilege(tables.table_id, 'USAGE') END
+UNION ALL
+SELECT 'SCHEMA ' || nspname, 'USAGE'
+FROM pg_namespace
+WHERE nspname IN ('public', 'queue') AND has_schema_privilege(pg_namespace.oid, 'USAGE');

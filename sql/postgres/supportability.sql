@@ -86,6 +86,14 @@ SELECT
         ORDER BY created_at DESC LIMIT 1
     ) AS newest_operation_at;
 
+-- name: list_unfinished
+-- The operations that wait or run, counted by type and status, with the creation instant of the oldest of each.
+SELECT operation_type, status, count(*) AS total, min(created_at) AS oldest_at
+FROM dpm_operations
+WHERE tenant_id = :tenant_id AND status IN ('PENDING', 'RUNNING')
+GROUP BY operation_type, status
+ORDER BY operation_type, status;
+
 -- name: lock_folding
 -- Takes the one right to fold until the transaction ends. A row that says no means another instance has it.
 SELECT pg_try_advisory_xact_lock(hashtextextended('dpm.fold', 0)) AS held;

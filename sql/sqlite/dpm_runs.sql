@@ -11,11 +11,13 @@ RETURNING request_id;
 -- Keeps a run as answered. No row back means its id is taken.
 INSERT INTO dpm_runs (
     tenant_id, rebalance_run_id, request_id, correlation_id, idempotency_key, request_hash, portfolio_id,
-    status, engine_version, scenario, created_at, result_sha256, result
+    status, engine_version, scenario, created_at, result_sha256, result, policy_pack_id, policy_pack_version,
+    policy_pack_source, policy_pack_sha256, effective_options
 )
 VALUES (
     :tenant_id, :rebalance_run_id, :request_id, :correlation_id, :idempotency_key, :request_hash, :portfolio_id,
-    :status, :engine_version, :scenario, :created_at, :result_sha256, :result
+    :status, :engine_version, :scenario, :created_at, :result_sha256, :result, :policy_pack_id, :policy_pack_version,
+    :policy_pack_source, :policy_pack_sha256, :effective_options
 )
 ON CONFLICT (tenant_id, rebalance_run_id) DO NOTHING
 RETURNING rebalance_run_id;
@@ -23,7 +25,8 @@ RETURNING rebalance_run_id;
 -- name: find_run
 -- One run with its result, unless it has expired.
 SELECT tenant_id, rebalance_run_id, request_id, correlation_id, idempotency_key, request_hash, portfolio_id,
-    status, engine_version, scenario, created_at, result
+    status, engine_version, scenario, created_at, result, policy_pack_id, policy_pack_version, policy_pack_source,
+    policy_pack_sha256, effective_options
 FROM dpm_runs
 WHERE tenant_id = :tenant_id AND rebalance_run_id = :rebalance_run_id AND created_at >= :runs_since;
 
@@ -37,7 +40,8 @@ WHERE tenant_id = :tenant_id AND rebalance_run_id = :rebalance_run_id AND create
 -- One run with its request and the digests that were written beside them, unless it has expired.
 SELECT run.tenant_id, run.rebalance_run_id, run.request_id, run.correlation_id, run.idempotency_key,
     run.request_hash, run.portfolio_id, run.status, run.engine_version, run.scenario, run.created_at,
-    run.result_sha256, run.result, request.request_hash AS asked_hash, request.created_at AS asked_at,
+    run.result_sha256, run.result, run.policy_pack_id, run.policy_pack_version, run.policy_pack_source,
+    run.policy_pack_sha256, run.effective_options, request.request_hash AS asked_hash, request.created_at AS asked_at,
     request.correlation_id AS asked_correlation_id, request.body_sha256, request.body
 FROM dpm_runs AS run
 JOIN dpm_run_requests AS request
@@ -47,7 +51,8 @@ WHERE run.tenant_id = :tenant_id AND run.rebalance_run_id = :rebalance_run_id AN
 -- name: find_newest_run_by_correlation
 -- The run a correlation id was last used for; equal instants fall back on the id.
 SELECT tenant_id, rebalance_run_id, request_id, correlation_id, idempotency_key, request_hash, portfolio_id,
-    status, engine_version, scenario, created_at, result
+    status, engine_version, scenario, created_at, result, policy_pack_id, policy_pack_version, policy_pack_source,
+    policy_pack_sha256, effective_options
 FROM dpm_runs INDEXED BY dpm_runs_by_correlation
 WHERE tenant_id = :tenant_id AND correlation_id = :correlation_id AND created_at >= :runs_since
 ORDER BY created_at DESC, rebalance_run_id DESC
@@ -56,7 +61,8 @@ LIMIT 1;
 -- name: find_newest_run_by_request_hash
 -- The run a request hash was last recorded with; equal instants fall back on the id.
 SELECT tenant_id, rebalance_run_id, request_id, correlation_id, idempotency_key, request_hash, portfolio_id,
-    status, engine_version, scenario, created_at, result
+    status, engine_version, scenario, created_at, result, policy_pack_id, policy_pack_version, policy_pack_source,
+    policy_pack_sha256, effective_options
 FROM dpm_runs INDEXED BY dpm_runs_by_request_hash
 WHERE tenant_id = :tenant_id AND request_hash = :request_hash AND created_at >= :runs_since
 ORDER BY created_at DESC, rebalance_run_id DESC

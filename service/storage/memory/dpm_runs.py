@@ -17,7 +17,6 @@ from service.domains.dpm_runs import (
     RunHead,
     RunRequest,
     SealedRun,
-    edges_of,
     mapping_of,
     use_of,
 )
@@ -44,12 +43,13 @@ class MemoryDpmRuns:
                 state, mapping.tenant_id, mapping.family, mapping.idempotency_key, horizon
             )
         if held is not None:
-            if held.request_hash != run.request_hash:
+            if not held.asks_the_same(mapping.request_hash, mapping.policy_hash):
                 raise IdempotencyKeyConflict(key=mapping.idempotency_key)
             return Admitted(state.runs[held.tenant_id, held.rebalance_run_id].run, replayed=True)
         require_free(state, [run], admission.request)
         insert_request(state, admission.request)
         insert_run(state, run)
+        lineage.insert_edges(state, run.tenant_id, admission.edges)
         insert_artifacts(state, admission.artifact)
         idempotency.move_key(state, mapping)
         idempotency.insert_use(state, use_of(run))
@@ -66,7 +66,8 @@ class MemoryDpmRuns:
         original = get_run(state, run.tenant_id, replay.original_id, horizon).run
         assert run.request_id == original.request_id, (run.request_id, original.request_id)
         require_free(state, [run])
-        insert_run(state, run, original_id=replay.original_id)
+        insert_run(state, run)
+        lineage.insert_edges(state, run.tenant_id, replay.edges)
         insert_artifacts(state, replay.artifact)
 
     async def get(self, tenant_id: str, rebalance_run_id: str, horizon: Horizon) -> DpmRun:
@@ -180,7 +181,8 @@ def insert_batch(state: State, batch: BatchAdmission) -> None:
     """Write a batch whose ids are free."""
     insert_request(state, batch.request)
     for run in batch.runs:
-        insert_run(state, run, cause_id=batch.cause_id)
+        insert_run(state, run)
+    lineage.insert_edges(state, batch.request.tenant_id, batch.edges)
     insert_artifacts(state, *batch.artifacts)
 
 
@@ -191,16 +193,12 @@ def insert_request(state: State, request: RunRequest) -> None:
         state.batches_by_correlation.put((request.tenant_id, request.correlation_id), kept.place)
 
 
-def insert_run(
-    state: State, run: DpmRun, *, cause_id: str | None = None, original_id: str | None = None
-) -> None:
-    """Write a run and the edges it brings."""
+def insert_run(state: State, run: DpmRun) -> None:
     kept = KeptRun(run, head_of(run), digest_of(run.result))
     state.runs[run.tenant_id, run.rebalance_run_id] = kept
     for shelves, shelf in shelves_of(state, run):
         shelves.put(shelf, kept.place)
     state.tally(run.tenant_id, Subject.RUN_STATUS, run.status.value, 1)
-    lineage.insert_edges(state, run.tenant_id, edges_of(run, cause_id=cause_id, original_id=original_id))
 
 
 def insert_artifacts(state: State, *given: Artifact | None) -> None:

@@ -2,34 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import fields, replace
 from datetime import datetime
 from itertools import islice
 
 from service.domains.dpm_runs import BatchAdmission
 from service.domains.operations import (
-    MOVES,
-    UNEXECUTED,
     Claim,
     Ending,
     Lease,
     Operation,
-    OperationError,
     OperationFilter,
     OperationHead,
     OperationStatus,
     Reaped,
     StagedScenario,
     edge_of_operation,
-    exhausted_after,
 )
 from service.domains.pages import EARLIEST, LATEST, Page, empty_page, page_of
 from service.domains.proposals import ProposalChange, ProposalKey
 from service.domains.retention import Horizon
-from service.domains.supportability import Subject
 from service.errors import OperationExists, OperationLost, OperationMoved, OperationNotFound
-from service.storage.memory import dpm_runs, lineage, proposals
+from service.storage.memory import dpm_runs, lineage, operation_sweeps, proposals
+from service.storage.memory.operation_moves import (
+    end,
+    insert_operation,
+    key_of,
+    move,
+    place_of,
+    take_back,
+)
 from service.storage.memory.shelves import Place, ShelfKey, Shelves
 from service.storage.memory.state import Hold, State
 
@@ -40,15 +43,16 @@ class MemoryOperations:
     def __init__(self, state: State) -> None:
         self.state = state
 
-    async def submit(self, operation: Operation) -> None:
+    async def submit(self, operation: Operation, *, trace_id: str | None = None, offer: bool = True) -> None:
         state, tenant_id = self.state, operation.tenant_id
         state.require_open()
-        assert operation.is_executable and not operation.is_queued, "memory has no queue"
+        assert operation.is_executable, operation.status
+        assert not (operation.is_queued and offer), "memory has no queue"
         if (tenant_id, operation.operation_id) in state.operations:
             raise OperationExists(operation_id=operation.operation_id)
         insert_operation(state, operation)
         state.holds[tenant_id, operation.operation_id] = Hold()
-        lineage.insert_edges(state, tenant_id, [edge_of_operation(operation)])
+        lineage.insert_edges(state, tenant_id, [edge_of_operation(operation, trace_id)])
 
     async def claim(self, tenant_id: str, operation_id: str, lease: Lease) -> Claim:
         self.state.require_open()
@@ -107,31 +111,33 @@ class MemoryOperations:
         held = held_by(self.state, claim, lease.now)
         take_back(self.state, replace(held, attempt=held.attempt - 1))
 
-    async def reap(self, tenant_id: str, *, now: datetime, attempts_max: int, limit: int) -> Reaped:
-        state = self.state
-        state.require_open()
-        taken_back, exhausted = [], []
-        for operation in list(islice(those_unheld(state, tenant_id, now), limit)):
-            if operation.attempt < attempts_max:
-                take_back(state, operation)
-                taken_back.append(operation.operation_id)
-            else:
-                end(state, operation, now, exhausted_after(operation.attempt))
-                exhausted.append(operation.operation_id)
-        return Reaped(tuple(taken_back), tuple(exhausted))
+    async def reap(
+        self,
+        tenant_id: str,
+        *,
+        now: datetime,
+        attempts_max: int,
+        limit: int,
+        only: Collection[str] | None = None,
+    ) -> Reaped:
+        self.state.require_open()
+        return operation_sweeps.reap(
+            self.state, tenant_id, now=now, attempts_max=attempts_max, limit=limit, only=only
+        )
 
     async def expire(
-        self, tenant_id: str, *, created_before: datetime, now: datetime, limit: int
+        self,
+        tenant_id: str,
+        *,
+        created_before: datetime,
+        now: datetime,
+        limit: int,
+        only: Collection[str] | None = None,
     ) -> tuple[str, ...]:
-        state = self.state
-        state.require_open()
-        shelf = (tenant_id, OperationStatus.PENDING.value)
-        places = state.operations_by_status.older_than(shelf, created_before)
-        waiting = (state.operations[tenant_id, operation_id] for _, operation_id in places)
-        unexecuted = tuple(islice((one for one in waiting if one.is_analysis), limit))
-        for operation in unexecuted:
-            end(state, operation, now, UNEXECUTED)
-        return tuple(operation.operation_id for operation in unexecuted)
+        self.state.require_open()
+        return operation_sweeps.expire(
+            self.state, tenant_id, created_before=created_before, now=now, limit=limit, only=only
+        )
 
     async def get(self, tenant_id: str, operation_id: str, horizon: Horizon) -> Operation:
         self.state.require_open()
@@ -199,72 +205,6 @@ def insert_effect(state: State, effect: BatchAdmission | ProposalChange | None) 
     return None
 
 
-def those_unheld(state: State, tenant_id: str, now: datetime) -> Iterator[Operation]:
-    """The RUNNING operations whose lease has ended, those created first."""
-    for _, operation_id in state.operations_by_status.forward((tenant_id, OperationStatus.RUNNING.value)):
-        until = state.holds[tenant_id, operation_id].until
-        if until is not None and until < now:
-            yield state.operations[tenant_id, operation_id]
-
-
-def take_back(state: State, operation: Operation) -> None:
-    """Move a RUNNING operation back to PENDING; what is staged stays."""
-    waiting = replace(operation, status=OperationStatus.PENDING, started_at=None)
-    move(state, waiting, Hold(state.holds[key_of(operation)].fence))
-
-
-def end(state: State, operation: Operation, finished_at: datetime, error: OperationError | None) -> None:
-    """Move an operation to its end and forget what was staged."""
-    status = OperationStatus.SUCCEEDED if error is None else OperationStatus.FAILED
-    ended = replace(operation, status=status, finished_at=finished_at, error=error)
-    move(state, ended, Hold(state.holds[key_of(operation)].fence))
-    if operation.is_analysis:
-        state.operations_by_end.put((operation.tenant_id,), (finished_at, operation.operation_id))
-    state.staged.pop(key_of(operation), None)
-
-
-def move(state: State, operation: Operation, hold: Hold) -> None:
-    """Write an operation as it is from here on, and who holds it."""
-    held = state.operations[key_of(operation)]
-    assert operation.status in MOVES[held.status] or operation.status is held.status, held.status
-    remove_from_shelves(state, held)
-    insert_operation(state, operation)
-    state.holds[key_of(operation)] = hold
-
-
-def insert_operation(state: State, operation: Operation) -> None:
-    state.operations[key_of(operation)] = operation
-    for shelves, shelf in shelves_of(state, operation):
-        shelves.put(shelf, place_of(operation))
-    if operation.is_analysis:
-        state.tally(operation.tenant_id, Subject.OPERATION_STATUS, operation.status.value, 1)
-
-
-def remove_from_shelves(state: State, operation: Operation) -> None:
-    for shelves, shelf in shelves_of(state, operation):
-        shelves.take(shelf, place_of(operation))
-    if operation.is_analysis:
-        state.tally(operation.tenant_id, Subject.OPERATION_STATUS, operation.status.value, -1)
-
-
-def remove_operation(state: State, tenant_id: str, operation_id: str) -> None:
-    """Remove an operation that has ended."""
-    operation = state.operations.pop((tenant_id, operation_id))
-    assert operation.finished_at is not None, operation.status
-    remove_from_shelves(state, operation)
-    state.operations_by_end.take((tenant_id,), (operation.finished_at, operation_id))
-    del state.holds[tenant_id, operation_id]
-
-
-def shelves_of(state: State, operation: Operation) -> tuple[tuple[Shelves[Place], ShelfKey], ...]:
-    """Every shelf that an operation stands on by its creation."""
-    return (
-        (state.operations_by_creation, (operation.tenant_id,)),
-        (state.operations_by_status, (operation.tenant_id, operation.status.value)),
-        (state.operations_by_correlation, (operation.tenant_id, operation.correlation_id)),
-    )
-
-
 def shelf_for(state: State, tenant_id: str, operations: OperationFilter) -> tuple[Shelves[Place], ShelfKey]:
     """The shortest shelf with all operations that a filter lets through."""
     if operations.correlation_id is not None:
@@ -290,11 +230,3 @@ def is_there(operation: Operation, horizon: Horizon) -> bool:
 
 def head_of(operation: Operation) -> OperationHead:
     return OperationHead(**{name: getattr(operation, name) for name in HEAD})
-
-
-def place_of(operation: Operation) -> Place:
-    return (operation.created_at, operation.operation_id)
-
-
-def key_of(operation: Operation) -> tuple[str, str]:
-    return (operation.tenant_id, operation.operation_id)

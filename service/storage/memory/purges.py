@@ -5,7 +5,14 @@ from __future__ import annotations
 from itertools import islice
 
 from service.domains.purges import Purge, PurgeRecord, Removed
-from service.storage.memory import artifacts, dpm_runs, idempotency, lineage, operations, workflow_decisions
+from service.storage.memory import (
+    artifacts,
+    dpm_runs,
+    idempotency,
+    lineage,
+    operation_moves,
+    workflow_decisions,
+)
 from service.storage.memory.state import State
 
 
@@ -50,7 +57,7 @@ def remove_expired(state: State, purge: Purge) -> Removed:
     uses = sum(idempotency.remove_use(state, tenant_id, run_id) for run_id in run_ids)
     requests = dpm_runs.remove_runs(state, tenant_id, run_ids)
     for operation_id in operation_ids:
-        operations.remove_operation(state, tenant_id, operation_id)
+        operation_moves.remove_operation(state, tenant_id, operation_id)
     return Removed(
         runs=len(run_ids),
         requests=requests,

@@ -11,6 +11,8 @@ from service.domains.dpm_runs import DpmRun, RunHead, RunRequest
 from service.domains.idempotency import KeyFamily, KeyMapping, KeyUse
 from service.domains.lineage import Edge, EdgePlace
 from service.domains.operations import Operation, StagedScenario
+from service.domains.parity import Difference
+from service.domains.policy_packs import PackChange
 from service.domains.proposal_simulations import ProposalSimulation
 from service.domains.proposals import (
     Proposal,
@@ -73,7 +75,8 @@ class State:
 
     An artifact and a use of a key are found by the id of their run; a hold, and what is staged, by that of
     their operation; versions, events and approvals, in the order of their numbers, by that of their proposal.
-    `proposal_ids` has the ids of those three, each with its kind.
+    `proposal_ids` has the ids of those three, each with its kind. The changes of a catalog of policy packs, in
+    the order of their revisions, are found by the tenant alone.
     """
 
     requests: dict[RowKey, KeptRequest] = field(default_factory=dict)
@@ -94,7 +97,9 @@ class State:
     proposal_ids: set[tuple[str, str, str]] = field(default_factory=set)
     proposal_keys: dict[tuple[str, ProposalKeyFamily, str, str], ProposalKey] = field(default_factory=dict)
     simulations: dict[RowKey, ProposalSimulation] = field(default_factory=dict)
+    pack_changes: dict[str, list[PackChange]] = field(default_factory=dict)
     purges: dict[RowKey, PurgeRecord] = field(default_factory=dict)
+    differences: dict[RowKey, Difference] = field(default_factory=dict)
 
     batches_by_correlation: Shelves[Place] = field(default_factory=Shelves)
     runs_by_creation: Shelves[Place] = field(default_factory=Shelves)
@@ -114,6 +119,7 @@ class State:
     proposals_by_state: Shelves[Place] = field(default_factory=Shelves)
     simulations_by_creation: Shelves[Place] = field(default_factory=Shelves)
     purges_by_time: Shelves[Place] = field(default_factory=Shelves)
+    differences_by_time: Shelves[Place] = field(default_factory=Shelves)
 
     tallies: dict[str, Counter[tuple[Subject, str]]] = field(default_factory=dict)
     closed: bool = False

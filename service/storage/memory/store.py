@@ -7,6 +7,8 @@ from service.storage.memory.dpm_runs import MemoryDpmRuns
 from service.storage.memory.idempotency import MemoryIdempotency
 from service.storage.memory.lineage import MemoryLineage
 from service.storage.memory.operations import MemoryOperations
+from service.storage.memory.parity import MemoryParity
+from service.storage.memory.policy_packs import MemoryPolicyPacks
 from service.storage.memory.proposal_simulations import MemoryProposalSimulations
 from service.storage.memory.proposals import MemoryProposals
 from service.storage.memory.purges import MemoryPurges
@@ -26,6 +28,8 @@ class MemoryStore:
         self.operations = MemoryOperations(self.state)
         self.proposals = MemoryProposals(self.state)
         self.proposal_simulations = MemoryProposalSimulations(self.state)
+        self.policy_packs = MemoryPolicyPacks(self.state)
+        self.parity = MemoryParity(self.state)
         self.supportability = MemorySupportability(self.state)
         self.purges = MemoryPurges(self.state)
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
+from service.domains.operations import OperationStatus
 from service.domains.retention import Horizon
-from service.domains.supportability import Bounds, Subject, Summary, counts_of
+from service.domains.supportability import Bounds, Subject, Summary, Unfinished, counts_of
 from service.storage.memory import lineage, operations
 from service.storage.memory.state import State
 
@@ -24,6 +25,17 @@ class MemorySupportability:
             runs=bounds_of_runs(self.state, tenant_id, horizon),
             operations=bounds_of_operations(self.state, tenant_id, horizon),
         )
+
+    async def list_unfinished(self, tenant_id: str) -> tuple[Unfinished, ...]:
+        self.state.require_open()
+        found: list[Unfinished] = []
+        for status in (OperationStatus.PENDING, OperationStatus.RUNNING):
+            places = self.state.operations_by_status.forward((tenant_id, status.value))
+            held = [self.state.operations[tenant_id, operation_id] for _, operation_id in places]
+            for operation_type in {operation.operation_type for operation in held}:
+                accepted = [one.created_at for one in held if one.operation_type is operation_type]
+                found.append(Unfinished(operation_type, status, len(accepted), min(accepted)))
+        return tuple(sorted(found, key=lambda one: (one.operation_type.value, one.status.value)))
 
     async def fold(self) -> None:
         """Nothing to do: what comes and goes is counted at once."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import math
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -10,7 +12,8 @@ from typing import Any
 
 import asyncpg
 
-from service.errors import PostgresDsnRequired, PostgresUnavailable
+from service.errors import PostgresDsnRequired, PostgresUnavailable, StoreBusy, StoreUnavailable
+from service.measures import PoolUse
 from service.storage.postgres.statements import Connection, every, one
 from service.storage.queries import load
 from service.storage.schema import LISTS, SchemaRefused, pending_of, shipped_for
@@ -38,6 +41,10 @@ class PoolOptions:
 
     connections_max: int = 8
     acquire_seconds_max: float = 3.0
+    # For a connection that others use; as long as for one that has to be made, when it is none.
+    wait_seconds_max: float | None = None
+    # More than these are not let wait, for each connection.
+    waiters_max: int = 32
     statement_seconds_max: float = 10.0
     lock_seconds_max: float = 5.0
     act_seconds_max: float = 10.0
@@ -82,6 +89,10 @@ class Database:
         self.callers = 0
         self.closing = False
         self.idle = asyncio.Event()
+        # When a caller last was done; a pool that is busy has been of use a moment ago.
+        self.used_at = -math.inf
+        wait_max = options.wait_seconds_max
+        self.wait_seconds_max = options.acquire_seconds_max if wait_max is None else wait_max
 
     @classmethod
     async def open(cls, dsn: str, options: PoolOptions) -> Database:
@@ -140,20 +151,37 @@ class Database:
             raise PostgresDsnRequired()
         if self.closing:
             raise PostgresUnavailable()
+        if self.callers >= self.options.connections_max * (1 + self.options.waiters_max):
+            raise self.exhausted()
         self.callers += 1
         # Watching the time is dear, and where a connection is free there is nothing to wait for.
-        seconds_max = (
-            self.options.acquire_seconds_max if self.callers > self.options.connections_max else None
-        )
+        waits = self.callers > self.options.connections_max
         try:
-            async with self.pool.acquire(timeout=seconds_max) as conn:
+            async with self.pool.acquire(timeout=self.wait_seconds_max if waits else None) as conn:
+                waits = False
                 yield conn
+                self.used_at = time.monotonic()
         except FAULTS as error:
+            if waits and isinstance(error, TimeoutError):
+                raise self.exhausted() from error
             raise PostgresUnavailable() from error
         finally:
             self.callers -= 1
             if not self.callers:
                 self.idle.set()
+
+    def exhausted(self) -> StoreUnavailable:
+        """What to tell who gets no connection: whether the others get on, or nobody does."""
+        idle_seconds = time.monotonic() - self.used_at
+        return StoreBusy() if idle_seconds < self.wait_seconds_max / 2 else PostgresUnavailable()
+
+    def use(self) -> PoolUse:
+        """How the connections are used at the moment."""
+        if self.pool is None:
+            return PoolUse(0, 0, 0, 0)
+        connected, idle = self.pool.get_size(), self.pool.get_idle_size()
+        waiting = max(0, self.callers - self.options.connections_max)
+        return PoolUse(connected, min(idle, connected), waiting, self.options.connections_max)
 
     async def check(self) -> None:
         """Raises StoreUnavailable unless the server answers and has the schema this build was made for."""

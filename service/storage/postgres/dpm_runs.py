@@ -19,7 +19,6 @@ from service.domains.dpm_runs import (
     RunHead,
     RunRequest,
     SealedRun,
-    edges_of,
     mapping_of,
     use_of,
 )
@@ -173,7 +172,7 @@ async def admit(conn: Connection, admission: RunAdmission, horizon: Horizon) -> 
         await idempotency.move(conn, mapping)
     await insert_request(conn, admission.request)
     kept = [] if admission.artifact is None else [admission.artifact]
-    await insert_runs(conn, [run], edges_of(run), kept)
+    await insert_runs(conn, [run], admission.edges, kept)
     await idempotency.insert_use(conn, use_of(run))
     return Admitted(run, replayed=False)
 
@@ -181,7 +180,7 @@ async def admit(conn: Connection, admission: RunAdmission, horizon: Horizon) -> 
 async def admit_at_once(conn: Connection, admission: RunAdmission) -> bool:
     """Record a run under a key that nobody has; False, and nothing written, when somebody has it."""
     run, artifact = admission.run, admission.artifact
-    edges = [*edges_of(run), *([edge_of_artifact(artifact)] if artifact else [])]
+    edges = [*admission.edges, *([edge_of_artifact(artifact)] if artifact else [])]
     row = row_of(run)
     del row["scenario"]
     outcome = await one(
@@ -203,8 +202,7 @@ async def admit_at_once(conn: Connection, admission: RunAdmission) -> bool:
 
 async def admit_batch(conn: Connection, batch: BatchAdmission) -> None:
     await insert_request(conn, batch.request)
-    edges = [edge for run in batch.runs for edge in edges_of(run, cause_id=batch.cause_id)]
-    await insert_runs(conn, batch.runs, edges, batch.artifacts)
+    await insert_runs(conn, batch.runs, batch.edges, batch.artifacts)
 
 
 async def admit_replay(conn: Connection, replay: ReplayAdmission, horizon: Horizon) -> None:
@@ -212,7 +210,7 @@ async def admit_replay(conn: Connection, replay: ReplayAdmission, horizon: Horiz
     await get_head(conn, run.tenant_id, replay.original_id, horizon)
     kept = [] if replay.artifact is None else [replay.artifact]
     try:
-        await insert_runs(conn, [run], edges_of(run, original_id=replay.original_id), kept)
+        await insert_runs(conn, [run], replay.edges, kept)
     except asyncpg.ForeignKeyViolationError:
         # The request went with the original, after we had seen it.
         raise RunNotFound(rebalance_run_id=replay.original_id) from None

@@ -55,14 +55,14 @@ async def claim(conn: Connection, mapping: KeyMapping, horizon: Horizon) -> str 
     """Give the key to this run, or return the id of the run it stands for already.
 
     A rival that is just claiming it is waited for. Raises IdempotencyKeyConflict when the key stands for
-    another request.
+    another request, or for the same under another policy pack.
     """
     for _ in range(CLAIMS_MAX):
         if await one(conn, SQL["claim_key"], **row_of(mapping)) is not None:
             return None
         held = await find_key(conn, mapping.tenant_id, mapping.family, mapping.idempotency_key, horizon)
         if held is not None:
-            if held.request_hash != mapping.request_hash:
+            if not held.asks_the_same(mapping.request_hash, mapping.policy_hash):
                 raise IdempotencyKeyConflict(key=mapping.idempotency_key)
             return held.rebalance_run_id
         renewed = await one(conn, SQL["renew_key"], **row_of(mapping), runs_since=horizon.runs_since)
@@ -109,6 +109,7 @@ async def find_key(
         request_hash=row["request_hash"],
         rebalance_run_id=row["rebalance_run_id"],
         created_at=row["created_at"],
+        policy_hash=row["policy_pack_sha256"],
     )
 
 
@@ -120,4 +121,5 @@ def row_of(mapping: KeyMapping) -> dict[str, object]:
         "request_hash": mapping.request_hash,
         "rebalance_run_id": mapping.rebalance_run_id,
         "created_at": mapping.created_at,
+        "policy_pack_sha256": mapping.policy_hash,
     }

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 import asyncpg
 
 from service.domains.dpm_runs import BatchAdmission
 from service.domains.operations import (
-    UNEXECUTED,
     Claim,
     Ending,
     Lease,
     Operation,
-    OperationError,
     OperationFilter,
     OperationHead,
     OperationStatus,
     Reaped,
     StagedScenario,
     edge_of_operation,
-    exhausted_after,
 )
 from service.domains.pages import EARLIEST, LATEST, Page, empty_page, page_of
 from service.domains.proposals import ProposalKey
@@ -36,6 +33,7 @@ from service.storage.postgres.operation_rows import (
     row_of_staged,
     staged_of,
 )
+from service.storage.postgres.operation_sweeps import expire, reap
 from service.storage.postgres.statements import Connection, Row, every, many, one, run
 from service.storage.queries import load
 
@@ -46,9 +44,9 @@ class PostgresOperations:
     def __init__(self, database: Database) -> None:
         self.database = database
 
-    async def submit(self, operation: Operation) -> None:
+    async def submit(self, operation: Operation, *, trace_id: str | None = None, offer: bool = True) -> None:
         async with self.database.act() as conn:
-            await submit(conn, operation)
+            await submit(conn, operation, trace_id=trace_id, offer=offer)
 
     async def claim(self, tenant_id: str, operation_id: str, lease: Lease) -> Claim:
         async with self.database.act() as conn:
@@ -81,15 +79,31 @@ class PostgresOperations:
         async with self.database.act() as conn:
             await hold_on(conn, "hand_back_operation", claim, now=lease.now)
 
-    async def reap(self, tenant_id: str, *, now: datetime, attempts_max: int, limit: int) -> Reaped:
+    async def reap(
+        self,
+        tenant_id: str,
+        *,
+        now: datetime,
+        attempts_max: int,
+        limit: int,
+        only: Collection[str] | None = None,
+    ) -> Reaped:
         async with self.database.act() as conn:
-            return await reap(conn, tenant_id, now, attempts_max, limit)
+            return await reap(conn, tenant_id, now=now, attempts_max=attempts_max, limit=limit, only=only)
 
     async def expire(
-        self, tenant_id: str, *, created_before: datetime, now: datetime, limit: int
+        self,
+        tenant_id: str,
+        *,
+        created_before: datetime,
+        now: datetime,
+        limit: int,
+        only: Collection[str] | None = None,
     ) -> tuple[str, ...]:
         async with self.database.act() as conn:
-            return await expire(conn, tenant_id, created_before, now, limit)
+            return await expire(
+                conn, tenant_id, created_before=created_before, now=now, limit=limit, only=only
+            )
 
     async def get(self, tenant_id: str, operation_id: str, horizon: Horizon) -> Operation:
         async with self.database.look() as conn:
@@ -161,12 +175,12 @@ def listing_of(operations: OperationFilter) -> tuple[str, dict[str, str | None]]
     return ("list_operations_by_type", filters) if has_type else ("list_operations", {})
 
 
-async def submit(conn: Connection, operation: Operation) -> None:
+async def submit(conn: Connection, operation: Operation, *, trace_id: str | None, offer: bool) -> None:
     assert operation.status is OperationStatus.PENDING, operation.status
     if await one(conn, SQL["insert_operation"], **row_of(operation)) is None:
         raise OperationExists(id=operation.operation_id)
-    await lineage.insert_edges(conn, operation.tenant_id, [edge_of_operation(operation)])
-    if operation.is_queued:
+    await lineage.insert_edges(conn, operation.tenant_id, [edge_of_operation(operation, trace_id)])
+    if operation.is_queued and offer:
         # Where nothing is queued, the engine of the queue is not even loaded.
         from service.storage.postgres import job_offers
 
@@ -234,44 +248,6 @@ async def hold_on(conn: Connection, query: str, claim: Claim, **values: object) 
     place = {"tenant_id": tenant_id, "operation_id": operation_id, "fence": claim.fence}
     if await one(conn, SQL[query], **place, **values) is None:
         raise OperationLost(operation_id=operation_id)
-
-
-async def reap(conn: Connection, tenant_id: str, now: datetime, attempts_max: int, limit: int) -> Reaped:
-    ended = await every(conn, SQL["list_ended_leases"], tenant_id=tenant_id, now=now, limit=limit)
-    again = [row["operation_id"] for row in ended if row["attempt"] < attempts_max]
-    exhausted = {row["operation_id"]: row["attempt"] for row in ended if row["attempt"] >= attempts_max}
-    await many(
-        conn,
-        SQL["take_back_operation"],
-        [{"tenant_id": tenant_id, "operation_id": operation_id} for operation_id in again],
-    )
-    errors = {operation_id: exhausted_after(attempt) for operation_id, attempt in exhausted.items()}
-    await fail(conn, "exhaust_operation", tenant_id, now, errors)
-    return Reaped(tuple(again), tuple(exhausted))
-
-
-async def expire(
-    conn: Connection, tenant_id: str, created_before: datetime, now: datetime, limit: int
-) -> tuple[str, ...]:
-    rows = await every(
-        conn, SQL["list_unexecuted"], tenant_id=tenant_id, created_before=created_before, limit=limit
-    )
-    ids = tuple(row["operation_id"] for row in rows)
-    await fail(conn, "expire_operation", tenant_id, now, dict.fromkeys(ids, UNEXECUTED))
-    return ids
-
-
-async def fail(
-    conn: Connection, query: str, tenant_id: str, now: datetime, errors: dict[str, OperationError]
-) -> None:
-    """End operations, each with its error, and forget what was staged of them."""
-    places = [{"tenant_id": tenant_id, "operation_id": operation_id} for operation_id in errors]
-    ends = [
-        place | {"finished_at": now, "error_code": error.code, "error_message": error.message}
-        for place, error in zip(places, errors.values(), strict=True)
-    ]
-    await many(conn, SQL[query], ends)
-    await many(conn, SQL["delete_scenarios"], places)
 
 
 async def find(

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from service.domains.canonical import digest_of
 from service.domains.dpm_runs import DpmRun, RunHead, RunRequest, RunStatus, SealedRun
+from service.domains.policy_packs import AppliedPolicy, PackSource
 from service.storage.postgres.statements import Row
 
 
 def row_of(run: DpmRun) -> dict[str, object]:
+    policy = run.policy
     return {
         "tenant_id": run.tenant_id,
         "rebalance_run_id": run.rebalance_run_id,
@@ -22,6 +24,11 @@ def row_of(run: DpmRun) -> dict[str, object]:
         "created_at": run.created_at,
         "result_sha256": digest_of(run.result),
         "result": run.result,
+        "policy_pack_id": policy and policy.policy_pack_id,
+        "policy_pack_version": policy and policy.version,
+        "policy_pack_source": policy and policy.source.value,
+        "policy_pack_sha256": policy and policy.content_hash,
+        "effective_options": policy and policy.options,
     }
 
 
@@ -39,6 +46,19 @@ def run_of(row: Row) -> DpmRun:
         scenario=row["scenario"],
         created_at=row["created_at"],
         result=row["result"],
+        policy=policy_of(row),
+    )
+
+
+def policy_of(row: Row) -> AppliedPolicy | None:
+    if row["policy_pack_id"] is None:
+        return None
+    return AppliedPolicy(
+        policy_pack_id=row["policy_pack_id"],
+        version=row["policy_pack_version"],
+        source=PackSource(row["policy_pack_source"]),
+        content_hash=row["policy_pack_sha256"],
+        options=row["effective_options"],
     )
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from service.measures import PoolUse
 from service.storage.postgres.artifacts import PostgresArtifacts
 from service.storage.postgres.database import Database, PoolOptions
 from service.storage.postgres.dpm_runs import PostgresDpmRuns
 from service.storage.postgres.idempotency import PostgresIdempotency
 from service.storage.postgres.lineage import PostgresLineage
 from service.storage.postgres.operations import PostgresOperations
+from service.storage.postgres.parity import PostgresParity
+from service.storage.postgres.policy_packs import PostgresPolicyPacks
 from service.storage.postgres.proposal_simulations import PostgresProposalSimulations
 from service.storage.postgres.proposals import PostgresProposals
 from service.storage.postgres.purges import PostgresPurges
@@ -28,6 +31,8 @@ class PostgresStore:
         self.operations = PostgresOperations(database)
         self.proposals = PostgresProposals(database)
         self.proposal_simulations = PostgresProposalSimulations(database)
+        self.policy_packs = PostgresPolicyPacks(database)
+        self.parity = PostgresParity(database)
         self.supportability = PostgresSupportability(database)
         self.purges = PostgresPurges(database)
 
@@ -35,6 +40,9 @@ class PostgresStore:
     async def open(cls, dsn: str, *, options: PoolOptions = DEFAULT_OPTIONS) -> PostgresStore:
         """Open a database that may be away or behind at the moment; `check` tells whether it can be used."""
         return cls(await Database.open(dsn, options))
+
+    def pool_use(self) -> PoolUse:
+        return self.database.use()
 
     async def check(self) -> None:
         await self.database.check()

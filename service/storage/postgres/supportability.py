@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncpg
 
+from service.domains.operations import OperationStatus, OperationType
 from service.domains.retention import Horizon
-from service.domains.supportability import Bounds, Summary, counts_of
+from service.domains.supportability import Bounds, Summary, Unfinished, counts_of
 from service.errors import PostgresUnavailable
 from service.storage.postgres.database import Database
 from service.storage.postgres.statements import Connection, every, one, run
@@ -32,6 +33,19 @@ class PostgresSupportability:
             counts_of((row["subject"], row["value"], row["total"]) for row in counted),
             runs=Bounds(bounds["oldest_run_at"], bounds["newest_run_at"]),
             operations=Bounds(bounds["oldest_operation_at"], bounds["newest_operation_at"]),
+        )
+
+    async def list_unfinished(self, tenant_id: str) -> tuple[Unfinished, ...]:
+        async with self.database.look() as conn:
+            rows = await every(conn, SQL["list_unfinished"], tenant_id=tenant_id)
+        return tuple(
+            Unfinished(
+                OperationType(row["operation_type"]),
+                OperationStatus(row["status"]),
+                row["total"],
+                row["oldest_at"],
+            )
+            for row in rows
         )
 
     async def fold(self) -> None:

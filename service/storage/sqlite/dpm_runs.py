@@ -15,9 +15,7 @@ from service.domains.dpm_runs import (
     RunFilter,
     RunHead,
     RunRequest,
-    RunStatus,
     SealedRun,
-    edges_of,
     mapping_of,
     use_of,
 )
@@ -27,7 +25,8 @@ from service.errors import RunExists, RunNotFound
 from service.storage.queries import load
 from service.storage.sqlite import artifacts, idempotency
 from service.storage.sqlite.database import Database
-from service.storage.sqlite.statements import every, from_first_given, instant_of, one, text_of
+from service.storage.sqlite.run_rows import head_of, request_of, row_of, run_of, sealed_of
+from service.storage.sqlite.statements import every, from_first_given, one, text_of
 
 SQL = load("sqlite", "dpm_runs")
 # By the most selective filter that is given.
@@ -110,7 +109,7 @@ def admit(conn: sqlite3.Connection, admission: RunAdmission, horizon: Horizon) -
     insert_request(conn, admission.request)
     insert_run(conn, run)
     idempotency.insert_use(conn, use_of(run))
-    artifacts.insert_new(conn, run.tenant_id, [admission.artifact], edges_of(run))
+    artifacts.insert_new(conn, run.tenant_id, [admission.artifact], admission.edges)
     return Admitted(run, replayed=False)
 
 
@@ -118,16 +117,14 @@ def admit_batch(conn: sqlite3.Connection, batch: BatchAdmission) -> None:
     insert_request(conn, batch.request)
     for run in batch.runs:
         insert_run(conn, run)
-    edges = [edge for run in batch.runs for edge in edges_of(run, cause_id=batch.cause_id)]
-    artifacts.insert_new(conn, batch.request.tenant_id, batch.artifacts, edges)
+    artifacts.insert_new(conn, batch.request.tenant_id, batch.artifacts, batch.edges)
 
 
 def admit_replay(conn: sqlite3.Connection, replay: ReplayAdmission, horizon: Horizon) -> None:
     run = replay.run
     get_head(conn, tenant_id=run.tenant_id, rebalance_run_id=replay.original_id, horizon=horizon)
     insert_run(conn, run)
-    edges = edges_of(run, original_id=replay.original_id)
-    artifacts.insert_new(conn, run.tenant_id, [replay.artifact], edges)
+    artifacts.insert_new(conn, run.tenant_id, [replay.artifact], replay.edges)
 
 
 def insert_request(conn: sqlite3.Connection, request: RunRequest) -> None:
@@ -147,23 +144,7 @@ def insert_request(conn: sqlite3.Connection, request: RunRequest) -> None:
 
 
 def insert_run(conn: sqlite3.Connection, run: DpmRun) -> None:
-    inserted = one(
-        conn,
-        SQL["insert_run"],
-        tenant_id=run.tenant_id,
-        rebalance_run_id=run.rebalance_run_id,
-        request_id=run.request_id,
-        correlation_id=run.correlation_id,
-        idempotency_key=run.idempotency_key,
-        request_hash=run.request_hash,
-        portfolio_id=run.portfolio_id,
-        status=run.status.value,
-        engine_version=run.engine_version,
-        scenario=run.scenario,
-        created_at=text_of(run.created_at),
-        result_sha256=digest_of(run.result),
-        result=run.result,
-    )
+    inserted = one(conn, SQL["insert_run"], **row_of(run))
     if inserted is None:
         raise RunExists(id=run.rebalance_run_id)
 
@@ -179,11 +160,7 @@ def get_sealed(
 ) -> SealedRun:
     wanted = {"tenant_id": tenant_id, "rebalance_run_id": rebalance_run_id}
     row = get_row(conn, query="find_sealed_run", horizon=horizon, **wanted)
-    run, asked_at = run_of(row), instant_of(row["asked_at"])
-    request = RunRequest(
-        run.request_id, tenant_id, row["asked_hash"], row["body"], asked_at, row["asked_correlation_id"]
-    )
-    return SealedRun(run, row["result_sha256"], request, row["body_sha256"])
+    return sealed_of(row)
 
 
 def get_head(conn: sqlite3.Connection, *, tenant_id: str, rebalance_run_id: str, horizon: Horizon) -> RunHead:
@@ -214,10 +191,7 @@ def get_request(conn: sqlite3.Connection, *, tenant_id: str, request_id: str) ->
     row = one(conn, SQL["find_request"], tenant_id=tenant_id, request_id=request_id)
     if row is None:
         raise RunNotFound(request_id=request_id)
-    created_at = instant_of(row["created_at"])
-    return RunRequest(
-        request_id, tenant_id, row["request_hash"], row["body"], created_at, row["correlation_id"]
-    )
+    return request_of(row)
 
 
 def list_heads(
@@ -266,33 +240,3 @@ def find_newest_batch(
     wanted = {"tenant_id": tenant_id, "correlation_id": correlation_id}
     row = one(conn, SQL["find_newest_batch"], **wanted, runs_since=text_of(horizon.runs_since))
     return None if row is None else row["request_id"]
-
-
-def run_of(row: sqlite3.Row) -> DpmRun:
-    return DpmRun(
-        rebalance_run_id=row["rebalance_run_id"],
-        tenant_id=row["tenant_id"],
-        correlation_id=row["correlation_id"],
-        request_hash=row["request_hash"],
-        idempotency_key=row["idempotency_key"],
-        portfolio_id=row["portfolio_id"],
-        status=RunStatus(row["status"]),
-        engine_version=row["engine_version"],
-        request_id=row["request_id"],
-        scenario=row["scenario"],
-        created_at=instant_of(row["created_at"]),
-        result=row["result"],
-    )
-
-
-def head_of(row: sqlite3.Row) -> RunHead:
-    return RunHead(
-        rebalance_run_id=row["rebalance_run_id"],
-        correlation_id=row["correlation_id"],
-        request_hash=row["request_hash"],
-        idempotency_key=row["idempotency_key"],
-        portfolio_id=row["portfolio_id"],
-        status=RunStatus(row["status"]),
-        scenario=row["scenario"],
-        created_at=instant_of(row["created_at"]),
-    )

@@ -49,7 +49,8 @@ class SqliteIdempotency:
 def claim(conn: sqlite3.Connection, mapping: KeyMapping, horizon: Horizon) -> str | None:
     """Give the key to this run, or return the id of the run it stands for already.
 
-    A key whose run has expired is free. Raises IdempotencyKeyConflict when it stands for another request.
+    A key whose run has expired is free. Raises IdempotencyKeyConflict when it stands for another
+    request, or for the same under another policy pack.
     """
     if one(conn, SQL["claim_key"], **row_of(mapping)) is not None:
         return None
@@ -63,7 +64,7 @@ def claim(conn: sqlite3.Connection, mapping: KeyMapping, horizon: Horizon) -> st
     if held is None:
         renew(conn, mapping, horizon)
         return None
-    if held.request_hash != mapping.request_hash:
+    if not held.asks_the_same(mapping.request_hash, mapping.policy_hash):
         raise IdempotencyKeyConflict(key=mapping.idempotency_key)
     return held.rebalance_run_id
 
@@ -116,6 +117,7 @@ def find_key(
         request_hash=row["request_hash"],
         rebalance_run_id=row["rebalance_run_id"],
         created_at=instant_of(row["created_at"]),
+        policy_hash=row["policy_pack_sha256"],
     )
 
 
@@ -157,4 +159,5 @@ def row_of(mapping: KeyMapping) -> dict[str, object]:
         "request_hash": mapping.request_hash,
         "rebalance_run_id": mapping.rebalance_run_id,
         "created_at": text_of(mapping.created_at),
+        "policy_pack_sha256": mapping.policy_hash,
     }

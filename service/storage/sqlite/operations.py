@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -11,19 +11,16 @@ from typing import Any
 from service.domains.canonical import digest_of
 from service.domains.dpm_runs import BatchAdmission
 from service.domains.operations import (
-    UNEXECUTED,
     Claim,
     Ending,
     Lease,
     Operation,
-    OperationError,
     OperationFilter,
     OperationHead,
     OperationStatus,
     Reaped,
     StagedScenario,
     edge_of_operation,
-    exhausted_after,
 )
 from service.domains.pages import EARLIEST, LATEST, Page, empty_page, page_of
 from service.domains.proposals import ProposalChange, ProposalKey
@@ -33,6 +30,7 @@ from service.storage.queries import load
 from service.storage.sqlite import dpm_runs, lineage, proposals
 from service.storage.sqlite.database import Database
 from service.storage.sqlite.operation_rows import head_of, operation_of, staged_of
+from service.storage.sqlite.operation_sweeps import expire, reap
 from service.storage.sqlite.statements import every, from_first_given, one, run, text_of
 
 SQL = load("sqlite", "operations")
@@ -49,8 +47,9 @@ class SqliteOperations:
     def __init__(self, database: Database) -> None:
         self.database = database
 
-    async def submit(self, operation: Operation) -> None:
-        await self.database.write(partial(submit, operation=operation))
+    async def submit(self, operation: Operation, *, trace_id: str | None = None, offer: bool = True) -> None:
+        assert not (operation.is_queued and offer), "a file has no queue"
+        await self.database.write(partial(submit, operation=operation, trace_id=trace_id))
 
     async def claim(self, tenant_id: str, operation_id: str, lease: Lease) -> Claim:
         return await self.database.write(
@@ -76,16 +75,32 @@ class SqliteOperations:
     async def hand_back(self, claim: Claim, lease: Lease) -> None:
         await self.database.write(partial(hand_back, claim=claim, lease=lease))
 
-    async def reap(self, tenant_id: str, *, now: datetime, attempts_max: int, limit: int) -> Reaped:
+    async def reap(
+        self,
+        tenant_id: str,
+        *,
+        now: datetime,
+        attempts_max: int,
+        limit: int,
+        only: Collection[str] | None = None,
+    ) -> Reaped:
         return await self.database.write(
-            partial(reap, tenant_id=tenant_id, now=now, attempts_max=attempts_max, limit=limit)
+            partial(reap, tenant_id=tenant_id, now=now, attempts_max=attempts_max, limit=limit, only=only)
         )
 
     async def expire(
-        self, tenant_id: str, *, created_before: datetime, now: datetime, limit: int
+        self,
+        tenant_id: str,
+        *,
+        created_before: datetime,
+        now: datetime,
+        limit: int,
+        only: Collection[str] | None = None,
     ) -> tuple[str, ...]:
         return await self.database.write(
-            partial(expire, tenant_id=tenant_id, created_before=created_before, now=now, limit=limit)
+            partial(
+                expire, tenant_id=tenant_id, created_before=created_before, now=now, limit=limit, only=only
+            )
         )
 
     async def get(self, tenant_id: str, operation_id: str, horizon: Horizon) -> Operation:
@@ -112,9 +127,8 @@ class SqliteOperations:
         return await self.database.read(partial(look, cursor=cursor, horizon=horizon))
 
 
-def submit(conn: sqlite3.Connection, operation: Operation) -> None:
+def submit(conn: sqlite3.Connection, operation: Operation, trace_id: str | None) -> None:
     assert operation.status is OperationStatus.PENDING, operation.status
-    assert not operation.is_queued, "a file has no queue"
     inserted = one(
         conn,
         SQL["insert_operation"],
@@ -130,7 +144,7 @@ def submit(conn: sqlite3.Connection, operation: Operation) -> None:
     )
     if inserted is None:
         raise OperationExists(operation_id=operation.operation_id)
-    lineage.insert_edges(conn, operation.tenant_id, [edge_of_operation(operation)])
+    lineage.insert_edges(conn, operation.tenant_id, [edge_of_operation(operation, trace_id)])
 
 
 def claim(conn: sqlite3.Connection, *, tenant_id: str, operation_id: str, lease: Lease) -> Claim:
@@ -202,38 +216,6 @@ def hold_on(conn: sqlite3.Connection, query: str, claim: Claim, **values: Any) -
 
 def of(operation: OperationHead) -> dict[str, str]:
     return {"tenant_id": operation.tenant_id, "operation_id": operation.operation_id}
-
-
-def reap(conn: sqlite3.Connection, *, tenant_id: str, now: datetime, attempts_max: int, limit: int) -> Reaped:
-    taken_back, exhausted = [], []
-    for row in every(conn, SQL["list_ended_leases"], tenant_id=tenant_id, now=text_of(now), limit=limit):
-        wanted = {"tenant_id": tenant_id, "operation_id": row["operation_id"]}
-        if row["attempt"] < attempts_max:
-            run(conn, SQL["take_back_operation"], **wanted)
-            taken_back.append(row["operation_id"])
-        else:
-            fail(conn, "exhaust_operation", wanted, now, exhausted_after(row["attempt"]))
-            exhausted.append(row["operation_id"])
-    return Reaped(tuple(taken_back), tuple(exhausted))
-
-
-def expire(
-    conn: sqlite3.Connection, *, tenant_id: str, created_before: datetime, now: datetime, limit: int
-) -> tuple[str, ...]:
-    before = text_of(created_before)
-    rows = every(conn, SQL["list_unexecuted"], tenant_id=tenant_id, created_before=before, limit=limit)
-    for row in rows:
-        wanted = {"tenant_id": tenant_id, "operation_id": row["operation_id"]}
-        fail(conn, "expire_operation", wanted, now, UNEXECUTED)
-    return tuple(row["operation_id"] for row in rows)
-
-
-def fail(
-    conn: sqlite3.Connection, query: str, wanted: dict[str, str], now: datetime, error: OperationError
-) -> None:
-    ends = {"finished_at": text_of(now), "error_code": error.code, "error_message": error.message}
-    run(conn, SQL[query], **wanted, **ends)
-    run(conn, SQL["delete_scenarios"], **wanted)
 
 
 def get_operation(

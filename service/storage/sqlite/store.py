@@ -10,6 +10,8 @@ from service.storage.sqlite.dpm_runs import SqliteDpmRuns
 from service.storage.sqlite.idempotency import SqliteIdempotency
 from service.storage.sqlite.lineage import SqliteLineage
 from service.storage.sqlite.operations import SqliteOperations
+from service.storage.sqlite.parity import SqliteParity
+from service.storage.sqlite.policy_packs import SqlitePolicyPacks
 from service.storage.sqlite.proposal_simulations import SqliteProposalSimulations
 from service.storage.sqlite.proposals import SqliteProposals
 from service.storage.sqlite.purges import SqlitePurges
@@ -30,6 +32,8 @@ class SqliteStore:
         self.operations = SqliteOperations(database)
         self.proposals = SqliteProposals(database)
         self.proposal_simulations = SqliteProposalSimulations(database)
+        self.policy_packs = SqlitePolicyPacks(database)
+        self.parity = SqliteParity(database)
         self.supportability = SqliteSupportability(database)
         self.purges = SqlitePurges(database)
 

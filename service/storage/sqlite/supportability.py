@@ -5,11 +5,12 @@ from __future__ import annotations
 import sqlite3
 from functools import partial
 
+from service.domains.operations import OperationStatus, OperationType
 from service.domains.retention import Horizon
-from service.domains.supportability import Bounds, Subject, Summary, counts_of
+from service.domains.supportability import Bounds, Subject, Summary, Unfinished, counts_of
 from service.storage.queries import load
 from service.storage.sqlite.database import Database
-from service.storage.sqlite.statements import every, one, optional_instant_of, run, text_of
+from service.storage.sqlite.statements import every, instant_of, one, optional_instant_of, run, text_of
 
 SQL = load("sqlite", "supportability")
 
@@ -20,6 +21,9 @@ class SqliteSupportability:
 
     async def summarise(self, tenant_id: str, horizon: Horizon) -> Summary:
         return await self.database.read_snapshot(partial(summarise, tenant_id=tenant_id, horizon=horizon))
+
+    async def list_unfinished(self, tenant_id: str) -> tuple[Unfinished, ...]:
+        return await self.database.read(partial(list_unfinished, tenant_id=tenant_id))
 
     async def fold(self) -> None:
         await self.database.write(fold)
@@ -58,6 +62,18 @@ def find_bounds(conn: sqlite3.Connection, *, tenant_id: str, horizon: Horizon) -
         Bounds(
             optional_instant_of(row["oldest_operation_at"]), optional_instant_of(row["newest_operation_at"])
         ),
+    )
+
+
+def list_unfinished(conn: sqlite3.Connection, *, tenant_id: str) -> tuple[Unfinished, ...]:
+    return tuple(
+        Unfinished(
+            OperationType(row["operation_type"]),
+            OperationStatus(row["status"]),
+            row["total"],
+            instant_of(row["oldest_at"]),
+        )
+        for row in every(conn, SQL["list_unfinished"], tenant_id=tenant_id)
     )
 
 

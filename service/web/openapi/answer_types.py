@@ -10,7 +10,14 @@ import msgspec
 from service.domains.lineage import EdgeType
 from service.domains.operations import OperationStatus, OperationType
 from service.domains.proposal_artifacts import ArtifactDocument as ProposalDocument
-from service.domains.proposal_artifacts import EvidenceBundle, EvidenceHashes, EvidenceOutputs, IssueHighlight
+from service.domains.proposal_artifacts import (
+    ArtifactSummary,
+    ArtifactTrade,
+    EvidenceBundle,
+    EvidenceHashes,
+    EvidenceOutputs,
+    IssueHighlight,
+)
 from service.domains.proposal_results import ProposalResult, StatusChange
 from service.domains.proposals import ApprovalType, ProposalEventType, ProposalState
 from service.domains.results import (
@@ -18,6 +25,7 @@ from service.domains.results import (
     DiagnosticsData,
     GateDecision,
     Intent,
+    IntentRationale,
     RebalanceResult,
     RuleResult,
     RunStatusText,
@@ -38,6 +46,7 @@ from service.flows.proposal_parts import (
 from service.flows.replays import Outcome
 from service.web.handlers import operations, proposal_operations
 from service.web.handlers.dpm_runs import RunLookup
+from service.web.handlers.operations import OperationFailure
 from service.web.handlers.replays import ReplayAnswer
 from service.web.handlers.support_bundles import SupportBundleAnswer
 from service.web.handlers.workflow_decisions import Decision, Workflow
@@ -68,6 +77,21 @@ class ValidationEntry(msgspec.Struct, frozen=True):
     msg: str
     input: Any
     ctx: Json | msgspec.UnsetType = msgspec.UNSET
+
+
+class ProposalAsyncError(OperationFailure, frozen=True):
+    """Why an operation failed."""
+
+
+class ProposalArtifactTradeRationale(IntentRationale, frozen=True, kw_only=True):
+    """Why the trade is there."""
+
+
+class ProposalArtifactSummaryNote(msgspec.Struct, frozen=True):
+    """None is written so far."""
+
+    code: str
+    text: str
 
 
 TYPES: Mapping[tuple[type, str], Any] = {
@@ -112,6 +136,9 @@ TYPES: Mapping[tuple[type, str], Any] = {
     (proposal_operations.ProposalOperationStatus, "operation_type"): ProposalOperationType,
     (proposal_operations.ProposalOperationStatus, "status"): OperationStatus,
     (proposal_operations.ProposalOperationStatus, "result"): Created | None,
+    (proposal_operations.ProposalOperationStatus, "error"): ProposalAsyncError | None,
+    (ArtifactSummary, "advisor_notes"): tuple[ProposalArtifactSummaryNote, ...],
+    (ArtifactTrade, "rationale"): ProposalArtifactTradeRationale,
     (IssueHighlight, "code"): StatusChange,
     (EvidenceOutputs, "proposal_result"): Json,
     (EvidenceHashes, "artifact_hash"): str,

@@ -16,7 +16,7 @@ from service.domains.money import Exact
 from service.domains.results import INTENT_TYPE
 from service.web.openapi import numbers
 from service.web.openapi.answer_types import TYPES
-from service.web.openapi.names import PUBLISHED_AS, answer_name
+from service.web.openapi.names import PUBLISHED_AS, PUBLISHED_ONCE, answer_name
 
 NULL = {"type": "null"}
 
@@ -80,10 +80,10 @@ class Answers:
     def _component(self, kind: inspect.StructType) -> dict[str, Any]:
         struct = PUBLISHED_AS.get(kind.cls, kind.cls)
         name = answer_name(struct)
-        if name not in self._structs:
+        if name not in self._structs and struct not in PUBLISHED_ONCE:
             self._structs[name] = struct
             self.schemas[name] = self._object(struct)
-        assert self._structs[name] is struct, f"{name} would name two types"
+        assert self._structs.get(name, struct) is struct, f"{name} would name two types"
         return {"$ref": f"#/components/schemas/{name}"}
 
     def _object(self, struct: type) -> dict[str, Any]:
@@ -109,7 +109,7 @@ class Answers:
 def _is_always_there(struct: type, field: inspect.Field) -> bool:
     # A field that may be unset is neither required nor has a default.
     has_default = not (field.default is msgspec.NODEFAULT and field.default_factory is msgspec.NODEFAULT)
-    left_out = getattr(struct, "__struct_config__").omit_defaults
+    left_out = issubclass(struct, msgspec.Struct) and struct.__struct_config__.omit_defaults
     return field.required or (has_default and not left_out)
 
 
@@ -135,5 +135,3 @@ def _or_null(schema: Mapping[str, Any]) -> dict[str, Any]:
     if "enum" in schema:
         nullable["enum"] = [*schema["enum"], None]
     return nullable
-
-

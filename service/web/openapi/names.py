@@ -15,11 +15,11 @@ from service.domains.results import SecurityTradeIntent
 from service.domains.snapshots import CashBalance
 from service.domains.workflow_decisions import WorkflowActionRequest
 from service.flows import analyses, artifacts, lineage, proposal_answers, proposal_parts
-from service.web.openapi import answer_types
 from service.web.handlers import (
     dpm_runs,
     idempotency,
     operations,
+    parity,
     proposal_operations,
     proposal_support,
     replays,
@@ -29,6 +29,7 @@ from service.web.handlers import (
 )
 from service.web.handlers import lineage as lineage_handlers
 from service.web.handlers import policy_packs as policy_pack_handlers
+from service.web.openapi import answer_types
 
 REQUEST_NAMES: Mapping[type, str] = {
     Money: "Money-Input",
@@ -76,10 +77,10 @@ ANSWER_NAMES: Mapping[type, str] = {
     operations.OperationList: "DpmAsyncOperationListResponse",
     policy_packs.TurnoverPolicy: "DpmPolicyPackTurnoverPolicy-Output",
     policy_packs.TaxPolicy: "DpmPolicyPackTaxPolicy-Output",
-    policy_packs.SettlementPolicy: "DpmPolicyPackSettlementPolicy-Output",
+    policy_packs.SettlementPolicy: "DpmPolicyPackSettlementPolicy",
     policy_packs.ConstraintPolicy: "DpmPolicyPackConstraintPolicy-Output",
-    policy_packs.WorkflowPolicy: "DpmPolicyPackWorkflowPolicy-Output",
-    policy_packs.IdempotencyPolicy: "DpmPolicyPackIdempotencyPolicy-Output",
+    policy_packs.WorkflowPolicy: "DpmPolicyPackWorkflowPolicy",
+    policy_packs.IdempotencyPolicy: "DpmPolicyPackIdempotencyPolicy",
     policy_packs.PolicyPack: "DpmPolicyPackDefinition",
     policy_pack_handlers.EffectivePolicyPack: "DpmEffectivePolicyPackResolution",
     policy_pack_handlers.PolicyPackCatalog: "DpmPolicyPackCatalogResponse",
@@ -132,12 +133,20 @@ ANSWER_NAMES: Mapping[type, str] = {
     replays.ReplayDifference: "DpmRunReplayDifference",
     support_bundles.RelatedRun: "DpmRelatedRun",
     support_bundles.SupportBundleAnswer: "DpmRunSupportBundleResponse",
+    parity.Parity: "DpmSupportabilityParityResponse",
+    parity.ParityDifference: "DpmSupportabilityParityDifference",
+    parity.ShadowSinceStart: "DpmSupportabilityShadowCounts",
     supportability.SupportabilitySummary: "DpmSupportabilitySummaryResponse",
     workflow_decisions.Decision: "DpmRunWorkflowDecisionResponse",
     workflow_decisions.DecisionList: "DpmWorkflowDecisionListResponse",
     workflow_decisions.Workflow: "DpmRunWorkflowResponse",
     workflow_decisions.WorkflowHistory: "DpmRunWorkflowHistoryResponse",
 }
+
+# What is the same both ways is published as requests have it.
+PUBLISHED_ONCE = frozenset(
+    {policy_packs.SettlementPolicy, policy_packs.WorkflowPolicy, policy_packs.IdempotencyPolicy}
+)
 
 # One name stands for the trades of both engines; that of the adviser leaves more open.
 PUBLISHED_AS: Mapping[type, type] = {SecurityTradeIntent: proposal_results.ProposedTradeIntent}

@@ -13,7 +13,7 @@ _PLAIN = r"[0-9]{1,19}(\.[0-9]{0,18})?|\.[0-9]{1,18}"
 _WITH_EXPONENT = r"([0-9]{1,9}(\.[0-9]{0,9})?|\.[0-9]{1,9})[eE][+-]?[0-9]"
 _POSITIVE = r"0{0,9}[1-9][0-9]{0,9}(\.[0-9]{0,18})?|0{0,9}\.0{0,8}[1-9][0-9]{0,9}"
 
-# Exactly the decimals of which 10 to the minus 18 is the smallest part may have this many places.
+# At most 19 places before the point and 18 behind it are always within both bounds of ruling 2.
 ANY = rf"^[+-]?({_PLAIN}|{_WITH_EXPONENT})$"
 NOT_NEGATIVE = rf"^\+?({_PLAIN}|{_WITH_EXPONENT})$"
 POSITIVE = rf"^\+?({_POSITIVE})$"
@@ -27,7 +27,7 @@ BOUNDS = ("minimum", "maximum", "exclusiveMinimum")
 
 
 def in_request(limits: Mapping[str, Any], *, fraction: bool = True, nullable: bool = False) -> dict[str, Any]:
-    """The schema of a decimal that a caller sends as text or as a number, within limits in JSON Schema's words.
+    """The schema of a decimal that a caller sends as text or as a number, within JSON Schema's limits.
 
     Without `fraction`, a number with one is refused and has to be sent as text.
     """

@@ -11,9 +11,9 @@ from typing import Any
 
 from apispec.ext.marshmallow import MarshmallowPlugin
 from apispec.ext.marshmallow.openapi import OpenAPIConverter
-from marshmallow import Schema, fields
+from marshmallow import fields
 
-from service.domains.fields import Checked, FieldRule, WholeRule
+from service.domains.fields import Check, Checked, FieldRule, WholeRule
 from service.domains.options import (
     EngineOptions,
     GroupConstraint,
@@ -21,6 +21,7 @@ from service.domains.options import (
     TargetMethod,
     ValuationMode,
 )
+from service.domains.policy_packs import ConstraintPolicy, TurnoverPolicy
 from service.domains.proposal_requests import ProposedTrade, TradeNotional
 from service.domains.rebalances import SCENARIOS_MAX, BatchRebalanceRequest
 from service.web.openapi import numbers
@@ -29,6 +30,7 @@ from service.web.schemas.derive import StructSchema
 from service.web.schemas.fields import Choice, ExactNumber, FreeMap, Unfractioned
 
 SHARE: Mapping[str, Any] = {"minimum": 0, "maximum": 1}
+GROUP_NAMES: Mapping[str, Any] = {"propertyNames": {"pattern": "^[^:]+:[^:]+$"}}
 
 # What the rules of a field mean for its published schema; a rule across fields is only described.
 RULES: Mapping[tuple[type, str], Mapping[str, Any]] = {
@@ -38,7 +40,9 @@ RULES: Mapping[tuple[type, str], Mapping[str, Any]] = {
         "propertyNames": {"minLength": 1},
         "additionalProperties": numbers.in_request({"minimum": 0}),
     },
-    (EngineOptions, "group_constraints"): {"propertyNames": {"pattern": "^[^:]+:[^:]+$"}},
+    (EngineOptions, "group_constraints"): GROUP_NAMES,
+    (ConstraintPolicy, "group_constraints"): GROUP_NAMES,
+    (TurnoverPolicy, "max_turnover_pct"): SHARE,
     (SuitabilityThresholds, "max_weight_by_liquidity_tier"): {
         "propertyNames": {"enum": ["L1", "L2", "L3", "L4", "L5"]},
         "additionalProperties": numbers.in_request(SHARE),
@@ -64,7 +68,7 @@ def plugin() -> MarshmallowPlugin:
 
 def teach(converter: OpenAPIConverter) -> None:
     """Makes the plugin's converter publish our fields as they read."""
-    converter.add_attribute_function(published)
+    converter.add_attribute_function(published)  # type: ignore[no-untyped-call]
 
 
 def name_of(schema: Any) -> str:
@@ -97,23 +101,21 @@ def published(self: OpenAPIConverter, field: fields.Field[Any], ret: dict[str, A
 def description_of(struct: type) -> str:
     """What a type says of itself, and the rules across its fields."""
     said = (struct.__doc__ or "").strip()
-    rules = (check for check in struct.CHECKS if isinstance(check, WholeRule)) if is_checked(struct) else ()
-    return "\n\n".join([said, *(f"Rule: {rule.text}." for rule in rules)])
+    rules = [f"Rule: {check.text}." for check in checks_of(struct) if isinstance(check, WholeRule)]
+    return "\n\n".join(filter(None, [said, *rules]))
 
 
 def unpublished_rules(struct: type) -> list[str]:
     """The fields of a type with a rule that says nothing in the published schema."""
-    if not is_checked(struct):
-        return []
     return [
         check.field
-        for check in struct.CHECKS
+        for check in checks_of(struct)
         if isinstance(check, FieldRule) and (struct, check.field) not in RULES
     ]
 
 
-def is_checked(struct: type) -> bool:
-    return issubclass(struct, Checked)
+def checks_of(struct: type) -> tuple[Check, ...]:
+    return struct.CHECKS if issubclass(struct, Checked) else ()
 
 
 def _rule_of(field: fields.Field[Any]) -> Mapping[str, Any]:
@@ -145,5 +147,3 @@ def _publish_choice(ret: dict[str, Any], field: Choice) -> None:
         ret["const"] = members[0]
     else:
         ret["enum"] = [*field.values, *([None] if field.allow_none else [])]
-
-

@@ -25,6 +25,7 @@ TABLES = (
     "dpm_workflow_decisions",
     "dpm_operations",
     "dpm_operation_scenarios",
+    "dpm_policy_pack_changes",
     "proposals",
     "proposal_versions",
     "proposal_events",
@@ -32,6 +33,7 @@ TABLES = (
     "proposal_keys",
     "proposal_simulations",
     "dpm_purges",
+    "dpm_parity_differences",
     "dpm_tallies",
     "dpm_tally_changes",
 )

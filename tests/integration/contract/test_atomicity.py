@@ -38,6 +38,7 @@ from tests.integration.contract.builders import (
     submit_and_move,
     succeeded,
 )
+from tests.integration.contract.policy_builders import a_change, a_policy, a_removal
 from tests.integration.contract.proposal_builders import (
     a_creation,
     a_new_version,
@@ -47,6 +48,7 @@ from tests.integration.contract.proposal_builders import (
     changes_to,
     under_key,
 )
+from tests.integration.contract.test_parity import a_difference
 
 RUN = a_run(rebalance_run_id="rr_held", status=RunStatus.PENDING_REVIEW, created_at=after(1))
 BATCH = a_batch("a", "b", "c", artifacts=True, sent_as="corr", created_at=after(2))
@@ -62,6 +64,8 @@ PURGE = a_purge(Horizon(after(50), after(50)))
 ADMISSION = an_admission(idempotency_key="key-2", artifact=True)
 MOVE = an_admission(replay=False, request_hash=OTHER_HASH, artifact=True)
 RENEWAL = an_admission(request_hash=OTHER_HASH, artifact=True, created_at=after(9))
+UNDER_PACK = an_admission(idempotency_key="key-2", artifact=True, policy=a_policy())
+MOVE_TO_PACK = an_admission(replay=False, artifact=True, policy=a_policy())
 
 SUBMITTED = changes_to(ProposalState.RISK_REVIEW, proposal_id="pp_held")
 CREATION = a_creation(key="key-1", cause_id="dop_running")
@@ -108,6 +112,15 @@ ACTS = {
     ),
     "admit with an expired key": (
         lambda store: store.dpm_runs.admit(RENEWAL, Horizon(after(5), after(5))),
+        [("INSERT", table) for table in (OF_A_RUN | OF_A_KEY) - {"dpm_run_idempotency"}]
+        + [("UPDATE", "dpm_run_idempotency")],
+    ),
+    "admit under a policy pack": (
+        lambda store: store.dpm_runs.admit(UNDER_PACK, KEEP_ALL),
+        [("INSERT", table) for table in OF_A_RUN | OF_A_KEY],
+    ),
+    "admit under another policy pack without replay": (
+        lambda store: store.dpm_runs.admit(MOVE_TO_PACK, KEEP_ALL),
         [("INSERT", table) for table in (OF_A_RUN | OF_A_KEY) - {"dpm_run_idempotency"}]
         + [("UPDATE", "dpm_run_idempotency")],
     ),
@@ -208,6 +221,22 @@ ACTS = {
         lambda store: store.proposal_simulations.purge(DEFAULT_TENANT, created_before=after(5), limit=10),
         [("DELETE", "proposal_simulations")],
     ),
+    "amend": (
+        lambda store: store.policy_packs.amend(a_change(2)),
+        [("INSERT", "dpm_policy_pack_changes")],
+    ),
+    "amend by a removal": (
+        lambda store: store.policy_packs.amend(a_removal(2)),
+        [("INSERT", "dpm_policy_pack_changes")],
+    ),
+    "record": (
+        lambda store: store.parity.record([a_difference(), a_difference()]),
+        [("INSERT", "dpm_parity_differences")],
+    ),
+    "purge of differences": (
+        lambda store: store.parity.purge(DEFAULT_TENANT, found_before=after(50), limit=10),
+        [("DELETE", "dpm_parity_differences")],
+    ),
     "fold": (
         lambda store: store.supportability.fold(),
         [("INSERT", "dpm_tallies"), ("DELETE", "dpm_tally_changes")],
@@ -254,6 +283,8 @@ async def fill(store: Store) -> None:
     for change in SUBMITTED:
         await store.proposals.change(change)
     await store.proposal_simulations.keep(a_simulation(), kept_since=after(0))
+    await store.policy_packs.amend(a_change(1))
+    await store.parity.record([a_difference()])
 
 
 @pytest.mark.parametrize(("act", "statement", "table"), WRITES)

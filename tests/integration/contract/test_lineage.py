@@ -101,6 +101,42 @@ async def test_the_edges_of_a_run_are_found_from_both_ends(store):
     assert dict(from_key[0].metadata) == {"request_hash": admission.run.request_hash}
 
 
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
+
+
+def traces_of(edges):
+    """The trace that each edge names, by what it is."""
+    return {edge.edge_type: edge.metadata.get("trace_id") for edge in edges}
+
+
+@pytest.mark.parametrize("replay", [True, False])
+async def test_the_edge_from_a_correlation_id_names_the_trace_and_no_other_does(store, replay):
+    first = replace(an_admission(replay=replay, correlation_id="corr"), trace_id=TRACE)
+    batch = replace(a_batch("base", cause_id="cause", correlation_id="corr-batch"), trace_id=TRACE)
+    again = replace(a_replay(first.run, correlation_id="corr-again"), trace_id=TRACE)
+    await store.dpm_runs.admit(first, KEEP_ALL)
+    await store.dpm_runs.admit_batch(batch)
+    await store.dpm_runs.admit_replay(again, KEEP_ALL)
+    await store.operations.submit(an_operation(correlation_id="corr-op"), trace_id=TRACE)
+
+    named, unnamed = EdgeType.CORRELATION_TO_RUN, EdgeType.IDEMPOTENCY_TO_RUN
+    assert traces_of(await edges_at(store, batch.runs[0].rebalance_run_id)) == {
+        named: TRACE,
+        EdgeType.CAUSED_BY: None,
+    }
+    assert traces_of(await edges_at(store, again.run.rebalance_run_id)) == {
+        named: TRACE,
+        EdgeType.REPLAYED_FROM: None,
+    }
+    assert traces_of(await edges_at(store, "corr")) == {named: TRACE}
+    assert traces_of(await edges_at(store, first.run.idempotency_key)) == {unnamed: None}
+    assert traces_of(await edges_at(store, "corr-op")) == {EdgeType.OPERATION_TO_CORRELATION: TRACE}
+    assert dict((await edges_at(store, "corr"))[0].metadata) == {
+        "request_hash": first.run.request_hash,
+        "trace_id": TRACE,
+    }
+
+
 async def test_edges_of_every_kind_come_back_as_they_were_written(store):
     first = an_admission(correlation_id="corr · Zürich", idempotency_key="key", artifact=True)
     operation = an_operation(correlation_id="corr · Zürich")

@@ -35,6 +35,7 @@ from service.domains.operations import (
     StagedScenario,
 )
 from service.domains.pages import Page
+from service.domains.policy_packs import PolicyPack
 from service.domains.retention import BEGINNING, KEEP_ALL, Horizon
 from service.domains.workflow_decisions import (
     DecisionFilter,
@@ -62,6 +63,7 @@ from tests.integration.contract.builders import (
     ending_of,
     failed,
 )
+from tests.integration.contract.policy_builders import a_change, a_pack, a_policy, a_removal, a_whole_pack
 
 # Few of each, so that clashes and ties are frequent; some names stand for more than one kind of thing.
 RUN_IDS = [f"rr_{number:02}" for number in range(20)]
@@ -76,6 +78,9 @@ SCENARIOS = ["a", "b", "é"]
 DECISION_IDS = [f"dwd_{number:02}" for number in range(40)]
 ACTORS = ["reviewer-1", "reviewer-2"]
 REASONS = ["REVIEWED", "TOO_LARGE"]
+PACK_IDS = ["pack-1", "pack-2"]
+PACKS = [pack for name in PACK_IDS for pack in (a_pack(name), a_whole_pack(name))]
+POLICIES = [None, None, a_policy(PACKS[0]), a_policy(PACKS[1])]
 ENTITIES = [
     *RUN_IDS[:8],
     *CORRELATIONS,
@@ -113,6 +118,7 @@ run_fields = st.fixed_dictionaries(
         "portfolio_id": portfolios,
         "status": statuses,
         "created_at": instants,
+        "policy": st.sampled_from(POLICIES),
     }
 )
 run_filters = st.builds(
@@ -247,6 +253,11 @@ ACTS = {
         now=instants,
         limit=st.sampled_from([1, 1, 2]),
     ),
+    "amend": one_of_each(
+        ahead=st.sampled_from([1, 1, 1, 0, 2]),
+        pack=st.sampled_from(PACKS),
+        removed=st.booleans(),
+    ),
     "remove": one_of_each(
         horizon=st.builds(Horizon, since, since),
         limit=limits,
@@ -359,6 +370,7 @@ class SideBySide(RuleBasedStateMachine):
         self.runs: dict[str, DpmRun] = {}
         self.claims: dict[str, list[Claim]] = {}
         self.statuses: dict[str, OperationStatus] = {}
+        self.revision = 0
         self.ticks = count(1)
 
     def same(self, call: Call) -> Any:
@@ -542,6 +554,13 @@ class SideBySide(RuleBasedStateMachine):
             )
         )
 
+    def amend(self, ahead: int, pack: PolicyPack, removed: bool) -> None:
+        revision, of = self.revision + ahead, {"tenant_id": self.tenant_id}
+        change = a_removal(revision, pack.policy_pack_id, **of) if removed else a_change(revision, pack, **of)
+        if self.same(lambda store: store.policy_packs.amend(change)) is None:
+            self.revision = revision
+        self.same(lambda store: store.policy_packs.list_amendments(self.tenant_id))
+
     def remove(self, horizon: Horizon, limit: int, purged_at: datetime) -> None:
         purge = a_purge(
             horizon,
@@ -579,6 +598,8 @@ class SideBySide(RuleBasedStateMachine):
             lambda store: store.workflow_decisions.find_latest(tenant_id, run_id),
             lambda store: store.operations.get(tenant_id, cause_id, horizon),
             lambda store: store.operations.find_newest_by_correlation(tenant_id, correlation_id, horizon),
+            lambda store: store.policy_packs.find_revision(tenant_id),
+            lambda store: store.policy_packs.list_amendments(tenant_id),
             lambda store: store.supportability.summarise(tenant_id, horizon),
         )
         self.same(lambda store: answers_of(store, reads))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import time
 from contextlib import suppress
 from datetime import timedelta
 from urllib.parse import urlsplit, urlunsplit
@@ -23,7 +24,13 @@ from service.domains.proposals import ApprovalType, ProposalEventType, ProposalF
 from service.domains.purges import Purge
 from service.domains.retention import KEEP_ALL, Horizon
 from service.domains.workflow_decisions import ReviewRule
-from service.errors import PostgresDsnRequired, PostgresUnavailable, StoreUnavailable
+from service.errors import (
+    OperationNotFound,
+    PostgresDsnRequired,
+    PostgresUnavailable,
+    StoreBusy,
+    StoreUnavailable,
+)
 from service.storage.postgres import operations, proposals
 from service.storage.postgres.database import PoolOptions
 from service.storage.postgres.job_queue import PostgresJobQueue
@@ -46,6 +53,7 @@ from tests.integration.contract.builders import (
     submit_and_move,
     succeeded,
 )
+from tests.integration.contract.policy_builders import a_change, a_policy
 from tests.integration.contract.proposal_builders import (
     a_creation,
     a_new_version,
@@ -53,6 +61,7 @@ from tests.integration.contract.proposal_builders import (
     a_step,
     an_approval,
 )
+from tests.integration.contract.test_parity import a_difference
 
 APPEND_ONLY = (
     "dpm_run_requests",
@@ -62,12 +71,14 @@ APPEND_ONLY = (
     "dpm_run_artifacts",
     "dpm_workflow_decisions",
     "dpm_purges",
+    "dpm_parity_differences",
     # A proposal moves on, but what it is stays.
     "proposals",
     "proposal_versions",
     "proposal_events",
     "proposal_approvals",
     "proposal_keys",
+    "dpm_policy_pack_changes",
 )
 LONG_AFTER = Horizon(runs_since=BEGAN_AT + timedelta(days=3650))
 ROLES = (MIGRATIONS_DIR / "roles.sql").read_text(encoding="utf-8")
@@ -94,6 +105,15 @@ CROSS JOIN LATERAL (
             WHEN 0 THEN 'PENDING' WHEN 1 THEN 'RUNNING' WHEN 2 THEN 'FAILED' ELSE 'SUCCEEDED'
         END AS status
 ) AS drawn
+"""
+DIFFERENCES_SEEDED = """
+INSERT INTO dpm_parity_differences (
+    tenant_id, difference_id, kind, act, entity_id, place, primary_text, shadow_text, found_at
+)
+SELECT 'default', 'diff_' || n, (ARRAY['OUTCOME', 'FAILED', 'MISSED', 'CONSEQUENCE'])[1 + n % 4],
+    'dpm_runs.admit', 'rr_' || n, 'act', 'kept', 'not repeated',
+    timestamptz '2026-03-02' + n * interval '1 second'
+FROM generate_series(1, 20000) AS n
 """
 SCENARIOS_SEEDED = """
 INSERT INTO dpm_operation_scenarios (tenant_id, operation_id, scenario, failure)
@@ -146,6 +166,13 @@ INSERT INTO proposal_simulations (tenant_id, idempotency_key, request_hash, crea
 SELECT tenant_id, 'key_' || proposal_id, 'sha256:0', created_at, '{}', '{}'
 FROM proposals;
 """
+POLICY_PACKS_SEEDED = """
+INSERT INTO dpm_policy_pack_changes (
+    tenant_id, revision, policy_pack_id, version, changed_at, correlation_id, definition_sha256, definition
+)
+SELECT 'default', n, 'pack_' || n % 1000, n, '2026-03-02', 'corr', 'sha256:' || repeat('0', 64), '{}'
+FROM generate_series(1, 20000) AS n
+"""
 # Small by nature: what changed since the last time it was added up, the books of the migrations, and what the
 # engine of the queue counts up for whoever asks it.
 SMALL = {"dpm_tallies", "dpm_tally_changes", "_yoyo_migration", "schema_checksums", "pgqueuer_statistics"}
@@ -177,6 +204,8 @@ async def filled(store):
     await store.operations.submit(an_operation())
     await proposed(store)
     await store.proposal_simulations.keep(a_simulation(), kept_since=EARLIEST)
+    await store.policy_packs.amend(a_change(await store.policy_packs.find_revision(DEFAULT_TENANT) + 1))
+    await store.parity.record([a_difference()])
     return admission.run
 
 
@@ -219,11 +248,11 @@ async def test_not_even_the_owner_changes_what_is_append_only_by_a_slip(
         run_as_owner(postgres_database, change.format(table))
 
 
-PROPOSALS_KEPT = [table for table in APPEND_ONLY if table.startswith("proposal")]
+NEVER_PURGED = [table for table in APPEND_ONLY if table.startswith(("proposal", "dpm_policy_pack"))]
 
 
-@pytest.mark.parametrize("table", PROPOSALS_KEPT)
-async def test_not_even_a_purge_removes_anything_of_a_proposal(store, postgres_database, table):
+@pytest.mark.parametrize("table", NEVER_PURGED)
+async def test_not_even_a_purge_removes_anything_of_a_proposal_or_a_catalog(store, postgres_database, table):
     await filled(store)
 
     with (
@@ -314,7 +343,7 @@ async def test_the_application_role_serves(store, login):
     try:
         await serving.check()
         run = await filled(serving)
-        await serving.dpm_runs.admit(an_admission(replay=False), KEEP_ALL)
+        await serving.dpm_runs.admit(an_admission(replay=False, policy=a_policy()), KEEP_ALL)
         operation = an_operation()
         claim = await submit_and_move(serving, started(operation))
         await serving.operations.stage(claim, [a_staged()], a_lease(2))
@@ -427,7 +456,7 @@ async def test_the_retention_role_purges_and_does_nothing_else(store, login):
         conn.execute(
             "UPDATE dpm_runs SET status = 'READY' WHERE rebalance_run_id = %s", [run.rebalance_run_id]
         )
-    for table in PROPOSALS_KEPT:
+    for table in NEVER_PURGED:
         with pytest.raises(psycopg.errors.InsufficientPrivilege), psycopg.connect(dsn) as conn:
             conn.execute(f"DELETE FROM {table}")
 
@@ -484,6 +513,80 @@ async def test_a_pool_that_is_used_up_refuses_in_time(postgres_database):
             with pytest.raises(PostgresUnavailable):
                 await store.check()
         await store.check()
+    finally:
+        await store.close()
+
+
+async def test_a_pool_that_others_keep_busy_says_so_and_not_that_the_server_is_away(postgres_database):
+    options = PoolOptions(connections_max=1, wait_seconds_max=0.4)
+    store = await PostgresStore.open(postgres_database, options=options)
+    try:
+        await store.check()
+        async with store.database.look():
+            # Somebody was done a moment ago, and after that nobody gets on.
+            waiting = asyncio.create_task(store.check())
+            await asyncio.sleep(0.3)
+            store.database.used_at = time.monotonic()
+            with pytest.raises(StoreBusy):
+                await waiting
+            store.database.used_at -= 1
+            with pytest.raises(PostgresUnavailable):
+                await store.check()
+    finally:
+        await store.close()
+
+
+async def test_a_pool_lets_only_so_many_wait_and_refuses_the_others_at_once(postgres_database):
+    options = PoolOptions(connections_max=1, waiters_max=2)
+    store = await PostgresStore.open(postgres_database, options=options)
+    try:
+        await store.check()
+        async with store.database.look():
+            waiting = [asyncio.create_task(store.check()) for _ in range(2)]
+            await asyncio.sleep(0)
+            with pytest.raises(StoreBusy):
+                await store.check()
+            assert not any(one.done() for one in waiting)
+        await asyncio.gather(*waiting)
+    finally:
+        await store.close()
+
+
+@pytest.mark.parametrize("midst", ["in the act", "in the commit"])
+async def test_a_cancelled_act_is_kept_or_taken_back_and_leaves_nothing_behind(postgres_database, midst):
+    store = await PostgresStore.open(postgres_database, options=PoolOptions(connections_max=1))
+    kept = 0
+    try:
+        for number in range(20):
+            begun = asyncio.Event()
+            operation = an_operation(operation_id=f"dop_cancelled_{number}")
+
+            async def act(begun=begun, operation=operation):
+                async with store.database.act() as conn:
+                    await operations.submit(conn, operation, trace_id=None, offer=False)
+                    if midst == "in the act":
+                        begun.set()
+                        await conn.execute("SELECT pg_sleep(5)")
+                    begun.set()
+
+            acting = asyncio.create_task(act())
+            await begun.wait()
+            if midst == "in the commit":
+                # Its word is on the way to the server, which has not answered.
+                await asyncio.sleep(0)
+            acting.cancel()
+            with suppress(asyncio.CancelledError):
+                await acting
+
+            # The one connection there is has been given back, and no lock is left.
+            try:
+                await asyncio.wait_for(
+                    store.operations.get(DEFAULT_TENANT, operation.operation_id, KEEP_ALL), timeout=3
+                )
+                kept += 1
+            except OperationNotFound:
+                await asyncio.wait_for(store.operations.submit(operation), timeout=3)
+        assert midst == "in the commit" or kept == 0
     finally:
         await store.close()
 
@@ -599,6 +702,7 @@ async def seeded(postgres_template, postgres_server):
     dsn = create_database(postgres_server, name, postgres_template)
     await seed_runs(dsn, RUNS_SEEDED)
     run_as_owner(dsn, OPERATIONS_SEEDED, SCENARIOS_SEEDED, JOBS_SEEDED, JOB_LOG_SEEDED, PROPOSALS_SEEDED)
+    run_as_owner(dsn, POLICY_PACKS_SEEDED, DIFFERENCES_SEEDED)
     await settle(dsn)
     conn = await asyncpg.connect(dsn)
     yield conn
@@ -631,7 +735,7 @@ async def plan_of(conn, query, *, generic=False):
     return "\n".join(line for (line,) in await conn.fetch(f"EXPLAIN {query.text}", *values))
 
 
-NOUNS = sorted({file.stem for file in (SQL_DIR / "postgres").glob("*.sql")} - {"migrations"})
+NOUNS = sorted({file.stem for file in (SQL_DIR / "postgres").glob("*.sql")} - {"catalog", "migrations"})
 READING = [
     pytest.param(query, id=query.name)
     for noun in NOUNS
@@ -705,6 +809,7 @@ def test_a_foreign_key_is_checked_by_primary_key_before_there_are_statistics(
         ("dpm_runs", "find_run", "dpm_runs_key"),
         ("dpm_runs", "find_run_head", "dpm_runs_key"),
         ("dpm_runs", "find_sealed_run", "dpm_runs_key"),
+        ("policy_packs", "find_revision", "dpm_policy_pack_changes_key"),
         ("proposals", "find_proposal", "proposals_key"),
         ("proposals", "advance_proposal", "proposals_key"),
         ("proposals", "find_version", "proposal_versions_key"),

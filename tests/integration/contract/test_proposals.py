@@ -338,6 +338,18 @@ async def test_edges_join_artifacts_versions_and_causes(store):
     assert reached == {*(version.proposal_version_id for version in versions), "dop_1", "dop_2"}
 
 
+async def test_edges_of_a_change_that_was_asked_for_in_a_trace_name_it(store):
+    creation = a_creation().in_trace("4bf92f3577b34da6a3ce929d0e0e4736")
+    second = a_new_version(creation.proposal).in_trace(None)
+
+    await keep(store, creation, second)
+
+    (traced,) = await edges_at(store, creation.version.artifact_id)
+    (untraced,) = await edges_at(store, second.version.artifact_id)
+    assert traced.metadata["trace_id"] == "4bf92f3577b34da6a3ce929d0e0e4736"
+    assert dict(untraced.metadata) == {"proposal_id": second.proposal.proposal_id, "version_no": "2"}
+
+
 async def test_versions_of_one_request_may_share_an_artifact_id(store):
     creation = a_creation(version={"artifact_id": "pa_shared"})
     second = a_new_version(creation.proposal, version={"artifact_id": "pa_shared"})

@@ -48,6 +48,7 @@ from tests.integration.contract.builders import (
     submit_and_move,
     succeeded,
 )
+from tests.integration.contract.policy_builders import a_change
 from tests.integration.contract.proposal_builders import (
     a_creation,
     a_new_version,
@@ -56,6 +57,7 @@ from tests.integration.contract.proposal_builders import (
     under_key,
 )
 from tests.integration.contract.reading import edges_at, runs_of
+from tests.integration.contract.test_parity import a_difference
 
 WRITTEN_BY_BATCH = ("dpm_run_requests", "dpm_runs", "dpm_run_artifacts", "dpm_lineage_edges")
 WRITTEN_BY_ADMISSION = (*WRITTEN_BY_BATCH, "dpm_run_idempotency", "dpm_run_idempotency_history")
@@ -64,23 +66,26 @@ APPEND_ONLY = (
     "dpm_run_idempotency_history",
     "dpm_workflow_decisions",
     "dpm_purges",
+    "dpm_parity_differences",
 )
 REMOVED_BY_PURGE = (*WRITTEN_BY_ADMISSION, "dpm_workflow_decisions", "dpm_operations")
 TABLES = (
     *REMOVED_BY_PURGE,
     "dpm_operation_scenarios",
+    "dpm_parity_differences",
     "dpm_purges",
     "dpm_purging",
     "dpm_tallies",
     "dpm_tally_changes",
 )
-PROPOSALS = (
+NEVER_REPLACED = (
     "proposals",
     "proposal_versions",
     "proposal_events",
     "proposal_approvals",
     "proposal_keys",
     "proposal_simulations",
+    "dpm_policy_pack_changes",
 )
 BUSY_SECONDS_MAX = 0.2
 EVERYTHING = Horizon(after(100), after(100))
@@ -154,6 +159,7 @@ async def fill(store):
         await store.dpm_runs.admit(admission, KEEP_ALL)
         await store.workflow_decisions.decide(a_verdict(admission.run), REVIEWED, KEEP_ALL)
     await store.purges.remove(a_purge(runs_since(0)))
+    await store.parity.record([a_difference()])
     return kept
 
 
@@ -397,13 +403,14 @@ async def test_what_was_recorded_can_be_neither_changed_nor_removed(store, path,
     assert rows_in(path) == before
 
 
-@pytest.mark.parametrize("table", PROPOSALS)
+@pytest.mark.parametrize("table", NEVER_REPLACED)
 @pytest.mark.parametrize("verb", ["REPLACE INTO", "INSERT OR REPLACE INTO", "INSERT OR IGNORE INTO"])
-async def test_nothing_takes_the_place_of_what_is_kept_of_proposals(store, path, table, verb):
+async def test_nothing_takes_the_place_of_what_is_kept_of_proposals_and_of_catalogs(store, path, table, verb):
     changes = changes_to(ProposalState.AWAITING_CLIENT_CONSENT, key="key-1")
     for one in changes:
         await store.proposals.change(one)
     await store.proposal_simulations.keep(a_simulation(), kept_since=after(0))
+    await store.policy_packs.amend(a_change(1))
     before = whole_rows_in(path)
 
     change(path, f"{verb} {table} SELECT * FROM {table}")
@@ -416,7 +423,7 @@ def whole_rows_in(path):
     with closing(sqlite3.connect(path)) as conn:
         return {
             table: conn.execute(f"SELECT rowid, * FROM {table} ORDER BY rowid").fetchall()
-            for table in PROPOSALS
+            for table in NEVER_REPLACED
         }
 
 
@@ -793,10 +800,10 @@ def test_the_foreign_key_that_is_checked_at_commit_is_covered_by_an_index(path, 
         ), columns
 
 
-NOUNS = sorted({file.stem for file in (SQL_DIR / "sqlite").glob("*.sql")} - {"migrations"})
+NOUNS = sorted({file.stem for file in (SQL_DIR / "sqlite").glob("*.sql")} - {"catalog", "migrations"})
 QUERIES = [pytest.param(query, id=query.name) for noun in NOUNS for query in load("sqlite", noun).values()]
 # What may be read from end to end: what is given, what the query itself made, and what waits for a fold.
-MADE = {"(subquery-1)", "(subquery-3)", "reached", "walked", "nearest", "met", "changes"}
+MADE = {"(subquery-1)", "(subquery-3)", "reached", "walked", "nearest", "met", "changes", "latest"}
 READ_WHOLE = MADE | {"CONSTANT", "json_each", "dpm_tally_changes"}
 # What is listed in the order of an index, and what is the first of that order.
 ORDERED = [

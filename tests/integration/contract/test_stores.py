@@ -10,6 +10,7 @@ from service.domains.dpm_runs import DEFAULT_TENANT, Admitted
 from service.domains.idempotency import KeyFamily
 from service.domains.lineage import Direction, EdgeFilter
 from service.domains.operations import Claim, OperationFilter
+from service.domains.parity import ParityFilter
 from service.domains.proposals import ProposalKeyFamily
 from service.domains.retention import KEEP_ALL
 from service.domains.workflow_decisions import DecisionFilter
@@ -31,6 +32,7 @@ from tests.integration.contract.builders import (
     failed,
     runs_since,
 )
+from tests.integration.contract.policy_builders import a_change
 from tests.integration.contract.proposal_builders import ALL_PROPOSALS, a_creation, a_simulation
 from tests.integration.contract.reading import ALL_RUNS
 
@@ -56,7 +58,10 @@ def acts_of(store):
         lambda: store.proposals.change(a_creation()),
         lambda: store.proposal_simulations.keep(a_simulation(), kept_since=AT),
         lambda: store.proposal_simulations.purge(DEFAULT_TENANT, created_before=AT, limit=10),
+        lambda: store.policy_packs.amend(a_change(1)),
         lambda: store.supportability.fold(),
+        lambda: store.parity.record([]),
+        lambda: store.parity.purge(DEFAULT_TENANT, found_before=AT, limit=10),
         lambda: store.purges.remove(a_purge(runs_since(5))),
     )
 
@@ -93,6 +98,10 @@ def reads_of(store):
         lambda: store.proposals.list_approvals(DEFAULT_TENANT, "pp"),
         lambda: store.proposals.find_key(DEFAULT_TENANT, ProposalKeyFamily.CREATE, "", "key"),
         lambda: store.proposal_simulations.find(DEFAULT_TENANT, "key", kept_since=AT),
+        lambda: store.policy_packs.find_revision(DEFAULT_TENANT),
+        lambda: store.policy_packs.list_amendments(DEFAULT_TENANT),
+        lambda: store.parity.list(DEFAULT_TENANT, ParityFilter(), limit=10, cursor=None),
+        lambda: store.parity.summarise(DEFAULT_TENANT),
         lambda: store.supportability.summarise(DEFAULT_TENANT, KEEP_ALL),
         lambda: store.purges.list_records(DEFAULT_TENANT, limit=10),
     )

@@ -7,9 +7,9 @@ import asyncio
 import pytest
 
 from service.domains.dpm_runs import DEFAULT_TENANT, RunStatus
-from service.domains.operations import Claim
+from service.domains.operations import Claim, OperationStatus, OperationType
 from service.domains.retention import KEEP_ALL, Horizon
-from service.domains.supportability import Bounds, Subject, Summary
+from service.domains.supportability import Bounds, Subject, Summary, Unfinished
 from service.domains.workflow_decisions import WorkflowAction
 from service.errors import (
     IdempotencyKeyConflict,
@@ -251,3 +251,25 @@ async def test_many_who_fold_at_once_count_every_change_once(store):
         await asyncio.gather(*(store.supportability.fold() for _ in range(16)))
 
         assert await summary_of(store) == ledger.summary_at()
+
+
+async def test_what_has_not_ended_is_counted_by_type_and_status_with_the_oldest_of_each(store):
+    creation = {"operation_type": OperationType.CREATE_PROPOSAL, "scenarios_total": 0}
+    for operation in (
+        an_operation(created_at=after(3)),
+        an_operation(created_at=after(2)),
+        started(an_operation(created_at=after(1)), 5),
+        an_operation(created_at=after(4), **creation),
+        succeeded(started(an_operation(), 5), 6),
+        failed(started(an_operation(), 5), 6),
+        an_operation(tenant_id="theirs"),
+    ):
+        await submit_and_move(store, operation)
+
+    analyses, proposals = OperationType.ANALYZE_SCENARIOS, OperationType.CREATE_PROPOSAL
+    assert await store.supportability.list_unfinished(DEFAULT_TENANT) == (
+        Unfinished(analyses, OperationStatus.PENDING, 2, after(2)),
+        Unfinished(analyses, OperationStatus.RUNNING, 1, after(1)),
+        Unfinished(proposals, OperationStatus.PENDING, 1, after(4)),
+    )
+    assert await store.supportability.list_unfinished("nobody") == ()

@@ -11,8 +11,8 @@ import pytest
 from click.testing import CliRunner
 
 from service.cli.migrate import migrate as command
-from service.storage.queries import ROOT
 from service.storage.schema import shipped_for
+from tests.conftest import ROOT
 
 OPTION = {"sqlite": "--sqlite-path", "postgres": "--postgres-dsn"}
 NAMES = pytest.mark.parametrize("name", ["plan", "apply", "check"])

@@ -11,8 +11,9 @@ import psycopg
 import pytest
 
 from service.cli import migrate
-from service.storage.queries import ROOT, load
+from service.storage.queries import load
 from service.storage.schema import SchemaRefused
+from tests.conftest import ROOT
 from tests.integration.migrations.looking import ask
 
 WAIT_SECONDS_MAX = 20.0

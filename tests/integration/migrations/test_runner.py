@@ -9,8 +9,8 @@ import sys
 import pytest
 
 from service.cli import migrate
-from service.storage.queries import ROOT
 from service.storage.schema import shipped_for
+from tests.conftest import ROOT
 from tests.integration.migrations.looking import ask, tables_in
 
 # The command alone, without what the other commands import.

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from service.storage.queries import ROOT
+from tests.conftest import ROOT
 
 # Kills a runner before its first statement, before its second, and so on until one lives.
 KILL_AT_EVERY_STATEMENT = """

@@ -172,10 +172,10 @@ async def test_what_another_took_over_is_not_said_to_have_ended(monkeypatch):
 async def test_an_id_that_is_taken_is_drawn_again(desk, monkeypatch):
     submit, taken = desk.store.operations.submit, iter([OperationExists(id="dop_1")])
 
-    async def first_taken(operation):
+    async def first_taken(operation, **facts):
         for error in taken:
             raise error
-        await submit(operation)
+        await submit(operation, **facts)
 
     monkeypatch.setattr(desk.store.operations, "submit", first_taken)
 

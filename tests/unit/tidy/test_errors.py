@@ -1,6 +1,6 @@
 """Codes are a contract: none changes, none is used twice."""
 
-from service import errors, proposal_errors
+from service import errors, policy_errors, proposal_errors
 from service.web.refusals import status_of
 
 FROZEN = {
@@ -15,11 +15,19 @@ FROZEN = {
     "DPM_IDEMPOTENCY_HISTORY_APIS_DISABLED": 404,
     "DPM_IDEMPOTENCY_KEY_NOT_FOUND": 404,
     "DPM_LINEAGE_APIS_DISABLED": 404,
+    "DPM_POLICY_PACK_ADMIN_APIS_DISABLED": 404,
+    "DPM_POLICY_PACK_CATALOG_FULL": 409,
+    "DPM_POLICY_PACK_CATALOG_MOVED": 409,
+    "DPM_POLICY_PACK_NOT_FOUND": 404,
+    "DPM_POLICY_PACK_POSTGRES_CONNECTION_FAILED": 503,
+    "DPM_POLICY_PACK_POSTGRES_DSN_REQUIRED": 503,
+    "DPM_POLICY_PACK_UNKNOWN": 422,
     "DPM_REPLAY_ENGINE_UNKNOWN": 409,
     "DPM_RUN_EXISTS": 409,
     "DPM_RUN_NOT_FOUND": 404,
     "DPM_SUPPORTABILITY_POSTGRES_CONNECTION_FAILED": 503,
     "DPM_SUPPORTABILITY_POSTGRES_DSN_REQUIRED": 503,
+    "DPM_SUPPORTABILITY_STORE_BUSY": 503,
     "DPM_SUPPORTABILITY_STORE_UNAVAILABLE": 503,
     "DPM_SUPPORTABILITY_SUMMARY_APIS_DISABLED": 404,
     "DPM_SUPPORT_APIS_DISABLED": 404,
@@ -51,15 +59,18 @@ FROZEN = {
     "PROPOSAL_WORKFLOW_LIFECYCLE_DISABLED": 404,
     "REQUEST_BODY_TOO_LARGE": 413,
     "REQUEST_BODY_UNREADABLE": 400,
+    "REQUEST_TIMED_OUT": 503,
+    "REQUEST_TOO_SLOW": 408,
     "REQUEST_VALIDATION_FAILED": 422,
+    "SERVICE_OVERLOADED": 503,
     "SERVICE_STOPPING": 503,
     "STATE_CONFLICT": 409,
     "UNSUPPORTED_MEDIA_TYPE": 415,
 }
 
 
-# Whatever is refused is refused by one of these two.
-ROOMS = (errors, proposal_errors)
+# Whatever is refused is refused by one of these.
+ROOMS = (errors, policy_errors, proposal_errors)
 
 
 def coded(kind):

@@ -1,6 +1,7 @@
 """What is installed is pinned, hashed, and what setup.cfg asks for."""
 
 import re
+import tomllib
 from configparser import ConfigParser
 
 import pytest
@@ -10,6 +11,8 @@ from packaging.utils import canonicalize_name
 from tests.conftest import ROOT
 
 LOCKS = ("requirements.txt", "requirements-dev.txt")
+OTEL, BUILD, CLIENT = "requirements-otel.txt", "requirements-build.txt", "requirements-client.txt"
+EVERY_LOCK = (*LOCKS, OTEL, BUILD, CLIENT)
 HASH = re.compile(r"--hash=sha256:[0-9a-f]{64}")
 PIN = re.compile(r"==[^*,]+")
 
@@ -32,20 +35,25 @@ def pins_of(lock):
     return pins
 
 
-def asked_in_setup():
-    """Each requirement of setup.cfg, with the locks that have to hold it."""
+def asked_for():
+    """Each requirement that somebody wrote down, with the locks that have to hold it."""
     setup = ConfigParser()
     setup.read(ROOT / "setup.cfg", encoding="utf-8")
+    pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    client = (ROOT / "requirements-client.in").read_text(encoding="utf-8")
     for locks, lines in (
-        (LOCKS, setup["options"]["install_requires"]),
+        ((*LOCKS, OTEL), setup["options"]["install_requires"]),
         (LOCKS[1:], setup["options.extras_require"]["dev"]),
+        ((OTEL, *LOCKS[1:]), setup["options.extras_require"]["otel"]),
+        ([CLIENT], re.sub(r"#.*", "", client)),
+        ([BUILD], "\n".join(pyproject["build-system"]["requires"])),
     ):
         for line in lines.split("\n"):
             if line.strip():
                 yield from ((lock, Requirement(line)) for lock in locks)
 
 
-@pytest.mark.parametrize("lock", LOCKS)
+@pytest.mark.parametrize("lock", EVERY_LOCK)
 def test_every_requirement_is_pinned_and_hashed(lock):
     assert entries_of(lock)
     for entry in entries_of(lock):
@@ -53,7 +61,7 @@ def test_every_requirement_is_pinned_and_hashed(lock):
         assert HASH.search(entry), entry[:80]
 
 
-@pytest.mark.parametrize("lock", LOCKS)
+@pytest.mark.parametrize("lock", EVERY_LOCK)
 def test_a_lock_names_no_place_to_install_from(lock):
     text = (ROOT / lock).read_text(encoding="utf-8")
 
@@ -63,14 +71,15 @@ def test_a_lock_names_no_place_to_install_from(lock):
     )
 
 
-def test_what_serves_is_what_was_tested():
-    served, tested = map(pins_of, LOCKS)
+@pytest.mark.parametrize("lock", [LOCKS[0], OTEL, BUILD])
+def test_what_serves_is_what_was_tested(lock):
+    used, tested = pins_of(lock), pins_of(LOCKS[1])
 
-    assert served == {name: pins for name, pins in tested.items() if name in served}
+    assert used == {name: pins for name, pins in tested.items() if name in used}
 
 
-@pytest.mark.parametrize(("lock", "asked"), list(asked_in_setup()), ids=str)
-def test_what_setup_asks_for_is_locked(lock, asked):
+@pytest.mark.parametrize(("lock", "asked"), list(asked_for()), ids=str)
+def test_what_is_asked_for_is_locked(lock, asked):
     pins = pins_of(lock).get(canonicalize_name(asked.name))
 
     assert pins

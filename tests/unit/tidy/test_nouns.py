@@ -12,6 +12,8 @@ NOUNS = {
     "idempotency",
     "lineage",
     "operations",
+    "parity",
+    "policy_packs",
     "proposal_simulations",
     "proposals",
     "purges",
@@ -27,10 +29,15 @@ SERVED = {
     "web/handlers": NOUNS - {"purges"} | JOINING,
 }
 
-SQL = {"migrations": "the books of the migration runner, in both dialects"}
+SQL = {
+    "catalog": "the tables as the database itself describes them",
+    "migrations": "the books of the migration runner, in both dialects",
+}
 ADAPTERS = {
     "memory": {
         "__init__": "makes the folder a package",
+        "operation_moves": "how operations move on, and where they stand meanwhile",
+        "operation_sweeps": "the operations nobody holds or comes for",
         "shelves": "places in order, filed under what they are found by",
         "state": "the tables the nouns share",
         "store": "puts the nouns together",
@@ -40,7 +47,9 @@ ADAPTERS = {
         "connection": "one connection and its thread; where transactions begin",
         "database": "the connections of one file",
         "operation_rows": "how operations lie in their rows",
+        "operation_sweeps": "the operations nobody holds or comes for",
         "proposal_rows": "how proposals lie in their rows",
+        "run_rows": "how runs and requests lie in their rows",
         "statements": "runs a named query",
         "store": "puts the nouns together",
         "writer": "shares a commit among the acts that wait",
@@ -52,6 +61,7 @@ ADAPTERS = {
         "job_queue": "the queue that wakes workers up; a file and a memory have no workers",
         "job_sessions": "answers what the queue offers, session by session",
         "operation_rows": "how operations lie in their rows",
+        "operation_sweeps": "the operations nobody holds or comes for",
         "proposal_rows": "how proposals lie in their rows",
         "run_rows": "how runs and requests lie in their rows",
         "statements": "runs a named query",
@@ -79,7 +89,8 @@ def test_a_dialect_holds_each_noun_and_what_is_named_here(dialect):
 
 
 def test_no_adapter_and_no_dialect_stands_outside_these_rules():
-    assert folders_in(SERVICE / "storage") == ADAPTERS.keys()
+    # A shadow keeps nothing itself: it stands before two stores of any kind.
+    assert folders_in(SERVICE / "storage") == ADAPTERS.keys() | {"shadow"}
     assert {path.name for path in SQL_DIR.iterdir()} == {"postgres", "sqlite"}
 
 

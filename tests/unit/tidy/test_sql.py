@@ -23,13 +23,24 @@ QUERY = re.compile(
     r"|(?:create|alter|drop)\s+(?:\w+\s+)?(?:table|index|view|trigger|function|type)\s)",
     re.IGNORECASE | re.DOTALL,
 )
-QUERY_ALLOWED = {"service/cli/lock_plan.py": "tells statements by their first words, and runs none"}
+QUERY_ALLOWED = {
+    "service/cli/lock_plan.py": "tells statements by their first words, and runs none",
+    "service/cli/stored_tables_postgres.py": "tables and columns are those that the catalog names",
+    "service/cli/stored_tables_sqlite.py": "tables and columns are those that the catalog names",
+}
 # What only the runner of one dialect needs; each is one that the other has no word for.
 OF_ONE_DIALECT = {
+    ("postgres", "catalog"): {
+        "list_references": "asked where rows are added, and nothing is added to a file",
+        "list_sequences": "a file numbers by what is there",
+    },
     ("postgres", "migrations"): {
         "try_lock": "a file is locked by its file system",
         "list_invalid_indexes": "SQLite builds an index whole or not at all",
         "reset_session": "SQLite has no settings of a session that a file may set",
+        "get_clock": "a file has no clock of its own",
+        "get_login": "a file has no logins",
+        "list_rights": "a file has no logins",
     },
     ("postgres", "dpm_runs"): {
         "admit_run": "one trip to the server instead of five; a file is no trip away",
@@ -47,6 +58,7 @@ OF_ONE_DIALECT = {
 CONTROL = re.compile(r"\s*(?:PRAGMA|BEGIN|COMMIT|ROLLBACK|SAVEPOINT|RELEASE)\b")
 CONTROL_ALLOWED = {
     "service/cli/databases.py": "looks at a file without being able to change it",
+    "service/cli/stored_tables_sqlite.py": "reads a file at one instant, without being able to change it",
     "service/cli/forward_only_sqlite.py": "runs a migration and its mark in one transaction",
     "service/storage/sqlite/connection.py": "sets up connections and is where transactions begin and end",
 }

@@ -8,7 +8,7 @@ EMPTY_NAMES = {"utils", "helpers", "common", "misc"}
 # A machine's own path, or the address of a package registry.
 FOREIGN = re.compile(r"(?<![\w./-])/(?:work|root|home)/|https?://[^\s/]*(?:pypi|pythonhosted|npmjs)")
 TEXTS = (".py", ".sql", ".md", ".cfg", ".toml", ".txt", ".json", "Makefile", "Dockerfile")
-SKIPPED = {".git", ".venv", ".venv-lock", ".data", ".hypothesis"}
+SKIPPED = {".git", ".venv", ".venv-client", ".venv-lock", ".data", ".hypothesis"}
 
 
 def files():

@@ -14,9 +14,11 @@ from scripts.servers import ROOT
 from service import wiring_flows
 from service.clock import Clock, SystemClock, TimeOrderedIds
 from service.flows.health import HealthFlow
+from service.server_metrics import ServerMetrics
 from service.settings import Settings, read
 from service.storage.memory.store import MemoryStore
 from service.storage.port import Store
+from service.telemetry import Telemetry
 from service.wiring_stores import Stores
 
 DEMO = json.loads((ROOT / "scripts" / "demo" / "multi_currency.json").read_text(encoding="utf-8"))
@@ -36,7 +38,13 @@ def store() -> MemoryStore:
 
 @pytest.fixture
 def start(store: Store, aiohttp_client: Any) -> Start:
-    async def begin(*, clock: Clock | None = None, **changes: Any) -> TestClient[Any, Any]:
+    async def begin(
+        *,
+        clock: Clock | None = None,
+        metrics: ServerMetrics | None = None,
+        telemetry: Telemetry | None = None,
+        **changes: Any,
+    ) -> TestClient[Any, Any]:
         chosen: Settings = replace(read(), **changes)
         ids = TimeOrderedIds()
         # One store keeps everything, as it does where nothing else is told.
@@ -49,7 +57,7 @@ def start(store: Store, aiohttp_client: Any) -> Start:
             done_here,
             wiring_flows.readers_of(chosen),
         )
-        built = wiring_flows.application_of(chosen, flows, ids)
+        built = wiring_flows.application_of(chosen, flows, ids, metrics, telemetry)
         client: TestClient[Any, Any] = await aiohttp_client(built)
         return client
 

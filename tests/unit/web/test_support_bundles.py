@@ -50,11 +50,13 @@ async def analyzed(client, demo, correlation_id="what-if"):
     return batch["batch_run_id"], runs
 
 
-async def submitted(store, operation_id="dop_1", correlation_id="corr-1", at=AT):
+async def submitted(
+    store, operation_id="dop_1", correlation_id="corr-1", at=AT, kind=OperationType.ANALYZE_SCENARIOS
+):
     operation = Operation(
         operation_id=operation_id,
         tenant_id=DEFAULT_TENANT,
-        operation_type=OperationType.ANALYZE_SCENARIOS,
+        operation_type=kind,
         status=OperationStatus.PENDING,
         correlation_id=correlation_id,
         created_at=at,
@@ -320,3 +322,17 @@ async def test_bundles_can_be_switched_off_and_no_other_gate_hides_their_parts(s
         client = await start(**changes)
         for path in (run_id, "by-correlation/corr-1", "idempotency/key-1", "by-operation/dop_1"):
             assert await refusal_of(client, path) == code
+
+
+async def test_an_operation_of_a_proposal_is_no_part_of_the_bundle_of_a_run(start, store, demo):
+    client = await start()
+    await simulated(client, demo)
+    await submitted(store, "dop_1")
+    await submitted(store, "pop_1", at=AT + timedelta(seconds=1), kind=OperationType.CREATE_PROPOSAL)
+
+    refused = await client.get("/rebalance/runs/by-operation/pop_1/support-bundle")
+    bundle = await bundle_of(client, "by-correlation/corr-1")
+
+    assert (refused.status, (await refused.json())["code"]) == (404, "DPM_ASYNC_OPERATION_NOT_FOUND")
+    # The newest of the correlation id is not what the run is about.
+    assert bundle["async_operation"]["operation_id"] == "dop_1"

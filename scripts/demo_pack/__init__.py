@@ -1,0 +1,1 @@
+"""Scenarios of a private bank, played against a running server; each checks what it shows."""

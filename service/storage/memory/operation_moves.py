@@ -1,0 +1,77 @@
+"""How operations in memory move on, and the shelves they stand on meanwhile."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from service.domains.operations import MOVES, Operation, OperationError, OperationStatus
+from service.domains.supportability import Subject
+from service.storage.memory.shelves import Place, ShelfKey, Shelves
+from service.storage.memory.state import Hold, State
+
+
+def take_back(state: State, operation: Operation) -> None:
+    """Move a RUNNING operation back to PENDING; what is staged stays."""
+    waiting = replace(operation, status=OperationStatus.PENDING, started_at=None)
+    move(state, waiting, Hold(state.holds[key_of(operation)].fence))
+
+
+def end(state: State, operation: Operation, finished_at: datetime, error: OperationError | None) -> None:
+    """Move an operation to its end and forget what was staged."""
+    status = OperationStatus.SUCCEEDED if error is None else OperationStatus.FAILED
+    ended = replace(operation, status=status, finished_at=finished_at, error=error)
+    move(state, ended, Hold(state.holds[key_of(operation)].fence))
+    if operation.is_analysis:
+        state.operations_by_end.put((operation.tenant_id,), (finished_at, operation.operation_id))
+    state.staged.pop(key_of(operation), None)
+
+
+def move(state: State, operation: Operation, hold: Hold) -> None:
+    """Write an operation as it is from here on, and who holds it."""
+    held = state.operations[key_of(operation)]
+    assert operation.status in MOVES[held.status] or operation.status is held.status, held.status
+    remove_from_shelves(state, held)
+    insert_operation(state, operation)
+    state.holds[key_of(operation)] = hold
+
+
+def insert_operation(state: State, operation: Operation) -> None:
+    state.operations[key_of(operation)] = operation
+    for shelves, shelf in shelves_of(state, operation):
+        shelves.put(shelf, place_of(operation))
+    if operation.is_analysis:
+        state.tally(operation.tenant_id, Subject.OPERATION_STATUS, operation.status.value, 1)
+
+
+def remove_from_shelves(state: State, operation: Operation) -> None:
+    for shelves, shelf in shelves_of(state, operation):
+        shelves.take(shelf, place_of(operation))
+    if operation.is_analysis:
+        state.tally(operation.tenant_id, Subject.OPERATION_STATUS, operation.status.value, -1)
+
+
+def remove_operation(state: State, tenant_id: str, operation_id: str) -> None:
+    """Remove an operation that has ended."""
+    operation = state.operations.pop((tenant_id, operation_id))
+    assert operation.finished_at is not None, operation.status
+    remove_from_shelves(state, operation)
+    state.operations_by_end.take((tenant_id,), (operation.finished_at, operation_id))
+    del state.holds[tenant_id, operation_id]
+
+
+def shelves_of(state: State, operation: Operation) -> tuple[tuple[Shelves[Place], ShelfKey], ...]:
+    """Every shelf that an operation stands on by its creation."""
+    return (
+        (state.operations_by_creation, (operation.tenant_id,)),
+        (state.operations_by_status, (operation.tenant_id, operation.status.value)),
+        (state.operations_by_correlation, (operation.tenant_id, operation.correlation_id)),
+    )
+
+
+def place_of(operation: Operation) -> Place:
+    return (operation.created_at, operation.operation_id)
+
+
+def key_of(operation: Operation) -> tuple[str, str]:
+    return (operation.tenant_id, operation.operation_id)

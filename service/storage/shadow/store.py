@@ -1,0 +1,126 @@
+"""Two stores as one: the primary answers, and the shadow is told afterwards what the primary kept.
+
+The shadow is never waited for, and nothing it does or fails to do changes an answer. Reads are the primary's
+own. An act whose end nobody knows, because the primary was lost in the midst of it or its caller left, is not
+repeated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, cast
+
+from service.domains.parity import ShadowCounts
+from service.storage.operations_port import OperationStore
+from service.storage.parity_port import ParityStore
+from service.storage.policy_packs_port import PolicyPackStore
+from service.storage.port import (
+    ArtifactStore,
+    DpmRunStore,
+    IdempotencyStore,
+    LineageStore,
+    PurgeStore,
+    Store,
+    SupportabilityStore,
+    WorkflowDecisionStore,
+)
+from service.storage.proposals_port import ProposalSimulationStore, ProposalStore
+from service.storage.shadow import operation_acts, proposal_acts, run_acts
+from service.storage.shadow.acts import Describe
+from service.storage.shadow.keeper import Keeper
+
+# Every method that writes, by noun; all others read. What is kept of differences is the primary's alone.
+ACTS: Mapping[str, Mapping[str, Describe]] = {
+    "dpm_runs": {
+        "admit": run_acts.admit,
+        "admit_batch": run_acts.admit_batch,
+        "admit_replay": run_acts.admit_replay,
+    },
+    "artifacts": {"keep": run_acts.keep},
+    "workflow_decisions": {"decide": run_acts.decide},
+    "policy_packs": {"amend": run_acts.amend},
+    "operations": {
+        "submit": operation_acts.submit,
+        "claim": operation_acts.claim,
+        "extend": operation_acts.extend,
+        "stage": operation_acts.stage,
+        "finish": operation_acts.finish,
+        "hand_back": operation_acts.hand_back,
+        "reap": operation_acts.reap,
+        "expire": operation_acts.expire,
+    },
+    "proposals": {"change": proposal_acts.change},
+    "proposal_simulations": {"keep": proposal_acts.keep, "purge": proposal_acts.purge},
+    "supportability": {"fold": operation_acts.fold},
+    "purges": {"remove": operation_acts.remove},
+}
+
+
+class Followed:
+    """A noun of the primary whose acts are followed; everything else is the primary's own."""
+
+    def __init__(self, noun: str, primary: object, keeper: Keeper) -> None:
+        self._primary = primary
+        for name, describe in ACTS[noun].items():
+            setattr(self, name, followed(noun, name, describe, getattr(primary, name), keeper))
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return getattr(self._primary, name)
+
+
+def followed(
+    noun: str, name: str, describe: Describe, do: Callable[..., Awaitable[Any]], keeper: Keeper
+) -> Callable[..., Awaitable[Any]]:
+    def again(shadow: Store, *args: Any, **named: Any) -> Any:
+        return getattr(getattr(shadow, noun), name)(*args, **named)
+
+    async def act(*args: Any, **named: Any) -> Any:
+        return await keeper.follow(f"{noun}.{name}", describe, do, again, args, named)
+
+    return act
+
+
+class ShadowedStore:
+    def __init__(self, primary: Store, keeper: Keeper, *, owns_keeper: bool = True) -> None:
+        """Whoever owns the keeper has it finish before the primary is closed."""
+        self.primary = primary
+        self.keeper = keeper
+        self._owns_keeper = owns_keeper
+
+        def noun(name: str) -> Any:
+            return Followed(name, getattr(primary, name), keeper)
+
+        self.dpm_runs = cast(DpmRunStore, noun("dpm_runs"))
+        self.idempotency: IdempotencyStore = primary.idempotency
+        self.lineage: LineageStore = primary.lineage
+        self.artifacts = cast(ArtifactStore, noun("artifacts"))
+        self.workflow_decisions = cast(WorkflowDecisionStore, noun("workflow_decisions"))
+        self.operations = cast(OperationStore, noun("operations"))
+        self.proposals = cast(ProposalStore, noun("proposals"))
+        self.proposal_simulations = cast(ProposalSimulationStore, noun("proposal_simulations"))
+        self.policy_packs = cast(PolicyPackStore, noun("policy_packs"))
+        self.parity: ParityStore = primary.parity
+        self.supportability = cast(SupportabilityStore, noun("supportability"))
+        self.purges = cast(PurgeStore, noun("purges"))
+
+    @property
+    def backend(self) -> str:
+        """The name of the shadow among the stores."""
+        return self.keeper.backend
+
+    def counts(self) -> ShadowCounts:
+        return self.keeper.counts()
+
+    def beside(self, primary: Store) -> ShadowedStore:
+        """The same primary, reached on another way, followed by the same shadow."""
+        return ShadowedStore(primary, self.keeper, owns_keeper=False)
+
+    async def check(self) -> None:
+        await self.primary.check()
+
+    async def close(self) -> None:
+        if self._owns_keeper:
+            await self.keeper.close()
+        await self.primary.close()

@@ -1,0 +1,176 @@
+"""The whole API as one OpenAPI document: the table of operations, with the schemas they refer to."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any
+
+from apispec import APISpec
+from apispec.ext.marshmallow import MarshmallowPlugin
+
+from service.web.openapi import (
+    dpm_runs,
+    operations,
+    policy_packs,
+    proposal_operations,
+    proposal_simulations,
+    proposals,
+    requests,
+    workflow_decisions,
+)
+from service.web.openapi import service as own
+from service.web.openapi.answers import Answers
+from service.web.openapi.examples import examples
+from service.web.openapi.operation import TAG_TEXTS, Operation
+from service.web.openapi.parameters import IN_QUERY, path_names, path_parameter
+from service.web.openapi.problems import problems_of
+from service.web.refusals import Problem
+from service.web.schemas.derive import schema_of
+
+OPENAPI_VERSION = "3.1.0"
+# That of the published contract, not that of a build: it changes when what clients see does (6.6).
+API_VERSION = "0.1.0"
+JSON = "application/json"
+DESCRIPTION = (
+    "Simulates, records, reviews and proves portfolio changes of a private bank's discretionary desk, and "
+    "takes proposals of its advisers from draft to execution.\n\n"
+    "Decimals are sent as text or as numbers and answered as text. Booleans, integers and instants are also "
+    "taken in the lenient spellings of the HTTP contract. Unknown fields are ignored unless the service is "
+    "told to refuse them. Everything an answer has is always there; what is not known is null. Instants are "
+    "UTC."
+)
+
+OPERATIONS: tuple[Operation, ...] = (
+    *dpm_runs.OPERATIONS,
+    *operations.OPERATIONS,
+    *workflow_decisions.OPERATIONS,
+    *policy_packs.OPERATIONS,
+    *proposal_simulations.OPERATIONS,
+    *proposals.OPERATIONS,
+    *proposal_operations.OPERATIONS,
+    *own.OPERATIONS,
+)
+
+HEADERS: dict[str, dict[str, Any]] = {
+    "X-Correlation-Id": {
+        "description": "What the request is filed under: the id that was sent, or the one that was drawn.",
+        "schema": {"type": "string"},
+    },
+    "Idempotent-Replayed": {
+        "description": "The answer was given before; these are its very bytes.",
+        "schema": {"type": "string", "const": "true"},
+    },
+    "X-Policy-Pack-Status": {
+        "description": "The policy pack that was selected is not there, so nothing was overridden.",
+        "schema": {"type": "string", "const": "UNKNOWN"},
+    },
+    "Retry-After": {
+        "description": "Seconds after which it is worth trying again.",
+        "required": True,
+        "schema": {"type": "integer", "minimum": 0},
+    },
+}
+
+
+def document() -> dict[str, Any]:
+    """The document; equal builds give equal ones."""
+    plugin = requests.plugin()
+    spec = APISpec(
+        title="Lotus Manage",
+        version=API_VERSION,
+        openapi_version=OPENAPI_VERSION,
+        info={"description": DESCRIPTION},
+        plugins=[plugin],
+        tags=[{"name": tag.value, "description": text} for tag, text in TAG_TEXTS.items()],
+    )
+    assert plugin.converter is not None, "a document has been made with the plugin"
+    requests.teach(plugin.converter)
+    for named, vocabulary in ((name, kind) for kind, name in requests.NAMED_CHOICES.items()):
+        spec.components.schema(named, {"type": "string", "enum": [member.value for member in vocabulary]})
+    answers = Answers()
+    for operation in OPERATIONS:
+        spec.path(
+            path=operation.path,
+            operations={operation.method.lower(): _described(operation, plugin, answers)},
+        )
+    for name, schema in answers.schemas.items():
+        spec.components.schema(name, schema)
+    for name, example in examples().items():
+        for part, value in example.items():
+            spec.components.example(f"{name}-{part}", {"value": value})
+    for name, header in HEADERS.items():
+        spec.components.header(name, header)
+    made = spec.to_dict()
+    _describe_requests(made, plugin)
+    made["components"]["schemas"] = dict(sorted(made["components"]["schemas"].items()))
+    return made
+
+
+def _described(operation: Operation, plugin: MarshmallowPlugin, answers: Answers) -> dict[str, Any]:
+    example = examples().get(operation.example or "", {})
+    described: dict[str, Any] = {
+        "operationId": operation.operation_id,
+        "tags": [operation.tag.value],
+        "summary": operation.summary,
+        "description": operation.description,
+        "parameters": _parameters(operation, plugin),
+    }
+    if operation.body is not None:
+        content: dict[str, Any] = {"schema": schema_of(operation.body)}
+        if "request" in example:
+            content["examples"] = _reference(f"{operation.example}-request")
+        described["requestBody"] = {"required": True, "content": {JSON: content}}
+    described["responses"] = {
+        str(int(operation.status)): _success(operation, answers, example),
+        **problems_of(operation, answers.reference(Problem)),
+    }
+    return described
+
+
+def _parameters(operation: Operation, plugin: MarshmallowPlugin) -> list[dict[str, Any]]:
+    found = [path_parameter(name) for name in path_names(operation.path)]
+    if operation.query is not None:
+        assert plugin.converter is not None
+        for parameter in plugin.converter.schema2parameters(operation.query(), location="query"):
+            _take_null_out_of(parameter["schema"])
+            found.append({**parameter, "description": IN_QUERY[parameter["name"]]})
+    return [*found, *(header.parameter for header in operation.headers)]
+
+
+def _success(operation: Operation, answers: Answers, example: dict[str, Any]) -> dict[str, Any]:
+    sent = ["X-Correlation-Id"]
+    if operation.replays:
+        sent.append("Idempotent-Replayed")
+    if operation.tells_pack:
+        sent.append("X-Policy-Pack-Status")
+    response: dict[str, Any] = {
+        "description": HTTPStatus(operation.status).phrase,
+        "headers": {name: {"$ref": f"#/components/headers/{name}"} for name in sent},
+    }
+    if operation.answer is not None:
+        content: dict[str, Any] = {"schema": answers.reference(operation.answer)}
+        if "answer" in example:
+            content["examples"] = _reference(f"{operation.example}-answer")
+        response["content"] = {JSON: content}
+    return response
+
+
+def _take_null_out_of(schema: dict[str, Any]) -> None:
+    """What is left out of a query is null once it is read, but no caller can spell it."""
+    kinds = schema["type"]
+    if isinstance(kinds, list):
+        schema["type"] = next(kind for kind in kinds if kind != "null")
+    if "enum" in schema:
+        schema["enum"] = [word for word in schema["enum"] if word is not None]
+
+
+def _reference(example: str) -> dict[str, Any]:
+    return {"recorded": {"$ref": f"#/components/examples/{example}"}}
+
+
+def _describe_requests(made: dict[str, Any], plugin: MarshmallowPlugin) -> None:
+    """What types say of themselves, which the library does not look at."""
+    assert plugin.converter is not None
+    for (kind, *_), name in plugin.converter.refs.items():
+        if text := requests.description_of(kind.struct):
+            made["components"]["schemas"][name]["description"] = text

@@ -1,0 +1,71 @@
+"""The operations on batches that were accepted for later."""
+
+from __future__ import annotations
+
+from service.errors import (
+    ManualExecutionDisabled,
+    OperationMoved,
+    OperationNotFound,
+    OperationsDisabled,
+    ReplayEngineUnknown,
+)
+from service.web.handlers.operations import OPERATIONS as PATH
+from service.web.handlers.operations import OperationList, OperationStatus
+from service.web.openapi.operation import STORE, SUPPORT, Operation, Tag
+from service.web.schemas.parameters import OperationListQuery
+
+OPERATIONS: tuple[Operation, ...] = (
+    Operation(
+        method="GET",
+        path=PATH,
+        name="list_dpm_async_operations",
+        tag=Tag.SUPPORT,
+        summary="List operations",
+        description="Operations without their results, newest first, a page at a time.",
+        answer=OperationList,
+        query=OperationListQuery,
+        refusals=(*SUPPORT, OperationsDisabled),
+        example="operation_list",
+    ),
+    Operation(
+        method="GET",
+        path=f"{PATH}/by-correlation/{{correlation_id}}",
+        name="get_dpm_async_operation_by_correlation",
+        tag=Tag.SUPPORT,
+        summary="The newest operation of a correlation id",
+        description="The operation accepted last under the id, with its result once there is one.",
+        answer=OperationStatus,
+        refusals=(*SUPPORT, OperationsDisabled, OperationNotFound),
+        example="operation",
+    ),
+    Operation(
+        method="GET",
+        path=f"{PATH}/{{operation_id}}",
+        name="get_dpm_async_operation",
+        tag=Tag.SUPPORT,
+        summary="One operation",
+        description="The operation with its result once there is one, a `BatchRebalanceResult`.",
+        answer=OperationStatus,
+        refusals=(*SUPPORT, OperationsDisabled, OperationNotFound),
+        example="operation",
+    ),
+    Operation(
+        method="POST",
+        path=f"{PATH}/{{operation_id}}/execute",
+        name="execute_dpm_async_operation",
+        tag=Tag.SUPPORT,
+        summary="Execute a pending operation",
+        description="Does what the operation was accepted for and waits for its end; one that fails is "
+        "answered as it stands too.",
+        answer=OperationStatus,
+        refusals=(
+            OperationsDisabled,
+            ManualExecutionDisabled,
+            OperationNotFound,
+            OperationMoved,
+            ReplayEngineUnknown,
+            *STORE,
+        ),
+        example="operation",
+    ),
+)

@@ -1,0 +1,64 @@
+"""The operations on creations and versions of proposals that were accepted for later."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from service.domains.proposal_requests import ProposalCreateRequest, ProposalVersionRequest
+from service.proposal_errors import (
+    ProposalNotFound,
+    ProposalOperationNotFound,
+    ProposalOperationsDisabled,
+)
+from service.web.handlers.proposal_operations import OPERATIONS as BY_OPERATION
+from service.web.handlers.proposal_operations import ProposalOperationAccepted, ProposalOperationStatus
+from service.web.openapi.operation import Header, Operation, Refusals
+from service.web.openapi.proposals import BY_PROPOSAL, OPEN, ROOT, act, found
+
+LATER: Refusals = (*OPEN, ProposalOperationsDisabled)
+
+OPERATIONS: tuple[Operation, ...] = (
+    act(
+        path=f"{ROOT}/async",
+        name="create_proposal_async",
+        summary="Accept a proposal for later",
+        description="Takes what creating takes and answers with an operation to look up.",
+        answer=ProposalOperationAccepted,
+        status=HTTPStatus.ACCEPTED,
+        headers=(Header.KEY, Header.CORRELATION),
+        body=ProposalCreateRequest,
+        refusals=LATER,
+        example="create_proposal_async",
+    ),
+    act(
+        path=f"{BY_PROPOSAL}/versions/async",
+        name="create_proposal_version_async",
+        summary="Accept a version for later",
+        description="Takes what adding a version takes and answers with an operation to look up; a proposal "
+        "that is not there is told by the operation.",
+        answer=ProposalOperationAccepted,
+        status=HTTPStatus.ACCEPTED,
+        headers=(Header.CORRELATION,),
+        body=ProposalVersionRequest,
+        refusals=(*LATER, ProposalNotFound),
+        example="create_version_async",
+    ),
+    found(
+        path=f"{BY_OPERATION}/{{operation_id}}",
+        name="get_proposal_async_operation",
+        summary="One operation on proposals",
+        description="The operation with its result once there is one.",
+        answer=ProposalOperationStatus,
+        refusals=(*LATER, ProposalOperationNotFound),
+        example="proposal_operation",
+    ),
+    found(
+        path=f"{BY_OPERATION}/by-correlation/{{correlation_id}}",
+        name="get_proposal_async_operation_by_correlation",
+        summary="The newest operation of a correlation id",
+        description="The operation accepted last under the id, with its result once there is one.",
+        answer=ProposalOperationStatus,
+        refusals=(*LATER, ProposalOperationNotFound),
+        example="proposal_operation",
+    ),
+)

@@ -1,0 +1,211 @@
+"""The operations on proposals of advisers."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from service.domains.proposal_requests import (
+    ProposalApprovalRequest,
+    ProposalCreateRequest,
+    ProposalStateTransitionRequest,
+    ProposalVersionRequest,
+)
+from service.errors import IdempotencyKeyConflict, ProposalSimulationDisabled
+from service.flows.proposal_answers import (
+    Approvals,
+    Created,
+    Detail,
+    ProposalKeyLookup,
+    ProposalLineage,
+    ProposalList,
+    Timeline,
+    Transitioned,
+)
+from service.flows.proposal_parts import VersionDetail
+from service.proposal_errors import (
+    ApprovalRequired,
+    FourEyesViolation,
+    InvalidApprovalState,
+    InvalidTransition,
+    PortfolioContextMismatch,
+    ProposalKeyNotFound,
+    ProposalNotFound,
+    ProposalsDisabled,
+    ProposalStateConflict,
+    ProposalSupportDisabled,
+    ProposalTerminal,
+    ProposalVersionBlocked,
+    ProposalVersionMismatch,
+    ProposalVersionNotFound,
+)
+from service.web.handlers.proposal_support import SupportabilityConfig
+from service.web.openapi.operation import PROPOSAL_STORE, Header, Operation, Refusals, Tag
+from service.web.schemas.proposals import EvidenceQuery, ProposalListQuery
+
+ROOT = "/rebalance/proposals"
+BY_PROPOSAL = f"{ROOT}/{{proposal_id}}"
+OPEN: Refusals = (ProposalsDisabled, *PROPOSAL_STORE)
+SUPPORT: Refusals = (*OPEN, ProposalSupportDisabled)
+
+
+act = partial(Operation, method="POST", tag=Tag.LIFECYCLE)
+found = partial(Operation, method="GET", tag=Tag.LIFECYCLE)
+
+ACTS: tuple[Operation, ...] = (
+    act(
+        path=ROOT,
+        name="create_proposal",
+        summary="Create a proposal",
+        description="Simulates the proposal and records it as a draft with its first version.",
+        answer=Created,
+        headers=(Header.KEY, Header.CORRELATION),
+        body=ProposalCreateRequest,
+        refusals=(*OPEN, ProposalSimulationDisabled, IdempotencyKeyConflict),
+        replays=True,
+        example="create_proposal",
+    ),
+    act(
+        path=f"{BY_PROPOSAL}/versions",
+        name="create_proposal_version",
+        summary="Add a version",
+        description="Simulates the proposal anew and records the next version, which returns it to draft "
+        "unless that is switched off.",
+        answer=Created,
+        headers=(Header.OPTIONAL_KEY, Header.CORRELATION),
+        body=ProposalVersionRequest,
+        refusals=(
+            *OPEN,
+            ProposalNotFound,
+            ProposalStateConflict,
+            ProposalTerminal,
+            ProposalSimulationDisabled,
+            PortfolioContextMismatch,
+            IdempotencyKeyConflict,
+        ),
+        replays=True,
+        example="create_version",
+    ),
+    act(
+        path=f"{BY_PROPOSAL}/transitions",
+        name="transition_proposal_state",
+        summary="Move a proposal on",
+        description="One event, if the state allows it. What means an approval is refused here and taken as "
+        "an approval.",
+        answer=Transitioned,
+        headers=(Header.OPTIONAL_KEY,),
+        body=ProposalStateTransitionRequest,
+        refusals=(
+            *OPEN,
+            ProposalNotFound,
+            ProposalStateConflict,
+            InvalidTransition,
+            ApprovalRequired,
+            ProposalVersionMismatch,
+            ProposalVersionBlocked,
+            IdempotencyKeyConflict,
+        ),
+        replays=True,
+        example="transition",
+    ),
+    act(
+        path=f"{BY_PROPOSAL}/approvals",
+        name="record_proposal_approval",
+        summary="Approve or refuse a proposal",
+        description="Records an approval and moves the proposal on, in one step; one that is not given "
+        "rejects the proposal.",
+        answer=Transitioned,
+        headers=(Header.OPTIONAL_KEY,),
+        body=ProposalApprovalRequest,
+        refusals=(
+            *OPEN,
+            ProposalNotFound,
+            ProposalStateConflict,
+            InvalidApprovalState,
+            ProposalVersionMismatch,
+            FourEyesViolation,
+            ProposalVersionBlocked,
+            IdempotencyKeyConflict,
+        ),
+        replays=True,
+        example="approval",
+    ),
+)
+
+LOOKUPS: tuple[Operation, ...] = (
+    found(
+        path=ROOT,
+        name="list_proposals",
+        summary="List proposals",
+        description="Proposals without their versions, newest first, a page at a time.",
+        answer=ProposalList,
+        query=ProposalListQuery,
+        refusals=OPEN,
+        example="proposal_list",
+    ),
+    found(
+        path=BY_PROPOSAL,
+        name="get_proposal",
+        summary="One proposal",
+        description="The proposal with its current version.",
+        answer=Detail,
+        query=EvidenceQuery,
+        refusals=(*OPEN, ProposalNotFound, ProposalVersionNotFound),
+        example="proposal",
+    ),
+    found(
+        path=f"{BY_PROPOSAL}/versions/{{version_no}}",
+        name="get_proposal_version",
+        summary="One version of a proposal",
+        description="The version with its simulation, its artifact and the evidence.",
+        answer=VersionDetail,
+        query=EvidenceQuery,
+        refusals=(*OPEN, ProposalVersionNotFound),
+        example="version",
+    ),
+    found(
+        path=f"{ROOT}/supportability/config",
+        name="get_proposal_supportability_config",
+        summary="How proposals are set up",
+        description="Which store there is and whether it answers, and which controls are on.",
+        answer=SupportabilityConfig,
+        example="proposal_config",
+    ),
+    found(
+        path=f"{BY_PROPOSAL}/workflow-events",
+        name="get_proposal_workflow_timeline",
+        summary="The events of a proposal",
+        description="All events, oldest first.",
+        answer=Timeline,
+        refusals=(*SUPPORT, ProposalNotFound),
+        example="timeline",
+    ),
+    found(
+        path=f"{BY_PROPOSAL}/approvals",
+        name="get_proposal_approvals",
+        summary="The approvals of a proposal",
+        description="What was approved and what was refused, oldest first.",
+        answer=Approvals,
+        refusals=(*SUPPORT, ProposalNotFound),
+        example="approvals",
+    ),
+    found(
+        path=f"{BY_PROPOSAL}/lineage",
+        name="get_proposal_lineage",
+        summary="The versions of a proposal",
+        description="All versions with their hashes, and the edges they brought.",
+        answer=ProposalLineage,
+        refusals=(*SUPPORT, ProposalNotFound),
+        example="proposal_lineage",
+    ),
+    found(
+        path=f"{ROOT}/idempotency/{{idempotency_key}}",
+        name="get_proposal_idempotency_lookup",
+        summary="The proposal that a key stands for",
+        description="The proposal that was created under the key.",
+        answer=ProposalKeyLookup,
+        refusals=(*SUPPORT, ProposalKeyNotFound),
+        example="proposal_key",
+    ),
+)
+
+OPERATIONS: tuple[Operation, ...] = (*ACTS, *LOOKUPS)

@@ -1,0 +1,52 @@
+"""The operations that are about the service itself (ruling 16)."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+from service.errors import Stopping
+from service.web.openapi.operation import STORE, Operation, Tag
+
+
+class Health(msgspec.Struct, frozen=True):
+    """It is well; who is not answers 503, or not at all."""
+
+    status: Literal["UP"]
+
+
+OPERATIONS: tuple[Operation, ...] = (
+    Operation(
+        method="GET",
+        path="/health/live",
+        name="live",
+        tag=Tag.SERVICE,
+        summary="Whether the process runs",
+        description="Answers as long as the process turns; whoever gets no answer may restart it.",
+        answer=Health,
+        always_admitted=True,
+        example="health",
+    ),
+    Operation(
+        method="GET",
+        path="/health/ready",
+        name="ready",
+        tag=Tag.SERVICE,
+        summary="Whether the process can take work",
+        description="Its store answers and it is not stopping; whoever gets 503 sends work elsewhere.",
+        answer=Health,
+        refusals=(Stopping, *STORE),
+        always_admitted=True,
+        example="health",
+    ),
+    Operation(
+        method="GET",
+        path="/openapi.json",
+        name="openapi",
+        tag=Tag.SERVICE,
+        summary="This document",
+        description="The whole API as OpenAPI 3.1.",
+        answer=dict[str, Any],
+    ),
+)

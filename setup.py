@@ -1,0 +1,20 @@
+"""What setup.cfg cannot say: sql/ and migrations/ lie beside the package, and are installed inside it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+BESIDE = ("sql", "migrations")
+FOLDERS = [Path(name) for name in BESIDE] + [
+    folder for name in BESIDE for folder in sorted(Path(name).iterdir()) if folder.is_dir()
+]
+
+setup(
+    packages=[
+        *find_packages(include=["service", "service.*"]),
+        *(".".join(("service", *folder.parts)) for folder in FOLDERS),
+    ],
+    package_dir={f"service.{name}": name for name in BESIDE},
+)
