@@ -97,9 +97,7 @@ class ProposalSimulationFlow:
     async def _artifact(self, kept: ProposalSimulation) -> bytes:
         if len(kept.request) > INLINE_ARTIFACT_BYTES_MAX:
             return await self._offload(artifact_body, self._read, kept.request, kept.result, kept.created_at)
-        return run_here(
-            self._offload, artifact_body, self._read, kept.request, kept.result, kept.created_at
-        )
+        return run_here(self._offload, artifact_body, self._read, kept.request, kept.result, kept.created_at)
 
     def _kept_since(self) -> datetime:
         return self._clock.now() - timedelta(seconds=self._kept_seconds)
