@@ -190,7 +190,7 @@ class ResolvedPack(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AppliedPolicy:
-    """What a run was computed under (D32, D34); `options` are all of its engine options, as canonical JSON."""
+    """What a run was computed under (D32, D34); `options` are all engine options, as canonical JSON."""
 
     policy_pack_id: str
     version: str

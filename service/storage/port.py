@@ -201,7 +201,7 @@ class SupportabilityStore(Protocol):
         ...
 
     async def list_unfinished(self, tenant_id: str) -> tuple[Unfinished, ...]:
-        """The PENDING and RUNNING operations by type and status, in the order of both; none that counts nothing.
+        """The PENDING and RUNNING operations by type and status, in that order; none that counts nothing.
 
         Takes as long as there are such operations, however many have ended.
         """

@@ -75,8 +75,8 @@ class State:
 
     An artifact and a use of a key are found by the id of their run; a hold, and what is staged, by that of
     their operation; versions, events and approvals, in the order of their numbers, by that of their proposal.
-    `proposal_ids` has the ids of those three, each with its kind. The changes of a catalog of policy packs, in
-    the order of their revisions, are found by the tenant alone.
+    `proposal_ids` has the ids of those three, each with its kind. The changes of a catalog of policy packs,
+    in the order of their revisions, are found by the tenant alone.
     """
 
     requests: dict[RowKey, KeptRequest] = field(default_factory=dict)

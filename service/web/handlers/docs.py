@@ -18,8 +18,8 @@ ASSETS = {
     "favicon-32x32.png": "image/png",
 }
 
-# Nothing from elsewhere, no script or style in the page itself, and in nobody's frame. The pictures of the page
-# are data inside its style sheet.
+# Nothing from elsewhere, no script or style in the page itself, and in nobody's frame. The pictures of the
+# page are data inside its style sheet.
 HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
