@@ -37,8 +37,9 @@ def look(dsn: str) -> Looked:
                 login=login,
                 is_superuser=is_superuser,
                 rights=frozenset((thing, privilege) for thing, privilege in rights),
-                books=_books_in(conn),
                 skew_seconds=_skew_of(conn, queries["get_clock"].text),
+                # Last, for a login that may not read them can ask nothing more in this transaction.
+                books=_books_in(conn),
             )
     except psycopg.Error as error:
         raise Unreachable(f"{shown} cannot be used: {one_line(error)}") from None
@@ -46,8 +47,7 @@ def look(dsn: str) -> Looked:
 
 def _books_in(conn: psycopg.Connection[Any]) -> Books | None:
     try:
-        with conn.transaction():
-            applied = read_applied(conn, "postgres")
+        applied = read_applied(conn, "postgres")
     except psycopg.errors.InsufficientPrivilege:
         return None
     return Books(applied, tuple(name for name, _ in list_invalid_indexes(conn)))
