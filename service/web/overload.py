@@ -20,9 +20,10 @@ from service.errors import Overloaded, RequestTimedOut, RequestTooSlow
 # A burst may fill the waiting room. When it has not been empty for this long it is no burst, and every place
 # more is time that each caller waits.
 BURST_SECONDS = 2.0
-# Waiting rooms, in places of work; two hundred callers who never stop are done, and not refused.
+# Waiting rooms, in places of work: a burst is done and not refused, and a crowd that stays is kept short, for
+# every caller more who is under way costs all of them time.
 BURST_ROOM = 4.0
-STANDING_ROOM = 3.25
+STANDING_ROOM = 0.5
 # A body over this size is computed in a process of its own, and takes long; there are few such processes.
 LARGE_BYTES_MIN = 64 * 1024
 LARGE_SHARE = 0.25

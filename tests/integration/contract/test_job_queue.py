@@ -179,7 +179,7 @@ async def test_an_act_that_fails_leaves_no_offer(store, dsn):
 
     with pytest.raises(ZeroDivisionError):
         async with store.database.act() as conn:
-            await operations.submit(conn, operation)
+            await operations.submit(conn, operation, trace_id=None, offer=True)
             raise ZeroDivisionError
 
     assert jobs_in(dsn) == []
