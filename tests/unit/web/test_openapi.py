@@ -27,11 +27,12 @@ from service.web.openapi.operation import Operation
 from service.web.openapi.parameters import sample_path
 from service.web.openapi.problems import MEDIA_TYPE
 from service.web.routes import ROUTES
+from tests.conftest import ROOT
 from tests.unit.web.conftest import Start
 from tests.unit.web.openapi_outline import deviations
 
-GOLDENS = Path(writing.ROOT) / "tests" / "goldens"
-PUBLISHED = GOLDENS / "published_openapi.json"
+# The shape of the existing service's document; it is kept outside this repository.
+PUBLISHED = ROOT.parent / "shared" / "spec" / "openapi-shape.json"
 REVIEWED = Path(__file__).with_name("openapi_deviations.yaml")
 REWRITE = "run `make openapi` and look at what changed"
 
@@ -209,6 +210,8 @@ def vars_of(settings: Any) -> list[str]:
 
 
 def test_every_deviation_from_the_published_document_is_reviewed(described: dict[str, Any]) -> None:
+    if not PUBLISHED.is_file():
+        pytest.skip("the published document is not beside this checkout (../shared/spec)")
     published = json.loads(PUBLISHED.read_text(encoding="utf-8"))
     reviewed = yaml.safe_load(REVIEWED.read_text(encoding="utf-8"))
     assert all(entry["because"].endswith(".") for entry in reviewed)
