@@ -29,7 +29,7 @@ TICK_SECONDS = 0.001
 # What is still under way at the end is waited for.
 REST_SECONDS_MAX = 5.0
 # The wave that everything in the waiting room belongs to is not what a lasting overload looks like.
-WARM_UP_SECONDS = 3.0
+WARM_UP_SECONDS = 6.0
 
 GOODPUT_SHARE_MIN = 0.9
 REFUSAL_MS_MAX = 50.0

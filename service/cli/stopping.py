@@ -10,7 +10,7 @@ import structlog
 from aiohttp import web
 
 from service.flows.health import HealthFlow
-from service.web.listening import close_idle
+from service.web.listening import Listener, close_idle
 from service.web.overload import Capacity
 
 # What is left when the time is up is cancelled, and has so long to let go of what it holds. The server waits
@@ -48,7 +48,7 @@ class Signals:
 
 async def stop_serving(
     runner: web.AppRunner,
-    listener: asyncio.Server,
+    listener: Listener,
     *,
     signals: Signals,
     health: HealthFlow,

@@ -17,9 +17,13 @@ from aiohttp.typedefs import Handler, Middleware
 
 from service.errors import Overloaded, RequestTimedOut, RequestTooSlow
 
-# A burst may fill the waiting room. When it has not been empty for this long it is no burst, and every place
-# more is time that each caller waits.
+# A burst may fill the waiting room. When it is not down to a standing crowd after this long it is no burst,
+# and every place more is time that each caller waits.
 BURST_SECONDS = 2.0
+# When nobody has been refused for this long, what comes next is a burst again.
+CALM_SECONDS = 1.0
+# What is small takes a millisecond or two, so a refusal or a probe waits for that many times as long.
+PLACES_A_TURN = 4
 # Waiting rooms, in places of work: a burst is done and not refused, and a crowd that stays is kept short, for
 # every caller more who is under way costs all of them time.
 BURST_ROOM = 4.0
@@ -35,7 +39,7 @@ WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 class Lane:
     """Requests of one kind: so many are worked on at a time, some wait for a place, the others are refused.
 
-    Places are given out one in each turn of the event loop. What has to be computed is computed on it, so a
+    Places are given out a few in each turn of the event loop. What has to be computed is computed on it, so a
     crowd that began together would keep everybody else from being heard, refusals and health included.
     """
 
@@ -49,7 +53,9 @@ class Lane:
         # Let in at the door; they have not got here yet.
         self.coming = 0
         self.waiting: deque[asyncio.Future[None]] = deque()
-        self._crowded_since = 0.0
+        # Since when there are more than a standing crowd, and when somebody was last refused for it.
+        self._crowded_since: float | None = None
+        self._refused_at: float | None = None
         self._now = now
         self._turn_taken = False
         self._turning = False
@@ -58,13 +64,23 @@ class Lane:
     def under_way(self) -> int:
         return self.working + self.receiving + self.coming + len(self.waiting)
 
-    @property
     def has_room(self) -> bool:
-        """Whether one more may come in."""
-        room = self._room_of_bursts
-        if self.waiting and self._now() - self._crowded_since > BURST_SECONDS:
-            room = self.room_min
-        return len(self.waiting) + self.receiving + self.coming < room
+        """Whether one more may come in; who is told no is refused."""
+        under_way = len(self.waiting) + self.receiving + self.coming
+        if under_way < self.room_min:
+            # The crowd has gone down by itself; while it is refused, it is no wonder that it has.
+            self._crowded_since = None
+            return True
+        now = self._now()
+        if self._refused_at is not None and now - self._refused_at < CALM_SECONDS:
+            self._refused_at = now
+            return False
+        if self._crowded_since is None:
+            self._crowded_since = now
+        if now - self._crowded_since < BURST_SECONDS:
+            return under_way < self._room_of_bursts
+        self._refused_at = now
+        return False
 
     async def take_place(self) -> None:
         """Waits for a place of work, first come, first served; to be left again."""
@@ -73,8 +89,6 @@ class Lane:
             self._turn_taken = True
             self._turn_soon()
             return
-        if not self.waiting:
-            self._crowded_since = self._now()
         given = asyncio.get_running_loop().create_future()
         self.waiting.append(given)
         self._turn_soon()
@@ -99,17 +113,21 @@ class Lane:
 
     def _turn(self) -> None:
         self._turning = self._turn_taken = False
-        if self.working == self.places:
-            return
+        for _ in range(PLACES_A_TURN):
+            if self.working == self.places or not self._give_place():
+                return
+        self._turn_taken = True
+        self._turn_soon()
+
+    def _give_place(self) -> bool:
         # Who was cancelled takes itself off, but may not have had the time yet.
         given = next((one for one in self.waiting if not one.done()), None)
         if given is None:
-            return
+            return False
         self.waiting.remove(given)
         self.working += 1
         given.set_result(None)
-        self._turn_taken = True
-        self._turn_soon()
+        return True
 
 
 class Capacity:
@@ -157,7 +175,7 @@ class Capacity:
 
     def promise(self, line: asyncio.BaseProtocol, lane: Lane) -> bool:
         """Whether the request that begins on a connection is let in; then it has its room from here on."""
-        if not lane.has_room:
+        if not lane.has_room():
             self.refused += 1
             return False
         self.forget(line)
@@ -175,7 +193,7 @@ class Capacity:
     @contextmanager
     def enter(self, line: asyncio.BaseProtocol, lane: Lane, *, receiving: bool) -> Iterator[Place]:
         """Lets the request of a connection in for as long as the context lasts. Raises Overloaded."""
-        if self.forget(line) is not lane and not lane.has_room:
+        if self.forget(line) is not lane and not lane.has_room():
             self.refused += 1
             raise Overloaded()
         place = Place(lane, self.receive_seconds_max, receiving=receiving)

@@ -21,6 +21,8 @@ def shadow_of(database, **more):
     return {
         "DPM_SUPPORTABILITY_SHADOW_BACKEND": "POSTGRES",
         "DPM_SUPPORTABILITY_SHADOW_POSTGRES_DSN": database.dsn,
+        # Purges are acts too; so what is missed is runs alone.
+        "DPM_PURGE_INTERVAL_SECONDS": "3600",
         **more,
     }
 

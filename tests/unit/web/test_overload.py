@@ -11,7 +11,7 @@ import pytest
 
 from service.errors import Overloaded
 from service.settings import read
-from service.web.overload import BURST_SECONDS, CAPACITY, Capacity, Lane
+from service.web.overload import BURST_SECONDS, CALM_SECONDS, CAPACITY, PLACES_A_TURN, Capacity, Lane
 
 SIMULATE = "/rebalance/simulate"
 KEY = {"Idempotency-Key": "key-1", "Content-Type": "application/json"}
@@ -42,28 +42,28 @@ async def turns(count: int) -> None:
         await asyncio.sleep(0)
 
 
-async def test_places_are_given_one_in_each_turn_of_the_loop_and_in_the_order_of_asking():
-    lane, given = Lane(places=3), []
+async def test_places_are_given_a_few_in_each_turn_of_the_loop_and_in_the_order_of_asking():
+    lane, given = Lane(places=9), []
 
     async def ask(number: int) -> None:
         await lane.take_place()
         given.append(number)
 
-    asking = [asyncio.create_task(ask(number)) for number in range(5)]
+    asking = [asyncio.create_task(ask(number)) for number in range(11)]
     seen = []
     for _ in range(12):
         await asyncio.sleep(0)
         seen.append(len(given))
 
-    assert given == [0, 1, 2]
-    assert all(later - earlier <= 1 for earlier, later in pairwise(seen))
+    assert given == list(range(9))
+    assert all(later - earlier <= PLACES_A_TURN for earlier, later in pairwise(seen))
     lane.leave_place()
     await turns(4)
-    assert given == [0, 1, 2, 3]
+    assert given == list(range(10))
     lane.leave_place()
     await asyncio.gather(*asking)
-    assert given == [0, 1, 2, 3, 4]
-    assert (lane.working, len(lane.waiting)) == (3, 0)
+    assert given == list(range(11))
+    assert (lane.working, len(lane.waiting)) == (9, 0)
 
 
 async def test_who_goes_away_while_waiting_leaves_no_place_taken():
@@ -91,24 +91,54 @@ async def test_a_burst_is_let_wait_and_a_standing_crowd_is_not():
     await turns(40)
     assert (lane.working, len(lane.waiting)) == (8, 26)
 
-    assert lane.has_room
-    now.seconds += BURST_SECONDS + 0.1
-    assert not lane.has_room
+    assert lane.has_room()
+    now.seconds += BURST_SECONDS
+    assert not lane.has_room()
 
-    # Once nobody waits, the next burst is one again.
-    for _ in range(26):
+    # A crowd that is refused goes down, and is a crowd again as soon as it may.
+    while len(lane.waiting) > 3:
         lane.leave_place()
         await turns(3)
-    await asyncio.gather(*waiting)
-    assert lane.has_room
-    waiting = [asyncio.create_task(lane.take_place()) for _ in range(20)]
+    assert lane.has_room()
+    waiting.append(asyncio.create_task(lane.take_place()))
     await turns(2)
-    assert lane.has_room
-    waiting += [asyncio.create_task(lane.take_place()) for _ in range(12)]
-    await turns(2)
-    assert not lane.has_room
+    now.seconds += CALM_SECONDS - 0.1
+    assert not lane.has_room()
+    now.seconds += CALM_SECONDS - 0.1
+    assert not lane.has_room()
+
+    # Once nobody had to be refused for a while, the next burst is one again.
+    now.seconds += CALM_SECONDS
+    assert lane.has_room()
     for one in waiting:
         one.cancel()
+
+
+async def test_a_waiting_room_has_an_end_for_bursts_too():
+    lane = Lane(places=8, now=Hands())
+    waiting = [asyncio.create_task(lane.take_place()) for _ in range(8 + 31)]
+    await turns(40)
+
+    assert lane.has_room()
+    waiting.append(asyncio.create_task(lane.take_place()))
+    await turns(2)
+    assert not lane.has_room()
+    for one in waiting:
+        one.cancel()
+
+
+async def test_a_crowd_that_goes_down_by_itself_was_a_burst():
+    now = Hands()
+    lane = Lane(places=8, now=now)
+    lane.coming = 20
+    assert lane.has_room()
+    now.seconds += BURST_SECONDS - 0.1
+    lane.coming = 1
+    assert lane.has_room()
+    now.seconds += BURST_SECONDS
+    lane.coming = 20
+
+    assert lane.has_room()
 
 
 async def test_a_promise_keeps_its_room_until_it_is_kept_or_forgotten():
@@ -137,7 +167,7 @@ async def test_lookups_work_and_large_work_do_not_stand_in_one_line():
     assert capacity.lane_of("POST", 64 * 1024 + 1) is capacity.large_work
     assert capacity.lane_of("POST", None) is capacity.large_work
     capacity.work.coming = 1000
-    assert capacity.lookups.has_room and capacity.large_work.has_room and not capacity.work.has_room
+    assert capacity.lookups.has_room() and capacity.large_work.has_room() and not capacity.work.has_room()
 
 
 async def test_what_there_is_no_room_for_is_told_to_come_back(start, demo):
