@@ -23,7 +23,7 @@ BURST_SECONDS = 2.0
 # When nobody has been refused for this long, what comes next is a burst again.
 CALM_SECONDS = 1.0
 # What is small takes a millisecond or two, so a refusal or a probe waits for that many times as long.
-PLACES_A_TURN = 4
+PLACES_A_TURN = 1
 # Waiting rooms, in places of work: a burst is done and not refused, and a crowd that stays is kept short, for
 # every caller more who is under way costs all of them time.
 BURST_ROOM = 4.0
