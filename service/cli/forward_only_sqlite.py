@@ -28,9 +28,13 @@ class ForwardOnlySqlite(ForwardOnly, SQLiteBackend):  # type: ignore[misc]
 
     def connect(self, dburi: DatabaseURI) -> sqlite3.Connection:
         conn = sqlite3.connect(dburi.database, isolation_level=None, timeout=BUSY_SECONDS_MAX)
-        # Set once, here and under the lock: the file remembers it.
-        conn.execute("PRAGMA journal_mode=WAL")
-        conn.execute("PRAGMA synchronous=FULL")
+        try:
+            # Set once, here and under the lock: the file remembers it.
+            conn.execute("PRAGMA journal_mode=WAL")
+            conn.execute("PRAGMA synchronous=FULL")
+        except sqlite3.Error:
+            conn.close()
+            raise
         return conn
 
     def __enter__(self) -> ForwardOnlySqlite:

@@ -18,7 +18,11 @@ class SqliteTables:
     def __init__(self, path: Path) -> None:
         # Not mode=ro, which would leave the files of the write-ahead log behind.
         self._db = sqlite3.connect(path.absolute().as_uri() + "?mode=rw", uri=True, isolation_level=None)
-        self._db.execute("PRAGMA query_only=ON")
+        try:
+            self._db.execute("PRAGMA query_only=ON")
+        except sqlite3.Error:
+            self._db.close()
+            raise
 
     def close(self) -> None:
         self._db.close()
