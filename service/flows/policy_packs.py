@@ -110,12 +110,14 @@ class PolicyPackFlow:
             catalog = await self._catalog.fresh()
         return _found(catalog, policy_pack_id)
 
-    async def publish(self, policy_pack_id: str, body: bytes, *, correlation_id: str) -> PolicyPack:
+    async def publish(
+        self, policy_pack_id: str, wanted: PolicyPackUpsert, *, correlation_id: str
+    ) -> PolicyPack:
         """Puts a pack into the catalog, or another in its place.
 
-        Raises RequestInvalid, JsonTooDeep, PolicyCatalogFull.
+        Raises PolicyCatalogFull.
         """
-        pack = pack_of(policy_pack_id, await self.read(body))
+        pack = pack_of(policy_pack_id, wanted)
 
         def decide(catalog: Catalog) -> bool:
             if catalog.packs.get(policy_pack_id) == pack:

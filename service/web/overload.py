@@ -22,8 +22,6 @@ from service.errors import Overloaded, RequestTimedOut, RequestTooSlow
 BURST_SECONDS = 2.0
 # When nobody has been refused for this long, what comes next is a burst again.
 CALM_SECONDS = 1.0
-# What is small takes a millisecond or two, so a refusal or a probe waits for that many times as long.
-PLACES_A_TURN = 1
 # Waiting rooms, in places of work: a burst is done and not refused, and a crowd that stays is kept short, for
 # every caller more who is under way costs all of them time.
 BURST_ROOM = 4.0
@@ -39,7 +37,7 @@ WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 class Lane:
     """Requests of one kind: so many are worked on at a time, some wait for a place, the others are refused.
 
-    Places are given out a few in each turn of the event loop. What has to be computed is computed on it, so a
+    Places are given out one in each turn of the event loop. What has to be computed is computed on it, so a
     crowd that began together would keep everybody else from being heard, refusals and health included.
     """
 
@@ -113,21 +111,17 @@ class Lane:
 
     def _turn(self) -> None:
         self._turning = self._turn_taken = False
-        for _ in range(PLACES_A_TURN):
-            if self.working == self.places or not self._give_place():
-                return
-        self._turn_taken = True
-        self._turn_soon()
-
-    def _give_place(self) -> bool:
+        if self.working == self.places:
+            return
         # Who was cancelled takes itself off, but may not have had the time yet.
         given = next((one for one in self.waiting if not one.done()), None)
         if given is None:
-            return False
+            return
         self.waiting.remove(given)
         self.working += 1
         given.set_result(None)
-        return True
+        self._turn_taken = True
+        self._turn_soon()
 
 
 class Capacity:

@@ -89,10 +89,10 @@ async def publish(request: web.Request) -> web.Response:
     body = await reading.json_body(request)
     faults = reading.correlation_entries(request)
     with parameters.together_with(faults):
-        await flow.read(body)
+        wanted = await flow.read(body)
     request.app[keys.GATES].require_policy_admin()
     policy_pack_id = parameters.path_id(request, "policy_pack_id", PolicyPackNotFound)
-    pack = await flow.publish(policy_pack_id, body, correlation_id=request[keys.CORRELATION_ID])
+    pack = await flow.publish(policy_pack_id, wanted, correlation_id=request[keys.CORRELATION_ID])
     return _answer(PolicyPackMutation(item=pack))
 
 

@@ -59,8 +59,8 @@ class Catalog:
         await self.store.policy_packs.amend(change)
 
     async def publish(self, name, version="1"):
-        body = b'{"version": "%s"}' % version.encode()
-        return await self.flow.publish(name, body, correlation_id="corr-1")
+        wanted = PolicyPackUpsert(version=version)
+        return await self.flow.publish(name, wanted, correlation_id="corr-1")
 
 
 async def test_nobody_asks_the_store_where_no_pack_is_selected():

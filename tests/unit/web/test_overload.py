@@ -11,7 +11,7 @@ import pytest
 
 from service.errors import Overloaded
 from service.settings import read
-from service.web.overload import BURST_SECONDS, CALM_SECONDS, CAPACITY, PLACES_A_TURN, Capacity, Lane
+from service.web.overload import BURST_SECONDS, CALM_SECONDS, CAPACITY, Capacity, Lane
 
 SIMULATE = "/rebalance/simulate"
 KEY = {"Idempotency-Key": "key-1", "Content-Type": "application/json"}
@@ -42,7 +42,7 @@ async def turns(count: int) -> None:
         await asyncio.sleep(0)
 
 
-async def test_places_are_given_a_few_in_each_turn_of_the_loop_and_in_the_order_of_asking():
+async def test_places_are_given_one_in_each_turn_of_the_loop_and_in_the_order_of_asking():
     lane, given = Lane(places=9), []
 
     async def ask(number: int) -> None:
@@ -56,7 +56,7 @@ async def test_places_are_given_a_few_in_each_turn_of_the_loop_and_in_the_order_
         seen.append(len(given))
 
     assert given == list(range(9))
-    assert all(later - earlier <= PLACES_A_TURN for earlier, later in pairwise(seen))
+    assert all(later - earlier <= 1 for earlier, later in pairwise(seen))
     lane.leave_place()
     await turns(4)
     assert given == list(range(10))
