@@ -9,6 +9,9 @@ LINE_LENGTH := 110
 # As many processes as there are cores, up to four; tests/conftest.py says which tests go together.
 PARALLEL := --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
+# What the tests import is compiled once and kept, not once in each of the hundreds of processes they start.
+test test-fast test-faults fuzz: export PYTHONDONTWRITEBYTECODE :=
+
 .DEFAULT_GOAL := help
 .PHONY: help setup demo demo-pack run test test-fast test-faults fuzz check format parity bench openapi migrate freeze lock wheel image fresh
 
