@@ -7,7 +7,7 @@ import time
 import pytest
 
 from tests.builders import a_batch_body
-from tests.e2e.endings import POLL_SECONDS, require_each_once, wait_for_ends
+from tests.e2e.endings import require_each_once, wait_for_ends
 from tests.e2e.submissions import WITHIN_WORKERS, a_batch, answered_at_once, operation, submit
 from tests.e2e.unlucky import KILLS_ENGINE, KILLS_WORKER, WORK
 
