@@ -30,8 +30,10 @@ LONGEST_FIRST = ("tests/e2e/", "tests/integration/")
 settings.register_profile(
     "quick", max_examples=50, deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
 )
-# The seven properties of the engine make 2,800 examples of these.
-settings.register_profile("full", settings.get_profile("quick"), max_examples=400)
+# Each run draws others, so that what many runs of the tests have seen grows.
+settings.register_profile("full", settings.get_profile("quick"), max_examples=150)
+# In test-faults; the seven properties of the engine make 2,800 examples of these.
+settings.register_profile("deep", settings.get_profile("quick"), max_examples=400)
 settings.load_profile("quick")
 
 
