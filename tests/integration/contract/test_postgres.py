@@ -598,7 +598,7 @@ async def test_an_act_that_does_not_come_to_its_end_lets_go_of_its_locks(store, 
     await store.operations.submit(operation)
     options = PoolOptions(act_seconds_max=1.0)
     frozen = await PostgresStore.open(postgres_database, options=options)
-    claimed = asyncio.Event()
+    claimed, taken_over = asyncio.Event(), asyncio.Event()
 
     async def freeze():
         async with frozen.database.act() as conn:
@@ -606,7 +606,7 @@ async def test_an_act_that_does_not_come_to_its_end_lets_go_of_its_locks(store, 
             claimed.set()
             if midst == "in a statement":
                 await conn.execute("SELECT pg_sleep(3600)")
-            await asyncio.Event().wait()
+            await taken_over.wait()
 
     freezing = asyncio.create_task(freeze())
     try:
@@ -614,6 +614,8 @@ async def test_an_act_that_does_not_come_to_its_end_lets_go_of_its_locks(store, 
         claim = await asyncio.wait_for(
             store.operations.claim(DEFAULT_TENANT, operation.operation_id, a_lease(2)), HANG_SECONDS
         )
+        # Whoever goes on after that is told.
+        taken_over.set()
         with pytest.raises(PostgresUnavailable):
             await freezing
     finally:
