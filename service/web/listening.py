@@ -93,10 +93,29 @@ class Listener:
             taken.close()
 
 
-async def listen(runner: web.AppRunner, host: str, port: int, door: Door | None = None) -> Listener:
+async def reserve(host: str, port: int) -> socket.socket:
+    """Keeps an address for several processes that share it, without listening; port 0 takes a free one.
+
+    Raises PortRefused, also when another process listens there that would share it.
+    """
+    loop = asyncio.get_running_loop()
+    try:
+        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        family, *_, address = found[0]
+        # A socket that would share the port gets it beside a server of somebody else.
+        _bound(family, address).close()
+        return _bound(family, address, shared=True)
+    except OSError as error:
+        raise PortRefused(f"cannot listen on {host} port {port}: {error.strerror}") from error
+
+
+async def listen(
+    runner: web.AppRunner, host: str, port: int, door: Door | None = None, *, shared: bool = False
+) -> Listener:
     """Opens the port for a runner that has been set up; to be closed before the runner is cleaned up.
 
-    With a door, what there is no room for is refused in front of it. Raises PortRefused.
+    With a door, what there is no room for is refused in front of it. A shared port is one that other
+    processes listen on too (SO_REUSEPORT). Raises PortRefused.
     """
     loop = asyncio.get_running_loop()
     handlers = runner.server
@@ -107,16 +126,21 @@ async def listen(runner: web.AppRunner, host: str, port: int, door: Door | None 
 
     try:
         found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        return Listener([_bound(family, address) for family, *_, address in dict.fromkeys(found)], connection)
+        return Listener(
+            [_bound(family, address, shared=shared) for family, *_, address in dict.fromkeys(found)],
+            connection,
+        )
     except OSError as error:
         raise PortRefused(f"cannot listen on {host} port {port}: {error.strerror}") from error
 
 
-def _bound(family: int, address: Any) -> socket.socket:
+def _bound(family: int, address: Any, *, shared: bool = False) -> socket.socket:
     one = socket.socket(family, socket.SOCK_STREAM)
     try:
         one.setblocking(False)
         one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, True)
+        if shared:
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, True)
         if family == socket.AF_INET6:
             one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, True)
         one.bind(address)
