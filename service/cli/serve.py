@@ -24,9 +24,10 @@ from service.setting_values import StoreBackend
 from service.settings import Settings, SettingsInvalid
 from service.storage.schema import SchemaRefused
 from service.telemetry import TelemetryMissing
-from service.web.listening import Door, PortRefused, listen, watch
+from service.web.listening import Door, listen, watch
 from service.web.metrics_app import metrics_listening, metrics_on_socket
 from service.web.overload import CAPACITY
+from service.web.sockets import PortRefused
 
 # More processes than any machine of ours has cores.
 PROCESSES_MAX = 256

@@ -20,8 +20,8 @@ from service.cli.stopping import CUT_SECONDS
 from service.setting_values import StoreBackend
 from service.settings import Settings, SettingsInvalid
 from service.supervisor_metrics import SupervisorMetrics
-from service.web.listening import reserve
 from service.web.metrics_app import metrics_listening
+from service.web.sockets import reserve
 
 # What a process says on its standard output once it takes connections.
 LISTENING = b"LISTENING\n"
