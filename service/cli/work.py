@@ -16,7 +16,8 @@ from service.cli.stopping import Signals
 from service.errors import StoreUnavailable
 from service.processes import settle_memory
 from service.settings import Settings, SettingsInvalid
-from service.web.listening import PortRefused, listen
+from service.web.listening import listen
+from service.web.sockets import PortRefused
 
 logger = structlog.get_logger()
 

@@ -7,7 +7,6 @@ import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any
 
 import msgspec
 import structlog
@@ -17,6 +16,7 @@ from service.clock import NewId
 from service.errors import RequestTooSlow
 from service.web.overload import UNLIMITED, Capacity
 from service.web.refusals import Problem, problem
+from service.web.sockets import PortRefused, bound
 from service.web.turning_away import beginning_of, refusal_of
 
 # Connections the system keeps for us until we come to them; a crowd that finds no place waits a second.
@@ -27,10 +27,6 @@ TAKEN_AT_ONCE = 16
 LOOK_SECONDS = 1.0
 
 logger = structlog.get_logger()
-
-
-class PortRefused(Exception):
-    """The system does not give us the address; the message says which and why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,10 +89,13 @@ class Listener:
             taken.close()
 
 
-async def listen(runner: web.AppRunner, host: str, port: int, door: Door | None = None) -> Listener:
+async def listen(
+    runner: web.AppRunner, host: str, port: int, door: Door | None = None, *, shared: bool = False
+) -> Listener:
     """Opens the port for a runner that has been set up; to be closed before the runner is cleaned up.
 
-    With a door, what there is no room for is refused in front of it. Raises PortRefused.
+    With a door, what there is no room for is refused in front of it. A shared port is one that other
+    processes listen on too (SO_REUSEPORT). Raises PortRefused.
     """
     loop = asyncio.get_running_loop()
     handlers = runner.server
@@ -107,23 +106,12 @@ async def listen(runner: web.AppRunner, host: str, port: int, door: Door | None 
 
     try:
         found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        return Listener([_bound(family, address) for family, *_, address in dict.fromkeys(found)], connection)
+        return Listener(
+            [bound(family, address, shared=shared) for family, *_, address in dict.fromkeys(found)],
+            connection,
+        )
     except OSError as error:
         raise PortRefused(f"cannot listen on {host} port {port}: {error.strerror}") from error
-
-
-def _bound(family: int, address: Any) -> socket.socket:
-    one = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        one.setblocking(False)
-        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, True)
-        if family == socket.AF_INET6:
-            one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, True)
-        one.bind(address)
-    except OSError:
-        one.close()
-        raise
-    return one
 
 
 async def watch(runner: web.AppRunner, capacity: Capacity) -> None:
