@@ -76,6 +76,6 @@ async def _work_once(chosen: Settings) -> None:
 
     signals = Signals()
     async with assemble_worker(chosen) as working:
-        await working.store.check()
+        await working.store.check_writable()
         await working.worker.drain(signals.stop, signals.hurry)
     logger.info("stopped")

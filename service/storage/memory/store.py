@@ -36,5 +36,8 @@ class MemoryStore:
     async def check(self) -> None:
         self.state.require_open()
 
+    async def check_writable(self) -> None:
+        self.state.require_open()
+
     async def close(self) -> None:
         self.state.closed = True

@@ -29,6 +29,8 @@ from service.errors import (
     PostgresDsnRequired,
     PostgresUnavailable,
     StoreBusy,
+    StoreCause,
+    StoreRefused,
     StoreUnavailable,
 )
 from service.storage.postgres import operations, proposals
@@ -424,9 +426,9 @@ async def test_the_application_role_cannot_purge(store, login):
     await filled(store)
     serving = await PostgresStore.open(login("dpm_application"))
     try:
-        with pytest.raises(PostgresUnavailable):
+        with pytest.raises(StoreRefused):
             await serving.purges.remove(Purge(an_id("purge"), DEFAULT_TENANT, BEGAN_AT, LONG_AFTER))
-        with pytest.raises(PostgresUnavailable):
+        with pytest.raises(StoreRefused):
             await serving.proposal_simulations.purge(DEFAULT_TENANT, created_before=after(1), limit=10)
     finally:
         await serving.close()
@@ -443,9 +445,9 @@ async def test_the_retention_role_purges_and_does_nothing_else(store, login):
         forgotten = await purging.proposal_simulations.purge(
             DEFAULT_TENANT, created_before=after(1), limit=10
         )
-        with pytest.raises(PostgresUnavailable):
+        with pytest.raises(StoreRefused):
             await purging.dpm_runs.admit(an_admission(), KEEP_ALL)
-        with pytest.raises(PostgresUnavailable):
+        with pytest.raises(StoreRefused):
             await purging.proposals.change(a_creation())
     finally:
         await purging.close()
