@@ -6,8 +6,9 @@ A refusal's message is the `detail` of the HTTP contract: the code, or the code,
 from __future__ import annotations
 
 from collections.abc import Sequence
-from enum import Enum
 from typing import Any, ClassVar
+
+from service.store_causes import StoreCause
 
 
 class ServiceError(Exception):
@@ -70,10 +71,6 @@ class Unavailable(ServiceError):
 
     retry_after_seconds: ClassVar[int] = 1
     retry_after_seconds_max: ClassVar[int] = 1
-
-
-class Internal(ServiceError):
-    """The fault is ours: the same request would meet it again."""
 
 
 class RequestInvalid(Malformed):
@@ -236,21 +233,6 @@ class PolicyCatalogMoved(Conflict):
     code = message = "DPM_POLICY_PACK_CATALOG_MOVED"
 
 
-class StoreCause(Enum):
-    """Why a store cannot be used; the names label metrics and log lines."""
-
-    CONNECTION = "CONNECTION"
-    BUSY = "BUSY"
-    LOCKED = "LOCKED"
-    READ_ONLY = "READ_ONLY"
-    IN_RECOVERY = "IN_RECOVERY"
-    DISK_FULL = "DISK_FULL"
-    DISK_FAILED = "DISK_FAILED"
-    EXHAUSTED = "EXHAUSTED"
-    DAMAGED = "DAMAGED"
-    SCHEMA_MISMATCH = "SCHEMA_MISMATCH"
-
-
 class StoreUnavailable(Unavailable):
     """The store cannot be reached or does not answer in time; nothing was written.
 
@@ -264,9 +246,7 @@ class StoreUnavailable(Unavailable):
 
     @property
     def cause(self) -> StoreCause:
-        cause = self.facts["cause"]
-        assert isinstance(cause, StoreCause), cause
-        return cause
+        return StoreCause(self.facts["cause"])
 
 
 class PostgresDsnRequired(StoreUnavailable):
@@ -286,71 +266,6 @@ class StoreBusy(StoreUnavailable):
 
     def __init__(self, *, cause: StoreCause = StoreCause.BUSY) -> None:
         super().__init__(cause=cause)
-
-
-class StoreReadOnly(Unavailable):
-    """The store takes no writes; told by readiness."""
-
-    code = message = "DPM_SUPPORTABILITY_STORE_READ_ONLY"
-
-
-class StoreInRecovery(Unavailable):
-    """The database is a standby, or replays its log; told by readiness."""
-
-    code = message = "DPM_SUPPORTABILITY_STORE_IN_RECOVERY"
-
-
-class StoreDiskFull(Unavailable):
-    """There is no room for another row; told by readiness."""
-
-    code = message = "DPM_SUPPORTABILITY_STORE_DISK_FULL"
-
-
-class StoreDiskFailed(Unavailable):
-    """The disk refuses to be read or written; told by readiness."""
-
-    code = message = "DPM_SUPPORTABILITY_STORE_DISK_FAILED"
-
-
-class StoreLocked(Unavailable):
-    """Another process holds the write lock; told by readiness."""
-
-    code = message = "DPM_SUPPORTABILITY_STORE_LOCKED"
-
-
-class StoreDamaged(Unavailable):
-    """What is stored cannot be read as a database; told by readiness."""
-
-    code = message = "DPM_SUPPORTABILITY_STORE_DAMAGED"
-
-
-class StoreExhausted(Unavailable):
-    """The database has no connection or memory left; told by readiness."""
-
-    code = message = "DPM_SUPPORTABILITY_STORE_EXHAUSTED"
-
-
-class StoreSchemaMismatch(Unavailable):
-    """The database has the schema of another build; told by readiness."""
-
-    code = message = "DPM_SUPPORTABILITY_STORE_SCHEMA_MISMATCH"
-
-
-class StoreRefused(Internal):
-    """The store is there and refuses this statement or value (ruling 19); nothing was written.
-
-    It refuses it again however often it is tried. `sqlstate` is the database's own code, for the log.
-    """
-
-    code = "INTERNAL_ERROR"
-    message = "An unexpected error occurred."
-
-    def __init__(self, *, sqlstate: str = "") -> None:
-        super().__init__(sqlstate=sqlstate)
-
-    @property
-    def sqlstate(self) -> str:
-        return str(self.facts["sqlstate"])
 
 
 class Stopping(Unavailable):

@@ -35,7 +35,7 @@ class ActMeasures(Protocol):
         ...
 
     def act_failed(self, noun: str, act: str, cause: str) -> None:
-        """The store was not available for an act; the cause is one of a few words (errors.StoreCause)."""
+        """The store was not available for an act; the cause is the value of a StoreCause."""
         ...
 
     def act_refused(self, noun: str, act: str) -> None:

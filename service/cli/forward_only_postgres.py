@@ -28,7 +28,8 @@ class ForwardOnlyPostgres(ForwardOnly, PostgresqlPsycopgBackend):  # type: ignor
         # Not yoyo's, which takes an address apart and loses what it does not know. In autocommit, or the
         # lock would be asked for in a transaction, whose snapshot holds up the indexes of the one inside.
         return psycopg.connect(
-            writable(dburi.args["dsn"]), autocommit=True, fallback_application_name=APPLICATION_NAME)
+            writable(dburi.args["dsn"]), autocommit=True, fallback_application_name=APPLICATION_NAME
+        )
 
     def apply_alone(self, statements: tuple[str, ...]) -> None:
         # After a failure the session ends, and what it has set with it.

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 
-from service.errors import (
-    Stopping,
-    StoreBusy,
-    StoreCause,
+from service.errors import Stopping, StoreBusy, StoreUnavailable, Unavailable
+from service.storage.port import Store
+from service.store_causes import StoreCause
+from service.store_errors import (
     StoreDamaged,
     StoreDiskFailed,
     StoreDiskFull,
@@ -17,10 +17,7 @@ from service.errors import (
     StoreLocked,
     StoreReadOnly,
     StoreSchemaMismatch,
-    StoreUnavailable,
-    Unavailable,
 )
-from service.storage.port import Store
 
 # A probe waits no longer for a store that does not answer.
 CHECK_SECONDS_MAX = 2.0

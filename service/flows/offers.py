@@ -15,11 +15,11 @@ from service.errors import (
     OperationMoved,
     OperationNotFound,
     ReplayEngineUnknown,
-    StoreRefused,
     StoreUnavailable,
 )
 from service.flows.attempts import AttemptRunner
 from service.storage.port import Store
+from service.store_errors import StoreRefused
 
 # When an offer is made again: at once, while another may still be at it, when only another build can do it.
 AT_ONCE = 0.0
@@ -58,7 +58,7 @@ class OfferFlow:
         """Does an offered operation, unless somebody else does or it has ended.
 
         Gives None when it has ended, else the seconds after which it is to be offered again. What the store
-        refuses to tell or to claim is not offered again at once: the sweep offers it, and ends it in its time.
+        refuses to claim is not offered again at once: the sweep offers it, and ends it in its time.
         """
         if self._abandoned:
             return AT_ONCE

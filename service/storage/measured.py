@@ -8,9 +8,10 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
-from service.errors import StoreRefused, StoreUnavailable
+from service.errors import StoreUnavailable
 from service.measures import ActMeasures, Spans
 from service.storage.port import Store
+from service.store_errors import StoreRefused
 
 S = TypeVar("S", bound=Store)
 

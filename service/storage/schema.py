@@ -95,7 +95,7 @@ def require_log(path: Path) -> None:
     log, shared = (path.with_name(path.name + end) for end in ("-wal", "-shm"))
     if shared.exists() and not log.exists():
         raise SchemaRefused(
-            f"{log} is missing, and {shared.name} says that it was in use: what it held is not in {path.name}; "
+            f"{log} is missing, and {shared.name} says that it was in use: {path.name} lacks what it held; "
             f"put it back, or remove {shared.name} to go on without"
         )
 

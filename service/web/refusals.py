@@ -16,13 +16,11 @@ from service.errors import (
     BodyTooLarge,
     BodyUnreadable,
     Conflict,
-    Internal,
     Malformed,
     NotFound,
     Overloaded,
     ServiceError,
     StoreBusy,
-    StoreRefused,
     StoreUnavailable,
     TooLarge,
     TooSlow,
@@ -31,6 +29,7 @@ from service.errors import (
     WrongMediaType,
 )
 from service.proposal_errors import proposal_refusal
+from service.store_errors import StoreRefused
 
 # What is served under it has codes of its own for a store that is not there.
 PROPOSALS = "/rebalance/proposals"
@@ -47,7 +46,7 @@ STATUS_OF: Mapping[type[ServiceError], HTTPStatus] = {
     NotFound: HTTPStatus.NOT_FOUND,
     Conflict: HTTPStatus.CONFLICT,
     Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
-    Internal: HTTPStatus.INTERNAL_SERVER_ERROR,
+    StoreRefused: HTTPStatus.INTERNAL_SERVER_ERROR,
 }
 
 TITLE_OF: Mapping[HTTPStatus, str] = {

@@ -28,6 +28,7 @@ from service.errors import IdempotencyKeyConflict, RunExists, RunNotFound
 from service.storage.memory import artifacts, idempotency, lineage
 from service.storage.memory.shelves import Place, ShelfKey, Shelves
 from service.storage.memory.state import KeptRequest, KeptRun, State
+from service.storage.texts import require_storable
 
 
 class MemoryDpmRuns:
@@ -37,6 +38,7 @@ class MemoryDpmRuns:
     async def admit(self, admission: RunAdmission, horizon: Horizon) -> Admitted:
         state, run, mapping = self.state, admission.run, mapping_of(admission.run)
         state.require_open()
+        require_storable(admission.request, run)
         held = None
         if admission.replay:
             held = idempotency.find_key(
@@ -63,6 +65,7 @@ class MemoryDpmRuns:
     async def admit_replay(self, replay: ReplayAdmission, horizon: Horizon) -> None:
         state, run = self.state, replay.run
         state.require_open()
+        require_storable(run)
         original = get_run(state, run.tenant_id, replay.original_id, horizon).run
         assert run.request_id == original.request_id, (run.request_id, original.request_id)
         require_free(state, [run])
@@ -167,7 +170,8 @@ def shelf_for(state: State, tenant_id: str, runs: RunFilter) -> tuple[Shelves[Pl
 
 
 def require_free(state: State, runs: Sequence[DpmRun], request: RunRequest | None = None) -> None:
-    """Raises RunExists when the id of the request or of a run is taken; asked before anything is written."""
+    """Raises RunExists when an id is taken, StoreRefused for a text; asked before anything is written."""
+    require_storable(request, *runs)
     if request is not None and (request.tenant_id, request.request_id) in state.requests:
         raise RunExists(id=request.request_id)
     drawn: set[str] = set()

@@ -35,6 +35,7 @@ from service.storage.memory.operation_moves import (
 )
 from service.storage.memory.shelves import Place, ShelfKey, Shelves
 from service.storage.memory.state import Hold, State
+from service.storage.texts import require_storable
 
 HEAD = tuple(field.name for field in fields(OperationHead))
 
@@ -44,6 +45,7 @@ class MemoryOperations:
         self.state = state
 
     async def submit(self, operation: Operation, *, trace_id: str | None = None, offer: bool = True) -> None:
+        require_storable(operation)
         state, tenant_id = self.state, operation.tenant_id
         state.require_open()
         assert operation.is_executable, operation.status

@@ -8,6 +8,7 @@ from service.domains.proposal_simulations import ProposalSimulation
 from service.errors import IdempotencyKeyConflict
 from service.storage.memory.shelves import Place
 from service.storage.memory.state import State
+from service.storage.texts import require_storable
 
 
 class MemoryProposalSimulations:
@@ -17,6 +18,7 @@ class MemoryProposalSimulations:
     async def keep(
         self, simulation: ProposalSimulation, *, kept_since: datetime
     ) -> ProposalSimulation | None:
+        require_storable(simulation)
         self.state.require_open()
         tenant_id, idempotency_key = simulation.tenant_id, simulation.idempotency_key
         held = find_simulation(self.state, tenant_id, idempotency_key, kept_since)

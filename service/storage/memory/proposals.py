@@ -22,6 +22,7 @@ from service.proposal_errors import ProposalMoved, ProposalNotFound, ProposalVer
 from service.storage.memory import lineage
 from service.storage.memory.shelves import Place, ShelfKey, Shelves
 from service.storage.memory.state import RowKey, State
+from service.storage.texts import require_storable
 
 HEAD = tuple(field.name for field in fields(VersionHead))
 
@@ -95,6 +96,7 @@ def require_changeable(state: State, change: ProposalChange) -> ProposalKey | No
 
     Raises IdempotencyKeyConflict, ProposalMoved, ProposalNotFound.
     """
+    require_storable(change.proposal, change.event, change.key, change.version, change.approval)
     key, proposal = change.key, change.proposal
     if key is not None:
         held = state.proposal_keys.get((key.tenant_id, key.family, key.scope, key.idempotency_key))

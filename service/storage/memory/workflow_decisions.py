@@ -13,6 +13,7 @@ from service.errors import DecisionExists
 from service.storage.memory import dpm_runs
 from service.storage.memory.shelves import Place
 from service.storage.memory.state import State
+from service.storage.texts import require_storable
 
 
 class MemoryWorkflowDecisions:
@@ -22,6 +23,7 @@ class MemoryWorkflowDecisions:
     async def decide(
         self, verdict: Verdict, rule: ReviewRule, horizon: Horizon
     ) -> tuple[RunHead, WorkflowDecision]:
+        require_storable(verdict)
         self.state.require_open()
         run = dpm_runs.get_run(self.state, verdict.tenant_id, verdict.rebalance_run_id, horizon).head
         latest = find_latest(self.state, verdict.tenant_id, verdict.rebalance_run_id)

@@ -12,7 +12,8 @@ def writable(dsn: str) -> str:
     # An address that cannot be read is told of by the driver, whose spelling it is.
     place, mark, query = dsn.partition("?")
     options = query.split("&")
-    hosts = [place.partition("://")[2].partition("/")[0], *(one for one in options if one.startswith("host="))]
+    named = [one for one in options if one.startswith("host=")]
+    hosts = [place.partition("://")[2].partition("/")[0], *named]
     is_told = any(one.startswith(ATTRIBUTE) for one in options) or "PGTARGETSESSIONATTRS" in os.environ
     if is_told or not any("," in one for one in hosts):
         return dsn

@@ -12,21 +12,17 @@ from typing import Any
 
 import asyncpg
 
-from service.errors import (
-    PostgresDsnRequired,
-    PostgresUnavailable,
-    StoreBusy,
-    StoreCause,
-    StoreUnavailable,
-)
+from service.errors import PostgresDsnRequired, PostgresUnavailable, StoreBusy, StoreUnavailable
 from service.measures import PoolUse
 from service.storage.postgres.addresses import writable
 from service.storage.postgres.faults import FAULTS, READ_ONLY_TRANSACTION, error_of
 from service.storage.postgres.statements import Connection, every, one
 from service.storage.queries import load
 from service.storage.schema import LISTS, SchemaRefused, pending_of, shipped_for
+from service.store_causes import StoreCause
 
 BOOK_QUERIES = load("postgres", "migrations")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoolOptions:
@@ -176,7 +172,7 @@ class Database:
                 self.idle.set()
 
     async def reconnect(self) -> None:
-        """Connects anew from now on: what was the primary may be a standby, and another server the primary."""
+        """Connects anew from now on: another server may be the primary by now."""
         await self.pool.expire_connections()
 
     def exhausted(self) -> StoreUnavailable:

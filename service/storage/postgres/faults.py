@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncpg
 
-from service.errors import PostgresUnavailable, ServiceError, StoreBusy, StoreCause, StoreRefused
+from service.errors import PostgresUnavailable, ServiceError, StoreBusy
+from service.store_causes import StoreCause
+from service.store_errors import StoreRefused
 
 # What the driver raises when the server is not there, is not in time, or does not take a statement.
 # A connection whose server has said that it goes, and has not gone yet, is an internal error to it.

@@ -36,6 +36,7 @@ from service.storage.postgres.proposal_rows import (
 )
 from service.storage.postgres.statements import Connection, Row, every, one
 from service.storage.queries import load
+from service.storage.texts import require_storable
 
 SQL = load("postgres", "proposals")
 
@@ -174,6 +175,7 @@ async def find_key(
 
 async def keep_change(conn: Connection, change: ProposalChange) -> None:
     """Raises KeyTaken, ProposalMoved, ProposalNotFound."""
+    require_storable(change.proposal, change.event, change.key, change.version, change.approval)
     # A rival that is at the same key is waited for here, before the proposal is locked.
     if change.key is not None and await one(conn, SQL["claim_key"], **row_of_key(change.key)) is None:
         raise KeyTaken(change.key)

@@ -24,6 +24,7 @@ from service.storage.postgres import dpm_runs
 from service.storage.postgres.database import Database
 from service.storage.postgres.statements import Connection, Row, every, one
 from service.storage.queries import load
+from service.storage.texts import require_storable
 
 SQL = load("postgres", "workflow_decisions")
 
@@ -111,6 +112,7 @@ def listing_of(decisions: DecisionFilter) -> tuple[str, dict[str, str | None]]:
 async def decide(
     conn: Connection, verdict: Verdict, rule: ReviewRule, horizon: Horizon
 ) -> tuple[RunHead, WorkflowDecision]:
+    require_storable(verdict)
     head = await dpm_runs.get_head(conn, verdict.tenant_id, verdict.rebalance_run_id, horizon)
     latest = await find_latest(conn, verdict.tenant_id, verdict.rebalance_run_id)
     rule.require_allowed(verdict, head.status, None if latest is None else latest.action)

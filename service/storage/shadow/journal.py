@@ -11,11 +11,11 @@ import structlog
 
 from service.clock import Clock, NewId
 from service.domains.parity import Difference, DifferenceKind
-from service.errors import StoreRefused
 from service.measures import ShadowMeasures
 from service.storage.parity_port import ParityStore
 from service.storage.shadow.acts import Told
 from service.storage.shadow.comparing import Found
+from service.store_errors import StoreRefused
 
 # Of each kind, by each process; so that a broken shadow fills neither the primary nor the log.
 ROWS_PER_MINUTE = 60

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import structlog
 
 from service.domains.parity import DifferenceKind, ShadowCounts
-from service.errors import NotFound, ServiceError, StoreRefused, StoreUnavailable
+from service.errors import NotFound, ServiceError, StoreUnavailable
 from service.measures import ShadowMeasures
 from service.storage.port import Store
 from service.storage.shadow.acts import Describe, Kept, Outcome, Refused, Told, outcome_of
@@ -23,6 +23,7 @@ from service.storage.shadow.comparing import Found, difference_of, is_less, text
 from service.storage.shadow.journal import Journal
 from service.storage.shadow.presence import GaveUp, Presence
 from service.storage.shadow.waiting import Item, Waiting
+from service.store_errors import StoreRefused
 
 T = TypeVar("T")
 

@@ -12,11 +12,12 @@ from itertools import cycle
 from pathlib import Path
 from typing import TypeVar
 
-from service.errors import StoreBusy, StoreCause, StoreUnavailable
+from service.errors import StoreBusy, StoreUnavailable
 from service.storage.schema import SchemaRefused, pending_of, read_applied, require_log, shipped_for
 from service.storage.sqlite.connection import Connection, connect
 from service.storage.sqlite.probing import write_nothing_new
 from service.storage.sqlite.writer import Writer
+from service.store_causes import StoreCause
 
 T = TypeVar("T")
 
@@ -93,7 +94,9 @@ class Database:
         began = time.monotonic()
         try:
             async with asyncio.timeout(LOCKED_SECONDS_MAX):
-                await self.write(partial(write_nothing_new, path=self.path, check=self.require_current_schema))
+                await self.write(
+                    partial(write_nothing_new, path=self.path, check=self.require_current_schema)
+                )
         except SchemaRefused as refusal:
             raise StoreUnavailable(cause=StoreCause.SCHEMA_MISMATCH) from refusal
         except TimeoutError as late:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import sqlite3
 
-from service.errors import StoreCause, StoreRefused, StoreUnavailable
+from service.errors import StoreUnavailable
+from service.store_causes import StoreCause
+from service.store_errors import StoreRefused
 
 # By the beginning of SQLite's own names; everything else it raises is a refusal.
 CAUSES = {

@@ -37,6 +37,7 @@ from service.storage.sqlite.proposal_rows import (
     version_of,
 )
 from service.storage.sqlite.statements import every, from_first_given, one, text_of
+from service.storage.texts import require_storable
 
 SQL = load("sqlite", "proposals")
 # By the most selective filter that is given.
@@ -102,6 +103,7 @@ def keep_change(conn: sqlite3.Connection, change: ProposalChange) -> ProposalKey
 
     Raises IdempotencyKeyConflict, ProposalMoved, ProposalNotFound.
     """
+    require_storable(change.proposal, change.event, change.key, change.version, change.approval)
     held = None if change.key is None else claim_key(conn, change.key)
     if held is None:
         insert_change(conn, change)

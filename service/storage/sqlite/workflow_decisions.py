@@ -21,6 +21,7 @@ from service.storage.queries import load
 from service.storage.sqlite import dpm_runs
 from service.storage.sqlite.database import Database
 from service.storage.sqlite.statements import every, from_first_given, instant_of, one, text_of
+from service.storage.texts import require_storable
 
 SQL = load("sqlite", "workflow_decisions")
 # By the most selective filter that is given.
@@ -76,6 +77,7 @@ class SqliteWorkflowDecisions:
 def decide(
     conn: sqlite3.Connection, verdict: Verdict, rule: ReviewRule, horizon: Horizon
 ) -> tuple[RunHead, WorkflowDecision]:
+    require_storable(verdict)
     tenant_id, run_id = verdict.tenant_id, verdict.rebalance_run_id
     head = dpm_runs.get_head(conn, tenant_id=tenant_id, rebalance_run_id=run_id, horizon=horizon)
     latest = find_latest(conn, tenant_id=tenant_id, rebalance_run_id=run_id)

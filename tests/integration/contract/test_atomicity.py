@@ -12,8 +12,8 @@ from service.domains.operations import Claim
 from service.domains.proposals import ApprovalType, ProposalEventType, ProposalState
 from service.domains.retention import KEEP_ALL, Horizon
 from service.domains.workflow_decisions import WorkflowAction
-from service.errors import StoreRefused
 from service.storage.port import Store
+from service.store_errors import StoreRefused
 from tests.integration.contract.beside import Beside, opened_beside
 from tests.integration.contract.builders import (
     LONG_SECONDS,

@@ -30,20 +30,14 @@ from service.domains.idempotency import KeyFamily
 from service.domains.proposals import ProposalState
 from service.domains.purges import Removed
 from service.domains.retention import KEEP_ALL, Horizon
-from service.errors import (
-    IdempotencyKeyConflict,
-    RunExists,
-    RunNotFound,
-    StoreBusy,
-    StoreCause,
-    StoreRefused,
-    StoreUnavailable,
-)
+from service.errors import IdempotencyKeyConflict, RunExists, RunNotFound, StoreBusy, StoreUnavailable
 from service.storage.queries import SQL_DIR, load
 from service.storage.schema import SchemaRefused
 from service.storage.sqlite import database, probing
 from service.storage.sqlite.database import Database
 from service.storage.sqlite.store import SqliteStore
+from service.store_causes import StoreCause
+from service.store_errors import StoreRefused
 from tests.conftest import ROOT
 from tests.integration.contract.builders import (
     ODD_BYTES,
@@ -920,7 +914,8 @@ async def main():
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
     for n in range(10_000):
         try:
-            await store.dpm_runs.admit(an_admission(idempotency_key=f"key-{n}", result=b"9" * 20_000), KEEP_ALL)
+            admission = an_admission(idempotency_key=f"key-{n}", result=b"9" * 20_000)
+            await store.dpm_runs.admit(admission, KEEP_ALL)
         except StoreUnavailable as error:
             print(error.cause.value)
             break
@@ -961,9 +956,8 @@ async def test_a_file_that_another_process_locks_is_not_ready(store, path):
 async def test_a_file_whose_lock_lasts_is_not_ready_before_the_writer_gives_up(path, monkeypatch):
     monkeypatch.setattr(database, "LOCKED_SECONDS_MAX", 0.01)
     async with opened(path, busy_seconds_max=60) as store:
-        with locked(path):
-            with pytest.raises(StoreUnavailable) as held_by_another:
-                await store.check_writable()
+        with locked(path), pytest.raises(StoreUnavailable) as held_by_another:
+            await store.check_writable()
         assert held_by_another.value.cause is StoreCause.LOCKED
 
 
