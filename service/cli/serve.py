@@ -23,6 +23,7 @@ from service.processes import settle_memory
 from service.setting_values import StoreBackend
 from service.settings import Settings, SettingsInvalid
 from service.storage.schema import SchemaRefused
+from service.store_errors import StoreRefused
 from service.telemetry import TelemetryMissing
 from service.web.listening import Door, PortRefused, listen, watch
 from service.web.metrics_app import metrics_listening
@@ -58,7 +59,7 @@ def serve(host: str, port: int, metrics_port: int | None) -> None:
     prepare_shadow(chosen)
     try:
         uvloop.run(_serve(chosen, host, port))
-    except (StoreUnavailable, PortRefused, TelemetryMissing) as reason:
+    except (StoreUnavailable, StoreRefused, PortRefused, TelemetryMissing) as reason:
         raise refused(reason) from None
 
 

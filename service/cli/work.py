@@ -16,6 +16,7 @@ from service.cli.stopping import Signals
 from service.errors import StoreUnavailable
 from service.processes import settle_memory
 from service.settings import Settings, SettingsInvalid
+from service.store_errors import StoreRefused
 from service.web.listening import PortRefused, listen
 
 logger = structlog.get_logger()
@@ -38,7 +39,7 @@ def work(once: bool, host: str, port: int) -> None:
     logs.set_up(chosen.log_level.value)
     try:
         uvloop.run(_work_once(chosen) if once else _work(chosen, host, port))
-    except (StoreUnavailable, PortRefused) as reason:
+    except (StoreUnavailable, StoreRefused, PortRefused) as reason:
         raise refused(reason) from None
 
 

@@ -16,6 +16,7 @@ from service.store_errors import (
     StoreInRecovery,
     StoreLocked,
     StoreReadOnly,
+    StoreRefused,
     StoreSchemaMismatch,
 )
 
@@ -61,6 +62,9 @@ class HealthFlow:
         except StoreBusy:
             # Whoever took work away from a busy process would leave it to the next one.
             return
+        except StoreRefused as error:
+            # A table or a right that this build needs is not there.
+            raise StoreSchemaMismatch() from error
         except StoreUnavailable as error:
             kind = NOT_READY.get(error.cause)
             if kind is None:

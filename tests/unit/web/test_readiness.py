@@ -1,15 +1,17 @@
 """What callers and probes are told of a store that does not take a write."""
 
 import asyncio
+from random import Random
 
 import pytest
 import structlog
 
-from service.errors import StoreBusy, StoreUnavailable
+from service.errors import Overloaded, StoreBusy, StoreUnavailable
 from service.flows.health import HealthFlow
 from service.storage.memory.store import MemoryStore
 from service.store_causes import StoreCause
 from service.store_errors import StoreRefused
+from service.web import refusals
 
 SIMULATE = "/rebalance/simulate"
 
@@ -84,3 +86,16 @@ async def test_a_store_that_others_keep_busy_is_ready(start, store, monkeypatch)
     monkeypatch.setattr(store, "check_writable", busy, raising=False)
 
     assert (await client.get("/health/ready")).status == 200
+
+
+async def test_callers_who_are_refused_together_are_told_different_times(start, store, monkeypatch):
+    client = await start()
+
+    async def busy(*_):
+        raise StoreBusy()
+
+    monkeypatch.setattr(store.dpm_runs, "get", busy, raising=False)
+    monkeypatch.setattr(refusals, "randint", Random(7).randint)
+    told = [(await client.get("/rebalance/runs/rr_1")).headers["Retry-After"] for _ in range(60)]
+
+    assert set(told) == {str(seconds) for seconds in range(1, Overloaded.retry_after_seconds_max + 1)}
