@@ -7,7 +7,15 @@ from datetime import datetime
 from functools import partial
 
 from service.domains.dpm_runs import RunHead
-from service.domains.pages import EARLIEST, LATEST, Page, empty_page, page_of
+from service.domains.pages import (
+    EARLIEST,
+    LATEST,
+    LISTED_TEXT_BYTES_MAX,
+    PAGE_BYTES_MAX,
+    Page,
+    empty_page,
+    page_of,
+)
 from service.domains.retention import KEEP_ALL, Horizon
 from service.domains.workflow_decisions import (
     DecisionFilter,
@@ -173,8 +181,15 @@ def list_decisions(
         before_at=text_of(before_at),
         before_id=before_id,
         limit=limit + 1,
+        text_bytes_max=LISTED_TEXT_BYTES_MAX,
     )
-    return page_of([decision_of(row) for row in rows], limit, lambda decision: decision.decision_id)
+    items, size = [decision_of(row) for row in rows], 0
+    for at, item in enumerate(items):
+        if rows[at]["is_long"] and size <= PAGE_BYTES_MAX:
+            whole = find_decision(conn, tenant_id=tenant_id, decision_id=item.decision_id, horizon=horizon)
+            items[at] = whole or item
+            size += len(items[at].comment or "")
+    return page_of(items, limit, lambda decision: decision.decision_id)
 
 
 def decision_of(row: sqlite3.Row) -> WorkflowDecision:
