@@ -25,6 +25,7 @@ from service.domains.proposals import ProposalChange, ProposalKey
 from service.domains.retention import Horizon
 from service.errors import OperationExists, OperationLost, OperationMoved, OperationNotFound
 from service.storage.memory import dpm_runs, lineage, operation_sweeps, proposals
+from service.storage.memory.collector import hide
 from service.storage.memory.operation_moves import (
     end,
     insert_operation,
@@ -52,8 +53,10 @@ class MemoryOperations:
         assert not (operation.is_queued and offer), "memory has no queue"
         if (tenant_id, operation.operation_id) in state.operations:
             raise OperationExists(operation_id=operation.operation_id)
+        state.trim("operations", tenant_id)
         insert_operation(state, operation)
-        state.holds[tenant_id, operation.operation_id] = Hold()
+        hold = state.holds[tenant_id, operation.operation_id] = Hold()
+        hide(hold)
         lineage.insert_edges(state, tenant_id, [edge_of_operation(operation, trace_id)])
 
     async def claim(self, tenant_id: str, operation_id: str, lease: Lease) -> Claim:

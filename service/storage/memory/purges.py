@@ -46,6 +46,11 @@ def remove_expired(state: State, purge: Purge) -> Removed:
         (tenant_id,), horizon.operations_since, purge.operations_skipped + purge.operations_limit
     )
     operation_ids = [operation_id for _, operation_id in ended[purge.operations_skipped :]]
+    return remove_rows(state, tenant_id, run_ids, operation_ids)
+
+
+def remove_rows(state: State, tenant_id: str, run_ids: list[str], operation_ids: list[str]) -> Removed:
+    """Remove runs and operations, and what belongs to them."""
     edges = [
         *(lineage.edges_of_run(state, tenant_id, run_id) for run_id in run_ids),
         *(lineage.edges_of_operation(state, tenant_id, operation_id) for operation_id in operation_ids),

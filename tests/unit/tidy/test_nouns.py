@@ -36,6 +36,8 @@ SQL = {
 ADAPTERS = {
     "memory": {
         "__init__": "makes the folder a package",
+        "collector": "keeps rows out of the garbage collector's sight",
+        "limits": "how much is kept, and what goes first",
         "operation_moves": "how operations move on, and where they stand meanwhile",
         "operation_sweeps": "the operations nobody holds or comes for",
         "shelves": "places in order, filed under what they are found by",
