@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
+from service.store_causes import StoreCause
+
 
 class ServiceError(Exception):
     """A refusal the caller can act on. Anything else that escapes is a bug."""
@@ -232,9 +234,19 @@ class PolicyCatalogMoved(Conflict):
 
 
 class StoreUnavailable(Unavailable):
-    """The store cannot be reached or does not answer in time; nothing was written."""
+    """The store cannot be reached or does not answer in time; nothing was written.
+
+    A caller is told the contract's code whatever the cause; logs, metrics and readiness tell the cause.
+    """
 
     code = message = "DPM_SUPPORTABILITY_STORE_UNAVAILABLE"
+
+    def __init__(self, *, cause: StoreCause = StoreCause.CONNECTION) -> None:
+        super().__init__(cause=cause)
+
+    @property
+    def cause(self) -> StoreCause:
+        return StoreCause(self.facts["cause"])
 
 
 class PostgresDsnRequired(StoreUnavailable):
@@ -251,6 +263,9 @@ class StoreBusy(StoreUnavailable):
     """The store is there, and others keep it busy; a caller is told that the service is overloaded."""
 
     code = message = "DPM_SUPPORTABILITY_STORE_BUSY"
+
+    def __init__(self, *, cause: StoreCause = StoreCause.BUSY) -> None:
+        super().__init__(cause=cause)
 
 
 class Stopping(Unavailable):

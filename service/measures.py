@@ -34,8 +34,12 @@ class ActMeasures(Protocol):
         """What is to be called with the time each such act took."""
         ...
 
-    def act_failed(self, noun: str, act: str) -> None:
-        """The store was not available for an act."""
+    def act_failed(self, noun: str, act: str, cause: str) -> None:
+        """The store was not available for an act; the cause is the value of a StoreCause."""
+        ...
+
+    def act_refused(self, noun: str, act: str) -> None:
+        """The store was there and did not take an act; the fault is ours."""
         ...
 
 

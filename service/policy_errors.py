@@ -36,6 +36,6 @@ class PolicyStoreUnavailable(StoreUnavailable):
 def policy_refusal(refusal: StoreUnavailable) -> StoreUnavailable:
     """The refusal of a store in the words of the policy packs; what it was stays its cause."""
     kind = PolicyDsnRequired if isinstance(refusal, PostgresDsnRequired) else PolicyStoreUnavailable
-    said = kind()
+    said = kind(cause=refusal.cause)
     said.__cause__ = refusal.__cause__ or refusal
     return said

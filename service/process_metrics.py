@@ -47,7 +47,13 @@ class ProcessMetrics:
         )
         self._act_failures = Counter(
             "lotus_store_failures",
-            "Acts and reads that found no store.",
+            "Acts and reads that found no store, by cause.",
+            ["noun", "act", "cause"],
+            registry=registry,
+        )
+        self._act_refusals = Counter(
+            "lotus_store_refusals",
+            "Acts and reads that the store was there for and refused.",
             ["noun", "act"],
             registry=registry,
         )
@@ -87,9 +93,13 @@ class ProcessMetrics:
         """See measures.ActMeasures."""
         return self._act_seconds.labels(noun, act).observe
 
-    def act_failed(self, noun: str, act: str) -> None:
+    def act_failed(self, noun: str, act: str, cause: str) -> None:
         """See measures.ActMeasures."""
-        self._act_failures.labels(noun, act).inc()
+        self._act_failures.labels(noun, act, cause).inc()
+
+    def act_refused(self, noun: str, act: str) -> None:
+        """See measures.ActMeasures."""
+        self._act_refusals.labels(noun, act).inc()
 
     def engine_worked(self, work: str, place: str, seconds: float) -> None:
         """See measures.EngineMeasures."""

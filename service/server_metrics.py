@@ -27,6 +27,7 @@ PURGED_KINDS = (
     "edges",
     "operations",
     "simulations",
+    "differences",
 )
 
 

@@ -36,6 +36,7 @@ CONNECTIONS_MAX_DEFAULT = 8
 STATEMENT_CACHE_SIZE_DEFAULT = 200
 OPERATIONS_TTL_SECONDS_DEFAULT = 86_400
 PURGE_INTERVAL_SECONDS_DEFAULT = 10
+MEMORY_RUNS_MAX_DEFAULT = 100_000
 ATTEMPTS_MAX_DEFAULT = 3
 # A dead worker's operation is begun again this long after its last sign of life, and a little.
 LEASE_SECONDS_DEFAULT = 8
@@ -100,6 +101,7 @@ class Settings:
     retention_days: int
     operations_ttl_seconds: int
     purge_interval_seconds: int
+    memory_runs_max: int
     execution_mode: ExecutionMode
     attempts_max: int
     lease_seconds: int
@@ -231,6 +233,7 @@ def _retention(env: Env) -> dict[str, Any]:
         "purge_interval_seconds": read_count(
             env, "DPM_PURGE_INTERVAL_SECONDS", PURGE_INTERVAL_SECONDS_DEFAULT
         ),
+        "memory_runs_max": read_count(env, "DPM_MEMORY_RUNS_MAX", MEMORY_RUNS_MAX_DEFAULT),
     }
 
 

@@ -137,6 +137,6 @@ async def assemble_purging(settings: Settings) -> AsyncIterator[tuple[PurgeFlow,
             if place is settings:
                 store = with_shadow(settings, store, clock, ids)
             opened.push_async_callback(store.close)
-            await store.check()
+            await store.check_writable()
             purges.append(purges_of(place, store, clock, ids))
         yield tuple(purges)

@@ -23,6 +23,7 @@ from service.processes import settle_memory
 from service.setting_values import StoreBackend
 from service.settings import Settings, SettingsInvalid
 from service.storage.schema import SchemaRefused
+from service.store_errors import StoreRefused
 from service.telemetry import TelemetryMissing
 from service.web.listening import Door, listen, watch
 from service.web.metrics_app import metrics_listening, metrics_on_socket
@@ -79,7 +80,7 @@ def serve(host: str, port: int, metrics_port: int | None, processes: int, superv
     except supervisor.ServerProcessRefused:
         # The process has said why.
         raise SystemExit(EXIT_REFUSED) from None
-    except (StoreUnavailable, PortRefused, TelemetryMissing) as reason:
+    except (StoreUnavailable, StoreRefused, PortRefused, TelemetryMissing) as reason:
         raise refused(reason) from None
 
 

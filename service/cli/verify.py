@@ -23,6 +23,7 @@ from service.flows.replays import ReplayFlow
 from service.processes import EngineProcesses
 from service.settings import Settings, SettingsInvalid
 from service.storage.port import Store
+from service.store_errors import StoreRefused
 from service.web.schemas.parameters import InstantRefused, instant_of
 
 EXIT_MISMATCH = 1
@@ -59,7 +60,7 @@ def verify(created_from: datetime | None, created_to: datetime | None, limit: in
     runs = RunFilter(created_from=created_from, created_to=created_to)
     try:
         tally = asyncio.run(_verify(settings.read(), runs, limit))
-    except (SettingsInvalid, StoreUnavailable) as reason:
+    except (SettingsInvalid, StoreUnavailable, StoreRefused) as reason:
         raise refused(reason) from None
     click.echo(f"{tally.checked} runs checked, {tally.mismatched} do not match")
     if tally.mismatched:

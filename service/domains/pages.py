@@ -7,11 +7,21 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Generic, TypeVar
 
+import msgspec
+
 T = TypeVar("T")
 
 # What every stored instant lies between, so that a bound that was not given is still a bound.
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 LATEST = datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)
+
+
+# A page of items is no larger than this, however few of the rows that were asked for it holds.
+PAGE_BYTES_MAX = 4 * 1024 * 1024
+# A list leaves out a longer text of a row, which is then read alone while there is room on the page.
+LISTED_TEXT_BYTES_MAX = 64 * 1024
+# Items are measured as they lie in the store, which is about as they are answered.
+ENCODER = msgspec.json.Encoder(enc_hook=str)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +33,22 @@ class Page(Generic[T]):
 
 
 def page_of(rows: Sequence[T], limit: int, cursor_of: Callable[[T], str]) -> Page[T]:
-    """The page that `limit` + 1 rows make."""
-    items = tuple(rows[:limit])
-    return Page(items, cursor_of(items[-1]) if len(rows) > limit else None)
+    """The page that `limit` + 1 rows make: its limit or 4 MiB of items, whichever comes first."""
+    items = within_bytes(rows[:limit])
+    return Page(items, cursor_of(items[-1]) if len(rows) > len(items) else None)
+
+
+def within_bytes(rows: Sequence[T], bytes_max: int = PAGE_BYTES_MAX) -> tuple[T, ...]:
+    """The first rows whose JSON has at most so many bytes, and one in any case, so that a walk gets on."""
+    if len(ENCODER.encode(rows)) <= bytes_max:
+        return tuple(rows)
+    size, count = 0, 0
+    for row in rows:
+        size += len(ENCODER.encode(row)) + len(",")
+        if size > bytes_max:
+            break
+        count += 1
+    return tuple(rows[: max(1, count)])
 
 
 def empty_page() -> Page[T]:

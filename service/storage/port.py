@@ -1,6 +1,7 @@
 """What the flows may ask of storage. Each write method is one act: all of it is kept, or nothing.
 
 Every method may raise StoreUnavailable; an act that raises it kept nothing, unless its commit was cut short.
+Every method may raise StoreRefused for what the database itself does not take; then nothing was kept either.
 
 Whatever lies before the horizon a read is given is not there for it, whether it was removed already or not.
 The edge that an operation brought is the exception: it knows no end, and stays until the purge.
@@ -265,6 +266,10 @@ class Store(Protocol):
 
     async def check(self) -> None:
         """Raises StoreUnavailable unless the store answers and has the schema this build was made for."""
+        ...
+
+    async def check_writable(self) -> None:
+        """Raises StoreUnavailable, with its cause, unless a write would succeed; changes nothing."""
         ...
 
     async def close(self) -> None:

@@ -29,6 +29,7 @@ from service.errors import (
     WrongMediaType,
 )
 from service.proposal_errors import proposal_refusal
+from service.store_errors import StoreRefused
 
 # What is served under it has codes of its own for a store that is not there.
 PROPOSALS = "/rebalance/proposals"
@@ -45,6 +46,7 @@ STATUS_OF: Mapping[type[ServiceError], HTTPStatus] = {
     NotFound: HTTPStatus.NOT_FOUND,
     Conflict: HTTPStatus.CONFLICT,
     Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+    StoreRefused: HTTPStatus.INTERNAL_SERVER_ERROR,
 }
 
 TITLE_OF: Mapping[HTTPStatus, str] = {
@@ -100,14 +102,19 @@ def retry_after(error: Unavailable | type[Unavailable]) -> str:
 
 def refusal(request: web.Request, error: ServiceError) -> web.Response:
     headers = None
-    if isinstance(error, StoreBusy):
+    cause = error.cause.value if isinstance(error, StoreUnavailable) else None
+    if isinstance(error, StoreRefused):
+        # The database's words may quote a client's values; its code says what kind of fault is ours.
+        logger.error("store_refused", sqlstate=error.sqlstate, kind=type(error.__cause__).__name__)
+    elif isinstance(error, StoreBusy):
         # The contract's codes say that the store is away, and it is not.
         error = Overloaded()
     elif isinstance(error, StoreUnavailable) and request.path.startswith(PROPOSALS):
         error = proposal_refusal(error)
     if isinstance(error, Unavailable):
         # The caller is told that it passes; who keeps the service up needs to know what it was.
-        logger.warning("unavailable", code=error.code, cause=repr(error.__cause__))
+        reason = {} if cause is None else {"store": cause}
+        logger.warning("unavailable", code=error.code, cause=repr(error.__cause__), **reason)
         headers = {"Retry-After": retry_after(error)}
     return problem(request, status_of(type(error)), code=error.code, detail=error.detail, headers=headers)
 

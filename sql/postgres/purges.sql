@@ -16,7 +16,7 @@ SELECT rebalance_run_id, request_id
 FROM dpm_runs
 WHERE tenant_id = :tenant_id AND created_at < :runs_before
 ORDER BY created_at, rebalance_run_id
-LIMIT :limit;
+LIMIT :limit OFFSET :skipped;
 
 -- name: list_expired_operations
 -- The analyses that ended longest ago; operations of proposals stay.
@@ -24,7 +24,7 @@ SELECT operation_id
 FROM dpm_operations
 WHERE tenant_id = :tenant_id AND operation_type = 'ANALYZE_SCENARIOS' AND finished_at < :operations_before
 ORDER BY finished_at, operation_id
-LIMIT :limit;
+LIMIT :limit OFFSET :skipped;
 
 -- name: delete_decisions
 -- Removes the decisions on runs, given as a JSON list of ids.

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from service.domains.operations import MOVES, Operation, OperationError, OperationStatus
 from service.domains.supportability import Subject
+from service.storage.memory.collector import hide
 from service.storage.memory.shelves import Place, ShelfKey, Shelves
 from service.storage.memory.state import Hold, State
 
@@ -34,9 +35,11 @@ def move(state: State, operation: Operation, hold: Hold) -> None:
     remove_from_shelves(state, held)
     insert_operation(state, operation)
     state.holds[key_of(operation)] = hold
+    hide(hold)
 
 
 def insert_operation(state: State, operation: Operation) -> None:
+    hide(operation)
     state.operations[key_of(operation)] = operation
     for shelves, shelf in shelves_of(state, operation):
         shelves.put(shelf, place_of(operation))
@@ -56,7 +59,8 @@ def remove_operation(state: State, tenant_id: str, operation_id: str) -> None:
     operation = state.operations.pop((tenant_id, operation_id))
     assert operation.finished_at is not None, operation.status
     remove_from_shelves(state, operation)
-    state.operations_by_end.take((tenant_id,), (operation.finished_at, operation_id))
+    if operation.is_analysis:
+        state.operations_by_end.take((tenant_id,), (operation.finished_at, operation_id))
     del state.holds[tenant_id, operation_id]
 
 

@@ -25,6 +25,7 @@ from service.domains.proposals import ProposalChange, ProposalKey
 from service.domains.retention import Horizon
 from service.errors import OperationExists, OperationLost, OperationMoved, OperationNotFound
 from service.storage.memory import dpm_runs, lineage, operation_sweeps, proposals
+from service.storage.memory.collector import hide
 from service.storage.memory.operation_moves import (
     end,
     insert_operation,
@@ -35,6 +36,7 @@ from service.storage.memory.operation_moves import (
 )
 from service.storage.memory.shelves import Place, ShelfKey, Shelves
 from service.storage.memory.state import Hold, State
+from service.storage.texts import require_storable
 
 HEAD = tuple(field.name for field in fields(OperationHead))
 
@@ -44,14 +46,17 @@ class MemoryOperations:
         self.state = state
 
     async def submit(self, operation: Operation, *, trace_id: str | None = None, offer: bool = True) -> None:
+        require_storable(operation)
         state, tenant_id = self.state, operation.tenant_id
         state.require_open()
         assert operation.is_executable, operation.status
         assert not (operation.is_queued and offer), "memory has no queue"
         if (tenant_id, operation.operation_id) in state.operations:
             raise OperationExists(operation_id=operation.operation_id)
+        state.trim("operations", tenant_id)
         insert_operation(state, operation)
-        state.holds[tenant_id, operation.operation_id] = Hold()
+        hold = state.holds[tenant_id, operation.operation_id] = Hold()
+        hide(hold)
         lineage.insert_edges(state, tenant_id, [edge_of_operation(operation, trace_id)])
 
     async def claim(self, tenant_id: str, operation_id: str, lease: Lease) -> Claim:

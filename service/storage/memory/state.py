@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 
 from service.domains.artifacts import Artifact
@@ -96,6 +97,7 @@ class State:
     proposal_approvals: dict[RowKey, list[ProposalApproval]] = field(default_factory=dict)
     proposal_ids: set[tuple[str, str, str]] = field(default_factory=set)
     proposal_keys: dict[tuple[str, ProposalKeyFamily, str, str], ProposalKey] = field(default_factory=dict)
+    keys_of_proposal: dict[RowKey, list[tuple[ProposalKeyFamily, str, str]]] = field(default_factory=dict)
     simulations: dict[RowKey, ProposalSimulation] = field(default_factory=dict)
     pack_changes: dict[str, list[PackChange]] = field(default_factory=dict)
     purges: dict[RowKey, PurgeRecord] = field(default_factory=dict)
@@ -123,6 +125,18 @@ class State:
 
     tallies: dict[str, Counter[tuple[Subject, str]]] = field(default_factory=dict)
     closed: bool = False
+    # Told the kind of a row that was written, and its tenant; removes what is too much.
+    trim: Callable[[str, str], None] = lambda kind, tenant_id: None
+
+    @property
+    def tables(self) -> tuple[object, ...]:
+        """Everything that grows with what is kept."""
+        parts = [getattr(self, part.name) for part in fields(self)]
+        return tuple(
+            part.shelves if isinstance(part, Shelves) else part
+            for part in parts
+            if isinstance(part, Shelves | dict | set)
+        )
 
     def require_open(self) -> None:
         if self.closed:

@@ -11,8 +11,10 @@ from service.domains.supportability import Subject
 from service.domains.workflow_decisions import DecisionFilter, ReviewRule, Verdict, WorkflowDecision
 from service.errors import DecisionExists
 from service.storage.memory import dpm_runs
+from service.storage.memory.collector import hide
 from service.storage.memory.shelves import Place
 from service.storage.memory.state import State
+from service.storage.texts import require_storable
 
 
 class MemoryWorkflowDecisions:
@@ -22,6 +24,7 @@ class MemoryWorkflowDecisions:
     async def decide(
         self, verdict: Verdict, rule: ReviewRule, horizon: Horizon
     ) -> tuple[RunHead, WorkflowDecision]:
+        require_storable(verdict)
         self.state.require_open()
         run = dpm_runs.get_run(self.state, verdict.tenant_id, verdict.rebalance_run_id, horizon).head
         latest = find_latest(self.state, verdict.tenant_id, verdict.rebalance_run_id)
@@ -78,8 +81,11 @@ def find_latest(state: State, tenant_id: str, rebalance_run_id: str) -> Workflow
 
 def insert_decision(state: State, decision: WorkflowDecision) -> None:
     tenant_id = decision.tenant_id
+    hide(decision)
     state.decisions[tenant_id, decision.decision_id] = decision
-    state.decisions_of_run.setdefault((tenant_id, decision.rebalance_run_id), []).append(decision)
+    taken = state.decisions_of_run.setdefault((tenant_id, decision.rebalance_run_id), [])
+    taken.append(decision)
+    hide(taken)
     state.decisions_by_time.put((tenant_id,), place_of(decision))
     state.tally(tenant_id, Subject.WORKFLOW_ACTION, decision.action.value, 1)
     state.tally(tenant_id, Subject.WORKFLOW_REASON_CODE, decision.reason_code, 1)

@@ -36,6 +36,7 @@ from service.storage.postgres.operation_rows import (
 from service.storage.postgres.operation_sweeps import expire, reap
 from service.storage.postgres.statements import Connection, Row, every, many, one, run
 from service.storage.queries import load
+from service.storage.texts import require_storable
 
 SQL = load("postgres", "operations")
 
@@ -176,6 +177,7 @@ def listing_of(operations: OperationFilter) -> tuple[str, dict[str, str | None]]
 
 
 async def submit(conn: Connection, operation: Operation, *, trace_id: str | None, offer: bool) -> None:
+    require_storable(operation)
     assert operation.status is OperationStatus.PENDING, operation.status
     if await one(conn, SQL["insert_operation"], **row_of(operation)) is None:
         raise OperationExists(id=operation.operation_id)

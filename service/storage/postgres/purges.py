@@ -43,14 +43,16 @@ async def remove(conn: Connection, purge: Purge) -> Removed | None:
         SQL["list_expired_runs"],
         tenant_id=purge.tenant_id,
         runs_before=purge.horizon.runs_since,
-        limit=purge.limit,
+        limit=purge.runs_limit,
+        skipped=purge.runs_skipped,
     )
     operations = await every(
         conn,
         SQL["list_expired_operations"],
         tenant_id=purge.tenant_id,
         operations_before=purge.horizon.operations_since,
-        limit=purge.limit,
+        limit=purge.operations_limit,
+        skipped=purge.operations_skipped,
     )
     if not runs and not operations:
         return Removed()

@@ -5,7 +5,15 @@ from __future__ import annotations
 import asyncpg
 
 from service.domains.dpm_runs import RunHead
-from service.domains.pages import EARLIEST, LATEST, Page, empty_page, page_of
+from service.domains.pages import (
+    EARLIEST,
+    LATEST,
+    LISTED_TEXT_BYTES_MAX,
+    PAGE_BYTES_MAX,
+    Page,
+    empty_page,
+    page_of,
+)
 from service.domains.retention import KEEP_ALL, Horizon
 from service.domains.workflow_decisions import (
     DecisionFilter,
@@ -24,6 +32,7 @@ from service.storage.postgres import dpm_runs
 from service.storage.postgres.database import Database
 from service.storage.postgres.statements import Connection, Row, every, one
 from service.storage.queries import load
+from service.storage.texts import require_storable
 
 SQL = load("postgres", "workflow_decisions")
 
@@ -79,9 +88,15 @@ class PostgresWorkflowDecisions:
                 before_at=before_at,
                 before_id=before_id,
                 limit=limit + 1,
+                text_bytes_max=LISTED_TEXT_BYTES_MAX,
                 **values,
             )
-        return page_of([decision_of(row) for row in rows], limit, lambda decision: decision.decision_id)
+            items, size = [decision_of(row) for row in rows], 0
+            for at, item in enumerate(items):
+                if rows[at]["is_long"] and size <= PAGE_BYTES_MAX:
+                    items[at] = await find_decision(conn, tenant_id, item.decision_id, horizon) or item
+                    size += len(items[at].comment or "")
+        return page_of(items, limit, lambda decision: decision.decision_id)
 
 
 # From the filter that leaves the fewest rows to the one that leaves the most.
@@ -111,6 +126,7 @@ def listing_of(decisions: DecisionFilter) -> tuple[str, dict[str, str | None]]:
 async def decide(
     conn: Connection, verdict: Verdict, rule: ReviewRule, horizon: Horizon
 ) -> tuple[RunHead, WorkflowDecision]:
+    require_storable(verdict)
     head = await dpm_runs.get_head(conn, verdict.tenant_id, verdict.rebalance_run_id, horizon)
     latest = await find_latest(conn, verdict.tenant_id, verdict.rebalance_run_id)
     rule.require_allowed(verdict, head.status, None if latest is None else latest.action)

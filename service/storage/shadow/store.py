@@ -120,6 +120,9 @@ class ShadowedStore:
     async def check(self) -> None:
         await self.primary.check()
 
+    async def check_writable(self) -> None:
+        await self.primary.check_writable()
+
     async def close(self) -> None:
         if self._owns_keeper:
             await self.keeper.close()

@@ -32,6 +32,7 @@ from service.storage.sqlite.database import Database
 from service.storage.sqlite.operation_rows import head_of, operation_of, staged_of
 from service.storage.sqlite.operation_sweeps import expire, reap
 from service.storage.sqlite.statements import every, from_first_given, one, run, text_of
+from service.storage.texts import require_storable
 
 SQL = load("sqlite", "operations")
 # By the most selective filter that is given.
@@ -128,6 +129,7 @@ class SqliteOperations:
 
 
 def submit(conn: sqlite3.Connection, operation: Operation, trace_id: str | None) -> None:
+    require_storable(operation)
     assert operation.status is OperationStatus.PENDING, operation.status
     inserted = one(
         conn,

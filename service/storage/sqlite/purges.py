@@ -36,14 +36,16 @@ def remove(conn: sqlite3.Connection, purge: Purge) -> Removed | None:
         SQL["list_expired_runs"],
         tenant_id=purge.tenant_id,
         runs_before=text_of(purge.horizon.runs_since),
-        limit=purge.limit,
+        limit=purge.runs_limit,
+        skipped=purge.runs_skipped,
     )
     operations = every(
         conn,
         SQL["list_expired_operations"],
         tenant_id=purge.tenant_id,
         operations_before=text_of(purge.horizon.operations_since),
-        limit=purge.limit,
+        limit=purge.operations_limit,
+        skipped=purge.operations_skipped,
     )
     if not runs and not operations:
         return Removed()

@@ -7,7 +7,15 @@ from datetime import datetime
 from functools import partial
 
 from service.domains.dpm_runs import RunHead
-from service.domains.pages import EARLIEST, LATEST, Page, empty_page, page_of
+from service.domains.pages import (
+    EARLIEST,
+    LATEST,
+    LISTED_TEXT_BYTES_MAX,
+    PAGE_BYTES_MAX,
+    Page,
+    empty_page,
+    page_of,
+)
 from service.domains.retention import KEEP_ALL, Horizon
 from service.domains.workflow_decisions import (
     DecisionFilter,
@@ -21,6 +29,7 @@ from service.storage.queries import load
 from service.storage.sqlite import dpm_runs
 from service.storage.sqlite.database import Database
 from service.storage.sqlite.statements import every, from_first_given, instant_of, one, text_of
+from service.storage.texts import require_storable
 
 SQL = load("sqlite", "workflow_decisions")
 # By the most selective filter that is given.
@@ -76,6 +85,7 @@ class SqliteWorkflowDecisions:
 def decide(
     conn: sqlite3.Connection, verdict: Verdict, rule: ReviewRule, horizon: Horizon
 ) -> tuple[RunHead, WorkflowDecision]:
+    require_storable(verdict)
     tenant_id, run_id = verdict.tenant_id, verdict.rebalance_run_id
     head = dpm_runs.get_head(conn, tenant_id=tenant_id, rebalance_run_id=run_id, horizon=horizon)
     latest = find_latest(conn, tenant_id=tenant_id, rebalance_run_id=run_id)
@@ -171,8 +181,15 @@ def list_decisions(
         before_at=text_of(before_at),
         before_id=before_id,
         limit=limit + 1,
+        text_bytes_max=LISTED_TEXT_BYTES_MAX,
     )
-    return page_of([decision_of(row) for row in rows], limit, lambda decision: decision.decision_id)
+    items, size = [decision_of(row) for row in rows], 0
+    for at, item in enumerate(items):
+        if rows[at]["is_long"] and size <= PAGE_BYTES_MAX:
+            whole = find_decision(conn, tenant_id=tenant_id, decision_id=item.decision_id, horizon=horizon)
+            items[at] = whole or item
+            size += len(items[at].comment or "")
+    return page_of(items, limit, lambda decision: decision.decision_id)
 
 
 def decision_of(row: sqlite3.Row) -> WorkflowDecision:

@@ -12,8 +12,8 @@ from service.domains.operations import Claim
 from service.domains.proposals import ApprovalType, ProposalEventType, ProposalState
 from service.domains.retention import KEEP_ALL, Horizon
 from service.domains.workflow_decisions import WorkflowAction
-from service.errors import StoreUnavailable
 from service.storage.port import Store
+from service.store_errors import StoreRefused
 from tests.integration.contract.beside import Beside, opened_beside
 from tests.integration.contract.builders import (
     LONG_SECONDS,
@@ -295,7 +295,7 @@ async def test_an_act_that_fails_at_any_write_keeps_nothing_and_can_be_repeated(
     breakable.database.break_write(statement, table)
 
     try:
-        with pytest.raises(StoreUnavailable):
+        with pytest.raises(StoreRefused):
             await act(breakable.store)
 
         assert breakable.database.rows() == before

@@ -66,14 +66,14 @@ def test_engine_work_and_acts_of_the_store_are_timed_by_name():
     process.engine_worked("simulate_body", "loop", 0.004)
     process.engine_worked("simulate_body", "process", 0.4)
     process.act_timer("dpm_runs", "admit")(0.02)
-    process.act_failed("dpm_runs", "admit")
+    process.act_failed("dpm_runs", "admit", "READ_ONLY")
 
     seen = figures(metrics)
 
     assert seen("lotus_engine_seconds_sum", "simulate_body", "loop") == pytest.approx(0.004)
     assert seen("lotus_engine_seconds_sum", "simulate_body", "process") == pytest.approx(0.4)
     assert seen("lotus_store_act_seconds_count", "dpm_runs", "admit") == 1.0
-    assert seen("lotus_store_failures_total", "dpm_runs", "admit") == 1.0
+    assert seen("lotus_store_failures_total", "dpm_runs", "admit", "READ_ONLY") == 1.0
 
 
 def test_a_pool_is_counted_when_somebody_looks():

@@ -85,6 +85,7 @@ def test_every_fault_is_named_at_once_and_no_value_is_shown(monkeypatch):
         "DPM_POSTGRES_CONNECTIONS_MAX": "0",
         "DPM_POSTGRES_STATEMENT_CACHE_SIZE": "-1",
         "DPM_PURGE_INTERVAL_SECONDS": "never",
+        "DPM_MEMORY_RUNS_MAX": "0",
         "DPM_SUPPORTABILITY_POSTGRES_DIRECT_DSN": "mysql://u:p@h/d",
         "DPM_UNKNOWN_FIELDS": "SOMETIMES",
         "DPM_WORKER_CONCURRENCY": "1",

@@ -1,6 +1,6 @@
 """Codes are a contract: none changes, none is used twice."""
 
-from service import errors, policy_errors, proposal_errors
+from service import errors, policy_errors, proposal_errors, store_errors
 from service.web.refusals import status_of
 
 FROZEN = {
@@ -28,6 +28,14 @@ FROZEN = {
     "DPM_SUPPORTABILITY_POSTGRES_CONNECTION_FAILED": 503,
     "DPM_SUPPORTABILITY_POSTGRES_DSN_REQUIRED": 503,
     "DPM_SUPPORTABILITY_STORE_BUSY": 503,
+    "DPM_SUPPORTABILITY_STORE_DAMAGED": 503,
+    "DPM_SUPPORTABILITY_STORE_DISK_FAILED": 503,
+    "DPM_SUPPORTABILITY_STORE_DISK_FULL": 503,
+    "DPM_SUPPORTABILITY_STORE_EXHAUSTED": 503,
+    "DPM_SUPPORTABILITY_STORE_IN_RECOVERY": 503,
+    "DPM_SUPPORTABILITY_STORE_LOCKED": 503,
+    "DPM_SUPPORTABILITY_STORE_READ_ONLY": 503,
+    "DPM_SUPPORTABILITY_STORE_SCHEMA_MISMATCH": 503,
     "DPM_SUPPORTABILITY_STORE_UNAVAILABLE": 503,
     "DPM_SUPPORTABILITY_SUMMARY_APIS_DISABLED": 404,
     "DPM_SUPPORT_APIS_DISABLED": 404,
@@ -39,6 +47,7 @@ FROZEN = {
     "DPM_WORKFLOW_STATE_CONFLICT": 409,
     "FOUR_EYES_VIOLATION": 409,
     "IDEMPOTENCY_KEY_CONFLICT": 409,
+    "INTERNAL_ERROR": 500,
     "INVALID_APPROVAL_STATE": 422,
     "INVALID_TRANSITION": 422,
     "JSON_TOO_DEEP": 422,
@@ -70,7 +79,7 @@ FROZEN = {
 
 
 # Whatever is refused is refused by one of these.
-ROOMS = (errors, policy_errors, proposal_errors)
+ROOMS = (errors, policy_errors, proposal_errors, store_errors)
 
 
 def coded(kind):

@@ -36,6 +36,8 @@ SQL = {
 ADAPTERS = {
     "memory": {
         "__init__": "makes the folder a package",
+        "collector": "keeps rows out of the garbage collector's sight",
+        "limits": "how much is kept, and what goes first",
         "operation_moves": "how operations move on, and where they stand meanwhile",
         "operation_sweeps": "the operations nobody holds or comes for",
         "shelves": "places in order, filed under what they are found by",
@@ -46,8 +48,10 @@ ADAPTERS = {
         "__init__": "makes the folder a package",
         "connection": "one connection and its thread; where transactions begin",
         "database": "the connections of one file",
+        "faults": "what the driver raises, told apart",
         "operation_rows": "how operations lie in their rows",
         "operation_sweeps": "the operations nobody holds or comes for",
+        "probing": "whether a file would take a write",
         "proposal_rows": "how proposals lie in their rows",
         "run_rows": "how runs and requests lie in their rows",
         "statements": "runs a named query",
@@ -56,7 +60,9 @@ ADAPTERS = {
     },
     "postgres": {
         "__init__": "makes the folder a package",
+        "addresses": "which of several servers takes writes",
         "database": "the pool and its connections",
+        "faults": "what the driver raises, told apart",
         "job_offers": "what is said to the engine of the queue",
         "job_queue": "the queue that wakes workers up; a file and a memory have no workers",
         "job_sessions": "answers what the queue offers, session by session",

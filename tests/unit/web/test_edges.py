@@ -116,7 +116,7 @@ async def test_readiness_follows_the_store(start, store, monkeypatch):
     async def away():
         raise StoreUnavailable()
 
-    monkeypatch.setattr(store, "check", away, raising=False)
+    monkeypatch.setattr(store, "check_writable", away, raising=False)
     refused = await client.get("/health/ready")
 
     assert refused.status == 503
