@@ -99,9 +99,9 @@ class PolicyPackFlow:
         return PackResolution(selection)
 
     async def is_there(self, selection: PackSelection) -> bool | None:
-        """Whether the pack that is meant exists; None where none is, or where the catalog cannot be asked."""
+        """Whether a pack is meant, and exists; None where the catalog cannot be asked."""
         if selection.policy_pack_id is None:
-            return None
+            return False
         try:
             catalog = await self._catalog.current()
         except StoreUnavailable as refused:

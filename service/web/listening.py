@@ -178,9 +178,8 @@ class HttpConnection(web.RequestHandler):
         self._body: StreamReader | None = None
         # Bytes of a refused body that are still to come.
         self._remaining = 0
-        # When the request began whose head, or whose refused body, is not here yet.
+        # When the request began whose head, or whose refused body, is not here yet; what has come of a head.
         self._begun_at: float | None = None
-        # What has come of a head that is not here yet.
         self._head_bytes = 0
 
     def data_received(self, data: bytes) -> None:
@@ -192,7 +191,9 @@ class HttpConnection(web.RequestHandler):
         if door is not None and data and self._is_looked_at(door.capacity) and self._turn_away(door, data):
             return
         super().data_received(data)
-        if self._messages:
+        if self._messages and self._body is not None and not self._body.is_eof():
+            self._break_off(self._body)
+        elif self._messages:
             self._body = self._messages[-1][1]
         if not self._is_idle():
             self._begun_at = None
@@ -202,9 +203,15 @@ class HttpConnection(web.RequestHandler):
                 self._begun_at = self._loop.time()
             self._head_bytes += len(data)
             if self._head_bytes > self._head_bytes_max + LINE_BYTES_MAX and self.transport is not None:
-                # Each field may be as long as all of them together, and there may be a hundred.
                 self.transport.write(last_answer(HeadTooLarge()))
                 self.force_close()
+
+    def _break_off(self, body: StreamReader) -> None:
+        """Tells the reader of a body that it is not well-formed; only a fault comes before its end."""
+        self._messages.pop()
+        body.set_exception(web.RequestPayloadError("the body is not well-formed"))
+        body.feed_eof()
+        self.close()
 
     def close_if_slow(self, seconds_max: float) -> None:
         """Closes the connection when a request began longer ago, and its head is not here."""

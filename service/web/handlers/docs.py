@@ -56,7 +56,7 @@ async def move(_: web.Request) -> web.StreamResponse:
 async def _file(request: web.Request, name: str, media_type: str) -> web.Response:
     """A file of the folder, whole, or word that the caller has it already.
 
-    The server's own answer of files knows ranges and conditions, and refuses some of them with no word of why.
+    The server's own answer of files knows ranges and conditions, and refuses some without saying why.
     """
     content, tag = await asyncio.to_thread(_read, name)
     known = request.if_none_match or ()

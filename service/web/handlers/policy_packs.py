@@ -20,7 +20,7 @@ UNKNOWN = "UNKNOWN"
 
 
 class EffectivePolicyPack(msgspec.Struct, frozen=True, kw_only=True):
-    """`DpmEffectivePolicyPackResolution`, and whether there is such a pack; null where that is not known."""
+    """`DpmEffectivePolicyPackResolution`, and whether there is such a pack; null if that is not known."""
 
     enabled: bool
     selected_policy_pack_id: str | None
@@ -59,7 +59,7 @@ async def get_effective(request: web.Request) -> web.Response:
             selected_policy_pack_present=present,
         )
     )
-    if present is False:
+    if selection.policy_pack_id is not None and present is False:
         answer.headers[STATUS_HEADER] = UNKNOWN
     return answer
 

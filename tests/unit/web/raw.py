@@ -1,4 +1,4 @@
-"""Bytes to the listener of an application, and what it answers; the server's own connections, nothing between."""
+"""Bytes to the listener of an application, and what it answers; with the connections that a server has."""
 
 from __future__ import annotations
 
