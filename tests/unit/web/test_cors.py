@@ -143,7 +143,8 @@ async def test_every_route_can_be_asked_about(open_to):
     for path, methods in served.items():
         asked = await client.options(path, headers={"Origin": DESK} | ASKED)
         told = set(asked.headers["Access-Control-Allow-Methods"].split(", "))
-        assert told == methods | ({"HEAD"} if "GET" in methods else set()), path
+        # An id may be spelled like the end of another path, so there may be more.
+        assert told >= methods | ({"HEAD"} if "GET" in methods else set()), path
 
 
 async def test_cookies_go_along_only_where_that_is_wanted(open_to):

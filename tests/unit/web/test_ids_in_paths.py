@@ -51,6 +51,7 @@ def spelled(name: str) -> str:
     return quote(name, safe="").replace(".", "%2E").replace("~", "%7E")
 
 
+@pytest.mark.slow
 async def test_every_key_and_correlation_id_that_is_taken_can_be_looked_up(connect, demo):
     caller = await connect()
     body = json.dumps(demo).encode()
