@@ -1,4 +1,4 @@
-"""What was asked for a run can be read as it was stored, and a request leaves a line that says what came of it."""
+"""What was asked for a run can be read as it was stored, and a request leaves a line about itself."""
 
 import json
 
@@ -10,6 +10,7 @@ from service.domains.canonical import digest_of
 
 SIMULATE = "/rebalance/simulate"
 RUNS = "/rebalance/runs"
+JSON = {"Content-Type": "application/json"}
 
 
 def scenarios_of(demo):
@@ -28,7 +29,7 @@ async def test_the_request_of_a_simulation_is_read_as_it_was_hashed(start, demo)
     assert answer.headers["X-Request-Hash"] == run["lineage"]["request_hash"] == digest_of(body)
     assert "X-Scenario" not in answer.headers
     # Sent once more it is the same request.
-    again = await client.post(SIMULATE, data=body, headers={"Idempotency-Key": "k"})
+    again = await client.post(SIMULATE, data=body, headers=JSON | {"Idempotency-Key": "k"})
     assert again.headers["Idempotent-Replayed"] == "true"
 
 
@@ -95,7 +96,7 @@ async def test_what_a_caller_sends_does_not_fill_the_log(start, lines):
     client = await start()
 
     await client.get(f"{RUNS}/{'x' * 2000}%0a%1b[31m", headers={"Idempotency-Key": "k" * 5000})
-    await client.post(SIMULATE, data=b'{"secret": 1}', headers={"Idempotency-Key": "a\tb"})
+    await client.post(SIMULATE, data=b'{"secret": 1}', headers=JSON | {"Idempotency-Key": "a\tb"})
 
     looked_up, refused = lines()
     assert looked_up["rebalance_run_id"] == "x" * 255 and looked_up["idempotency_key"] == "k" * 255
