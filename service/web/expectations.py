@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from aiohttp import HttpVersion11, web
 from aiohttp.typedefs import Handler
 
@@ -27,7 +29,9 @@ def is_held_back(request: web.Request) -> bool:
 async def invite(request: web.Request) -> None:
     """Asks for the body that is held back."""
     request[INVITED] = True
-    await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+    # Of a caller who has left, reading the body tells.
+    with contextlib.suppress(ConnectionError):
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
     # It is no part of the answer, which may still become any.
     request.writer.output_size = 0
 
