@@ -230,6 +230,7 @@ async def play_runs(player: Player) -> None:
     await player.play("run_key", "/rebalance/runs/idempotency/demo-key-1")
     await player.play("run_key_history", "/rebalance/idempotency/demo-key-1/history")
     await player.play("run_artifact", f"{by_run}/artifact")
+    await player.play("run_request", f"{by_run}/request")
     await player.play("replay", f"{by_run}/replay", method="POST")
     await player.play("workflow", f"{by_run}/workflow")
     await player.play("workflow_action", f"{by_run}/workflow/actions", DECISION)

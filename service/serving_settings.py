@@ -6,12 +6,15 @@ from dataclasses import dataclass
 
 from environs import Env
 
-from service.setting_values import read_count, read_flag
+from service.setting_values import read_count, read_flag, read_origins
 
 REQUESTS_MAX_DEFAULT = 64
 REQUEST_SECONDS_MAX_DEFAULT = 60
 RECEIVE_SECONDS_MAX_DEFAULT = 20
 DRAIN_SECONDS_DEFAULT = 0
+# Room for the cookies that a portal sets on all its services.
+HEAD_BYTES_MAX_DEFAULT = 32 * 1024
+HEAD_BYTES_LEAST = 8 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +27,10 @@ class ServingSettings:
     drain_seconds: int
     metrics_port: int | None
     telemetry_enabled: bool
+    # The sites whose pages may call the API; with credentials, such a page may send cookies along.
+    cors_origins: tuple[str, ...]
+    cors_credentials: bool
+    head_bytes_max: int
 
 
 def read(env: Env) -> ServingSettings:
@@ -35,4 +42,7 @@ def read(env: Env) -> ServingSettings:
         drain_seconds=read_count(env, "DPM_DRAIN_SECONDS", DRAIN_SECONDS_DEFAULT, least=0),
         metrics_port=read_count(env, "DPM_METRICS_PORT", 0, least=0) or None,
         telemetry_enabled=read_flag(env, "DPM_OTEL_ENABLED", default=False),
+        cors_origins=read_origins(env, "DPM_CORS_ORIGINS"),
+        cors_credentials=read_flag(env, "DPM_CORS_CREDENTIALS", default=False),
+        head_bytes_max=read_count(env, "DPM_HEAD_BYTES_MAX", HEAD_BYTES_MAX_DEFAULT, least=HEAD_BYTES_LEAST),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from enum import Enum
 from typing import TypeVar
 
@@ -10,6 +11,9 @@ from marshmallow import ValidationError
 
 # More digits than any age or size has; the interpreter refuses thousands of them.
 COUNT_DIGITS_MAX = 9
+
+# A scheme, a host and perhaps a port, as browsers spell them: no path, and nothing that stands for many.
+_ORIGIN = re.compile(r"https?://(?:[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?")
 
 _ON = frozenset({"1", "true", "yes", "on"})
 
@@ -46,6 +50,21 @@ def read_dsn(env: Env, name: str) -> str:
 
     text: str = env.str(name, "", validate=is_address) or ""
     return text.strip()
+
+
+def read_origins(env: Env, name: str) -> tuple[str, ...]:
+    """Origins of pages, with commas between them; what is none is a fault."""
+
+    def are_origins(text: str) -> None:
+        if any(_ORIGIN.fullmatch(origin) is None for origin in _parts_of(text)):
+            raise ValidationError("must be origins like https://desk.example, with commas between them")
+
+    text: str = env.str(name, "", validate=are_origins) or ""
+    return tuple(dict.fromkeys(_parts_of(text)))
+
+
+def _parts_of(text: str) -> list[str]:
+    return [part.strip().lower() for part in text.split(",") if part.strip()]
 
 
 def read_flag(env: Env, name: str, *, default: bool) -> bool:

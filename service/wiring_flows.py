@@ -66,6 +66,9 @@ def application_of(
         proposal_store_missing=proposal_store_missing(settings),
         metrics=metrics,
         telemetry=telemetry,
+        cors_origins=settings.serving.cors_origins,
+        cors_credentials=settings.serving.cors_credentials,
+        head_bytes_max=settings.serving.head_bytes_max,
     )
 
 
@@ -171,12 +174,12 @@ def policy_packs_of(settings: Settings, store: Store, clock: Clock, offload: Off
     chosen = settings.policy
     tenants = chosen.tenant_map_json if chosen.tenant_resolution_enabled else ""
     in_text = chosen.catalog_backend is CatalogBackend.ENV_JSON
-    strict = settings.unknown_fields is UnknownFields.REJECT
     return PolicyPackFlow(
         store=store,
         clock=clock,
         offload=offload,
-        read=bodies.decode_policy_pack_strict if strict else bodies.decode_policy_pack,
+        # A rule that is misspelled would be a rule that is left out, so these are never read leniently.
+        read=bodies.decode_policy_pack_strict,
         rules=SelectionRules(
             enabled=chosen.enabled,
             default_pack_id=chosen.default_pack_id,

@@ -120,7 +120,12 @@ async def _serve(chosen: Settings, host: str, port: int, supervised: Path | None
     ):
         runner = web.AppRunner(running.app, shutdown_timeout=CUT_SECONDS)
         capacity = running.app[CAPACITY]
-        door = Door(capacity=capacity, new_id=TimeOrderedIds(), body_bytes_max=chosen.body_bytes_max)
+        door = Door(
+            capacity=capacity,
+            new_id=TimeOrderedIds(),
+            body_bytes_max=chosen.body_bytes_max,
+            head_bytes_max=chosen.serving.head_bytes_max,
+        )
         await runner.setup()
         try:
             listener = await listen(runner, host, port, door, shared=supervised is not None)

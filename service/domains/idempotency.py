@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 
+from service.errors import IdempotencyKeyConflict
+from service.policy_errors import PolicyPackDiffers
+
 
 class KeyFamily(Enum):
     """Endpoints that share one space of keys; a key is unique per tenant and family."""
@@ -31,6 +34,13 @@ class KeyMapping:
 
     def asks_the_same(self, request_hash: str, policy_hash: str | None) -> bool:
         return (self.request_hash, self.policy_hash) == (request_hash, policy_hash)
+
+    def require_same(self, request_hash: str, policy_hash: str | None) -> None:
+        """Raises IdempotencyKeyConflict, which says so when only the policy pack is another."""
+        if self.request_hash != request_hash:
+            raise IdempotencyKeyConflict(key=self.idempotency_key)
+        if self.policy_hash != policy_hash:
+            raise PolicyPackDiffers(key=self.idempotency_key)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
 
+from service.domains.pages import clear, opaque
+
 # A walk along edges is cut after this many, and says so.
 TRAIL_EDGES_MAX = 1000
 DEPTH_MAX = 20
@@ -68,7 +70,7 @@ class Edge:
 
     @property
     def cursor(self) -> str:
-        return "|".join([self.created_at.isoformat(), *self.place[1:]])
+        return opaque("|".join([self.created_at.isoformat(), *self.place[1:]]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +115,7 @@ def trail_of(nearest: Sequence[Edge], *, steps: int) -> Trail:
 
 def places_of(cursor: str) -> tuple[EdgePlace, ...]:
     """The places a cursor can stand for: several when an id contains bars, none when it is no cursor."""
-    created, _, rest = cursor.partition("|")
+    created, _, rest = clear(cursor).partition("|")
     try:
         created_at = datetime.fromisoformat(created)
     except ValueError:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import binascii
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -49,6 +51,21 @@ def within_bytes(rows: Sequence[T], bytes_max: int = PAGE_BYTES_MAX) -> tuple[T,
             break
         count += 1
     return tuple(rows[: max(1, count)])
+
+
+def opaque(text: str) -> str:
+    """A cursor of characters that mean nothing in a query (ruling 13); ids are such cursors as they are."""
+    return urlsafe_b64encode(text.encode()).rstrip(b"=").decode("ascii")
+
+
+def clear(cursor: str) -> str:
+    """The text that `opaque` made a cursor of; empty for what is none."""
+    try:
+        text = urlsafe_b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4)).decode()
+    except (binascii.Error, UnicodeError):
+        return ""
+    # The decoder skips what it does not know, and so would take other spellings of the same.
+    return text if opaque(text) == cursor else ""
 
 
 def empty_page() -> Page[T]:

@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Sequence
+
 from aiohttp import web
+from aiohttp.typedefs import Middleware
 
 from service.clock import NewId
 from service.errors import ServiceError
 from service.server_metrics import ServerMetrics
+from service.serving_settings import HEAD_BYTES_MAX_DEFAULT
 from service.telemetry import Telemetry
 from service.web import bodies, keys
 from service.web.configured import configured
 from service.web.correlation import correlation
+from service.web.cors import cors
+from service.web.expectations import expectations
 from service.web.flows import Flows
 from service.web.gates import Gates
 from service.web.handlers.workflow_decisions import DECODE_ACTION
+from service.web.heads import heads
 from service.web.measuring import measuring
 from service.web.overload import CAPACITY, Capacity, limits
 from service.web.refusals import BODY_BYTES_MAX, refusals
-from service.web.routes import ROUTES
+from service.web.router import Router
+from service.web.routes import PARAMETERS, ROUTES
 from service.web.slashes import slashes
 from service.web.traces import follow_traces, record_traces
+from service.web.unknown_parameters import unknown_parameters
 
 
 def build(
@@ -34,18 +44,26 @@ def build(
     proposal_store_missing: ServiceError | None = None,
     metrics: ServerMetrics | None = None,
     telemetry: Telemetry | None = None,
+    cors_origins: Sequence[str] = (),
+    cors_credentials: bool = False,
+    head_bytes_max: int = HEAD_BYTES_MAX_DEFAULT,
 ) -> web.Application:
-    app = web.Application(
-        middlewares=[
+    app = _application(
+        [
             *([measuring(metrics)] if metrics else []),
             record_traces(telemetry) if telemetry else follow_traces,
             correlation(new_id),
+            *([cors(cors_origins, credentials_allowed=cors_credentials)] if cors_origins else []),
+            expectations,
             refusals,
             slashes,
+            heads(head_bytes_max),
+            unknown_parameters(PARAMETERS, refused=refuse_unknown),
             limits(capacity),
             configured(store_missing, proposal_store_missing),
         ],
-        client_max_size=body_bytes_max,
+        body_bytes_max=body_bytes_max,
+        head_bytes_max=head_bytes_max,
     )
     app[keys.FLOWS] = flows
     app[keys.GATES] = gates
@@ -60,3 +78,18 @@ def build(
     app[DECODE_ACTION] = bodies.decode_action_strict if refuse_unknown else bodies.decode_action
     app.add_routes(ROUTES)
     return app
+
+
+def _application(
+    middlewares: Sequence[Middleware], *, body_bytes_max: int, head_bytes_max: int
+) -> web.Application:
+    with warnings.catch_warnings():
+        # The library would rather have no router but its own; there is no other way to say what an id may be.
+        warnings.filterwarnings("ignore", "router argument", DeprecationWarning)
+        return web.Application(
+            router=Router(),
+            middlewares=middlewares,
+            client_max_size=body_bytes_max,
+            # For connections that the library takes by itself, as in tests; listening.py says the same.
+            handler_args={"auto_decompress": False, "max_field_size": head_bytes_max},
+        )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import time
+from collections.abc import Iterator
 
 import structlog
 from aiohttp import web
@@ -11,10 +13,19 @@ from structlog.contextvars import bind_contextvars
 
 from service.clock import NewId
 from service.web import keys
+from service.web.measuring import REPLAYED_HEADER
+from service.web.refusals import CODE
 
 HEADER = "X-Correlation-Id"
+KEY_HEADER = "Idempotency-Key"
 # Asked every few seconds by whoever supervises the process, and of no interest afterwards.
 PROBES = "/health/"
+# The parts of a path that name what was asked for, under the names that lines about these things have.
+NAMED_IN_PATH = ("rebalance_run_id", "operation_id", "proposal_id", "policy_pack_id")
+# A key is no longer; what else callers send is cut to it.
+LOGGED_CHARACTERS_MAX = 255
+
+_UNFIT = re.compile(r"[^!-~]")
 
 logger = structlog.get_logger()
 
@@ -41,10 +52,32 @@ def correlation(new_id: NewId) -> Middleware:
             route=resource.canonical if resource is not None else None,
             status=answer.status,
             duration_ms=round((time.perf_counter() - started) * 1000, 3),
+            **dict(_facts_of(request, answer)),
         )
         return answer
 
     return correlate
+
+
+def _facts_of(request: web.Request, answer: web.StreamResponse) -> Iterator[tuple[str, str | bool]]:
+    """What finds a request again and tells what came of it; nothing of a body."""
+    key = request.headers.get(KEY_HEADER)
+    if key is not None:
+        yield "idempotency_key", logged(key)
+        yield "replayed", REPLAYED_HEADER in answer.headers
+    for name in NAMED_IN_PATH:
+        if name in request.match_info:
+            yield name, logged(request.match_info[name])
+    if keys.RUN_ID in request:
+        yield "rebalance_run_id", request[keys.RUN_ID]
+    code = answer.get(CODE)
+    if code is not None:
+        yield "code", code
+
+
+def logged(text: str) -> str:
+    """What a caller sent, as a log line may have it."""
+    return _UNFIT.sub("?", text[:LOGGED_CHARACTERS_MAX])
 
 
 def is_text(value: str) -> bool:

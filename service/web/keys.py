@@ -11,3 +11,5 @@ GATES = web.AppKey("GATES", Gates)
 # The id sent by the caller, or none; and the one this request goes by in logs and in the answer.
 CORRELATION_SENT = web.RequestKey("CORRELATION_SENT", str)
 CORRELATION_ID = web.RequestKey("CORRELATION_ID", str)
+# The run that a request made or was given again, for its log line.
+RUN_ID = web.RequestKey("RUN_ID", str)

@@ -8,14 +8,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 
-import msgspec
 import structlog
 from aiohttp import StreamReader, web
+from aiohttp.http_exceptions import LineTooLong
 
 from service.clock import NewId
 from service.errors import RequestTooSlow
+from service.http_errors import HeadTooLarge
+from service.serving_settings import HEAD_BYTES_MAX_DEFAULT
 from service.web.overload import UNLIMITED, Capacity
-from service.web.refusals import Problem, problem
+from service.web.refusals import last_answer, problem
 from service.web.sockets import PortRefused, bound
 from service.web.turning_away import beginning_of, refusal_of
 
@@ -25,6 +27,10 @@ BACKLOG = 1024
 TAKEN_AT_ONCE = 16
 # How often slow connections are looked for, and refusals told of.
 LOOK_SECONDS = 1.0
+# What the parser says of more header fields than it takes; it has no exception for them.
+TOO_MANY = "Too many headers"
+# The parser's own bound of a request line.
+LINE_BYTES_MAX = 8190
 
 logger = structlog.get_logger()
 
@@ -36,6 +42,7 @@ class Door:
     capacity: Capacity
     new_id: NewId
     body_bytes_max: int
+    head_bytes_max: int = HEAD_BYTES_MAX_DEFAULT
 
 
 class Listener:
@@ -138,34 +145,30 @@ def _lines_of(runner: web.AppRunner) -> list[HttpConnection]:
     return [line for line in lines if isinstance(line, HttpConnection)]
 
 
-def _too_slow(seconds_max: float) -> bytes:
-    refused = RequestTooSlow(seconds=seconds_max)
-    body = msgspec.json.encode(
-        Problem(title="Request Timeout", status=408, detail=refused.detail, instance="/", code=refused.code)
-    )
-    head = (
-        "HTTP/1.1 408 Request Timeout\r\nContent-Type: application/problem+json\r\n"
-        f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
-    )
-    return head.encode() + body
-
-
 class HttpConnection(web.RequestHandler):
     """One connection; only what happens before a request exists differs from the server's own."""
 
-    __slots__ = ("_answered", "_begun_at", "_body", "_door", "_remaining")
+    __slots__ = ("_answered", "_begun_at", "_body", "_door", "_head_bytes", "_head_bytes_max", "_remaining")
 
     def __init__(self, handlers: web.Server, loop: asyncio.AbstractEventLoop, door: Door | None) -> None:
+        self._head_bytes_max = door.head_bytes_max if door else HEAD_BYTES_MAX_DEFAULT
         # None switches the server's own access log off; its type does not say so.
-        super().__init__(handlers, loop=loop, access_log=None)  # type: ignore[arg-type]
+        super().__init__(
+            handlers,
+            loop=loop,
+            access_log=None,  # type: ignore[arg-type]
+            auto_decompress=False,
+            max_field_size=self._head_bytes_max,
+        )
         self._door = door
         self._answered = 0
         # Of the request that came last.
         self._body: StreamReader | None = None
         # Bytes of a refused body that are still to come.
         self._remaining = 0
-        # When the request began whose head, or whose refused body, is not here yet.
+        # When the request began whose head, or whose refused body, is not here yet; what has come of a head.
         self._begun_at: float | None = None
+        self._head_bytes = 0
 
     def data_received(self, data: bytes) -> None:
         if self._remaining:
@@ -176,19 +179,34 @@ class HttpConnection(web.RequestHandler):
         if door is not None and data and self._is_looked_at(door.capacity) and self._turn_away(door, data):
             return
         super().data_received(data)
-        if self._messages:
+        if self._messages and self._body is not None and not self._body.is_eof():
+            self._break_off(self._body)
+        elif self._messages:
             self._body = self._messages[-1][1]
         if not self._is_idle():
             self._begun_at = None
-        elif data and self._begun_at is None:
-            self._begun_at = self._loop.time()
+            self._head_bytes = 0
+        elif data:
+            if self._begun_at is None:
+                self._begun_at = self._loop.time()
+            self._head_bytes += len(data)
+            if self._head_bytes > self._head_bytes_max + LINE_BYTES_MAX and self.transport is not None:
+                self.transport.write(last_answer(HeadTooLarge()))
+                self.force_close()
+
+    def _break_off(self, body: StreamReader) -> None:
+        """Tells the reader of a body that it is not well-formed; only a fault comes before its end."""
+        self._messages.pop()
+        body.set_exception(web.RequestPayloadError("the body is not well-formed"))
+        body.feed_eof()
+        self.close()
 
     def close_if_slow(self, seconds_max: float) -> None:
         """Closes the connection when a request began longer ago, and its head is not here."""
         if self._begun_at is None or self._loop.time() - self._begun_at < seconds_max:
             return
         if not self._remaining and self.transport is not None:
-            self.transport.write(_too_slow(seconds_max))
+            self.transport.write(last_answer(RequestTooSlow(seconds=seconds_max)))
         self.force_close()
 
     def close_if_idle(self) -> None:
@@ -259,6 +277,9 @@ class HttpConnection(web.RequestHandler):
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             logger.error("unforeseen_error", exc_info=exc)
             code, detail = "INTERNAL_ERROR", "An unexpected error occurred."
+        elif isinstance(exc, LineTooLong) or TOO_MANY in str(exc):
+            logger.warning("unreadable_request", reason=type(exc).__name__)
+            status, code, detail = 431, HeadTooLarge.code, HeadTooLarge.message
         else:
             logger.warning("unreadable_request", reason=type(exc).__name__)
             code, detail = "HTTP_UNREADABLE", "HTTP_UNREADABLE: the request is not well-formed HTTP"

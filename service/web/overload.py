@@ -162,7 +162,7 @@ class Capacity:
 
     def lane_of(self, method: str, content_length: int | None) -> Lane:
         """Where a request goes; a body whose length nobody tells counts as large."""
-        if method == "GET":
+        if method in ("GET", "HEAD"):
             return self.lookups
         large = content_length is None or content_length > LARGE_BYTES_MIN
         return self.large_work if large else self.work

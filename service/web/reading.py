@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from aiohttp import web
 
 from service.domains.policy_packs import PackWish
-from service.errors import BodyTooLarge, MediaTypeUnsupported
-from service.web import correlation, keys
+from service.errors import BodyTooLarge, MediaTypeUnsupported, RequestInvalid
+from service.web import content_coding, correlation, expectations, keys
 from service.web.overload import PLACE
 from service.web.refusals import BODY_BYTES_MAX
 
-KEY_HEADER = "Idempotency-Key"
+KEY_HEADER = correlation.KEY_HEADER
 # Ruling 4: 1 to 255 visible ASCII characters.
 KEY_PATTERN = "^[!-~]{1,255}$"
 
@@ -23,18 +24,28 @@ _JSON = re.compile(r"application/(?:json|[^\s;/]+\+json)", re.IGNORECASE)
 Entry = dict[str, Any]
 
 
-async def json_body(request: web.Request) -> bytes:
-    """The body's bytes, and with them a place of work.
+async def json_body(request: web.Request, head_faults: Sequence[Entry] = ()) -> bytes:
+    """The body's bytes as they were before they were compressed, and with them a place of work.
 
-    Raises MediaTypeUnsupported, BodyTooLarge, RequestTooSlow, and what the server raises on too large a body.
+    What the head decides is raised before a body that is held back is asked for; so are the faults found in
+    the headers, which otherwise wait for those of the body. Raises RequestInvalid, MediaTypeUnsupported,
+    ContentCodingUnsupported, BodyTooLarge, BodyUnreadable, RequestTooSlow, and what the server raises on too
+    large a body.
     """
     media_type = request.headers.get("Content-Type")
     if media_type is not None and _JSON.fullmatch(media_type.partition(";")[0].strip()) is None:
         raise MediaTypeUnsupported()
-    if (request.content_length or 0) > request.app[BODY_BYTES_MAX]:
+    coding = content_coding.coding_of(request.headers)
+    bytes_max = request.app[BODY_BYTES_MAX]
+    if (request.content_length or 0) > bytes_max:
         # What will be too much is not read first.
-        raise BodyTooLarge(bytes_max=request.app[BODY_BYTES_MAX])
-    return await request[PLACE].receive(request)
+        raise BodyTooLarge(bytes_max=bytes_max)
+    if expectations.is_held_back(request):
+        if head_faults:
+            raise RequestInvalid(head_faults)
+        await expectations.invite(request)
+    body = await request[PLACE].receive(request)
+    return body if coding is None else await content_coding.decoded(body, coding, bytes_max)
 
 
 def key_entries(request: web.Request) -> list[Entry]:

@@ -28,8 +28,10 @@ from service.errors import (
     Unreadable,
     WrongMediaType,
 )
+from service.http_errors import ContentCodingUnsupported, ExpectationUnsupported, HeadTooLarge
 from service.proposal_errors import proposal_refusal
 from service.store_errors import StoreRefused
+from service.web.content_coding import ACCEPT_ENCODING
 
 # What is served under it has codes of its own for a store that is not there.
 PROPOSALS = "/rebalance/proposals"
@@ -43,6 +45,8 @@ STATUS_OF: Mapping[type[ServiceError], HTTPStatus] = {
     TooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     TooSlow: HTTPStatus.REQUEST_TIMEOUT,
     WrongMediaType: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    ExpectationUnsupported: HTTPStatus.EXPECTATION_FAILED,
+    HeadTooLarge: HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
     NotFound: HTTPStatus.NOT_FOUND,
     Conflict: HTTPStatus.CONFLICT,
     Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
@@ -95,6 +99,21 @@ def problem(
     return answer
 
 
+def last_answer(refused: ServiceError) -> bytes:
+    """A refusal of what is no request yet, after which the connection is closed."""
+    status = status_of(type(refused))
+    body = msgspec.json.encode(
+        Problem(
+            title=status.phrase, status=int(status), detail=refused.detail, instance="/", code=refused.code
+        )
+    )
+    head = (
+        f"HTTP/1.1 {int(status)} {status.phrase}\r\nContent-Type: application/problem+json\r\n"
+        f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+    )
+    return head.encode() + body
+
+
 def retry_after(error: Unavailable | type[Unavailable]) -> str:
     """When to come back, in seconds; callers who were refused together do not come back together."""
     return str(randint(error.retry_after_seconds, error.retry_after_seconds_max))
@@ -116,6 +135,8 @@ def refusal(request: web.Request, error: ServiceError) -> web.Response:
         reason = {} if cause is None else {"store": cause}
         logger.warning("unavailable", code=error.code, cause=repr(error.__cause__), **reason)
         headers = {"Retry-After": retry_after(error)}
+    elif isinstance(error, ContentCodingUnsupported):
+        headers = {"Accept-Encoding": ACCEPT_ENCODING}
     return problem(request, status_of(type(error)), code=error.code, detail=error.detail, headers=headers)
 
 

@@ -24,7 +24,7 @@ from service.domains.lineage import EdgeType
 from service.domains.pages import EARLIEST, LATEST, Page, empty_page, page_of
 from service.domains.retention import Horizon
 from service.domains.supportability import Subject
-from service.errors import IdempotencyKeyConflict, RunExists, RunNotFound
+from service.errors import RunExists, RunNotFound
 from service.storage.memory import artifacts, idempotency, lineage
 from service.storage.memory.collector import hide
 from service.storage.memory.shelves import Place, ShelfKey, Shelves
@@ -46,8 +46,7 @@ class MemoryDpmRuns:
                 state, mapping.tenant_id, mapping.family, mapping.idempotency_key, horizon
             )
         if held is not None:
-            if not held.asks_the_same(mapping.request_hash, mapping.policy_hash):
-                raise IdempotencyKeyConflict(key=mapping.idempotency_key)
+            held.require_same(mapping.request_hash, mapping.policy_hash)
             return Admitted(state.runs[held.tenant_id, held.rebalance_run_id].run, replayed=True)
         require_free(state, [run], admission.request)
         insert_request(state, admission.request)

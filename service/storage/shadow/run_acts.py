@@ -73,8 +73,7 @@ def conflict_of(run: DpmRun, horizon: Horizon) -> Ask:
         )
         if held is None:
             raise IdempotencyKeyNotFound()
-        if not held.asks_the_same(wanted.request_hash, wanted.policy_hash):
-            raise IdempotencyKeyConflict(key=wanted.idempotency_key)
+        held.require_same(wanted.request_hash, wanted.policy_hash)
 
     return ask
 

@@ -88,10 +88,10 @@ class OperationList(msgspec.Struct, frozen=True, kw_only=True):
 
 async def submit(request: web.Request) -> web.Response:
     """Accepts a batch; a bad one is told what is wrong with it, even where none is accepted (2.2)."""
-    body = await reading.json_body(request)
+    faults = reading.correlation_entries(request) + reading.pack_entries(request)
+    body = await reading.json_body(request, faults)
     gates = request.app[keys.GATES]
     flow = request.app[keys.FLOWS].operations
-    faults = reading.correlation_entries(request) + reading.pack_entries(request)
     if faults or not gates.async_operations_enabled:
         with parameters.together_with(faults):
             await flow.check(body)

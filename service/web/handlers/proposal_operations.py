@@ -103,7 +103,7 @@ async def get_operation_by_correlation(request: web.Request) -> web.Response:
 async def _read(
     request: web.Request, faults: Sequence[reading.Entry], check: Callable[[bytes], Awaitable[None]]
 ) -> bytes:
-    body = await reading.json_body(request)
+    body = await reading.json_body(request, faults)
     gates = request.app[keys.GATES]
     if faults or not (gates.proposals_enabled and gates.proposal_operations_enabled):
         with parameters.together_with(faults):

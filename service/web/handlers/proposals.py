@@ -116,7 +116,7 @@ async def _read(
 
     Raises RequestInvalid, MediaTypeUnsupported, ProposalsDisabled, and what the check raises.
     """
-    body = await reading.json_body(request)
+    body = await reading.json_body(request, faults)
     gates = request.app[keys.GATES]
     if faults or not gates.proposals_enabled:
         with parameters.together_with(faults):

@@ -77,8 +77,9 @@ async def get_history(request: web.Request) -> web.Response:
 
 async def decide(request: web.Request) -> web.Response:
     """One decision of a reviewer; answers where the run stands after it."""
-    body = await reading.json_body(request)
-    with parameters.together_with(reading.correlation_entries(request)):
+    faults = reading.correlation_entries(request)
+    body = await reading.json_body(request, faults)
+    with parameters.together_with(faults):
         asked = request.app[DECODE_ACTION](body)
     _require_open(request)
     review = await request.app[keys.FLOWS].workflow.decide(

@@ -64,6 +64,23 @@ HEADERS: dict[str, dict[str, Any]] = {
         "description": "The policy pack that was selected is not there, so nothing was overridden.",
         "schema": {"type": "string", "const": "UNKNOWN"},
     },
+    "X-Ignored-Parameters": {
+        "description": "Parameters of the query that mean nothing here, often because they are misspelled.",
+        "schema": {"type": "string"},
+    },
+    "X-Request-Hash": {
+        "description": "The hash of the stored request, as runs show it; of a batch, that of the batch.",
+        "required": True,
+        "schema": {"type": "string"},
+    },
+    "X-Scenario": {
+        "description": "Which scenario of the batch the run is; only where the run is one.",
+        "schema": {"type": "string"},
+    },
+    "Accept-Encoding": {
+        "description": "How a body may be encoded.",
+        "schema": {"type": "string"},
+    },
     "Retry-After": {
         "description": "Seconds after which it is worth trying again.",
         "required": True,
@@ -143,6 +160,9 @@ def _success(operation: Operation, answers: Answers, example: dict[str, Any]) ->
         sent.append("Idempotent-Replayed")
     if operation.tells_pack:
         sent.append("X-Policy-Pack-Status")
+    if operation.is_business:
+        sent.append("X-Ignored-Parameters")
+    sent.extend(operation.sends)
     response: dict[str, Any] = {
         "description": HTTPStatus(operation.status).phrase,
         "headers": {name: {"$ref": f"#/components/headers/{name}"} for name in sent},

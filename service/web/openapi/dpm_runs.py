@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from http import HTTPStatus
+from typing import Any
 
 from service.domains.rebalances import BatchRebalanceRequest, RebalanceRequest
 from service.domains.results import RebalanceResult
@@ -185,6 +186,17 @@ OPERATIONS: tuple[Operation, ...] = (
         answer=ArtifactDocument,
         refusals=(*SUPPORT, ArtifactsDisabled, RunNotFound),
         example="run_artifact",
+    ),
+    found(
+        path=f"{BY_RUN}/request",
+        name="get_run_request_by_run_id",
+        summary="What was asked for a run",
+        description="The request as it was stored, in canonical JSON and the same bytes at every call. For a "
+        "run of a batch it is the whole batch, and a header names the scenario.",
+        answer=dict[str, Any],
+        sends=("X-Request-Hash", "X-Scenario"),
+        refusals=(*SUPPORT, RunNotFound),
+        example="run_request",
     ),
     Operation(
         method="POST",

@@ -131,9 +131,16 @@ class Operation:
     refusals: Refusals = ()
     replays: bool = False
     tells_pack: bool = False
+    # The headers of a success beyond those that follow from the rest.
+    sends: tuple[str, ...] = ()
     # A probe is answered also by a server that has no room for more.
     always_admitted: bool = False
     example: str | None = None
+
+    @property
+    def is_business(self) -> bool:
+        """Whether it is about portfolios; the others take any query and any header."""
+        return self.path.startswith("/rebalance/")
 
     @property
     def operation_id(self) -> str:

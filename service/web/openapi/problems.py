@@ -16,6 +16,7 @@ from service.errors import (
     RequestTimedOut,
     ServiceError,
 )
+from service.http_errors import ContentCodingUnsupported, ExpectationUnsupported, HeadTooLarge
 from service.web.openapi.operation import Operation
 from service.web.openapi.parameters import path_names, sample_path
 from service.web.refusals import TITLE_OF, status_of
@@ -27,6 +28,7 @@ MEDIA_TYPE = "application/problem+json"
 # Stand-ins for the facts that messages are filled with.
 FACTS: dict[str, object] = {
     "bytes_max": 10_485_760,
+    "codings": "gzip or deflate",
     "engine_version": "0.9.0",
     "levels_max": 64,
     "packs_max": 1000,
@@ -57,7 +59,9 @@ def all_refusals(operation: Operation) -> Iterable[type[ServiceError]]:
     """Those of the operation itself, and those that follow from what it takes."""
     yield from operation.refusals
     if operation.body is not None:
-        yield from (BodyUnreadable, BodyTooLarge, MediaTypeUnsupported, JsonTooDeep)
+        yield from (BodyUnreadable, BodyTooLarge, MediaTypeUnsupported, ContentCodingUnsupported, JsonTooDeep)
+        yield ExpectationUnsupported
+    yield HeadTooLarge
     if _can_be_malformed(operation):
         yield RequestInvalid
     if not operation.always_admitted:
@@ -65,8 +69,8 @@ def all_refusals(operation: Operation) -> Iterable[type[ServiceError]]:
 
 
 def _can_be_malformed(operation: Operation) -> bool:
-    parts = (operation.body, operation.query, *operation.headers)
-    return any(part is not None for part in parts) or VERSION_NO in path_names(operation.path)
+    # A parameter that means nothing may be refused, and a header that is repeated always is.
+    return operation.is_business
 
 
 def _response(
@@ -89,6 +93,8 @@ def _response(
     }
     if status is HTTPStatus.SERVICE_UNAVAILABLE:
         response["headers"]["Retry-After"] = {"$ref": "#/components/headers/Retry-After"}
+    if status is HTTPStatus.UNSUPPORTED_MEDIA_TYPE:
+        response["headers"]["Accept-Encoding"] = {"$ref": "#/components/headers/Accept-Encoding"}
     return response
 
 
@@ -124,7 +130,14 @@ def _entry_of(operation: Operation) -> dict[str, Any]:
     if operation.query is not None:
         name, field = next(iter(operation.query().fields.items()))
         return _no_text(["query", field.data_key or name])
-    return _no_text(["header", operation.headers[0].parameter["name"]])
+    if operation.headers:
+        return _no_text(["header", operation.headers[0].parameter["name"]])
+    return {
+        "type": "extra_forbidden",
+        "loc": ["query", "unknown"],
+        "msg": MESSAGES["extra_forbidden"],
+        "input": "1",
+    }
 
 
 def _no_text(loc: list[str]) -> dict[str, Any]:

@@ -159,14 +159,15 @@ def _time_of_day(scanner: Scanner) -> timedelta:
 
 
 def _zone(scanner: Scanner) -> timezone:
-    sign = scanner.skipped("Z", "z", "+", "-")
-    if sign not in ("+", "-"):
+    # In a query that was put together without encoding it, a plus has become a blank.
+    sign = scanner.skipped("Z", "z", "+", "-", " ")
+    if sign in ("Z", "z", ""):
         return UTC
     hours = scanner.number("timezone hour", 2, range(24), "0-23")
     has_minutes = scanner.skipped(":") or not scanner.ended()
     minutes = scanner.number("timezone minute", 2, range(60), "0-59") if has_minutes else 0
     ahead = timedelta(hours=hours, minutes=minutes)
-    return timezone(ahead if sign == "+" else -ahead)
+    return timezone(-ahead if sign == "-" else ahead)
 
 
 class Scanner:

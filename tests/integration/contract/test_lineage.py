@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from dataclasses import replace
 
 import pytest
@@ -11,7 +12,7 @@ from service.domains.artifacts import edge_of_artifact
 from service.domains.dpm_runs import DEFAULT_TENANT, edges_of
 from service.domains.lineage import DEPTH_MAX, TRAIL_EDGES_MAX, Direction, EdgeFilter, EdgeType, Trail
 from service.domains.operations import edge_of_operation
-from service.domains.pages import Page, empty_page
+from service.domains.pages import Page, empty_page, opaque
 from service.domains.retention import KEEP_ALL
 from tests.integration.contract.builders import (
     a_batch,
@@ -43,6 +44,7 @@ UNKNOWN_CURSORS = [
     "9999-12-31T23:59:59.999999+00:00|corr|CORRELATION_TO_RUN|rr",
     "0001-01-01T00:00:00+00:00|corr|CORRELATION_TO_RUN|rr",
 ]
+PLACE = "2026-03-02T09:30:00+00:00|corr|CORRELATION_TO_RUN|rr"
 BOUNDS = [(None, None), (after(2), None), (None, after(2)), (after(2), after(2)), (after(3), after(1))]
 
 
@@ -292,10 +294,13 @@ async def test_a_full_last_page_says_that_nothing_follows(store):
     assert await page_at(store, "hub", limit=249) == Page(edges[:249], edges[248].cursor)
 
 
-@pytest.mark.parametrize("cursor", UNKNOWN_CURSORS)
+# As they are written inside a cursor, and as they were sent when cursors were not encoded.
+@pytest.mark.parametrize(
+    "cursor", [*UNKNOWN_CURSORS, *map(opaque, UNKNOWN_CURSORS), PLACE, f"{opaque(PLACE)}="]
+)
 async def test_an_unknown_cursor_gives_an_empty_page(store, cursor):
     await store.dpm_runs.admit(an_admission(rebalance_run_id="rr", correlation_id="corr"), KEEP_ALL)
-    assert (await edges_at(store, "rr"))[0].cursor == "2026-03-02T09:30:00+00:00|corr|CORRELATION_TO_RUN|rr"
+    assert (await edges_at(store, "rr"))[0].cursor == opaque(PLACE)
 
     assert await page_at(store, "rr", cursor=cursor) == empty_page()
 
@@ -333,6 +338,19 @@ async def test_a_cursor_of_an_expired_edge_gives_an_empty_page(store):
 
     assert before == Page((edges_of(new.run)[1],), None)
     assert later == empty_page()
+
+
+async def test_a_cursor_can_be_put_into_a_query_as_it_is(store):
+    """Whatever the ids are made of (ruling 13)."""
+    for number in range(16):
+        correlation_id = f"é +&|#{chr(0x1F600 + number)}{'x' * number}"
+        admission = an_admission(replay=False, correlation_id=correlation_id, rebalance_run_id=f"rr_{number}")
+        await store.dpm_runs.admit(admission, KEEP_ALL)
+
+        page = await page_at(store, f"rr_{number}", limit=1)
+
+        assert re.fullmatch("[A-Za-z0-9_-]+", page.next_cursor)
+        assert (await page_at(store, f"rr_{number}", cursor=page.next_cursor)).items
 
 
 @pytest.mark.parametrize(

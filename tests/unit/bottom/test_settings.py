@@ -34,6 +34,49 @@ def test_an_empty_environment_keeps_runs_in_memory():
     assert settings.unknown_fields is UnknownFields.IGNORE
 
 
+def test_no_page_may_call_unless_its_origin_is_named(monkeypatch):
+    assert read().serving.cors_origins == () and not read().serving.cors_credentials
+
+    monkeypatch.setenv(
+        "DPM_CORS_ORIGINS", " https://Desk.example ,http://localhost:3000,,https://[::1]:8443,"
+    )
+
+    assert read().serving.cors_origins == (
+        "https://desk.example",
+        "http://localhost:3000",
+        "https://[::1]:8443",
+    )
+
+
+@pytest.mark.parametrize(
+    "origins",
+    [
+        "*",
+        "null",
+        "desk.example",
+        "https://desk.example/",
+        "https://*.example",
+        "ftp://a",
+        "https://a b",
+        "https://",
+    ],
+)
+def test_what_is_no_origin_is_refused(monkeypatch, origins):
+    monkeypatch.setenv("DPM_CORS_ORIGINS", f"https://desk.example,{origins}")
+
+    with pytest.raises(SettingsInvalid, match="DPM_CORS_ORIGINS"):
+        read()
+
+
+def test_a_head_has_a_bound_that_lets_any_ordinary_one_through(monkeypatch):
+    assert read().serving.head_bytes_max == 32 * 1024
+
+    monkeypatch.setenv("DPM_HEAD_BYTES_MAX", "1000")
+
+    with pytest.raises(SettingsInvalid, match="DPM_HEAD_BYTES_MAX"):
+        read()
+
+
 @pytest.mark.parametrize(
     ("text", "backend"),
     [

@@ -1,6 +1,6 @@
 """Codes are a contract: none changes, none is used twice."""
 
-from service import errors, policy_errors, proposal_errors, store_errors
+from service import errors, http_errors, policy_errors, proposal_errors, store_errors
 from service.web.refusals import status_of
 
 FROZEN = {
@@ -45,6 +45,7 @@ FROZEN = {
     "DPM_WORKFLOW_INVALID_TRANSITION": 409,
     "DPM_WORKFLOW_NOT_REQUIRED_FOR_RUN_STATUS": 409,
     "DPM_WORKFLOW_STATE_CONFLICT": 409,
+    "EXPECTATION_UNSUPPORTED": 417,
     "FOUR_EYES_VIOLATION": 409,
     "IDEMPOTENCY_KEY_CONFLICT": 409,
     "INTERNAL_ERROR": 500,
@@ -68,18 +69,20 @@ FROZEN = {
     "PROPOSAL_WORKFLOW_LIFECYCLE_DISABLED": 404,
     "REQUEST_BODY_TOO_LARGE": 413,
     "REQUEST_BODY_UNREADABLE": 400,
+    "REQUEST_HEAD_TOO_LARGE": 431,
     "REQUEST_TIMED_OUT": 503,
     "REQUEST_TOO_SLOW": 408,
     "REQUEST_VALIDATION_FAILED": 422,
     "SERVICE_OVERLOADED": 503,
     "SERVICE_STOPPING": 503,
     "STATE_CONFLICT": 409,
+    "UNSUPPORTED_CONTENT_ENCODING": 415,
     "UNSUPPORTED_MEDIA_TYPE": 415,
 }
 
 
 # Whatever is refused is refused by one of these.
-ROOMS = (errors, policy_errors, proposal_errors, store_errors)
+ROOMS = (errors, http_errors, policy_errors, proposal_errors, store_errors)
 
 
 def coded(kind):

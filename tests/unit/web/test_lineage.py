@@ -3,6 +3,7 @@
 import pytest
 
 from service.domains.lineage import TRAIL_EDGES_MAX, EdgeType
+from service.domains.pages import opaque
 from service.domains.retention import KEEP_ALL
 from tests.integration.contract.builders import (
     AT,
@@ -186,7 +187,7 @@ async def test_pages_follow_each_other_to_the_end(client, store, depth):
         ["rr_2", "rr_3"],
         ["rr_4"],
     ]
-    assert pages[0]["next_cursor"] == "2026-03-02T09:30:01+00:00|a|b|CORRELATION_TO_RUN|rr_1"
+    assert pages[0]["next_cursor"] == opaque("2026-03-02T09:30:01+00:00|a|b|CORRELATION_TO_RUN|rr_1")
 
 
 @pytest.mark.parametrize("depth", [1, 2])
@@ -198,11 +199,12 @@ async def test_a_cursor_that_names_no_shown_edge_gives_an_empty_page(client, sto
     async def shown(**asked):
         return await edges(client, "rr_1", depth=depth, **asked)
 
-    assert await shown(cursor=place) == [("key", "IDEMPOTENCY_TO_RUN", "rr_1")]
+    assert await shown(cursor=opaque(place)) == [("key", "IDEMPOTENCY_TO_RUN", "rr_1")]
     for cursor in ("", "x", place[:-1], place.replace("+00:00|", "|"), "||||"):
-        assert await shown(cursor=cursor) == []
-    assert await shown(cursor="2026-03-02T09:30:01+00:00|other|CORRELATION_TO_RUN|rr_2") == []
-    assert await shown(cursor=place, edge_type="IDEMPOTENCY_TO_RUN") == []
+        assert await shown(cursor=opaque(cursor)) == await shown(cursor=cursor) == []
+    assert await shown(cursor=place) == []
+    assert await shown(cursor=opaque("2026-03-02T09:30:01+00:00|other|CORRELATION_TO_RUN|rr_2")) == []
+    assert await shown(cursor=opaque(place), edge_type="IDEMPOTENCY_TO_RUN") == []
 
 
 @pytest.mark.parametrize("depth", [1, 2])
