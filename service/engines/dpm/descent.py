@@ -27,13 +27,15 @@ from service.engines.dpm.exact_solving import Factors
 
 STEPS_MAX = 60
 SEARCHES_MAX = 40
-EXCHANGES_MAX = 60
+EXCHANGES_MAX = 30
+# So many steps may not bring the limits nearer to holding before the descent is given up.
+STALLED_MAX = 4
 # Limits are scaled so that the largest is 1.
-HOLDS = 1e-12
-RIDGE = 1e-9
+HOLDS = 1e-11
+RIDGE = 1e-8
 PIVOT_MIN = 1e-13
-# Multipliers beyond this are not those of a point, most likely.
-LARGE = 1e3
+# A step beyond this, where weights are at most 1, most likely has no end.
+LARGE = 1.0
 # How many exchanges of many multipliers at a time may not help before they go one by one.
 PATIENCE = 3
 
@@ -134,7 +136,7 @@ class Landscape:
         return table
 
     def is_contradiction(self, multipliers: Sequence[float]) -> bool:
-        """Whether going on in this direction would go down for ever."""
+        """Whether going on in the direction of these multipliers would go down for ever."""
         largest = max(map(abs, multipliers))
         if largest < LARGE:
             return False
@@ -153,23 +155,34 @@ def descend(problem: Problem) -> Approach:
     land = Landscape.of(problem)
     multipliers = [0.0] * len(land.pressures)
     state = land.at(multipliers)
+    least, stalled = float("inf"), 0
     for _ in range(STEPS_MAX):
         gradient = land.gradient(state)
-        if _is_lowest(land, gradient, multipliers):
+        worst = _worst(land, gradient, multipliers)
+        least, stalled = (worst, 0) if worst < least / 2 else (least, stalled + 1)
+        if worst <= HOLDS or stalled > STALLED_MAX:
             break
         curvature = land.curvature(state)
         goal = _goal(land, curvature, gradient, multipliers)
         step = [there - here for there, here in zip(goal, multipliers, strict=True)]
+        # What a multiplier may fall to is bounded, so only its rise goes on.
+        rising = [
+            change if one.free else max(0.0, change)
+            for one, change in zip(land.pressures, step, strict=True)
+        ]
+        if land.is_contradiction(rising):
+            return Approach(tuple(land.by_row(rising)), land.scale, endless=True)
         multipliers, state = _go(land, multipliers, step, gradient)
-        if land.is_contradiction(multipliers):
-            return Approach(tuple(land.by_row(multipliers)), land.scale, endless=True)
     return Approach(tuple(land.by_row(multipliers)), land.scale, endless=False)
 
 
-def _is_lowest(land: Landscape, gradient: Sequence[float], multipliers: Sequence[float]) -> bool:
-    return all(
-        slope >= -HOLDS and (slope <= HOLDS or (multiplier <= 0 and not one.free))
-        for one, slope, multiplier in zip(land.pressures, gradient, multipliers, strict=True)
+def _worst(land: Landscape, gradient: Sequence[float], multipliers: Sequence[float]) -> float:
+    """By how much the limits are broken, or are not tight though they press, at most."""
+    return max(
+        [
+            abs(slope) if multiplier > 0 or one.free else -slope
+            for one, slope, multiplier in zip(land.pressures, gradient, multipliers, strict=True)
+        ]
     )
 
 
@@ -197,7 +210,7 @@ def _goal(
             i
             for i in everything
             if not land.pressures[i].free
-            and (goal[i] < 0 if pressing[i] else sum(map(mul, curvature[i], goal)) - sides[i] < -HOLDS)
+            and (goal[i] < -HOLDS if pressing[i] else sum(map(mul, curvature[i], goal)) - sides[i] < -HOLDS)
         ]
         if not wrong:
             break

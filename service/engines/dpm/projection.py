@@ -38,6 +38,8 @@ FEW_ROWS = 16
 DESCENT_BITS = 46
 # A multiplier this far on the wrong side, of limits that are scaled to 1, pulls for sure.
 PULL_MIN = 1e-9
+# So many rows that depend on others are looked at; each costs a solution of the system.
+DEPENDENT_MAX = 4
 
 ZERO = Decimal(0)
 
@@ -233,7 +235,31 @@ def approach(problem: Problem) -> Answer | None:
     # What is nothing beside the others is most likely nothing.
     least = largest / unit
     start = [round(value * unit) * found.scale if abs(value) > least else 0 for value in found.multipliers]
-    return guess(problem, careful=False, start=tuple(start), denominator=unit)
+    settled = guess(problem, careful=False, start=tuple(start), denominator=unit)
+    return settled or dependence(problem, tuple(start), unit)
+
+
+def dependence(problem: Problem, multipliers: tuple[int, ...], denominator: int) -> Answer | None:
+    """A contradiction too small for floats: a binding row that depends on others, which leave it no room."""
+    tally = Tally.of(problem, multipliers, denominator)
+    sides, _ = _sides(problem.rows, tally, multipliers, denominator)
+    binding = [row for row, side in enumerate(sides) if side]
+    table = [[tally.shared[j][k] for k in binding] for j in binding]
+    lines = Factors([list(map(float, line)) for line in table]).lines
+    kept = [binding[place] for place in lines]
+    for row in [row for row in binding if row not in set(kept)][:DEPENDENT_MAX]:
+        solved = solve_exactly([[table[j][k] for k in lines] for j in lines], [tally.shared[j][row] for j in kept])
+        if solved is None:
+            continue
+        for side in (1, -1):
+            proportions = [0] * len(problem.rows)
+            proportions[row] = side * solved[1]
+            for one, value in zip(kept, solved[0], strict=True):
+                proportions[one] = -side * value
+            found = contradiction(problem, proportions)
+            if found is not None:
+                return found
+    return None
 
 
 def contradiction(problem: Problem, multipliers: Sequence[int]) -> Answer | None:
