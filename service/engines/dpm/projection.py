@@ -10,13 +10,14 @@ lowers both by .1: .4, .2, .2. With a total of exactly 1 the third takes what th
 Rounding: none. Decimals are scaled to integers by their least common denominator and the weights are
 fractions; the caller rounds.
 
-Method: a guess of the binding limits that is returned only with its proof, and, where the guess does
-not settle, a search that always ends and that alone may call limits contradictory (active_sets).
+Method: a guess of the binding limits that is returned only with its proof; where the guess does not settle, or
+there are many limits, another one from where a descent in floats has led (descent); and at last a search
+that always ends (active_sets). Limits are called contradictory only with the proof that they are.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
@@ -24,19 +25,21 @@ from itertools import accumulate
 from math import gcd, lcm
 from typing import NamedTuple
 
-from service.engines.dpm.active_sets import (
-    Answer,
-    Block,
-    Problem,
-    Row,
-    Tally,
-    eliminate,
-    marks,
-    search,
-)
+from service.engines.dpm.active_sets import eliminate, search
+from service.engines.dpm.descent import descend
+from service.engines.dpm.exact_solving import Factors, solve_exactly
+from service.engines.dpm.tallies import Answer, Block, Problem, Row, Tally, marks
 
 # Two to six rounds are usual, and one per binding row if careful; what has not settled by then circles.
 GUESS_ROUNDS_MAX = 25
+# With more rows than this a guess that does not know where to begin costs more than to find that out.
+FEW_ROWS = 16
+# Multipliers of a descent are taken to so many bits.
+DESCENT_BITS = 46
+# A multiplier this far on the wrong side, of limits that are scaled to 1, pulls for sure.
+PULL_MIN = 1e-9
+# So many rows that depend on others are looked at; each costs a solution of the system.
+DEPENDENT_MAX = 4
 
 ZERO = Decimal(0)
 
@@ -64,12 +67,18 @@ class Projection:
     the tolerance before this verdict.
     """
 
-    weights: tuple[Fraction, ...]
+    # The weights, over one denominator: to bring each of thousands to its lowest terms is not for everyone.
+    numerators: tuple[int, ...]
+    denominator: int
     feasible: bool
     rounds: int
     total_shift: Fraction
     cap_shifts: tuple[Fraction, ...]
     relaxed: bool
+
+    @property
+    def weights(self) -> tuple[Fraction, ...]:
+        return tuple([Fraction(numerator, self.denominator) for numerator in self.numerators])
 
 
 def project(
@@ -153,7 +162,7 @@ def problem_of(scaled: Scaled, slack: int) -> Problem:
         wishes = tuple([scaled.wishes[name] + slack for name in names])
         blocks.append(Block(signature, tuple(names), wishes, tuple(accumulate(wishes, initial=0))))
     ceiling = None if scaled.ceiling is None else scaled.ceiling + 2 * slack
-    return Problem(tuple(blocks), tuple(rows), ceiling)
+    return Problem.of(tuple(blocks), tuple(rows), ceiling)
 
 
 def projection_of(problem: Problem, answer: Answer, unit: int, slack: int) -> Projection:
@@ -161,7 +170,8 @@ def projection_of(problem: Problem, answer: Answer, unit: int, slack: int) -> Pr
     below = answer.denominator * unit
     shifts = [Fraction(value, below) for value in answer.multipliers]
     return Projection(
-        weights=_weights(problem, answer, unit, slack) if answer.feasible else (),
+        numerators=_numerators(problem, answer, slack) if answer.feasible else (),
+        denominator=below,
         feasible=answer.feasible,
         rounds=answer.rounds,
         total_shift=shifts[0],
@@ -170,26 +180,28 @@ def projection_of(problem: Problem, answer: Answer, unit: int, slack: int) -> Pr
     )
 
 
-def _weights(problem: Problem, answer: Answer, unit: int, slack: int) -> tuple[Fraction, ...]:
+def _numerators(problem: Problem, answer: Answer, slack: int) -> tuple[int, ...]:
     denominator = answer.denominator
-    weights = [Fraction(-slack, unit)] * problem.rows[0].size
-    ceiling = Fraction((problem.ceiling or 0) - slack, unit)
+    numerators = [-slack * denominator] * problem.rows[0].size
+    ceiling = ((problem.ceiling or 0) - slack) * denominator
     for block in problem.blocks:
-        shift = sum(answer.multipliers[row] for row in block.rows)
+        shift = sum(map(answer.multipliers.__getitem__, block.rows))
         head, tail = marks(block, problem.ceiling, shift, denominator)
         lowered = shift + slack * denominator
         for name, wish in zip(block.names[head:tail], block.wishes[head:tail], strict=True):
-            weights[name] = Fraction(wish * denominator - lowered, denominator * unit)
+            numerators[name] = wish * denominator - lowered
         for name in block.names[tail:]:
-            weights[name] = ceiling
-    return tuple(weights)
+            numerators[name] = ceiling
+    return tuple(numerators)
 
 
 def nearest(problem: Problem) -> Answer:
     """The exact answer: what one limit alone rules out, else a guess, else the search."""
+    few = len(problem.rows) <= FEW_ROWS
     return (
         refuse_early(problem)
-        or guess(problem, careful=False)
+        or (guess(problem, careful=False) if few else None)
+        or approach(problem)
         or guess(problem, careful=True)
         or search(problem)
     )
@@ -213,7 +225,68 @@ def refuse_early(problem: Problem) -> Answer | None:
     return None
 
 
-def guess(problem: Problem, *, careful: bool) -> Answer | None:
+def approach(problem: Problem) -> Answer | None:
+    """What a descent in floats leads to, proved; None means not known."""
+    found = descend(problem)
+    largest = max(map(abs, found.multipliers))
+    unit = 1 << DESCENT_BITS
+    if found.endless:
+        return contradiction(problem, [round(value / largest * unit) for value in found.multipliers])
+    # What is nothing beside the others is most likely nothing.
+    least = largest / unit
+    start = [round(value * unit) * found.scale if abs(value) > least else 0 for value in found.multipliers]
+    settled = guess(problem, careful=False, start=tuple(start), denominator=unit)
+    return settled or dependence(problem, tuple(start), unit)
+
+
+def dependence(problem: Problem, multipliers: tuple[int, ...], denominator: int) -> Answer | None:
+    """A contradiction too small for floats: a binding row that depends on others, which leave it no room."""
+    tally = Tally.of(problem, multipliers, denominator)
+    sides, _ = _sides(problem.rows, tally, multipliers, denominator)
+    binding = [row for row, side in enumerate(sides) if side]
+    table = [[tally.shared[j][k] for k in binding] for j in binding]
+    lines = Factors([list(map(float, line)) for line in table]).lines
+    kept = [binding[place] for place in lines]
+    for row in [row for row in binding if row not in set(kept)][:DEPENDENT_MAX]:
+        solved = solve_exactly([[table[j][k] for k in lines] for j in lines], [tally.shared[j][row] for j in kept])
+        if solved is None:
+            continue
+        for side in (1, -1):
+            proportions = [0] * len(problem.rows)
+            proportions[row] = side * solved[1]
+            for one, value in zip(kept, solved[0], strict=True):
+                proportions[one] = -side * value
+            found = contradiction(problem, proportions)
+            if found is not None:
+                return found
+    return None
+
+
+def contradiction(problem: Problem, multipliers: Sequence[int]) -> Answer | None:
+    """Infeasible if the limits contradict each other in these proportions; None means that they do not."""
+    pressed = [multipliers[0], *[max(0, value) for value in multipliers[1:]]]
+    shifts = [sum(map(pressed.__getitem__, block.rows)) for block in problem.blocks]
+    if problem.ceiling is None:
+        # A weight without a ceiling may have no negative shift.
+        lift = -min(0, *shifts)
+        pressed[0] += lift
+        shifts = [shift + lift for shift in shifts]
+    allowed = sum(
+        [value * row.at(1 if value > 0 else -1) for value, row in zip(pressed, problem.rows, strict=True) if value]
+    )
+    taken = sum(
+        [
+            shift * len(block.names) * (problem.ceiling or 0)
+            for shift, block in zip(shifts, problem.blocks, strict=True)
+            if shift < 0
+        ]
+    )
+    return Answer(False, tuple(pressed), 1, 0) if allowed < taken else None
+
+
+def guess(
+    problem: Problem, *, careful: bool, start: tuple[int, ...] = (), denominator: int = 1
+) -> Answer | None:
     """Newton's method on the multipliers; answers only what it has proved, None means not known.
 
     A round takes the marks and the binding rows from the last multipliers and solves for the multipliers
@@ -224,7 +297,7 @@ def guess(problem: Problem, *, careful: bool) -> Answer | None:
     A round takes up all broken rows or, if careful, only the one broken by most, which settles rows that
     lean on each other and would otherwise be taken up and let go in turn.
     """
-    multipliers, denominator = (0,) * len(problem.rows), 1
+    multipliers = start or (0,) * len(problem.rows)
     seen = set()
     for rounds in range(1, GUESS_ROUNDS_MAX + 1):
         tally = Tally.of(problem, multipliers, denominator)
@@ -244,20 +317,56 @@ def guess(problem: Problem, *, careful: bool) -> Answer | None:
 
 def _tighten(rows: Sequence[Row], tally: Tally, sides: Sequence[int]) -> tuple[tuple[int, ...], int]:
     """Multipliers that make the rows tight that press on a side; a row that would have to pull is let go."""
-    binding = [row for row in range(len(rows)) if sides[row]]
+    over = {row: tally.fixed[row] - rows[row].at(side) for row, side in enumerate(sides) if side}
+    # A row of one allowed value presses and pulls alike.
+    either = {row for row in over if rows[row].low == rows[row].high}
+    binding = _pressing(tally.shared, sides, over, either)
     while True:
-        table = [
-            [tally.shared[j][k] for k in binding] + [tally.fixed[j] - rows[j].at(sides[j])] for j in binding
-        ]
-        denominator = eliminate(table)
-        solved = dict(zip(binding, [line[-1] for line in table], strict=True))
-        # A row of one allowed value presses and pulls alike. Every other pass leaves fewer rows.
-        kept = [j for j in binding if solved[j] * sides[j] >= 0 or rows[j].low == rows[j].high]
+        solved, denominator = _solve(tally.shared, binding, over)
+        # Every other pass leaves fewer rows.
+        kept = [row for row in binding if solved[row] * sides[row] >= 0 or row in either]
         if kept == binding:
             common = gcd(denominator, *solved.values())
             multipliers = [solved.get(row, 0) // common for row in range(len(rows))]
             return tuple(multipliers), denominator // common
         binding = kept
+
+
+def _pressing(
+    shared: Sequence[Sequence[int]], sides: Sequence[int], over: Mapping[int, int], either: Set[int]
+) -> list[int]:
+    """The binding rows without those that floats, which are quick, see pull; none is left out for sure."""
+    binding = list(over)
+    if len(binding) <= FEW_ROWS:
+        return binding
+    largest = max(map(abs, over.values())) or 1
+    while True:
+        factors = Factors([[float(shared[j][k]) for k in binding] for j in binding])
+        lines = [binding[place] for place in factors.lines]
+        solved = dict(zip(lines, factors.solve([over[row] / largest for row in lines]), strict=True))
+        pulled = {
+            row
+            for row, value in solved.items()
+            if value * sides[row] < -PULL_MIN and row not in either
+        }
+        if not pulled:
+            return binding
+        binding = [row for row in binding if row not in pulled]
+
+
+def _solve(
+    shared: Sequence[Sequence[int]], binding: Sequence[int], over: Mapping[int, int]
+) -> tuple[dict[int, int], int]:
+    table = [[shared[j][k] for k in binding] for j in binding]
+    right = [over[row] for row in binding]
+    if len(binding) > FEW_ROWS:
+        solved = solve_exactly(table, right)
+        if solved is not None:
+            return dict(zip(binding, solved[0], strict=True)), solved[1]
+    for line, value in zip(table, right, strict=True):
+        line.append(value)
+    denominator = eliminate(table)
+    return dict(zip(binding, [line[-1] for line in table], strict=True)), denominator
 
 
 def _sides(
