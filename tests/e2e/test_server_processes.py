@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import urllib.request
 from pathlib import Path
 
@@ -13,11 +12,11 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from scripts.servers import ROOT, Server, children_of
+from tests.waiting import HANG_SECONDS, wait_for
 
 # Each starts several processes, and waits for them.
 pytestmark = pytest.mark.slow
 
-GUARD_SECONDS = 120.0
 COUNT = 2
 
 
@@ -58,23 +57,15 @@ def command_of(pid: int) -> bytes:
         return b""
 
 
-def eventually(holds):
-    deadline = time.monotonic() + GUARD_SECONDS
-    while not (found := holds()):
-        assert time.monotonic() < deadline, "it never came to be"
-        time.sleep(0.05)
-    return found
-
-
 def simulate(base: str, body: bytes, key: str) -> bytes:
     headers = {"Content-Type": "application/json", "Idempotency-Key": key}
     request = urllib.request.Request(f"{base}/rebalance/simulate", data=body, headers=headers)
-    with urllib.request.urlopen(request, timeout=GUARD_SECONDS) as found:
+    with urllib.request.urlopen(request, timeout=HANG_SECONDS) as found:
         return found.read()
 
 
 def figures(port: int) -> dict[str, list]:
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=GUARD_SECONDS) as found:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=HANG_SECONDS) as found:
         families = text_string_to_metric_families(found.read().decode())
         return {family.name: family.samples for family in families}
 
@@ -104,12 +95,14 @@ def test_processes_share_a_port_and_a_store_and_a_dead_one_is_replaced(servers, 
 
     os.kill(before[0], signal.SIGKILL)
 
-    after = eventually(lambda: len(now := servers.pids()) == COUNT and before[0] not in now and now)
+    after = wait_for(
+        lambda: len(now := servers.pids()) == COUNT and before[0] not in now and now, "another process"
+    )
     assert before[1] in after
     # Connections are spread by the kernel, so that some of these come to each process.
     for _ in range(32):
         assert simulate(servers.base, demo_body, "shared-1") == answered
-    eventually(lambda: len(servers.events("server_process_listening")) > COUNT)
+    wait_for(lambda: len(servers.events("server_process_listening")) > COUNT, "its listening")
     told = figures(servers.metrics_port)
     assert told["lotus_server_process_restarts"][0].value == 1
     assert told["lotus_server_processes"][0].value == COUNT
@@ -131,7 +124,7 @@ def test_no_process_outlives_a_supervisor_that_was_killed(servers):
 
     os.kill(servers.process.pid, signal.SIGKILL)
 
-    eventually(lambda: not any(b"--supervised" in command_of(pid) for pid in pids))
+    wait_for(lambda: not any(b"--supervised" in command_of(pid) for pid in pids), "their end")
 
 
 def refusal(variables: dict[str, str], *arguments: str) -> tuple[int, str]:
@@ -144,7 +137,7 @@ def refusal(variables: dict[str, str], *arguments: str) -> tuple[int, str]:
         env=inherited | variables,
         capture_output=True,
         text=True,
-        timeout=GUARD_SECONDS,
+        timeout=HANG_SECONDS,
         check=False,
     )
     return ended.returncode, ended.stderr
