@@ -41,7 +41,7 @@ Body = dict[str, Any]
 
 
 class Corner(NamedTuple):
-    """A request, the work it asks for, and how many rows it has; fewer than ROWS where bytes are the bound."""
+    """A request, the work it asks for, and its rows; fewer than ROWS where bytes are the bound."""
 
     route: str
     name: str
@@ -120,6 +120,7 @@ def _simulations() -> Iterator[Corner]:
 def _analyses() -> Iterator[Corner]:
     names = [f"s{number}" for number in range(SCENARIOS)]
     for method in ("HEURISTIC", "SOLVER"):
+
         def batch(rows: int, method: str = method) -> Body:
             document = book(rows)
             document["scenarios"] = {name: {"options": {"target_method": method}} for name in names}
@@ -137,7 +138,10 @@ def _proposals() -> Iterator[Corner]:
         yield _corner("proposals/simulate", name, _propose, asked)
         yield _corner("proposals/artifact", name, _artifact, asked)
         yield _corner(
-            "proposals", name, _create, lambda rows, asked=asked: {"created_by": "a", "simulate_request": asked(rows)}
+            "proposals",
+            name,
+            _create,
+            lambda rows, asked=asked: {"created_by": "a", "simulate_request": asked(rows)},
         )
 
 
@@ -154,7 +158,13 @@ def _refusals() -> Iterator[Corner]:
 
 
 def book(
-    rows: int, *, currencies: int = 1, rates: bool = True, lots: int = 0, attributes: int = 1, values: int = 4,
+    rows: int,
+    *,
+    currencies: int = 1,
+    rates: bool = True,
+    lots: int = 0,
+    attributes: int = 1,
+    values: int = 4,
     **options: Any,
 ) -> Body:
     """A rebalance of so many rows of everything."""
@@ -182,7 +192,11 @@ def book(
         },
         "market_data_snapshot": {
             "prices": [
-                {"instrument_id": name, "price": str(chance.randint(5, 20)), "currency": f"C{number % currencies}"}
+                {
+                    "instrument_id": name,
+                    "price": str(chance.randint(5, 20)),
+                    "currency": f"C{number % currencies}",
+                }
                 for number, name in enumerate(ids)
             ],
             "fx_rates": [

@@ -88,7 +88,9 @@ class FxRate(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Units of the second currency per unit of the first."""
 
     pair: Annotated[str, Meta(description="`AAA/BBB`: units of BBB per one AAA.", examples=["USD/SGD"])]
-    rate: Annotated[Exact, Meta(description="The rate; one not above zero counts as missing.", examples=["1.35"])]
+    rate: Annotated[
+        Exact, Meta(description="The rate; one not above zero counts as missing.", examples=["1.35"])
+    ]
 
 
 class MarketDataSnapshot(msgspec.Struct, frozen=True, kw_only=True):

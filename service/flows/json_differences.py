@@ -30,7 +30,9 @@ def equal_but_for_order(recorded: bytes, replayed: bytes) -> bool:
     except (msgspec.MsgspecError, ValueError, RecursionError):
         return False
     texts = zip((recorded, replayed), values, strict=True)
-    return first_difference(*values) is None and all(msgspec.json.encode(value) == text for text, value in texts)
+    return first_difference(*values) is None and all(
+        msgspec.json.encode(value) == text for text, value in texts
+    )
 
 
 def first_difference(recorded: Any, replayed: Any, path: str = "$") -> Difference | None:

@@ -1,14 +1,14 @@
 """Multipliers near those of the nearest point, or near a contradiction of the limits; in floats.
 
-Problem: which of hundreds of limits bind cannot be guessed, and to search for it in whole numbers takes a solution
-of the system for every limit that is taken up or let go.
+Problem: which of hundreds of limits bind cannot be guessed, and to search for it in whole numbers takes a
+solution of the system for every limit that is taken up or let go.
 
 Example: wishes 5, 3, 1 with a total of at most 6 give the multiplier 1.0, as the exact method does.
 
-Method: the dual of the projection is a convex function of the multipliers, quadratic in pieces. Newton's method
-with the bounds of the multipliers kept, and an exact search along each step, goes down until all limits hold.
-If they contradict each other it has no lowest point: the multipliers grow without end, in the proportions of
-the contradiction.
+Method: the dual of the projection is a convex function of the multipliers, quadratic in pieces. Newton's
+method with the bounds of the multipliers kept, and an exact search along each step, goes down until all limits
+hold. If they contradict each other it has no lowest point: the multipliers grow without end, in the proportions
+of the contradiction.
 
 Rounding: of floats. What is found here is only where the proof in whole numbers begins.
 """
@@ -22,8 +22,8 @@ from itertools import accumulate
 from operator import mul
 from typing import NamedTuple
 
-from service.engines.dpm.tallies import Problem
 from service.engines.dpm.exact_solving import Factors
+from service.engines.dpm.tallies import Problem
 
 STEPS_MAX = 60
 SEARCHES_MAX = 40
@@ -78,7 +78,9 @@ class Landscape:
 
     @classmethod
     def of(cls, problem: Problem) -> Landscape:
-        highest = max([abs(wish) for block in problem.blocks for wish in (block.wishes[0], block.wishes[-1])], default=0)
+        highest = max(
+            [abs(wish) for block in problem.blocks for wish in (block.wishes[0], block.wishes[-1])], default=0
+        )
         scale = max(1, highest, *[abs(row.high) for row in problem.rows])
         wishes = tuple([tuple([wish / scale for wish in block.wishes]) for block in problem.blocks])
         pressures = []
@@ -140,7 +142,9 @@ class Landscape:
         largest = max(map(abs, multipliers))
         if largest < LARGE:
             return False
-        steep = sum([one.limit * value / largest for one, value in zip(self.pressures, multipliers, strict=True)])
+        steep = sum(
+            [one.limit * value / largest for one, value in zip(self.pressures, multipliers, strict=True)]
+        )
         look_up = self.by_row([value / largest for value in multipliers]).__getitem__
         for block, wishes in zip(self.problem.blocks, self.wishes, strict=True):
             shift = sum(map(look_up, block.rows))
@@ -167,8 +171,7 @@ def descend(problem: Problem) -> Approach:
         step = [there - here for there, here in zip(goal, multipliers, strict=True)]
         # What a multiplier may fall to is bounded, so only its rise goes on.
         rising = [
-            change if one.free else max(0.0, change)
-            for one, change in zip(land.pressures, step, strict=True)
+            change if one.free else max(0.0, change) for one, change in zip(land.pressures, step, strict=True)
         ]
         if land.is_contradiction(rising):
             return Approach(tuple(land.by_row(rising)), land.scale, endless=True)
@@ -194,9 +197,7 @@ def _goal(
         sum(map(mul, line, multipliers)) - slope for line, slope in zip(curvature, gradient, strict=True)
     ]
     everything = range(len(sides))
-    pressing = [
-        land.pressures[i].free or multipliers[i] > 0 or gradient[i] < 0 for i in everything
-    ]
+    pressing = [land.pressures[i].free or multipliers[i] > 0 or gradient[i] < 0 for i in everything]
     fewest, patience = len(sides) + 1, PATIENCE
     goal: list[float] = []
     for _ in range(EXCHANGES_MAX):

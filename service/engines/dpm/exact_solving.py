@@ -6,9 +6,9 @@ with every line, so the time grows with more than the fourth power of the lines.
 Example: 3 x + y = 5 and x + 2 y = 5 have x = 1, y = 2: the floats say 1.0000000000000002 and 2.0, one more
 pass corrects them, and the fractions 1/1 and 2/1 are found and tried in both lines.
 
-Method: iterative refinement (Wilkinson; for fractions Wan, 2006). Floats factorise S once. Each pass solves for
-the exact residual and adds some thirty bits to all unknowns; from time to time the fractions nearest to them
-are guessed by continued fractions and, in whole numbers, put into the system. An answer is always exact.
+Method: iterative refinement (Wilkinson; for fractions Wan, 2006). Floats factorise S once. Each pass solves
+for the exact residual and adds some thirty bits to all unknowns; from time to time the fractions nearest to
+them are guessed by continued fractions and, in whole numbers, put into the system. So an answer is exact.
 
 Rounding: of the floats, which decide how many passes it takes and nothing else.
 """
@@ -32,9 +32,9 @@ WRONG_BITS = 24
 
 
 class Factors:
-    """L D L' of a symmetric, positive semidefinite matrix; lines that depend on earlier ones are left out.
+    """L D L' of a symmetric positive semidefinite matrix; lines that depend on earlier ones are left out.
 
-    lines holds the indices that are left; `lower[i]` the entries of L before its diagonal, `upper[i]` those of
+    lines holds the indices that are left; lower[i] the entries of L before its diagonal, upper[i] those of
     its column below the diagonal, last one first.
     """
 
@@ -66,7 +66,9 @@ class Factors:
             forward.append(value - sum(map(mul, row, forward)))
         backward: list[float] = []
         for place in range(len(forward) - 1, -1, -1):
-            backward.append(forward[place] / self.diagonal[place] - sum(map(mul, self.upper[place], backward)))
+            backward.append(
+                forward[place] / self.diagonal[place] - sum(map(mul, self.upper[place], backward))
+            )
         backward.reverse()
         return backward
 
@@ -113,7 +115,9 @@ def _refine(system: list[list[int]], right: list[int], factors: Factors) -> tupl
         # Where no sum can need more bits than a float has, floats are exact and twice as fast.
         lines: Sequence[Sequence[float]] = exact if weight + _width(digits) <= FLOAT_BITS else system
         unknowns = list(map(add, unknowns, digits))
-        residual = [value - int(sum(map(mul, line, digits))) for value, line in zip(residual, lines, strict=True)]
+        residual = [
+            value - int(sum(map(mul, line, digits))) for value, line in zip(residual, lines, strict=True)
+        ]
         if _width(residual) > max(weight, wide - PASS_BITS_MIN):
             return None
     return None
@@ -139,7 +143,7 @@ def fractions_near(numbers: Sequence[int], bits: int) -> tuple[list[int], int] |
     denominator, unit = 1, 1 << bits
     for number in numbers:
         rest = number * denominator % unit
-        # Euclid's algorithm; q is the denominator of a convergent, and rest = q * number's fraction - a whole.
+        # Euclid's algorithm: q is the denominator of a convergent, and rest is how far q times it is off.
         before, q_before, q = unit, 0, 1
         while min(rest, unit - rest) >> WRONG_BITS > denominator * q:
             if rest == 0 or denominator * q >> (bits // 2 - WRONG_BITS // 2):

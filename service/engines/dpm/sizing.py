@@ -2,9 +2,9 @@
 
 Problem: the drift of each line becomes a quantity that its price, its tax lots and the minimum ticket allow.
 Example: 1,050 too little of an instrument priced 100 buys 10 units for 1,000; the other 50 stay in cash.
-Rounding: |drift| / price is cut down to whole units, exactly, for purchases and sales alike. A quotient of more
-than 28 digits is no quantity: the price is reported as unusable, which blocks the run. The price 0 is that of
-a line that may not be traded, and gives no units.
+Rounding: |drift| / price is cut down to whole units, exactly, for purchases and sales alike. A quotient of
+more than 28 digits is no quantity: the price is reported as unusable, which blocks the run. The price 0 is
+that of a line that may not be traded, and gives no units.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The problem of the projection in whole numbers, and what a point adds up to under its limits.
 
-Names under the same rows form a block with one shift. In a block sorted by wish those at 0 are a head and those
-at the ceiling a tail, so two marks describe it; everything else follows from counts and sums between the marks.
+Names under the same rows form a block with one shift. In a block sorted by wish those at 0 are a head and
+those at the ceiling a tail, so two marks describe it; all else follows from counts and sums between them.
 Counting takes a step for every two rows and sixty-four names, whatever the names lie under.
 
 Example: of the wishes 1, 3, 5 under a shift of 1 the head is the first; 2 and 4 are free.

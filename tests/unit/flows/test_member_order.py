@@ -9,7 +9,14 @@ from hypothesis import strategies as st
 
 from service.domains.canonical import digest_of
 from service.domains.dpm_runs import DpmRun
-from service.flows.analyses import BatchIdentity, analyze_body, batch_answer, batch_request, batch_runs, run_scenario
+from service.flows.analyses import (
+    BatchIdentity,
+    analyze_body,
+    batch_answer,
+    batch_request,
+    batch_runs,
+    run_scenario,
+)
 from service.flows.dpm_admissions import simulated_request, simulated_run
 from service.flows.dpm_computing import simulate_body
 from service.flows.json_differences import equal_but_for_order
@@ -36,7 +43,12 @@ def tagged(body: bytes) -> dict:
     """The request with several attributes on every shelf entry, and caps on some of them."""
     document = json.loads(body)
     for number, entry in enumerate(document["shelf_entries"]):
-        entry["attributes"] = {"sector": f"s{number % 3}", "region": f"r{number % 2}", "Ärea": "x", "area": "y"}
+        entry["attributes"] = {
+            "sector": f"s{number % 3}",
+            "region": f"r{number % 2}",
+            "Ärea": "x",
+            "area": "y",
+        }
         if number % 3:
             del entry["attributes"]["region"]
     return document
@@ -79,7 +91,10 @@ def test_a_simulation_is_the_same_and_is_computed_again(seed):
 @few
 @given(SEEDS)
 def test_an_analysis_is_the_same_waited_for_or_not_and_is_computed_again(seed):
-    scenarios = {"b": {"options": {"target_method": "SOLVER", "max_turnover_pct": "0.2"}}, "a": {"options": {}}}
+    scenarios = {
+        "b": {"options": {"target_method": "SOLVER", "max_turnover_pct": "0.2"}},
+        "a": {"options": {}},
+    }
     document = tagged(a_batch_body(scenarios, positions=8, seed=seed))
     identity = BatchIdentity("batch_1", "corr-1", ("rr_1", "rr_2"))
 
@@ -103,7 +118,8 @@ def test_a_proposal_and_its_documents_are_the_same_and_computed_again(seed):
     first = simulate_proposal_body(read, written(document), "corr-1", "key-1")
     again = simulate_proposal_body(read, written(other), "corr-1", "key-1")
     creations = [
-        read_creation(PROPOSALS, written({"created_by": "a", "simulate_request": one})) for one in (document, other)
+        read_creation(PROPOSALS, written({"created_by": "a", "simulate_request": one}))
+        for one in (document, other)
     ]
     results = [simulate_asked(read, asked, "corr-1", "key-1") for asked in creations]
 
@@ -125,7 +141,9 @@ def stored_before(run: DpmRun) -> DpmRun:
     for state in (result["before"], result["after_simulated"]):
         buckets = state["allocation_by_attribute"]
         state["allocation_by_attribute"] = {name: buckets[name] for name in reversed(buckets)}
-    return DpmRun(**{**_fields(run), "result": json.dumps(result, separators=(",", ":"), ensure_ascii=False).encode()})
+    return DpmRun(
+        **{**_fields(run), "result": json.dumps(result, separators=(",", ":"), ensure_ascii=False).encode()}
+    )
 
 
 def _fields(run: DpmRun) -> dict:
