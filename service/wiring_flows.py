@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from aiohttp import web
 
 from service.clock import Clock, NewId
 from service.domains.policy_packs import SelectionRules
 from service.domains.retention import Retention
 from service.domains.workflow_decisions import ReviewRule
+from service.engine_process import EngineLimits
 from service.errors import PostgresDsnRequired, ServiceError
 from service.flows.artifacts import ArtifactFlow
 from service.flows.attempts import AttemptRunner
-from service.flows.dpm_computing import Readers
+from service.flows.dpm_computing import Readers, prepare
 from service.flows.dpm_runs import DpmRunFlow
 from service.flows.health import HealthFlow
 from service.flows.idempotency import IdempotencyFlow
@@ -26,9 +29,9 @@ from service.flows.supportability import SupportabilityFlow
 from service.flows.sweeps import SweepFlow
 from service.flows.watching import WatchFlow
 from service.flows.workflow_decisions import WorkflowFlow
-from service.measures import UNWATCHED, PurgeMeasures, SweepMeasures
+from service.measures import UNWATCHED, EngineProcessMeasures, PurgeMeasures, SweepMeasures
 from service.policy_settings import CatalogBackend
-from service.processes import Offload
+from service.processes import EngineProcesses, Offload
 from service.server_metrics import ServerMetrics
 from service.setting_values import StoreBackend
 from service.settings import ArtifactMode, ExecutionMode, Settings, UnknownFields
@@ -66,6 +69,18 @@ def application_of(
         proposal_store_missing=proposal_store_missing(settings),
         metrics=metrics,
         telemetry=telemetry,
+    )
+
+
+def engine_processes_of(
+    settings: Settings, readers: Readers, measures: EngineProcessMeasures = UNWATCHED
+) -> EngineProcesses:
+    """Where engine work is done, each piece within its bounds."""
+    limits = EngineLimits(
+        seconds_max=settings.engines.seconds_max, memory_bytes_max=settings.engines.memory_bytes_max
+    )
+    return EngineProcesses(
+        settings.engine_processes, limits, prepare=partial(prepare, readers), measures=measures
     )
 
 

@@ -11,7 +11,6 @@ from aiohttp import web
 from service import wiring_flows, wiring_stores
 from service.clock import SystemClock, TimeOrderedIds
 from service.errors import PostgresDsnRequired
-from service.flows.dpm_computing import prepare
 from service.flows.health import HealthFlow
 from service.flows.offers import OfferFlow
 from service.metrics import WorkerMetrics
@@ -40,7 +39,7 @@ class Working:
 
     async def warm_up(self) -> None:
         """Has every engine process import what it needs before an operation waits for it."""
-        await self.processes.warm_up(prepare, wiring_flows.LENIENT_READERS)
+        await self.processes.warm_up()
 
 
 @contextlib.asynccontextmanager
@@ -53,7 +52,7 @@ async def assemble_worker(settings: Settings) -> AsyncIterator[Working]:
     async with contextlib.AsyncExitStack() as opened:
         metrics = WorkerMetrics()
         watchers = Watchers(metrics.process)
-        processes = EngineProcesses(settings.engine_processes)
+        processes = wiring_flows.engine_processes_of(settings, wiring_flows.LENIENT_READERS, metrics.process)
         opened.push_async_callback(processes.close)
         watched: Store = watchers.store(await open_store(settings), "runs")
         store = wiring_stores.with_shadow(settings, watched, clock, TimeOrderedIds())

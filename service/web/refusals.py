@@ -12,6 +12,7 @@ import structlog
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from service.engine_errors import GivenUp
 from service.errors import (
     BodyTooLarge,
     BodyUnreadable,
@@ -45,6 +46,7 @@ STATUS_OF: Mapping[type[ServiceError], HTTPStatus] = {
     NotFound: HTTPStatus.NOT_FOUND,
     Conflict: HTTPStatus.CONFLICT,
     Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+    GivenUp: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 
 TITLE_OF: Mapping[HTTPStatus, str] = {
