@@ -18,9 +18,9 @@ from service.flows.watching import WatchFlow
 from service.processes import EngineProcesses
 from service.server_metrics import ServerMetrics
 from service.settings import ExecutionMode, Settings
+from service.wiring_engines import engine_processes_of
 from service.wiring_flows import (
     application_of,
-    engine_processes_of,
     flows_of,
     purges_of,
     readers_of,

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from aiohttp import web
 
 from service.clock import Clock, NewId
 from service.domains.policy_packs import SelectionRules
 from service.domains.retention import Retention
 from service.domains.workflow_decisions import ReviewRule
-from service.engine_process import EngineLimits
 from service.errors import PostgresDsnRequired, ServiceError
 from service.flows.artifacts import ArtifactFlow
 from service.flows.attempts import AttemptRunner
-from service.flows.dpm_computing import Readers, prepare
+from service.flows.dpm_computing import Readers
 from service.flows.dpm_runs import DpmRunFlow
 from service.flows.health import HealthFlow
 from service.flows.idempotency import IdempotencyFlow
@@ -29,9 +26,9 @@ from service.flows.supportability import SupportabilityFlow
 from service.flows.sweeps import SweepFlow
 from service.flows.watching import WatchFlow
 from service.flows.workflow_decisions import WorkflowFlow
-from service.measures import UNWATCHED, EngineProcessMeasures, PurgeMeasures, SweepMeasures
+from service.measures import UNWATCHED, PurgeMeasures, SweepMeasures
 from service.policy_settings import CatalogBackend
-from service.processes import EngineProcesses, Offload
+from service.processes import Offload
 from service.server_metrics import ServerMetrics
 from service.setting_values import StoreBackend
 from service.settings import ArtifactMode, ExecutionMode, Settings, UnknownFields
@@ -63,24 +60,13 @@ def application_of(
         gates=gates_of(settings),
         new_id=new_id,
         body_bytes_max=settings.body_bytes_max,
+        result_bytes_max=settings.engines.result_bytes_max,
         capacity=capacity_of(settings),
         refuse_unknown=settings.unknown_fields is UnknownFields.REJECT,
         store_missing=store_missing(settings),
         proposal_store_missing=proposal_store_missing(settings),
         metrics=metrics,
         telemetry=telemetry,
-    )
-
-
-def engine_processes_of(
-    settings: Settings, readers: Readers, measures: EngineProcessMeasures = UNWATCHED
-) -> EngineProcesses:
-    """Where engine work is done, each piece within its bounds."""
-    limits = EngineLimits(
-        seconds_max=settings.engines.seconds_max, memory_bytes_max=settings.engines.memory_bytes_max
-    )
-    return EngineProcesses(
-        settings.engine_processes, limits, prepare=partial(prepare, readers), measures=measures
     )
 
 
@@ -127,6 +113,7 @@ def flows_of(
             clock=clock,
             retention=retention,
             new_id=new_id,
+            offload=offload,
             rule=ReviewRule(settings.workflow_review_statuses),
         ),
         replays=ReplayFlow(
@@ -163,6 +150,7 @@ def dpm_runs_of(
         replay_enabled=settings.idempotency_replay_enabled,
         retention=retention_of(settings),
         artifacts_persisted=artifacts_persisted(settings),
+        result_bytes_max=settings.engines.result_bytes_max,
     )
 
 

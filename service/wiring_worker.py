@@ -21,6 +21,7 @@ from service.storage.postgres.database import PoolOptions
 from service.storage.postgres.job_queue import PostgresJobQueue
 from service.storage.postgres.store import PostgresStore
 from service.web.refusals import refusals
+from service.wiring_engines import engine_processes_of
 from service.wiring_watching import Watchers
 from service.worker import app
 from service.worker.loop import Worker
@@ -52,7 +53,7 @@ async def assemble_worker(settings: Settings) -> AsyncIterator[Working]:
     async with contextlib.AsyncExitStack() as opened:
         metrics = WorkerMetrics()
         watchers = Watchers(metrics.process)
-        processes = wiring_flows.engine_processes_of(settings, wiring_flows.LENIENT_READERS, metrics.process)
+        processes = engine_processes_of(settings, wiring_flows.LENIENT_READERS, metrics.process)
         opened.push_async_callback(processes.close)
         watched: Store = watchers.store(await open_store(settings), "runs")
         store = wiring_stores.with_shadow(settings, watched, clock, TimeOrderedIds())

@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from service import settings, wiring_flows, wiring_stores
+from service import settings, wiring_engines, wiring_flows, wiring_stores
 from service.cli.exits import refused
 from service.clock import SystemClock, TimeOrderedIds
 from service.domains.dpm_runs import DEFAULT_TENANT, RunFilter, RunHead
@@ -70,7 +70,7 @@ async def _verify(chosen: Settings, runs: RunFilter, limit: int | None) -> Tally
         store = await wiring_stores.open_store(chosen)
         opened.push_async_callback(store.close)
         await store.check()
-        processes = wiring_flows.engine_processes_of(chosen, wiring_flows.LENIENT_READERS)
+        processes = wiring_engines.engine_processes_of(chosen, wiring_flows.LENIENT_READERS)
         opened.push_async_callback(processes.close)
         flow = ReplayFlow(
             store=store,

@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from scripts.servers import ROOT
-from service import wiring_flows, wiring_stores
+from service import wiring_engines, wiring_flows, wiring_stores
 from service.cli import verify
 from service.cli.commands import main
 from service.domains.dpm_runs import DEFAULT_TENANT, RunAdmission
@@ -44,7 +44,7 @@ def store(monkeypatch):
         return opened
 
     monkeypatch.setattr(wiring_stores, "open_store", open_it)
-    monkeypatch.setattr(wiring_flows, "engine_processes_of", ThisProcess)
+    monkeypatch.setattr(wiring_engines, "engine_processes_of", ThisProcess)
     return opened
 
 
