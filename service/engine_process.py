@@ -7,7 +7,6 @@ import gc
 import math
 import multiprocessing
 import os
-import pickle
 import resource
 import signal
 import threading
@@ -17,6 +16,8 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
+
+from service.engine_line import pack, receive, send, unpack
 
 # How new objects call for a look at the young ones; 700 by default.
 YOUNG_OBJECTS_MAX = 20_000
@@ -102,12 +103,12 @@ class EngineProcess:
 
     def do(self, work: Work, args: tuple[Any, ...]) -> Any:
         """What the work gives, or Refused with what it raises. Raises ProcessLost, MemoryExceeded."""
-        asked = pickle.dumps((work, args), pickle.HIGHEST_PROTOCOL)
+        asked = pack((work, args))
         try:
-            self._line.send_bytes(asked)
+            send(self._line, asked)
         except OSError:
             raise self._lost() from None
-        answer = pickle.loads(self._receive())
+        answer = unpack(self._receive())
         if isinstance(answer, Refused) and isinstance(answer.error, MemoryError):
             raise MemoryExceeded()
         return answer
@@ -135,9 +136,9 @@ class EngineProcess:
         self._process.join(END_SECONDS_MAX)
         self._line.close()
 
-    def _receive(self) -> bytes:
+    def _receive(self) -> list[bytes]:
         try:
-            return self._line.recv_bytes()
+            return receive(self._line)
         except (EOFError, OSError):
             raise self._lost() from None
 
@@ -208,36 +209,34 @@ def _serve(line: Connection, limits: EngineLimits, prepare: Callable[[], object]
         prepare()
     settle_memory()
     _limit_memory(limits.memory_bytes_max)
-    line.send_bytes(_READY)
+    send(line, pack(_READY))
     while True:
         try:
-            asked = line.recv_bytes()
+            # Nothing of one caller has a name here while the next is waited for.
+            send(line, _answer_to(receive(line), limits))
         except EOFError:
             return
-        line.send_bytes(_answer_to(asked, limits))
-        # Nothing of one caller stays while the next is waited for.
-        del asked
 
 
-def _answer_to(asked: bytes, limits: EngineLimits) -> bytes:
+def _answer_to(asked: list[bytes], limits: EngineLimits) -> list[bytes]:
     try:
         _limit_processor_time(limits.seconds_max)
-        work, args = pickle.loads(asked)
-        return pickle.dumps(work(*args), pickle.HIGHEST_PROTOCOL)
+        work, args = unpack(asked)
+        return pack(work(*args))
     except MemoryError:
-        return pickle.dumps(Refused(MemoryError()))
+        return pack(Refused(MemoryError()))
     except Exception as error:
         # The frames stay here; who reads the log over there needs to know them.
         error.add_note("".join(traceback.format_exception(error)))
         return _packed_refusal(error)
 
 
-def _packed_refusal(error: Exception) -> bytes:
+def _packed_refusal(error: Exception) -> list[bytes]:
     try:
-        packed = pickle.dumps(Refused(error))
-        pickle.loads(packed)
+        packed = pack(Refused(error))
+        unpack(packed)
     except Exception:
-        packed = pickle.dumps(Refused(RuntimeError("".join(traceback.format_exception(error)))))
+        packed = pack(Refused(RuntimeError("".join(traceback.format_exception(error)))))
     return packed
 
 

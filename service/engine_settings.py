@@ -9,7 +9,7 @@ from environs import Env
 from service.setting_values import read_count
 
 ENGINE_SECONDS_MAX_DEFAULT = 20
-ENGINE_MEMORY_BYTES_MAX_DEFAULT = 512 * 1024 * 1024
+ENGINE_MEMORY_BYTES_MAX_DEFAULT = 1024 * 1024 * 1024
 # The interpreter, its libraries and what they map come to tens of megabytes by themselves.
 ENGINE_MEMORY_BYTES_LEAST = 16 * 1024 * 1024
 RESULT_BYTES_MAX_DEFAULT = 32 * 1024 * 1024

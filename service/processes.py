@@ -11,6 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import chain, repeat
 from typing import Any, Protocol, TypeVar, TypeVarTuple, Unpack, cast
 
@@ -55,6 +56,11 @@ class Offload(Protocol):
         ...
 
 
+def name_of(work: Callable[..., Any]) -> str:
+    """What work is called; with some of its arguments given beforehand it keeps its name."""
+    return name_of(work.func) if isinstance(work, partial) else work.__name__
+
+
 class WatchedOffload:
     """Tells how long work takes, whether it is done elsewhere or on the loop."""
 
@@ -68,20 +74,20 @@ class WatchedOffload:
         try:
             if self._spans is None:
                 return await self._offload(work, *args)
-            with self._spans.child(f"engine {work.__name__}"):
+            with self._spans.child(f"engine {name_of(work)}"):
                 return await self._offload(work, *args)
         finally:
-            self._measures.engine_worked(work.__name__, "process", time.perf_counter() - started)
+            self._measures.engine_worked(name_of(work), "process", time.perf_counter() - started)
 
     def here(self, work: Callable[[Unpack[Ts]], T], *args: *Ts) -> T:
         started = time.perf_counter()
         try:
             if self._spans is None:
                 return work(*args)
-            with self._spans.child(f"engine {work.__name__}"):
+            with self._spans.child(f"engine {name_of(work)}"):
                 return work(*args)
         finally:
-            self._measures.engine_worked(work.__name__, "loop", time.perf_counter() - started)
+            self._measures.engine_worked(name_of(work), "loop", time.perf_counter() - started)
 
 
 def run_here(offload: Offload, work: Callable[[Unpack[Ts]], T], *args: *Ts) -> T:
@@ -139,7 +145,7 @@ class EngineProcesses:
                 raise
             except ProcessLost:
                 continue
-        raise EngineProcessDied(f"{work.__name__} ended the process that ran it, twice")
+        raise EngineProcessDied(f"{name_of(work)} ended the process that ran it, twice")
 
     async def warm_up(self) -> None:
         """Returns once every process is ready, so that no caller has to wait for one to start."""
@@ -189,7 +195,7 @@ class EngineProcesses:
             if ended_by is None:
                 self._idle.append(process)
             else:
-                self._replace(process, ended_by, work.__name__)
+                self._replace(process, ended_by, name_of(work))
             self._give_out()
         if isinstance(answer, Refused):
             raise answer.error

@@ -50,6 +50,10 @@ def double(number: int) -> int:
     return 2 * number
 
 
+def give_back(*values: object) -> tuple[object, ...]:
+    return values
+
+
 def spin(path: str = "") -> None:
     if path:
         Path(path).write_text(str(os.getpid()))

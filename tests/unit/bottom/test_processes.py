@@ -4,12 +4,14 @@ import asyncio
 import os
 import signal
 import sys
+from functools import partial
 from types import ModuleType
 
 import pytest
 import pytest_asyncio
 
 from service.engine_errors import EngineDeadlineExceeded, EngineMemoryExceeded
+from service.engine_line import LARGE_BYTES_MIN, pack, unpack
 from service.engine_process import ABANDONED, DEADLINE, DIED, MEMORY, EngineLimits, PieceOfWork
 from service.errors import IdempotencyKeyConflict, JsonTooDeep, RequestInvalid
 from service.processes import EngineProcessDied, EngineProcesses
@@ -19,6 +21,7 @@ from tests.unit.bottom.engine_work import (
     die_once,
     double,
     fill,
+    give_back,
     prepare,
     raise_unsendable,
     refuse,
@@ -115,6 +118,18 @@ async def test_work_is_done_in_another_process_and_its_refusals_come_back(proces
     assert "64" in deep.value.detail
     assert "in refuse" in unforeseen.value.__notes__[0]
     assert ends == []
+
+
+async def test_large_texts_come_and_go_whole_and_are_not_copied_into_messages(processes):
+    texts = [bytes([number]) * (LARGE_BYTES_MIN + number) for number in range(3)]
+    asked = {"a": texts[0], "b": [texts[1], b"small", texts[2], texts[1]]}
+
+    answer = await processes(partial(give_back, "told"), asked)
+
+    assert answer == ("told", asked)
+    assert sum(map(len, pack(asked)[1:])) == sum(map(len, texts)) + len(texts[1])
+    assert len(pack(asked)[0]) < LARGE_BYTES_MIN
+    assert unpack(pack(asked)) == asked
 
 
 async def test_a_dead_process_is_replaced_and_its_work_done_again(processes, ends, tmp_path):

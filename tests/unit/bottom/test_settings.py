@@ -209,7 +209,7 @@ def test_operations_and_their_execution_can_be_switched_off(monkeypatch, name, a
 
 def test_engine_work_and_its_results_are_bounded(monkeypatch):
     assert read().engines == EngineSettings(
-        seconds_max=20, memory_bytes_max=512 * 1024 * 1024, result_bytes_max=32 * 1024 * 1024
+        seconds_max=20, memory_bytes_max=1024 * 1024 * 1024, result_bytes_max=32 * 1024 * 1024
     )
 
     monkeypatch.setenv("DPM_ENGINE_SECONDS_MAX", "1")
