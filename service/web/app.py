@@ -24,7 +24,7 @@ from service.web.handlers.workflow_decisions import DECODE_ACTION
 from service.web.heads import heads
 from service.web.measuring import measuring
 from service.web.overload import CAPACITY, Capacity, limits
-from service.web.refusals import BODY_BYTES_MAX, refusals
+from service.web.refusals import BODY_BYTES_MAX, RESULT_BYTES_MAX, refusals
 from service.web.router import Router
 from service.web.routes import PARAMETERS, ROUTES
 from service.web.slashes import slashes
@@ -38,6 +38,7 @@ def build(
     gates: Gates,
     new_id: NewId,
     body_bytes_max: int,
+    result_bytes_max: int,
     capacity: Capacity,
     refuse_unknown: bool = False,
     store_missing: ServiceError | None = None,
@@ -68,6 +69,7 @@ def build(
     app[keys.FLOWS] = flows
     app[keys.GATES] = gates
     app[BODY_BYTES_MAX] = body_bytes_max
+    app[RESULT_BYTES_MAX] = result_bytes_max
     app[CAPACITY] = capacity
     if metrics:
         metrics.watch_capacity(
