@@ -12,6 +12,9 @@ REQUESTS_MAX_DEFAULT = 64
 REQUEST_SECONDS_MAX_DEFAULT = 60
 RECEIVE_SECONDS_MAX_DEFAULT = 20
 DRAIN_SECONDS_DEFAULT = 0
+# What the HTTP contract lets in, and what a row of an index holds of four bytes each.
+ID_LENGTH_MAX_DEFAULT = 200
+ID_LENGTH_MAX_LIMIT = 600
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +27,7 @@ class ServingSettings:
     drain_seconds: int
     metrics_port: int | None
     telemetry_enabled: bool
+    id_length_max: int
 
 
 def read(env: Env) -> ServingSettings:
@@ -35,4 +39,12 @@ def read(env: Env) -> ServingSettings:
         drain_seconds=read_count(env, "DPM_DRAIN_SECONDS", DRAIN_SECONDS_DEFAULT, least=0),
         metrics_port=read_count(env, "DPM_METRICS_PORT", 0, least=0) or None,
         telemetry_enabled=read_flag(env, "DPM_OTEL_ENABLED", default=False),
+        # Less than the default would refuse ids that every client may send.
+        id_length_max=read_count(
+            env,
+            "DPM_ID_LENGTH_MAX",
+            ID_LENGTH_MAX_DEFAULT,
+            least=ID_LENGTH_MAX_DEFAULT,
+            most=ID_LENGTH_MAX_LIMIT,
+        ),
     )

@@ -19,7 +19,8 @@ from service.flows.watching import WatchFlow
 from service.processes import EngineProcesses
 from service.server_metrics import ServerMetrics
 from service.settings import ExecutionMode, Settings
-from service.wiring_flows import application_of, flows_of, purges_of, readers_of, sweeps_of, watches_of
+from service.wiring_flows import application_of, flows_of, purges_of, sweeps_of, watches_of
+from service.wiring_readers import readers_of
 from service.wiring_stores import (
     Stores,
     as_of_proposals,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from aiohttp import web
 
-from service import wiring_flows, wiring_stores
+from service import wiring_flows, wiring_readers, wiring_stores
 from service.clock import SystemClock, TimeOrderedIds
 from service.errors import PostgresDsnRequired
 from service.flows.dpm_computing import prepare
@@ -40,7 +40,7 @@ class Working:
 
     async def warm_up(self) -> None:
         """Has every engine process import what it needs before an operation waits for it."""
-        await self.processes.warm_up(prepare, wiring_flows.LENIENT_READERS)
+        await self.processes.warm_up(prepare, wiring_readers.LENIENT_READERS)
 
 
 @contextlib.asynccontextmanager

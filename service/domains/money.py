@@ -12,9 +12,11 @@ from decimal import (
     Overflow,
 )
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
+
+from service.domains.bounds import CURRENCY
 
 ZERO = Decimal(0)
 ONE = Decimal(1)
@@ -28,8 +30,8 @@ ENGINE_CONTEXT = Context(
 DIGITS_MAX = 38
 EXPONENT_MIN = -40
 EXPONENT_MAX = 18
-# The arithmetic keeps its 28 digits however small a quotient is, and what it answers must be taken: a number of no
-# more digits may end further back, if its first digit stands no further back than this.
+# The arithmetic keeps its 28 digits however small a quotient is, and what it answers must be taken: a number
+# of no more digits may end further back, if its first digit stands no further back than this.
 FIRST_DIGIT_MIN = -39
 
 # A zero is taken with any exponent and keeps one within this; request hashes depend on it.
@@ -156,4 +158,4 @@ class Money(msgspec.Struct, frozen=True, gc=False):
     """An amount of one currency; the currency is a raw code, compared as text."""
 
     amount: Exact
-    currency: str
+    currency: Annotated[str, CURRENCY]

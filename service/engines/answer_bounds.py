@@ -2,12 +2,12 @@
 
 Problem: products and quotients of accepted numbers can be smaller, or larger, than any caller may send.
 Example: 1E-30 units at 1.5E-10 are worth 1.5E-40, and that is answered as 2E-40.
-Rounding: what is smaller than 1E-39, half to even at the 40th decimal. What is too large for its exponent, such as
-1E+19, is answered as its neighbour towards zero with 28 digits. Figures of 1E+46 and more have no neighbour: they
-block the run, and their instruments are listed as having no usable price (ruling 10).
+Rounding: what is smaller than 1E-39, half to even at the 40th decimal. What is too large for its exponent,
+such as 1E+19, is answered as its neighbour towards zero with 28 digits. Figures of 1E+46 and more have no
+neighbour: they block the run, and their instruments are listed as having no usable price (ruling 10).
 
-The engine works under a context that tells when a figure was out of bounds. Only then is it run again, under the
-plain context, and its result held to the bounds: all other results are what they always were.
+The engine works under a context that tells when a figure was out of bounds. Only then is it run again, under
+the plain context, and its result held to the bounds: all other results are what they always were.
 """
 
 from __future__ import annotations
@@ -61,8 +61,8 @@ LARGEST = _TOWARDS_ZERO.next_minus(TOO_LARGE)
 def within_bounds(compute: Callable[[Gaps], Result], blamed: Callable[[], Iterable[str]]) -> Result:
     """The result of a computation, with figures that requests may carry.
 
-    `compute` is called under the context of the engine, with gaps to begin with. `blamed` names the instruments
-    to list when a figure is too large and belongs to none.
+    `compute` is called under the context of the engine, with gaps to begin with. `blamed` names the
+    instruments to list when a figure is too large and belongs to none.
     """
     with localcontext(_WATCHING) as context:
         try:

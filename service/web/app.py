@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from aiohttp import web
 
 from service.clock import NewId
+from service.domains.bounds import DEFAULT_BOUNDS, Bounds
 from service.errors import ServiceError
 from service.server_metrics import ServerMetrics
 from service.telemetry import Telemetry
@@ -30,6 +33,7 @@ def build(
     body_bytes_max: int,
     capacity: Capacity,
     refuse_unknown: bool = False,
+    bounds: Bounds = DEFAULT_BOUNDS,
     store_missing: ServiceError | None = None,
     proposal_store_missing: ServiceError | None = None,
     metrics: ServerMetrics | None = None,
@@ -57,6 +61,9 @@ def build(
             turned_away=lambda: capacity.refused,
         )
     app.on_response_prepare.append(capacity.close_when_draining)
-    app[DECODE_ACTION] = bodies.decode_action_strict if refuse_unknown else bodies.decode_action
+    app[keys.BOUNDS] = bounds
+    app[DECODE_ACTION] = partial(
+        bodies.decode_action_strict if refuse_unknown else bodies.decode_action, bounds=bounds
+    )
     app.add_routes(ROUTES)
     return app

@@ -63,9 +63,7 @@ def run_stages(
     return within_bounds(walk, lambda: instruments_of(request))
 
 
-def open_run(
-    request: ProposalSimulateRequest, identity: ProposalIdentity, gaps: Gaps = NO_GAPS
-) -> Run:
+def open_run(request: ProposalSimulateRequest, identity: ProposalIdentity, gaps: Gaps = NO_GAPS) -> Run:
     """A run that knows its book and the value of the portfolio before the proposal (3.3)."""
     book = open_book(request)
     portfolio = book.portfolio
