@@ -10,6 +10,7 @@ from __future__ import annotations
 import types
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
+from decimal import Decimal
 from enum import Enum
 from functools import cache
 from itertools import chain
@@ -71,7 +72,7 @@ def is_within(bound: FreeBound, value: Any) -> bool:
             waiting.extend(item)
         elif isinstance(item, str):
             characters -= len(item)
-        elif item is not None and not isinstance(item, bool):
+        elif isinstance(item, (int, Decimal)):
             characters -= len(str(item))
         if characters < 0:
             return False

@@ -18,7 +18,9 @@ from service.errors import (
 )
 from service.web.openapi.operation import Operation
 from service.web.openapi.parameters import path_names, sample_path
+from service.web.parameters import bound_in_path
 from service.web.refusals import TITLE_OF, status_of
+from service.web.schemas.entries import SCALAR_CHARACTERS_MAX
 from service.web.schemas.faults import MESSAGES
 from service.web.schemas.proposals import VERSION_NO
 
@@ -66,7 +68,7 @@ def all_refusals(operation: Operation) -> Iterable[type[ServiceError]]:
 
 def _can_be_malformed(operation: Operation) -> bool:
     parts = (operation.body, operation.query, *operation.headers)
-    return any(part is not None for part in parts) or VERSION_NO in path_names(operation.path)
+    return any(part is not None for part in parts) or bool(path_names(operation.path))
 
 
 def _response(
@@ -124,7 +126,20 @@ def _entry_of(operation: Operation) -> dict[str, Any]:
     if operation.query is not None:
         name, field = next(iter(operation.query().fields.items()))
         return _no_text(["query", field.data_key or name])
-    return _no_text(["header", operation.headers[0].parameter["name"]])
+    if operation.headers:
+        return _no_text(["header", operation.headers[0].parameter["name"]])
+    return _too_long(path_names(operation.path)[0])
+
+
+def _too_long(name: str) -> dict[str, Any]:
+    most = bound_in_path(name).characters_max
+    return {
+        "type": "string_too_long",
+        "loc": ["path", name],
+        "msg": f"String should have at most {most} characters",
+        "input": "x" * SCALAR_CHARACTERS_MAX,
+        "ctx": {"max_length": most},
+    }
 
 
 def _no_text(loc: list[str]) -> dict[str, Any]:
