@@ -96,8 +96,8 @@ CORRELATION_ID = TextBound(200)
 # What a run of a scenario is filed under: the correlation id of its batch, a colon and its name.
 FILED_CORRELATION_ID = TextBound(265)
 IDEMPOTENCY_KEY = TextBound(255)
-# What edges lead from and to: ids and idempotency keys.
-ENTITY_ID = TextBound(255, is_id=True)
+# What edges lead from and to: ids, correlation ids and idempotency keys.
+ENTITY_ID = TextBound(265, is_id=True)
 CURSOR = TextBound(1_000)
 
 ROWS = ListBound(20_000)
