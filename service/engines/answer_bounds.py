@@ -41,14 +41,6 @@ from service.engines.stage import NO_GAPS, Gaps
 
 Result = TypeVar("Result", bound=msgspec.Struct)
 
-# It says so when a figure is smaller than its least exponent, and overflows above its largest.
-_WATCHING = Context(
-    prec=ENGINE_CONTEXT.prec,
-    rounding=ENGINE_CONTEXT.rounding,
-    Emin=FIRST_DIGIT_MIN,
-    Emax=EXPONENT_MAX,
-    traps=[trap for trap, on in ENGINE_CONTEXT.traps.items() if on],
-)
 # Wide enough for every figure of a result, published weights included.
 _WIDE = Context(prec=600, rounding=ROUND_HALF_EVEN)
 _TOWARDS_ZERO = Context(prec=ENGINE_CONTEXT.prec, rounding=ROUND_DOWN)
@@ -64,7 +56,9 @@ def within_bounds(compute: Callable[[Gaps], Result], blamed: Callable[[], Iterab
     `compute` is called under the context of the engine, with gaps to begin with. `blamed` names the
     instruments to list when a figure is too large and belongs to none.
     """
-    with localcontext(_WATCHING) as context:
+    # It says so when a figure is smaller than its least exponent, and overflows above its largest.
+    with localcontext(ENGINE_CONTEXT, Emin=FIRST_DIGIT_MIN, Emax=EXPONENT_MAX) as context:
+        context.clear_flags()
         try:
             result = compute(NO_GAPS)
         except Overflow:
