@@ -43,7 +43,9 @@ from service.web.flows import Flows
 from service.web.gates import Gates
 from service.web.overload import Capacity
 from service.wiring_proposals import proposal_flows_of, proposal_store_missing, works_of
-from service.wiring_readers import LENIENT_READERS, bounds_of
+from service.wiring_readers import LENIENT_READERS as LENIENT_READERS
+from service.wiring_readers import bounds_of
+from service.wiring_readers import readers_of as readers_of
 from service.wiring_stores import Stores
 
 

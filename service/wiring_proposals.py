@@ -23,7 +23,8 @@ from service.proposal_settings import ProposalSettings
 from service.setting_values import StoreBackend
 from service.settings import ArtifactMode, ExecutionMode, Settings
 from service.storage.port import Store
-from service.wiring_readers import LENIENT_PROPOSAL_READERS, proposal_readers_of
+from service.wiring_readers import LENIENT_PROPOSAL_READERS as LENIENT_PROPOSAL_READERS
+from service.wiring_readers import proposal_readers_of
 
 
 def rules_of(settings: ProposalSettings) -> ProposalRules:

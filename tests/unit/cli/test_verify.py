@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from scripts.servers import ROOT
-from service import wiring_flows, wiring_readers, wiring_stores
+from service import wiring_readers, wiring_stores
 from service.cli import verify
 from service.cli.commands import main
 from service.domains.dpm_runs import DEFAULT_TENANT, RunAdmission

@@ -109,7 +109,7 @@ def test_the_bounds_are_those_of_the_normalised_number(digits, exponent, as_text
     zeros = len(str(digits).lstrip("-")) - len(bare)
     last, first = exponent + zeros, exponent + zeros + len(bare) - 1
     within = digits == 0 or (
-        (len(bare) <= 38 and -40 <= last <= 18) or (len(bare) <= 28 and -39 <= first and last < 0)
+        (len(bare) <= 38 and -40 <= last <= 18) or (len(bare) <= 28 and first >= -39 and last < 0)
     )
 
     if within:

@@ -18,8 +18,8 @@ INSIDE = " / "
 
 SCHEMAS = "#/components/schemas/"
 
-# What a keyword says something about. How long texts, lists and maps are at most is left out: the published document
-# says it of none and ours of all (ruling 17), which test_bounds holds to where the bounds are written down.
+# What a keyword says something about. How long texts, lists and maps are at most is left out: the published
+# document says it of none and ours of all (ruling 17), as test_bounds has it.
 STRING = frozenset({"pattern", "format"})
 NUMBER = frozenset({"minimum", "maximum", "exclusiveMinimum"})
 OBJECT = frozenset({"propertyNames", "minProperties"})

@@ -286,7 +286,9 @@ def test_text_that_no_store_holds_is_refused_wherever_it_stands(text, fault):
 
 def test_numbers_without_a_value_are_refused_in_free_values_too():
     for number in (Unreadable("NaN", "finite_number"), Unreadable("9" * 5000, "decimal_parsing")):
-        assert brief({"name": "a", "free": {"k": number}}) == [(number.fault, ["free", "k"], number.text[:200])]
+        assert brief({"name": "a", "free": {"k": number}}) == [
+            (number.fault, ["free", "k"], number.text[:200])
+        ]
         assert brief({"name": "a", "amount": number}) == [(number.fault, ["amount"], number.text[:200])]
         assert brief({"name": number}) == [("string_type", ["name"], number.text[:200])]
 
