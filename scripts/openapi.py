@@ -20,7 +20,7 @@ import msgspec
 from aiohttp.test_utils import TestClient, TestServer
 
 from scripts.servers import ROOT
-from service import wiring_flows
+from service import wiring_flows, wiring_readers
 from service.flows.health import HealthFlow
 from service.settings import Settings, read
 from service.storage.memory.store import MemoryStore
@@ -191,7 +191,7 @@ async def record() -> dict[str, dict[str, Any]]:
         clock,
         ids,
         done_here,
-        wiring_flows.readers_of(settings),
+        wiring_readers.readers_of(settings),
     )
     async with TestClient(TestServer(wiring_flows.application_of(settings, flows, ids))) as client:
         player = Player(client, clock)

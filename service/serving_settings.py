@@ -15,6 +15,9 @@ DRAIN_SECONDS_DEFAULT = 0
 # Room for the cookies that a portal sets on all its services.
 HEAD_BYTES_MAX_DEFAULT = 32 * 1024
 HEAD_BYTES_LEAST = 8 * 1024
+# What the HTTP contract lets in, and what a row of an index holds of four bytes each.
+ID_LENGTH_MAX_DEFAULT = 200
+ID_LENGTH_MAX_LIMIT = 600
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +34,7 @@ class ServingSettings:
     cors_origins: tuple[str, ...]
     cors_credentials: bool
     head_bytes_max: int
+    id_length_max: int
 
 
 def read(env: Env) -> ServingSettings:
@@ -45,4 +49,12 @@ def read(env: Env) -> ServingSettings:
         cors_origins=read_origins(env, "DPM_CORS_ORIGINS"),
         cors_credentials=read_flag(env, "DPM_CORS_CREDENTIALS", default=False),
         head_bytes_max=read_count(env, "DPM_HEAD_BYTES_MAX", HEAD_BYTES_MAX_DEFAULT, least=HEAD_BYTES_LEAST),
+        # Less than the default would refuse ids that every client may send.
+        id_length_max=read_count(
+            env,
+            "DPM_ID_LENGTH_MAX",
+            ID_LENGTH_MAX_DEFAULT,
+            least=ID_LENGTH_MAX_DEFAULT,
+            most=ID_LENGTH_MAX_LIMIT,
+        ),
     )

@@ -80,14 +80,16 @@ def read_count_or_default(env: Env, name: str, default: int, *, least: int = 1) 
     return int(text) if digits and int(text) >= least else default
 
 
-def read_count(env: Env, name: str, default: int, *, least: int = 1) -> int:
-    """A number; what is none, or less than the least, is a fault."""
+def read_count(env: Env, name: str, default: int, *, least: int = 1, most: int | None = None) -> int:
+    """A number; what is none, less than the least or more than the most, is a fault."""
 
-    def at_least(value: int) -> None:
+    def within(value: int) -> None:
         if value < least:
             raise ValidationError(f"must be at least {least}")
+        if most is not None and value > most:
+            raise ValidationError(f"must be at most {most}")
 
-    found = env.int(name, default, validate=at_least)
+    found = env.int(name, default, validate=within)
     return found if isinstance(found, int) else default
 
 

@@ -23,10 +23,10 @@ from service.wiring_flows import (
     application_of,
     flows_of,
     purges_of,
-    readers_of,
     sweeps_of,
     watches_of,
 )
+from service.wiring_readers import readers_of
 from service.wiring_stores import (
     Stores,
     as_of_proposals,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from aiohttp import web
 
 from service.clock import Clock, NewId
@@ -41,10 +43,10 @@ from service.web.flows import Flows
 from service.web.gates import Gates
 from service.web.overload import Capacity
 from service.wiring_proposals import proposal_flows_of, proposal_store_missing, works_of
+from service.wiring_readers import LENIENT_READERS as LENIENT_READERS
+from service.wiring_readers import bounds_of
+from service.wiring_readers import readers_of as readers_of
 from service.wiring_stores import Stores
-
-# What was recorded is read as it was when unknown fields were still ignored.
-LENIENT_READERS = Readers(bodies.decode_rebalance, bodies.decode_batch, bodies.decode_options)
 
 
 def application_of(
@@ -63,6 +65,7 @@ def application_of(
         result_bytes_max=settings.engines.result_bytes_max,
         capacity=capacity_of(settings),
         refuse_unknown=settings.unknown_fields is UnknownFields.REJECT,
+        bounds=bounds_of(settings),
         store_missing=store_missing(settings),
         proposal_store_missing=proposal_store_missing(settings),
         metrics=metrics,
@@ -182,7 +185,7 @@ def policy_packs_of(settings: Settings, store: Store, clock: Clock, offload: Off
         clock=clock,
         offload=offload,
         # A rule that is misspelled would be a rule that is left out, so these are never read leniently.
-        read=bodies.decode_policy_pack_strict,
+        read=partial(bodies.decode_policy_pack_strict, bounds=bounds_of(settings)),
         rules=SelectionRules(
             enabled=chosen.enabled,
             default_pack_id=chosen.default_pack_id,
@@ -279,11 +282,3 @@ def watches_of(
         WatchFlow(name=name, store=store, clock=clock, retention=retention_of(settings), measures=metrics)
         for name, store in watched.items()
     )
-
-
-def readers_of(settings: Settings) -> Readers:
-    if settings.unknown_fields is UnknownFields.REJECT:
-        return Readers(
-            bodies.decode_rebalance_strict, bodies.decode_batch_strict, bodies.decode_options_strict
-        )
-    return LENIENT_READERS

@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from service import settings, wiring_engines, wiring_flows, wiring_stores
+from service import settings, wiring_engines, wiring_flows, wiring_readers, wiring_stores
 from service.cli.exits import refused
 from service.clock import SystemClock, TimeOrderedIds
 from service.domains.dpm_runs import DEFAULT_TENANT, RunFilter, RunHead
@@ -71,7 +71,7 @@ async def _verify(chosen: Settings, runs: RunFilter, limit: int | None) -> Tally
         store = await wiring_stores.open_store(chosen)
         opened.push_async_callback(store.close)
         await store.check()
-        processes = wiring_engines.engine_processes_of(chosen, wiring_flows.LENIENT_READERS)
+        processes = wiring_engines.engine_processes_of(chosen, wiring_readers.LENIENT_READERS)
         opened.push_async_callback(processes.close)
         flow = ReplayFlow(
             store=store,
@@ -79,7 +79,7 @@ async def _verify(chosen: Settings, runs: RunFilter, limit: int | None) -> Tally
             retention=wiring_flows.retention_of(chosen),
             new_id=TimeOrderedIds(),
             offload=processes,
-            readers=wiring_flows.LENIENT_READERS,
+            readers=wiring_readers.LENIENT_READERS,
             artifacts_persisted=False,
         )
         return await _walk(store, flow, runs, limit, at_once=2 * chosen.engine_processes)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
+from service.domains.bounds import COMMENT, ID, REASON_CODE
 from service.domains.dpm_runs import RunStatus
 from service.domains.fields import Check, Checked, Pattern
 from service.errors import (
@@ -50,9 +51,9 @@ class WorkflowActionRequest(Checked, frozen=True, kw_only=True):
     CHECKS: ClassVar[tuple[Check, ...]] = (Pattern("reason_code", "^[A-Z][A-Z0-9_]*$"),)
 
     action: Literal["APPROVE", "REJECT", "REQUEST_CHANGES"]
-    reason_code: str
-    comment: str | None = None
-    actor_id: str
+    reason_code: Annotated[str, REASON_CODE]
+    comment: Annotated[str | None, COMMENT] = None
+    actor_id: Annotated[str, ID]
     expected_workflow_status: Literal["PENDING_REVIEW", "APPROVED", "REJECTED", "NOT_REQUIRED"] | None = None
 
 

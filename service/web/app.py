@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from functools import partial
 
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
 from service.clock import NewId
+from service.domains.bounds import DEFAULT_BOUNDS, Bounds
 from service.errors import ServiceError
 from service.server_metrics import ServerMetrics
 from service.serving_settings import HEAD_BYTES_MAX_DEFAULT
@@ -41,6 +43,7 @@ def build(
     result_bytes_max: int,
     capacity: Capacity,
     refuse_unknown: bool = False,
+    bounds: Bounds = DEFAULT_BOUNDS,
     store_missing: ServiceError | None = None,
     proposal_store_missing: ServiceError | None = None,
     metrics: ServerMetrics | None = None,
@@ -77,7 +80,9 @@ def build(
             turned_away=lambda: capacity.refused,
         )
     app.on_response_prepare.append(capacity.close_when_draining)
-    app[DECODE_ACTION] = bodies.decode_action_strict if refuse_unknown else bodies.decode_action
+    app[keys.BOUNDS] = bounds
+    decode_action = bodies.decode_action_strict if refuse_unknown else bodies.decode_action
+    app[DECODE_ACTION] = partial(decode_action, bounds=bounds)
     app.add_routes(ROUTES)
     return app
 

@@ -12,6 +12,7 @@ from aiohttp.typedefs import Handler, Middleware
 from structlog.contextvars import bind_contextvars
 
 from service.clock import NewId
+from service.domains.bounds import CORRELATION_ID
 from service.web import keys
 from service.web.measuring import REPLAYED_HEADER
 from service.web.refusals import CODE
@@ -37,7 +38,7 @@ def correlation(new_id: NewId) -> Middleware:
     async def correlate(request: web.Request, handler: Handler) -> web.StreamResponse:
         started = time.perf_counter()
         sent = request.headers.get(HEADER, "")
-        correlation_id = sent if is_text(sent) else new_id("corr")
+        correlation_id = sent if is_id(sent) else new_id("corr")
         request[keys.CORRELATION_SENT] = sent
         request[keys.CORRELATION_ID] = correlation_id
         bind_contextvars(correlation_id=correlation_id)
@@ -80,8 +81,13 @@ def logged(text: str) -> str:
     return _UNFIT.sub("?", text[:LOGGED_CHARACTERS_MAX])
 
 
+def is_id(sent: str) -> bool:
+    """Whether a correlation id can be kept and answered as it came."""
+    return is_text(sent) and len(sent) <= CORRELATION_ID.characters_max
+
+
 def is_text(value: str) -> bool:
-    """Whether a header can be kept and answered as it came: not empty, and UTF-8 when it was sent."""
+    """Whether a header can be kept as it came: not empty, and UTF-8 when it was sent."""
     try:
         return bool(value) and bool(value.encode("utf-8"))
     except UnicodeEncodeError:

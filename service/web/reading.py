@@ -8,11 +8,13 @@ from typing import Any
 
 from aiohttp import web
 
+from service.domains.bounds import CORRELATION_ID, ID, TextBound
 from service.domains.policy_packs import PackWish
 from service.errors import BodyTooLarge, MediaTypeUnsupported, RequestInvalid
 from service.web import content_coding, correlation, expectations, keys
 from service.web.overload import PLACE
 from service.web.refusals import BODY_BYTES_MAX
+from service.web.schemas.entries import SCALAR_CHARACTERS_MAX, size_entries
 
 KEY_HEADER = correlation.KEY_HEADER
 # Ruling 4: 1 to 255 visible ASCII characters.
@@ -69,12 +71,14 @@ def key_entries(request: web.Request) -> list[Entry]:
 
 def correlation_entries(request: web.Request) -> list[Entry]:
     """What is wrong with the correlation id that was sent; an empty one counts as absent."""
-    return _text_entries(correlation.HEADER, request[keys.CORRELATION_SENT])
+    return _text_entries(request, correlation.HEADER, request[keys.CORRELATION_SENT], CORRELATION_ID)
 
 
-def _text_entries(header: str, sent: str) -> list[Entry]:
-    if sent == "" or correlation.is_text(sent):
+def _text_entries(request: web.Request, header: str, sent: str, bound: TextBound) -> list[Entry]:
+    if sent == "":
         return []
+    if correlation.is_text(sent):
+        return size_entries(sent, ("header", header), bound, request.app[keys.BOUNDS])
     return [
         {
             "type": "string_unicode",
@@ -95,7 +99,7 @@ def pack_entries(request: web.Request) -> list[Entry]:
     return [
         entry
         for name in (PACK_HEADER, TENANT_PACK_HEADER, TENANT_HEADER)
-        for entry in _text_entries(name, request.headers.get(name, ""))
+        for entry in _text_entries(request, name, request.headers.get(name, ""), ID)
     ]
 
 
@@ -115,4 +119,4 @@ def path_text(request: web.Request, name: str) -> str:
 
 
 def _printable(text: str) -> str:
-    return text.encode("utf-8", "replace").decode("utf-8")
+    return text[:SCALAR_CHARACTERS_MAX].encode("utf-8", "replace").decode("utf-8")

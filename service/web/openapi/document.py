@@ -34,10 +34,12 @@ JSON = "application/json"
 DESCRIPTION = (
     "Simulates, records, reviews and proves portfolio changes of a private bank's discretionary desk, and "
     "takes proposals of its advisers from draft to execution.\n\n"
-    "Decimals are sent as text or as numbers and answered as text. Booleans, integers and instants are also "
-    "taken in the lenient spellings of the HTTP contract. Unknown fields are ignored unless the service is "
-    "told to refuse them. Everything an answer has is always there; what is not known is null. Instants are "
-    "UTC."
+    "Decimals are sent as text or as numbers and answered as text; one has at most 38 significant digits "
+    "and, without zeros at its end, an exponent between -40 and 18. Every decimal that is answered is taken. "
+    "Booleans, integers and instants are also taken in the lenient spellings of the HTTP contract. Unknown "
+    "fields are ignored unless the service is told to refuse them. Every text, list and map has a bound; a "
+    "setting lets longer ids in. Everything an answer has is always there; what is not known is null. "
+    "Instants are UTC."
 )
 
 OPERATIONS: tuple[Operation, ...] = (

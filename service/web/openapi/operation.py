@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from service.domains.bounds import CORRELATION_ID
 from service.errors import (
     PostgresDsnRequired,
     PostgresUnavailable,
@@ -50,7 +51,11 @@ TAG_TEXTS: Mapping[Tag, str] = {
     Tag.SERVICE: "Whether the service runs, and this document.",
 }
 
-_TEXT: Mapping[str, Any] = {"type": "string", "pattern": "^[ -~]*$"}
+_TEXT: Mapping[str, Any] = {
+    "type": "string",
+    "pattern": "^[ -~]*$",
+    "maxLength": CORRELATION_ID.characters_max,
+}
 
 
 class Header(Enum):

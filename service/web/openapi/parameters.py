@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from service.web.parameters import bound_in_path
 from service.web.schemas.proposals import VERSION_NO
 
 _NAME = re.compile(r"{(\w+)}")
@@ -69,9 +70,13 @@ def sample_path(path: str) -> str:
     return _NAME.sub(lambda found: str(IN_PATH[found[1]][1]), path)
 
 
+def _text(name: str) -> dict[str, Any]:
+    return {"type": "string", "maxLength": bound_in_path(name).characters_max}
+
+
 def path_parameter(name: str) -> dict[str, Any]:
     description, example = IN_PATH[name]
-    number = {"type": "integer", "minimum": 1} if name == VERSION_NO else {"type": "string"}
+    number = {"type": "integer", "minimum": 1} if name == VERSION_NO else _text(name)
     return {
         "in": "path",
         "name": name,

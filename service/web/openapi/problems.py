@@ -20,7 +20,9 @@ from service.errors import (
 from service.http_errors import ContentCodingUnsupported, ExpectationUnsupported, HeadTooLarge
 from service.web.openapi.operation import Operation
 from service.web.openapi.parameters import path_names, sample_path
+from service.web.parameters import bound_in_path
 from service.web.refusals import TITLE_OF, status_of
+from service.web.schemas.entries import SCALAR_CHARACTERS_MAX
 from service.web.schemas.faults import MESSAGES
 from service.web.schemas.proposals import VERSION_NO
 
@@ -135,11 +137,25 @@ def _entry_of(operation: Operation) -> dict[str, Any]:
         return _no_text(["query", field.data_key or name])
     if operation.headers:
         return _no_text(["header", operation.headers[0].parameter["name"]])
+    names = path_names(operation.path)
+    if names:
+        return _too_long(names[0])
     return {
         "type": "extra_forbidden",
         "loc": ["query", "unknown"],
         "msg": MESSAGES["extra_forbidden"],
         "input": "1",
+    }
+
+
+def _too_long(name: str) -> dict[str, Any]:
+    most = bound_in_path(name).characters_max
+    return {
+        "type": "string_too_long",
+        "loc": ["path", name],
+        "msg": f"String should have at most {most} characters",
+        "input": "x" * SCALAR_CHARACTERS_MAX,
+        "ctx": {"max_length": most},
     }
 
 

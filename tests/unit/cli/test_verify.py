@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from scripts.servers import ROOT
-from service import wiring_engines, wiring_flows, wiring_stores
+from service import wiring_engines, wiring_readers, wiring_stores
 from service.cli import verify
 from service.cli.commands import main
 from service.domains.dpm_runs import DEFAULT_TENANT, RunAdmission
@@ -56,7 +56,7 @@ def record(store, count):
     async def admit():
         for number in range(count):
             run_id = f"rr_{number:032x}"
-            computed = simulate_body(wiring_flows.LENIENT_READERS, DEMO, run_id, "corr-1")
+            computed = simulate_body(wiring_readers.LENIENT_READERS, DEMO, run_id, "corr-1")
             run = simulated_run(
                 computed,
                 run_id,

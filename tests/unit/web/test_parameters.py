@@ -9,12 +9,13 @@ from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
 
+from service.domains.bounds import Bounds, TextBound
 from service.domains.workflow_decisions import WorkflowAction
 from service.errors import RequestInvalid, RunNotFound
-from service.web import parameters
+from service.web import keys, parameters
 from service.web.refusals import refusals
-from service.web.schemas.fields import Choice, Flag, Text
-from service.web.schemas.parameters import Count, Instant, InstantRefused, QuerySchema, instant_of
+from service.web.schemas.fields import Choice, Flag
+from service.web.schemas.parameters import AskedText, Count, Instant, InstantRefused, QuerySchema, instant_of
 
 AT = datetime(2026, 2, 20, 10, 5, 7, tzinfo=UTC)
 YEAR_OUTSIDE = "year value is outside expected range of 1-9999"
@@ -25,7 +26,7 @@ SEPARATOR = "invalid datetime separator, expected `T` or a space"
 class EveryKind(QuerySchema):
     """One parameter of each kind."""
 
-    word = Text(load_default=None)
+    word = AskedText(TextBound(20, is_id=True), load_default=None)
     count = Count("count", least=1, most=200, default=50)
     flag = Flag(load_default=True)
     at = Instant(data_key="from", load_default=None)
@@ -46,6 +47,7 @@ async def asked(aiohttp_client):
         return web.Response()
 
     app = web.Application(middlewares=[refusals])
+    app[keys.BOUNDS] = Bounds()
     app.add_routes([web.get("/", show)])
     client = await aiohttp_client(app)
 
@@ -339,6 +341,7 @@ async def test_faults_of_the_query_come_before_those_of_the_headers(aiohttp_clie
         return web.Response()
 
     app = web.Application(middlewares=[refusals])
+    app[keys.BOUNDS] = Bounds()
     app.add_routes([web.get("/", show)])
     client = await aiohttp_client(app)
 
@@ -372,6 +375,7 @@ async def test_ids_that_cannot_be_stored_are_not_found(aiohttp_client):
         return web.Response(text=parameters.path_id(request, "run_id", RunNotFound))
 
     app = web.Application(middlewares=[refusals])
+    app[keys.BOUNDS] = Bounds()
     app.add_routes([web.get("/{run_id}", show)])
     client = await aiohttp_client(app)
 
