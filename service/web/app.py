@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from aiohttp import web
@@ -11,6 +11,7 @@ from aiohttp.typedefs import Middleware
 
 from service.clock import NewId
 from service.domains.bounds import DEFAULT_BOUNDS, Bounds
+from service.domains.workflow_decisions import WorkflowActionRequest
 from service.errors import ServiceError
 from service.server_metrics import ServerMetrics
 from service.serving_settings import HEAD_BYTES_MAX_DEFAULT
@@ -81,8 +82,9 @@ def build(
         )
     app.on_response_prepare.append(capacity.close_when_draining)
     app[keys.BOUNDS] = bounds
-    decode_action = bodies.decode_action_strict if refuse_unknown else bodies.decode_action
-    app[DECODE_ACTION] = partial(decode_action, bounds=bounds)
+    read_action = bodies.decode_action_strict if refuse_unknown else bodies.decode_action
+    decode_action: Callable[[bytes], WorkflowActionRequest] = partial(read_action, bounds=bounds)
+    app[DECODE_ACTION] = decode_action
     app.add_routes(ROUTES)
     return app
 
