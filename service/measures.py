@@ -58,8 +58,8 @@ class Spans(Protocol):
 class SweepMeasures(Protocol):
     """What a sweep tells of operations."""
 
-    def swept(self, *, taken_back: int, exhausted: int, expired: int) -> None:
-        """So many went back, failed after their last attempt, and failed because nobody came for them."""
+    def swept(self, *, taken_back: int, exhausted: int, expired: int, overdue: int) -> None:
+        """So many were requeued, and failed: after their last attempt, unexecuted, over their deadline."""
         ...
 
 
@@ -98,7 +98,7 @@ class ShadowMeasures(Protocol):
 class Unwatched:
     """Counts nothing, for processes that nobody watches."""
 
-    def swept(self, *, taken_back: int, exhausted: int, expired: int) -> None:
+    def swept(self, *, taken_back: int, exhausted: int, expired: int, overdue: int) -> None:
         pass
 
     def purged(self, removed: dict[str, int], seconds: float) -> None:

@@ -22,6 +22,7 @@ from service.domains.retention import Horizon, Retention
 from service.errors import OperationExists, OperationLost, OperationMoved, OperationNotFound, ServiceError
 from service.flows.analyses import BatchIdentity, check_batch_body, draw_batch, plan_body
 from service.flows.attempts import AttemptRunner
+from service.flows.cancellations import cancel_operation
 from service.flows.dpm_computing import INLINE_BYTES_MAX, Readers
 from service.processes import Offload
 from service.storage.port import Store
@@ -113,6 +114,14 @@ class OperationFlow:
                 raise OperationMoved(operation_id=operation_id) from None
             return operation
         return await self.get(operation_id)
+
+    async def cancel(self, operation_id: str) -> Operation:
+        """Ends a pending or running operation as FAILED; nothing of what was done is recorded.
+
+        Raises OperationNotFound, OperationEnded, StoreUnavailable.
+        """
+        await self.get(operation_id)
+        return await cancel_operation(self._store, self._clock, self._runner, operation_id)
 
     async def close(self) -> None:
         """Hands back what is still being done in this process."""

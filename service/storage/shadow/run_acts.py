@@ -139,7 +139,7 @@ def decide(outcome: Outcome | None, verdict: Verdict, rule: ReviewRule, horizon:
     async def would_be_refused(shadow: Store) -> None:
         head = await shadow.dpm_runs.get_head(tenant_id, run_id, horizon)
         latest = await shadow.workflow_decisions.find_latest(tenant_id, run_id)
-        rule.require_allowed(verdict, head.status, latest.action if latest else None)
+        rule.require_allowed(verdict, head.status, latest)
 
     def latest(store: Store) -> Any:
         return store.workflow_decisions.find_latest(tenant_id, run_id)
