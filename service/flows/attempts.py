@@ -132,7 +132,7 @@ class AttemptRunner:
         """
         try:
             claim = await self._store.operations.claim(tenant_id, operation_id, self._lease())
-        except (OperationNotFound, OperationMoved, StoreUnavailable):
+        except (OperationNotFound, OperationMoved, OperationLost, StoreUnavailable):
             raise
         except Exception as error:
             logger.exception("operation_claim_refused", operation_id=operation_id)

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from service.domains.idempotency import IdempotentAnswer
 from service.domains.operations import (
+    RELEASE,
     Claim,
     Ending,
     Lease,
@@ -92,12 +93,17 @@ class OperationStore(Protocol):
         ...
 
     async def hand_back(
-        self, claim: Claim, lease: Lease, *, error: OperationError, attempts_max: int
+        self,
+        claim: Claim,
+        lease: Lease,
+        *,
+        error: OperationError = RELEASE,
+        attempts_max: int | None = None,
     ) -> bool:
         """Move an operation back to PENDING, what is staged kept, with `error` as its last error.
 
-        The attempt counts when it began more than a lease ago. One that has had `attempts_max` attempts fails
-        with ATTEMPTS_EXHAUSTED instead, and True is given back.
+        The attempt counts when it began over a lease ago. One that has had `attempts_max` attempts, where
+        there is such a bound, fails with ATTEMPTS_EXHAUSTED instead, and True is given back.
         """
         ...
 

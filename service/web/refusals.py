@@ -74,8 +74,10 @@ def problem(
     *,
     code: str,
     detail: Any,
+    members: Mapping[str, object] | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> web.Response:
+    """`members` stand beside those that every problem has (RFC 9457, section 3.2)."""
     body = Problem(
         title=TITLE_OF.get(status, status.phrase),
         status=int(status),
@@ -84,7 +86,7 @@ def problem(
         code=code,
     )
     answer = web.Response(
-        body=msgspec.json.encode(body),
+        body=msgspec.json.encode({**msgspec.structs.asdict(body), **members} if members else body),
         status=int(status),
         content_type="application/problem+json",
         headers=headers,
@@ -109,7 +111,14 @@ def refusal(request: web.Request, error: ServiceError) -> web.Response:
         # The caller is told that it passes; who keeps the service up needs to know what it was.
         logger.warning("unavailable", code=error.code, cause=repr(error.__cause__))
         headers = {"Retry-After": retry_after(error)}
-    return problem(request, status_of(type(error)), code=error.code, detail=error.detail, headers=headers)
+    return problem(
+        request,
+        status_of(type(error)),
+        code=error.code,
+        detail=error.detail,
+        members=error.members,
+        headers=headers,
+    )
 
 
 @web.middleware

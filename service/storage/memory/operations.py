@@ -10,6 +10,7 @@ from itertools import islice
 from service.domains.dpm_runs import BatchAdmission
 from service.domains.idempotency import IdempotentAnswer
 from service.domains.operations import (
+    RELEASE,
     Claim,
     Ending,
     Lease,
@@ -136,14 +137,19 @@ class MemoryOperations:
         return None
 
     async def hand_back(
-        self, claim: Claim, lease: Lease, *, error: OperationError, attempts_max: int
+        self,
+        claim: Claim,
+        lease: Lease,
+        *,
+        error: OperationError = RELEASE,
+        attempts_max: int | None = None,
     ) -> bool:
         self.state.require_open()
         held = held_by(self.state, claim, lease.now)
         is_counted = held.started_at is not None and held.started_at < lease.uncounted_since
         attempt = held.attempt if is_counted else held.attempt - 1
         waiting = take_back(self.state, held, attempt=attempt, error=error, at=lease.now)
-        if attempt < attempts_max:
+        if attempts_max is None or attempt < attempts_max:
             return False
         end(self.state, waiting, lease.now, exhausted_after(attempt))
         return True

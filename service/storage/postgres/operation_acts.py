@@ -98,7 +98,7 @@ async def finish(conn: Connection, claim: Claim, ending: Ending) -> None:
 
 
 async def hand_back(
-    conn: Connection, claim: Claim, lease: Lease, *, error: OperationError, attempts_max: int
+    conn: Connection, claim: Claim, lease: Lease, *, error: OperationError, attempts_max: int | None
 ) -> bool:
     row = await hold_on(
         conn,
@@ -109,7 +109,7 @@ async def hand_back(
         error_code=error.code,
         error_message=error.message,
     )
-    if row["attempt"] < attempts_max:
+    if attempts_max is None or row["attempt"] < attempts_max:
         return False
     errors = {claim.operation.operation_id: exhausted_after(row["attempt"])}
     await fail(conn, "fail_operation", claim.operation.tenant_id, lease.now, errors)

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from service.domains.idempotency import IdempotentAnswer
 from service.domains.operations import (
+    RELEASE,
     Claim,
     Ending,
     Lease,
@@ -92,7 +93,12 @@ class PostgresOperations:
         return None
 
     async def hand_back(
-        self, claim: Claim, lease: Lease, *, error: OperationError, attempts_max: int
+        self,
+        claim: Claim,
+        lease: Lease,
+        *,
+        error: OperationError = RELEASE,
+        attempts_max: int | None = None,
     ) -> bool:
         async with self.database.act() as conn:
             return await hand_back(conn, claim, lease, error=error, attempts_max=attempts_max)

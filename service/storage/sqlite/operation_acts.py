@@ -126,7 +126,7 @@ def finish(conn: sqlite3.Connection, claim: Claim, ending: Ending) -> None:
 
 
 def hand_back(
-    conn: sqlite3.Connection, claim: Claim, lease: Lease, error: OperationError, attempts_max: int
+    conn: sqlite3.Connection, claim: Claim, lease: Lease, error: OperationError, attempts_max: int | None
 ) -> bool:
     row = hold_on(
         conn,
@@ -137,7 +137,7 @@ def hand_back(
         error_code=error.code,
         error_message=error.message,
     )
-    if row["attempt"] < attempts_max:
+    if attempts_max is None or row["attempt"] < attempts_max:
         return False
     fail(conn, "fail_operation", of(claim.operation), lease.now, exhausted_after(row["attempt"]))
     return True

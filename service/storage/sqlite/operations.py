@@ -8,6 +8,7 @@ from functools import partial
 
 from service.domains.idempotency import IdempotentAnswer
 from service.domains.operations import (
+    RELEASE,
     Claim,
     Ending,
     Lease,
@@ -92,7 +93,12 @@ class SqliteOperations:
         return None
 
     async def hand_back(
-        self, claim: Claim, lease: Lease, *, error: OperationError, attempts_max: int
+        self,
+        claim: Claim,
+        lease: Lease,
+        *,
+        error: OperationError = RELEASE,
+        attempts_max: int | None = None,
     ) -> bool:
         return await self.database.write(
             partial(

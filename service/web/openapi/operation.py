@@ -130,6 +130,8 @@ class Operation:
     body: type[msgspec.Struct] | None = None
     refusals: Refusals = ()
     replays: bool = False
+    # What is answered says where to look up what was accepted, and when.
+    accepts: bool = False
     tells_pack: bool = False
     # A probe is answered also by a server that has no room for more.
     always_admitted: bool = False

@@ -206,6 +206,7 @@ def started(operation: Operation, seconds: float = 1) -> Operation:
         operation,
         status=OperationStatus.RUNNING,
         started_at=after(seconds),
+        first_started_at=operation.first_started_at or after(seconds),
         attempt=operation.attempt + 1,
     )
 
@@ -263,6 +264,8 @@ def as_submitted(operation: Operation) -> Operation:
         operation,
         status=OperationStatus.PENDING,
         started_at=None,
+        first_started_at=None,
+        last_error=None,
         finished_at=None,
         result=None,
         error=None,

@@ -152,7 +152,7 @@ def test_a_shadow_tells_what_it_kept_missed_and_did_otherwise():
 
 def test_sweeps_are_counted_by_the_fate_of_operations():
     metrics = ServerMetrics()
-    metrics.process.swept(taken_back=2, exhausted=1, expired=0)
+    metrics.process.swept(taken_back=2, exhausted=1, expired=0, overdue=3)
 
     seen = figures(metrics)
 
