@@ -131,7 +131,7 @@ class LineageStore(Protocol):
         cursor: str | None,
         horizon: Horizon,
     ) -> Page[Edge]:
-        """The edges that start (down) or end (up) at an entity, each once, by their places.
+        """The edges from an entity to what came of it (down) and to what it came from (up), by their places.
 
         The cursor is that of the last edge; one that names no edge of this list gives an empty page.
         """
