@@ -61,6 +61,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "`finished_at` tell how it ended and when.",
         answer=OperationStatus,
         refusals=(OperationsDisabled, OperationNotFound, OperationEnded, *STORE),
+        example="cancelled_operation",
     ),
     Operation(
         method="POST",

@@ -55,6 +55,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "`finished_at` tell how it ended and when.",
         answer=ProposalOperationStatus,
         refusals=(*LATER, ProposalOperationNotFound, OperationEnded),
+        example="cancelled_proposal_operation",
     ),
     found(
         path=f"{BY_OPERATION}/{{operation_id}}",

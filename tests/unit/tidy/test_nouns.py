@@ -30,12 +30,15 @@ SERVED = {
 }
 
 SQL = {
+    "idempotent_answers": "the answers that reviews and analyses with a key share",
     "catalog": "the tables as the database itself describes them",
     "migrations": "the books of the migration runner, in both dialects",
 }
 ADAPTERS = {
     "memory": {
         "__init__": "makes the folder a package",
+        "idempotent_answers": "the answers that reviews and analyses with a key share",
+        "operation_lists": "which operations a list or a look-up finds",
         "operation_moves": "how operations move on, and where they stand meanwhile",
         "operation_sweeps": "the operations nobody holds or comes for",
         "shelves": "places in order, filed under what they are found by",
@@ -46,6 +49,9 @@ ADAPTERS = {
         "__init__": "makes the folder a package",
         "connection": "one connection and its thread; where transactions begin",
         "database": "the connections of one file",
+        "idempotent_answers": "the answers that reviews and analyses with a key share",
+        "operation_acts": "what is written about one operation",
+        "operation_lists": "which operations a list or a look-up finds",
         "operation_rows": "how operations lie in their rows",
         "operation_sweeps": "the operations nobody holds or comes for",
         "proposal_rows": "how proposals lie in their rows",
@@ -57,9 +63,12 @@ ADAPTERS = {
     "postgres": {
         "__init__": "makes the folder a package",
         "database": "the pool and its connections",
+        "idempotent_answers": "the answers that reviews and analyses with a key share",
         "job_offers": "what is said to the engine of the queue",
         "job_queue": "the queue that wakes workers up; a file and a memory have no workers",
         "job_sessions": "answers what the queue offers, session by session",
+        "operation_acts": "what is written about one operation",
+        "operation_lists": "which operations a list or a look-up finds",
         "operation_rows": "how operations lie in their rows",
         "operation_sweeps": "the operations nobody holds or comes for",
         "proposal_rows": "how proposals lie in their rows",
