@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from structlog.testing import capture_logs
 
 from service.domains.dpm_runs import DEFAULT_TENANT
 from service.domains.operations import (
@@ -15,8 +16,7 @@ from service.domains.operations import (
     OperationStatus,
 )
 from service.errors import OperationEnded, OperationLost, OperationNotFound
-from service.flows.sweeps import SWEPT_AT_ONCE
-from tests.unit.flows.operating import OPERATION_SECONDS_MAX, SCENARIOS, Desk
+from tests.unit.flows.operating import OPERATION_SECONDS_MAX, Desk
 
 
 class StoreRefused(Exception):
@@ -182,7 +182,6 @@ async def test_an_operation_that_waits_for_another_attempt_is_over_its_deadline_
     await desk.sweeps.run_once()
 
     assert (await desk.read(operation)).error.code == DEADLINE_EXCEEDED
-    assert SWEPT_AT_ONCE > 1
 
 
 @pytest.mark.parametrize("act", ["list_staged", "stage", "finish"])
@@ -197,7 +196,9 @@ async def test_what_the_store_refuses_ends_the_operation(desk, act, monkeypatch)
         raise StoreRefused("x" * 20_000)
 
     monkeypatch.setattr(desk.store.operations, act, refuses)
-    await desk.runner.run(await desk.claim(operation))
+    # What is told of an exception is long to print.
+    with capture_logs():
+        await desk.runner.run(await desk.claim(operation))
 
     found = await desk.read(operation)
     assert (found.status, found.error.code) == (OperationStatus.FAILED, EXECUTION_ERROR)
@@ -217,15 +218,12 @@ async def test_an_operation_whose_end_the_store_refuses_too_ends_after_its_attem
     monkeypatch.setattr(desk.store.operations, act, refuses)
     for _ in range(3):
         claim = await desk.claim(operation)
-        if act == "finish":
-            with pytest.raises(StoreRefused):
-                await desk.runner.run(claim)
-        else:
-            monkeypatch.setattr(desk, "before_scenario", None)
+        with capture_logs():
             attempt = asyncio.create_task(desk.runner.run(claim))
-            await asyncio.sleep(0)
-            attempt.cancel()
-            await asyncio.wait({attempt})
+            if act != "finish":
+                await asyncio.sleep(0)
+                attempt.cancel()
+            await asyncio.gather(attempt, return_exceptions=True)
         desk.wait(desk.lease_seconds + 1)
         await desk.sweeps.run_once()
         if (await desk.read(operation)).has_ended:
@@ -237,4 +235,3 @@ async def test_an_operation_whose_end_the_store_refuses_too_ends_after_its_attem
         assert found.last_error.code == RELEASED
     else:
         assert (found.status, found.error.code) == (OperationStatus.FAILED, ATTEMPTS_EXHAUSTED)
-    assert len(SCENARIOS) == 4
