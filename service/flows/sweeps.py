@@ -54,13 +54,7 @@ class SweepFlow:
         Raises StoreUnavailable.
         """
         now = self._clock.now()
-        reaped = await self._store.operations.reap(
-            DEFAULT_TENANT, now=now, attempts_max=self._attempts_max, limit=SWEPT_AT_ONCE
-        )
-        for operation_id in reaped.taken_back:
-            logger.warning("operation_taken_back", operation_id=operation_id)
-        for operation_id in reaped.exhausted:
-            logger.error("operation_attempts_exhausted", operation_id=operation_id)
+        # First, so that an operation that the store does not let be requeued ends by its deadline.
         seconds_max = self._operation_seconds_max
         overdue = await self._store.operations.fail_overdue(
             DEFAULT_TENANT,
@@ -71,6 +65,13 @@ class SweepFlow:
         )
         for operation_id in overdue:
             logger.error("operation_deadline_exceeded", operation_id=operation_id, seconds_max=seconds_max)
+        reaped = await self._store.operations.reap(
+            DEFAULT_TENANT, now=now, attempts_max=self._attempts_max, limit=SWEPT_AT_ONCE
+        )
+        for operation_id in reaped.taken_back:
+            logger.warning("operation_taken_back", operation_id=operation_id)
+        for operation_id in reaped.exhausted:
+            logger.error("operation_attempts_exhausted", operation_id=operation_id)
         expired = await self._store.operations.expire(
             DEFAULT_TENANT,
             created_before=self._retention.horizon_at(now).operations_since,
