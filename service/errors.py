@@ -16,6 +16,8 @@ class ServiceError(Exception):
 
     code: ClassVar[str]
     message: ClassVar[str]
+    # The facts that a caller is told as members of the problem (RFC 9457, section 3.2).
+    shown: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, **facts: object) -> None:
         super().__init__(self.message.format(**facts))
@@ -29,6 +31,11 @@ class ServiceError(Exception):
     def detail(self) -> Any:
         """What the caller reads under `detail`."""
         return str(self)
+
+    @property
+    def members(self) -> dict[str, object]:
+        """What the caller reads beside `detail`: the facts named in `shown`, as far as they are known."""
+        return {name: self.facts[name] for name in self.shown if self.facts.get(name) is not None}
 
 
 def _again(kind: type[ServiceError], facts: dict[str, object]) -> ServiceError:
@@ -186,11 +193,17 @@ class WorkflowNotRequired(Conflict):
     code = message = "DPM_WORKFLOW_NOT_REQUIRED_FOR_RUN_STATUS"
 
 
-class WorkflowInvalidTransition(Conflict):
+class DecidedBefore(Conflict):
+    """An earlier decision forbids this one; the caller is told who decided what and when (ruling 18)."""
+
+    shown = ("decision", "decided_by", "decided_at", "decision_id")
+
+
+class WorkflowInvalidTransition(DecidedBefore):
     code = message = "DPM_WORKFLOW_INVALID_TRANSITION"
 
 
-class WorkflowStateConflict(Conflict):
+class WorkflowStateConflict(DecidedBefore):
     """The state is not the one the reviewer says they saw."""
 
     code = message = "DPM_WORKFLOW_STATE_CONFLICT"
@@ -219,6 +232,14 @@ class OperationMoved(Conflict):
     """Somebody else moved the operation on before."""
 
     code = message = "DPM_ASYNC_OPERATION_NOT_EXECUTABLE"
+
+
+class OperationEnded(Conflict):
+    """It has ended, so it cannot be cancelled; the caller is told how it ended and when."""
+
+    code = "DPM_ASYNC_OPERATION_NOT_CANCELLABLE"
+    message = "DPM_ASYNC_OPERATION_NOT_CANCELLABLE: the operation ended as {outcome} at {finished_at}"
+    shown = ("outcome", "finished_at")
 
 
 class OperationLost(Conflict):

@@ -70,8 +70,8 @@ class Spans(Protocol):
 class SweepMeasures(Protocol):
     """What a sweep tells of operations."""
 
-    def swept(self, *, taken_back: int, exhausted: int, expired: int) -> None:
-        """So many went back, failed after their last attempt, and failed because nobody came for them."""
+    def swept(self, *, taken_back: int, exhausted: int, expired: int, overdue: int) -> None:
+        """So many were requeued, and failed: after their last attempt, unexecuted, over their deadline."""
         ...
 
 
@@ -113,7 +113,7 @@ class Unwatched:
     def engine_process_ended(self, cause: str) -> None:
         pass
 
-    def swept(self, *, taken_back: int, exhausted: int, expired: int) -> None:
+    def swept(self, *, taken_back: int, exhausted: int, expired: int, overdue: int) -> None:
         pass
 
     def purged(self, removed: dict[str, int], seconds: float) -> None:

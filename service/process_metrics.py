@@ -29,7 +29,7 @@ ENGINE_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 
 LAG_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 1.0, 5.0)
 LAG_SAMPLE_SECONDS = 0.1
 
-FATES = ("TAKEN_BACK", "EXHAUSTED", "EXPIRED")
+FATES = ("TAKEN_BACK", "EXHAUSTED", "EXPIRED", "OVERDUE")
 
 
 class ProcessMetrics:
@@ -122,9 +122,9 @@ class ProcessMetrics:
         """See measures.EngineProcessMeasures."""
         self._engine_ends.labels(cause).inc()
 
-    def swept(self, *, taken_back: int, exhausted: int, expired: int) -> None:
+    def swept(self, *, taken_back: int, exhausted: int, expired: int, overdue: int) -> None:
         """See measures.SweepMeasures."""
-        for fate, count in zip(FATES, (taken_back, exhausted, expired), strict=True):
+        for fate, count in zip(FATES, (taken_back, exhausted, expired, overdue), strict=True):
             if count:
                 self._swept.labels(fate).inc(count)
 

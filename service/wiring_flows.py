@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import platform
 from functools import partial
 
 from aiohttp import web
@@ -237,6 +239,8 @@ def runner_of(
         clock=clock,
         works=works_of(settings, store, clock, new_id, offload),
         lease_seconds=settings.lease_seconds,
+        attempts_max=settings.attempts_max,
+        owner=f"{platform.node()}:{os.getpid()}",
     )
 
 
@@ -252,6 +256,7 @@ def sweeps_of(
         clock=clock,
         retention=retention_of(settings),
         attempts_max=settings.attempts_max,
+        operation_seconds_max=settings.operation_seconds_max,
         queue=queue,
         lease_seconds=settings.lease_seconds,
         measures=measures,

@@ -43,6 +43,38 @@ class KeyMapping:
             raise PolicyPackDiffers(key=self.idempotency_key)
 
 
+class AnswerFamily(Enum):
+    """Endpoints whose first answer is kept under a key (ruling 18); a key is unique per tenant and family."""
+
+    WORKFLOW_ACTION = "DPM_WORKFLOW_ACTION"
+    ANALYZE_ASYNC = "DPM_ANALYZE_ASYNC"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdempotentAnswer:
+    """The bytes that a request with a key was answered with, and the run or operation that they are about.
+
+    The answer is kept for as long as what it is about; then the key is free.
+    """
+
+    tenant_id: str
+    family: AnswerFamily
+    idempotency_key: str
+    request_hash: str
+    # A run for a workflow action, an operation for an analysis.
+    entity_id: str
+    created_at: datetime
+    answer: bytes
+
+    @property
+    def rebalance_run_id(self) -> str | None:
+        return self.entity_id if self.family is AnswerFamily.WORKFLOW_ACTION else None
+
+    @property
+    def operation_id(self) -> str | None:
+        return self.entity_id if self.family is AnswerFamily.ANALYZE_ASYNC else None
+
+
 @dataclass(frozen=True, slots=True)
 class KeyUse:
     """One run that was recorded under a key; it stays when the key moves on."""

@@ -117,15 +117,29 @@ class ReviewRule:
             return WorkflowStatus.NOT_REQUIRED
         return WorkflowStatus.PENDING_REVIEW if latest is None else LEADS_TO[latest]
 
-    def require_allowed(self, verdict: Verdict, run_status: RunStatus, latest: WorkflowAction | None) -> None:
+    def require_allowed(
+        self, verdict: Verdict, run_status: RunStatus, latest: WorkflowDecision | None
+    ) -> None:
         """Raises WorkflowNotRequired, WorkflowStateConflict or WorkflowInvalidTransition, in this order."""
-        current = self.status_of(run_status, latest)
+        current = self.status_of(run_status, latest.action if latest else None)
         if current is WorkflowStatus.NOT_REQUIRED:
             raise WorkflowNotRequired()
         if verdict.expected_status not in (None, current):
-            raise WorkflowStateConflict()
+            raise WorkflowStateConflict(**facts_of(latest))
         if verdict.action not in ALLOWED[current]:
-            raise WorkflowInvalidTransition()
+            raise WorkflowInvalidTransition(**facts_of(latest))
+
+
+def facts_of(decision: WorkflowDecision | None) -> dict[str, str]:
+    """What a refusal tells of the decision that stands in the way; nothing when there is none."""
+    if decision is None:
+        return {}
+    return {
+        "decision": decision.action.value,
+        "decided_by": decision.actor_id,
+        "decided_at": decision.decided_at.isoformat(),
+        "decision_id": decision.decision_id,
+    }
 
 
 @dataclass(frozen=True, slots=True)

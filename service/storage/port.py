@@ -23,7 +23,7 @@ from service.domains.dpm_runs import (
     RunRequest,
     SealedRun,
 )
-from service.domains.idempotency import KeyFamily, KeyMapping, KeyUse
+from service.domains.idempotency import IdempotentAnswer, KeyFamily, KeyMapping, KeyUse
 from service.domains.lineage import Direction, Edge, EdgeFilter, Trail
 from service.domains.pages import Page
 from service.domains.purges import Purge, PurgeRecord, Removed
@@ -132,7 +132,7 @@ class LineageStore(Protocol):
         cursor: str | None,
         horizon: Horizon,
     ) -> Page[Edge]:
-        """The edges that start (down) or end (up) at an entity, each once, by their places.
+        """The edges from an entity to what came of it (down) and to what it came from (up), by their places.
 
         The cursor is that of the last edge; one that names no edge of this list gives an empty page.
         """
@@ -172,6 +172,21 @@ class WorkflowDecisionStore(Protocol):
 
         Raises RunNotFound, WorkflowNotRequired, WorkflowStateConflict, WorkflowInvalidTransition, and
         DecisionExists when the decision id is taken.
+        """
+        ...
+
+    async def decide_once(
+        self,
+        verdict: Verdict,
+        rule: ReviewRule,
+        horizon: Horizon,
+        answer: IdempotentAnswer,
+    ) -> IdempotentAnswer | None:
+        """Decide, and keep the answer under a key, in one act; None when it was decided now.
+
+        When the key is taken with the same request hash, the answer that is kept is given back and nothing is
+        written; with another hash, raises IdempotencyKeyConflict. Equal callers at once leave one decision.
+        Raises what `decide` raises; then the key stays free.
         """
         ...
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from http import HTTPStatus
 from typing import Any
 
 from aiohttp import web
@@ -11,6 +12,7 @@ from aiohttp import web
 from service.domains.bounds import CORRELATION_ID, ID, TextBound
 from service.domains.policy_packs import PackWish
 from service.errors import BodyTooLarge, MediaTypeUnsupported, RequestInvalid
+from service.flows.idempotency import KeyedAnswer
 from service.web import content_coding, correlation, expectations, keys
 from service.web.overload import PLACE
 from service.web.refusals import BODY_BYTES_MAX
@@ -69,6 +71,11 @@ def key_entries(request: web.Request) -> list[Entry]:
     return []
 
 
+def optional_key_entries(request: web.Request) -> list[Entry]:
+    """What is wrong with the idempotency key where none is needed."""
+    return key_entries(request) if KEY_HEADER in request.headers else []
+
+
 def correlation_entries(request: web.Request) -> list[Entry]:
     """What is wrong with the correlation id that was sent; an empty one counts as absent."""
     return _text_entries(request, correlation.HEADER, request[keys.CORRELATION_SENT], CORRELATION_ID)
@@ -111,6 +118,14 @@ def pack_wish(request: web.Request) -> PackWish:
         tenant_pack_id=headers.get(TENANT_PACK_HEADER),
         tenant_id=headers.get(TENANT_HEADER, ""),
     )
+
+
+def keyed(answer: KeyedAnswer, status: HTTPStatus = HTTPStatus.OK) -> web.Response:
+    """The answer to a request with a key, which says whether it was given before."""
+    response = web.Response(body=answer.body, status=int(status), content_type="application/json")
+    if answer.replayed:
+        response.headers["Idempotent-Replayed"] = "true"
+    return response
 
 
 def path_text(request: web.Request, name: str) -> str:

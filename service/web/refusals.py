@@ -83,8 +83,10 @@ def problem(
     *,
     code: str,
     detail: Any,
+    members: Mapping[str, object] | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> web.Response:
+    """`members` stand beside those that every problem has (RFC 9457, section 3.2)."""
     body = Problem(
         title=TITLE_OF.get(status, status.phrase),
         status=int(status),
@@ -93,7 +95,7 @@ def problem(
         code=code,
     )
     answer = web.Response(
-        body=msgspec.json.encode(body),
+        body=msgspec.json.encode({**msgspec.structs.asdict(body), **members} if members else body),
         status=int(status),
         content_type="application/problem+json",
         headers=headers,
@@ -140,7 +142,14 @@ def refusal(request: web.Request, error: ServiceError) -> web.Response:
         headers = {"Retry-After": retry_after(error)}
     elif isinstance(error, ContentCodingUnsupported):
         headers = {"Accept-Encoding": ACCEPT_ENCODING}
-    return problem(request, status_of(type(error)), code=error.code, detail=error.detail, headers=headers)
+    return problem(
+        request,
+        status_of(type(error)),
+        code=error.code,
+        detail=error.detail,
+        members=error.members,
+        headers=headers,
+    )
 
 
 @web.middleware

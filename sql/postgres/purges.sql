@@ -41,6 +41,16 @@ WHERE tenant_id = :tenant_id AND rebalance_run_id = ANY (ARRAY(SELECT jsonb_arra
 DELETE FROM dpm_run_idempotency
 WHERE tenant_id = :tenant_id AND rebalance_run_id = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(:run_ids AS jsonb))));
 
+-- name: delete_answers_about_runs
+-- Removes the answers about runs, and so frees their keys.
+DELETE FROM dpm_idempotent_answers
+WHERE tenant_id = :tenant_id AND rebalance_run_id = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(:run_ids AS jsonb))));
+
+-- name: delete_answers_about_operations
+-- Removes the answers about operations, and so frees their keys.
+DELETE FROM dpm_idempotent_answers
+WHERE tenant_id = :tenant_id AND operation_id = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(:operation_ids AS jsonb))));
+
 -- name: delete_uses
 -- Removes runs from the histories of their keys.
 DELETE FROM dpm_run_idempotency_history

@@ -41,6 +41,16 @@ WHERE tenant_id = :tenant_id AND rebalance_run_id IN (SELECT value FROM json_eac
 DELETE FROM dpm_run_idempotency
 WHERE tenant_id = :tenant_id AND rebalance_run_id IN (SELECT value FROM json_each(:run_ids));
 
+-- name: delete_answers_about_runs
+-- Removes the answers about runs, and so frees their keys.
+DELETE FROM dpm_idempotent_answers
+WHERE tenant_id = :tenant_id AND rebalance_run_id IN (SELECT value FROM json_each(:run_ids));
+
+-- name: delete_answers_about_operations
+-- Removes the answers about operations, and so frees their keys.
+DELETE FROM dpm_idempotent_answers
+WHERE tenant_id = :tenant_id AND operation_id IN (SELECT value FROM json_each(:operation_ids));
+
 -- name: delete_uses
 -- Removes runs from the histories of their keys.
 DELETE FROM dpm_run_idempotency_history

@@ -92,8 +92,8 @@ def ways_from(
     followed = EdgeFilter(direction)
     for edge in edges_at(state, tenant_id, entity_id):
         if is_there(edge, horizon) and followed.touches(edge, entity_id):
-            goes_down = edge.source_entity_id == entity_id
-            yield edge, edge.target_entity_id if goes_down else edge.source_entity_id
+            is_source = edge.source_entity_id == entity_id
+            yield edge, edge.target_entity_id if is_source else edge.source_entity_id
 
 
 def edges_at(state: State, tenant_id: str, entity_id: str) -> Iterator[Edge]:

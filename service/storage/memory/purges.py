@@ -9,6 +9,7 @@ from service.storage.memory import (
     artifacts,
     dpm_runs,
     idempotency,
+    idempotent_answers,
     lineage,
     operation_moves,
     workflow_decisions,
@@ -57,6 +58,10 @@ def remove_rows(state: State, tenant_id: str, run_ids: list[str], operation_ids:
     ]
     # The key of a run is found by its use, and a request goes when its last run has gone.
     keys = sum(idempotency.remove_key(state, tenant_id, run_id) for run_id in run_ids)
+    keys += sum(
+        idempotent_answers.remove_answers(state, tenant_id, entity_id)
+        for entity_id in (*run_ids, *operation_ids)
+    )
     uses = sum(idempotency.remove_use(state, tenant_id, run_id) for run_id in run_ids)
     requests = dpm_runs.remove_runs(state, tenant_id, run_ids)
     for operation_id in operation_ids:

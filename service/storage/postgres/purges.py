@@ -89,7 +89,9 @@ async def remove_all(
     return Removed(
         decisions=await delete("delete_decisions", run_ids=run_ids),
         artifacts=await delete("delete_artifacts", run_ids=run_ids),
-        keys=await delete("delete_keys", run_ids=run_ids),
+        keys=await delete("delete_keys", run_ids=run_ids)
+        + await delete("delete_answers_about_runs", run_ids=run_ids)
+        + await delete("delete_answers_about_operations", operation_ids=operation_ids),
         uses=await delete("delete_uses", run_ids=run_ids),
         edges=await delete("delete_edges_to_runs", run_ids=run_ids)
         + await delete("delete_edges_from_runs", run_ids=run_ids)

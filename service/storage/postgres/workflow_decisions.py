@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncpg
 
 from service.domains.dpm_runs import RunHead
+from service.domains.idempotency import IdempotentAnswer
 from service.domains.pages import (
     EARLIEST,
     LATEST,
@@ -21,6 +22,7 @@ from service.domains.workflow_decisions import (
     Verdict,
     WorkflowAction,
     WorkflowDecision,
+    facts_of,
 )
 from service.errors import (
     DecisionExists,
@@ -28,7 +30,7 @@ from service.errors import (
     WorkflowInvalidTransition,
     WorkflowStateConflict,
 )
-from service.storage.postgres import dpm_runs
+from service.storage.postgres import dpm_runs, idempotent_answers
 from service.storage.postgres.database import Database
 from service.storage.postgres.statements import Connection, Row, every, one
 from service.storage.queries import load
@@ -46,6 +48,19 @@ class PostgresWorkflowDecisions:
     ) -> tuple[RunHead, WorkflowDecision]:
         async with self.database.act() as conn:
             return await decide(conn, verdict, rule, horizon)
+
+    async def decide_once(
+        self,
+        verdict: Verdict,
+        rule: ReviewRule,
+        horizon: Horizon,
+        answer: IdempotentAnswer,
+    ) -> IdempotentAnswer | None:
+        async with self.database.act() as conn:
+            held = await idempotent_answers.claim(conn, answer, horizon)
+            if held is None:
+                await decide(conn, verdict, rule, horizon)
+        return held
 
     async def list_of_run(self, tenant_id: str, rebalance_run_id: str) -> tuple[WorkflowDecision, ...]:
         async with self.database.look() as conn:
@@ -129,7 +144,7 @@ async def decide(
     require_storable(verdict)
     head = await dpm_runs.get_head(conn, verdict.tenant_id, verdict.rebalance_run_id, horizon)
     latest = await find_latest(conn, verdict.tenant_id, verdict.rebalance_run_id)
-    rule.require_allowed(verdict, head.status, None if latest is None else latest.action)
+    rule.require_allowed(verdict, head.status, latest)
     decision = verdict.numbered(1 if latest is None else latest.decision_no + 1)
     try:
         inserted = await one(conn, SQL["insert_decision"], **row_of(decision), run_created_at=head.created_at)
@@ -141,7 +156,10 @@ async def decide(
     if await find_decision(conn, verdict.tenant_id, verdict.decision_id, KEEP_ALL) is not None:
         raise DecisionExists(id=verdict.decision_id)
     # Somebody else decided on the state we saw, and theirs is the next number.
-    raise WorkflowStateConflict() if verdict.expected_status else WorkflowInvalidTransition()
+    winner = facts_of(await find_latest(conn, verdict.tenant_id, verdict.rebalance_run_id))
+    raise (
+        WorkflowStateConflict(**winner) if verdict.expected_status else WorkflowInvalidTransition(**winner)
+    )
 
 
 async def find_latest(conn: Connection, tenant_id: str, rebalance_run_id: str) -> WorkflowDecision | None:

@@ -72,7 +72,9 @@ def remove_all(
     return Removed(
         decisions=count(conn, SQL["delete_decisions"], **of_runs),
         artifacts=count(conn, SQL["delete_artifacts"], **of_runs),
-        keys=count(conn, SQL["delete_keys"], **of_runs),
+        keys=count(conn, SQL["delete_keys"], **of_runs)
+        + count(conn, SQL["delete_answers_about_runs"], **of_runs)
+        + count(conn, SQL["delete_answers_about_operations"], **of_operations),
         uses=count(conn, SQL["delete_uses"], **of_runs),
         edges=count(conn, SQL["delete_edges_to_runs"], **of_runs)
         + count(conn, SQL["delete_edges_from_runs"], **of_runs)

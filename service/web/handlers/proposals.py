@@ -106,7 +106,7 @@ def json_of(body: bytes) -> web.Response:
 
 def _sent_key_entries(request: web.Request) -> list[reading.Entry]:
     """What is wrong with an idempotency key that may be left out."""
-    return reading.key_entries(request) if reading.KEY_HEADER in request.headers else []
+    return reading.optional_key_entries(request)
 
 
 async def _read(

@@ -83,6 +83,11 @@ HEADERS: dict[str, dict[str, Any]] = {
         "description": "How a body may be encoded.",
         "schema": {"type": "string"},
     },
+    "Location": {
+        "description": "Where the operation can be looked up; a path, without a host.",
+        "required": True,
+        "schema": {"type": "string", "format": "uri-reference"},
+    },
     "Retry-After": {
         "description": "Seconds after which it is worth trying again.",
         "required": True,
@@ -160,6 +165,8 @@ def _success(operation: Operation, answers: Answers, example: dict[str, Any]) ->
     sent = ["X-Correlation-Id"]
     if operation.replays:
         sent.append("Idempotent-Replayed")
+    if operation.accepts:
+        sent += ["Location", "Retry-After"]
     if operation.tells_pack:
         sent.append("X-Policy-Pack-Status")
     if operation.is_business:

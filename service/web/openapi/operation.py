@@ -135,6 +135,8 @@ class Operation:
     body: type[msgspec.Struct] | None = None
     refusals: Refusals = ()
     replays: bool = False
+    # What is answered says where to look up what was accepted, and when.
+    accepts: bool = False
     tells_pack: bool = False
     # The headers of a success beyond those that follow from the rest.
     sends: tuple[str, ...] = ()

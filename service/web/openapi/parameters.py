@@ -49,7 +49,7 @@ IN_QUERY: Mapping[str, str] = {
     "created_by": "Only those created by this adviser.",
     "edge_type": "Only edges of this type; an unknown one gives an empty page.",
     "depth": "How many edges a walk may go from the entity.",
-    "direction": "Whether a walk goes along edges, against them, or both.",
+    "direction": "Whether a walk goes up, to what the entity came from, down, to what came of it, or both.",
     "kind": "Only differences of this kind.",
     "limit": "How many are on a page at most.",
     "cursor": "The `next_cursor` of the page before; one that is not known gives an empty page.",

@@ -32,8 +32,14 @@ MEDIA_TYPE = "application/problem+json"
 FACTS: dict[str, object] = {
     "bytes_max": 10_485_760,
     "codings": "gzip or deflate",
+    "decided_at": "2026-11-21T09:41:00+00:00",
+    "decided_by": "reviewer_1",
+    "decision": "APPROVE",
+    "decision_id": "dwd_019ac00000007000800000000000abcd",
     "engine_version": "0.9.0",
+    "finished_at": "2026-11-21T09:41:00+00:00",
     "levels_max": 64,
+    "outcome": "CANCELLED",
     "packs_max": 1000,
     "policy_pack_id": "dpm_core_sg",
     "reason": "expected_state mismatch",
@@ -55,7 +61,11 @@ def problems_of(operation: Operation, schema: dict[str, Any]) -> dict[str, dict[
         said.setdefault(status_of(kind), {})[kind.code] = _detail_of(kind, operation)
     if "entity_id" in path_names(operation.path):
         said[HTTPStatus.NOT_FOUND].update([NO_SUCH_TEXT])
-    return {str(int(status)): _response(operation, status, said[status], schema) for status in sorted(said)}
+    members = {kind.code: {name: FACTS[name] for name in kind.shown} for kind in all_refusals(operation)}
+    return {
+        str(int(status)): _response(operation, status, said[status], members, schema)
+        for status in sorted(said)
+    }
 
 
 def all_refusals(operation: Operation) -> Iterable[type[ServiceError]]:
@@ -79,7 +89,11 @@ def _can_be_malformed(operation: Operation) -> bool:
 
 
 def _response(
-    operation: Operation, status: HTTPStatus, said: dict[str, Any], schema: dict[str, Any]
+    operation: Operation,
+    status: HTTPStatus,
+    said: dict[str, Any],
+    members: dict[str, dict[str, Any]],
+    schema: dict[str, Any],
 ) -> dict[str, Any]:
     title = TITLE_OF.get(status, status.phrase)
     codes = sorted(said)
@@ -90,7 +104,8 @@ def _response(
             MEDIA_TYPE: {
                 "schema": schema,
                 "examples": {
-                    code: {"value": _problem(operation, status, code, said[code])} for code in codes
+                    code: {"value": _problem(operation, status, code, said[code]) | members.get(code, {})}
+                    for code in codes
                 },
             }
         },

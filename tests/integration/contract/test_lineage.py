@@ -139,6 +139,34 @@ async def test_the_edge_from_a_correlation_id_names_the_trace_and_no_other_does(
     }
 
 
+async def test_up_leads_to_what_a_run_came_from_and_down_to_what_came_of_it(store):
+    operation = an_operation(operation_id="dop", correlation_id="corr-op")
+    await store.operations.submit(operation)
+    batch = a_batch("a", cause_id="dop", correlation_id="corr-run", artifacts=True)
+    await store.dpm_runs.admit_batch(batch)
+    (run,), (artifact,) = batch.runs, batch.artifacts
+    again = a_replay(run, correlation_id="corr-again")
+    await store.dpm_runs.admit_replay(again, KEEP_ALL)
+    correlation, cause = edges_of(run, cause_id="dop")
+    _, replayed = edges_of(again.run, original_id=run.rebalance_run_id)
+    derived, accepted = edge_of_artifact(artifact), edge_of_operation(operation)
+    ways = {
+        (run.rebalance_run_id, Direction.UP): (correlation, cause),
+        (run.rebalance_run_id, Direction.DOWN): (replayed, derived),
+        ("dop", Direction.UP): (),
+        ("dop", Direction.DOWN): (accepted, cause),
+        (artifact.artifact_id, Direction.UP): (derived,),
+        (artifact.artifact_id, Direction.DOWN): (),
+    }
+
+    for (entity_id, direction), edges in ways.items():
+        assert (await page_at(store, entity_id, EdgeFilter(direction))).items == by_place(*edges)
+        assert (await trail_at(store, entity_id, direction, depth=1)).edges == by_place(*edges)
+    assert (await trail_at(store, artifact.artifact_id, Direction.UP)).edges == by_place(
+        derived, correlation, cause
+    )
+
+
 async def test_edges_of_every_kind_come_back_as_they_were_written(store):
     first = an_admission(correlation_id="corr · Zürich", idempotency_key="key", artifact=True)
     operation = an_operation(correlation_id="corr · Zürich")
@@ -408,25 +436,25 @@ async def test_a_walk_down_does_not_turn_up_and_a_walk_up_does_not_turn_down(sto
     one, other = batch.runs
     of_one, of_other = (edges_of(run, cause_id="dop_1") for run in batch.runs)
 
-    down = await trail_at(store, one.correlation_id, Direction.DOWN, 3)
-    up = await trail_at(store, "dop_1", Direction.UP, 3)
+    up = await trail_at(store, one.rebalance_run_id, Direction.UP, 3)
+    down = await trail_at(store, "dop_1", Direction.DOWN, 3)
     both = await trail_at(store, one.correlation_id, Direction.BOTH, 4)
 
-    assert down == Trail(by_place(*of_one), False)
-    assert up == Trail(by_place(*of_one, *of_other), False)
+    assert up == Trail(by_place(*of_one), False)
+    assert down == Trail(by_place(of_one[1], of_other[1]), False)
     assert both == Trail(by_place(*of_one, *of_other), False)
-    assert other.rebalance_run_id not in {end for ends in ends_of(down.edges) for end in ends}
+    assert other.rebalance_run_id not in {end for ends in ends_of(up.edges) for end in ends}
 
 
 async def test_a_walk_over_two_ways_of_other_length_takes_the_shorter(store):
     first = await keep_chain(store, "a", "b", "c", "d", "e")
-    late = a_batch("x", cause_id="d", correlation_id="a", rebalance_run_id="x", created_at=after(9))
-    await store.dpm_runs.admit_batch(late)
-    short = edges_of(late.runs[0], cause_id="d")
+    late = an_admission(rebalance_run_id="d", correlation_id="a", created_at=after(9))
+    await store.dpm_runs.admit(late, KEEP_ALL)
+    short = edges_of(late.run)[0]
 
-    trail = await trail_at(store, "a", Direction.DOWN, 3)
+    trail = await trail_at(store, "a", Direction.DOWN, 2)
 
-    assert trail == Trail((*first, *short), False)
+    assert trail == Trail((first[0], first[1], first[3], short), False)
 
 
 @pytest.mark.parametrize("length", [1, 2, 3, 7])
@@ -474,21 +502,21 @@ async def test_a_trail_of_too_many_edges_is_cut_at_the_nearest_and_says_so(store
     *others, own = (edges_of(run, cause_id="star")[1] for run in star.runs)
     named = edges_of(last)[0]
 
-    up = await trail_at(store, "star", Direction.UP, 1)
+    down = await trail_at(store, "star", Direction.DOWN, 1)
     both = await trail_at(store, last.rebalance_run_id, Direction.BOTH, 3)
-    down = await trail_at(store, last.rebalance_run_id, Direction.DOWN, 3)
+    up = await trail_at(store, last.rebalance_run_id, Direction.UP, 3)
 
-    assert up == Trail(by_place(*others, own)[:TRAIL_EDGES_MAX], truncated=True)
+    assert down == Trail(by_place(*others, own, beyond)[:TRAIL_EDGES_MAX], truncated=True)
     second_step = by_place(*others, beyond)[: TRAIL_EDGES_MAX - 2]
     assert both == Trail(by_place(named, own, *second_step), truncated=True)
-    assert down == Trail((own, beyond), truncated=False)
+    assert up == Trail(by_place(named, own), truncated=False)
 
 
 async def test_a_trail_of_just_as_many_edges_as_fit_is_whole(store):
     star = a_batch(*(f"s{n:04}" for n in range(TRAIL_EDGES_MAX)), cause_id="star")
     await store.dpm_runs.admit_batch(star)
 
-    trail = await trail_at(store, "star", Direction.UP, 1)
+    trail = await trail_at(store, "star", Direction.DOWN, 1)
 
     assert len(trail.edges) == TRAIL_EDGES_MAX
     assert not trail.truncated
@@ -502,10 +530,10 @@ async def test_a_walk_does_not_pass_over_an_expired_edge(store):
     await store.dpm_runs.admit_replay(replay, KEEP_ALL)
     await store.dpm_runs.admit_replay(again, KEEP_ALL)
 
-    up = await trail_at(store, again.run.rebalance_run_id, Direction.DOWN, 3, runs_since(5))
+    up = await trail_at(store, again.run.rebalance_run_id, Direction.UP, 3, runs_since(5))
     down = await trail_at(store, "corr", Direction.DOWN, 3, runs_since(5))
 
-    assert ends_of(up.edges) == [
+    assert ends_of(edge for edge in up.edges if edge.edge_type is EdgeType.REPLAYED_FROM) == [
         (replay.run.rebalance_run_id, old.run.rebalance_run_id),
         (again.run.rebalance_run_id, replay.run.rebalance_run_id),
     ]

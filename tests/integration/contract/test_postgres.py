@@ -18,7 +18,7 @@ import pytest_asyncio
 from scripts.postgres import create_database, drop_database, free_port
 from scripts.seeding import BEGAN_AT, seed_runs, settle
 from service.domains.dpm_runs import DEFAULT_TENANT
-from service.domains.operations import OperationType
+from service.domains.operations import CANCELLATION, OperationType
 from service.domains.pages import EARLIEST
 from service.domains.proposals import ApprovalType, ProposalEventType, ProposalFilter
 from service.domains.purges import Purge
@@ -31,7 +31,7 @@ from service.errors import (
     StoreBusy,
     StoreUnavailable,
 )
-from service.storage.postgres import operations, proposals
+from service.storage.postgres import operation_acts, proposals
 from service.storage.postgres.addresses import writable
 from service.storage.postgres.database import PoolOptions
 from service.storage.postgres.job_queue import PostgresJobQueue
@@ -47,11 +47,13 @@ from tests.integration.contract.builders import (
     a_verdict,
     after,
     an_admission,
+    an_answer,
     an_artifact,
     an_id,
     an_operation,
     claimed,
     ending_of,
+    operations_since,
     started,
     submit_and_move,
     succeeded,
@@ -355,6 +357,13 @@ async def test_the_application_role_serves(store, login):
         claim = await claimed(serving, operation)
         batch = a_batch("a", cause_id=operation.operation_id)
         await serving.operations.finish(claim, ending_of(succeeded(operation), batch))
+        for _ in range(2):
+            kept = an_answer("dop_once", idempotency_key="act-2")
+            await serving.operations.submit_once(an_operation(operation_id="dop_once"), kept, KEEP_ALL)
+        await serving.operations.fail(DEFAULT_TENANT, "dop_once", now=after(1), error=CANCELLATION)
+        renewed = an_answer("dop_again", idempotency_key="act-2")
+        again = an_operation(operation_id="dop_again")
+        assert await serving.operations.submit_once(again, renewed, operations_since(5)) is None
         version = a_new_version(await proposed(serving))
         await serving.proposals.change(version)
         replaced = a_simulation(created_at=after(10))
@@ -388,14 +397,19 @@ async def test_the_application_role_offers_work_and_takes_none(login):
     serving = await PostgresStore.open(dsn)
     queue = await a_queue(dsn)
     try:
-        await serving.operations.submit(an_operation(is_queued=True))
+        operation = an_operation(is_queued=True)
+        await serving.operations.submit(operation)
         assert await queue.count_waiting() == 1
+        # What is cancelled leaves the queue; nobody takes it.
+        await serving.operations.fail(
+            DEFAULT_TENANT, operation.operation_id, now=after(1), error=CANCELLATION
+        )
+        assert await queue.count_waiting() == 0
     finally:
         await serving.close()
         await queue.close()
-    for change in ("DELETE FROM queue.pgqueuer", "UPDATE queue.pgqueuer SET status = 'picked'"):
-        with pytest.raises(psycopg.errors.InsufficientPrivilege), psycopg.connect(dsn) as conn:
-            conn.execute(change)
+    with pytest.raises(psycopg.errors.InsufficientPrivilege), psycopg.connect(dsn) as conn:
+        conn.execute("UPDATE queue.pgqueuer SET status = 'picked'")
 
 
 async def test_the_worker_role_works(postgres_database, login):
@@ -567,7 +581,7 @@ async def test_a_cancelled_act_is_kept_or_taken_back_and_leaves_nothing_behind(p
 
             async def act(begun=begun, operation=operation):
                 async with store.database.act() as conn:
-                    await operations.submit(conn, operation, trace_id=None, offer=False)
+                    await operation_acts.submit(conn, operation, trace_id=None, offer=False)
                     if midst == "in the act":
                         begun.set()
                         await conn.execute("SELECT pg_sleep(3600)")
@@ -605,7 +619,7 @@ async def test_an_act_that_does_not_come_to_its_end_lets_go_of_its_locks(store, 
 
     async def freeze():
         async with frozen.database.act() as conn:
-            await operations.claim(conn, DEFAULT_TENANT, operation.operation_id, a_lease(1))
+            await operation_acts.claim(conn, DEFAULT_TENANT, operation.operation_id, a_lease(1))
             claimed.set()
             if midst == "in a statement":
                 await conn.execute("SELECT pg_sleep(3600)")

@@ -163,7 +163,7 @@ def test_engine_processes_that_were_replaced_are_counted_by_cause():
 
 def test_sweeps_are_counted_by_the_fate_of_operations():
     metrics = ServerMetrics()
-    metrics.process.swept(taken_back=2, exhausted=1, expired=0)
+    metrics.process.swept(taken_back=2, exhausted=1, expired=0, overdue=3)
 
     seen = figures(metrics)
 

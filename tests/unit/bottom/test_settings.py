@@ -123,6 +123,7 @@ def test_every_fault_is_named_at_once_and_no_value_is_shown(monkeypatch):
     wrong = {
         "DPM_ASYNC_LEASE_SECONDS": "0",
         "DPM_ASYNC_MAX_ATTEMPTS": "0",
+        "DPM_ASYNC_OPERATION_SECONDS_MAX": "0",
         "DPM_BODY_BYTES_MAX": "0",
         "DPM_ENGINE_MEMORY_BYTES_MAX": "1",
         "DPM_ENGINE_PROCESSES": "several",
@@ -236,6 +237,7 @@ def test_operations_are_held_and_tried_as_long_as_nothing_else_is_said():
     assert settings.execution_mode is ExecutionMode.INLINE
     assert settings.async_operations_enabled and settings.manual_execution_enabled
     assert (settings.attempts_max, settings.lease_seconds, settings.sweep_seconds) == (3, 8, 2.0)
+    assert settings.operation_seconds_max == 3600
 
 
 @pytest.mark.parametrize(

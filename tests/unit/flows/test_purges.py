@@ -110,6 +110,7 @@ async def test_a_sweep_tells_what_became_of_operations():
         clock=SystemClock(),
         retention=Retention(0, 86_400),
         attempts_max=1,
+        operation_seconds_max=600,
         queue=None,
         lease_seconds=8,
         measures=measures,
@@ -117,7 +118,7 @@ async def test_a_sweep_tells_what_became_of_operations():
 
     await flow.run_once()
 
-    assert measures.sweeps == [{"taken_back": 0, "exhausted": 0, "expired": 0}]
+    assert measures.sweeps == [{"taken_back": 0, "exhausted": 0, "expired": 0, "overdue": 0}]
 
 
 def refusing(store, monkeypatch, *, kind, ids):

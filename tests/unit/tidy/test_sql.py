@@ -49,6 +49,7 @@ OF_ONE_DIALECT = {
     ("postgres", "operations"): {
         "list_unoffered": "only PostgreSQL has a queue of jobs",
         "revive_offers": "SQLite has no queue",
+        "delete_job": "SQLite has no queue",
         "count_waiting": "only PostgreSQL has a queue of jobs",
     },
     ("postgres", "purges"): {

@@ -235,11 +235,13 @@ async def test_a_deeper_walk_meets_what_is_further_away(client, store):
 async def test_a_walk_can_be_held_to_one_direction(client, store, depth):
     first = await admitted(store, "rr_1", correlation_id="corr", idempotency_key="key")
     await replayed(store, first, "rr_2", 1)
-    down = [("rr_2", "REPLAYED_FROM", "rr_1")]
-    up = [("corr_of_rr_2", "CORRELATION_TO_RUN", "rr_2")]
+    replay = ("rr_2", "REPLAYED_FROM", "rr_1")
+    up = [("corr_of_rr_2", "CORRELATION_TO_RUN", "rr_2"), replay]
+    further = [("corr", "CORRELATION_TO_RUN", "rr_1"), ("key", "IDEMPOTENCY_TO_RUN", "rr_1")]
 
-    assert await edges(client, "rr_2", depth=depth, direction="down") == down
-    assert await edges(client, "rr_2", depth=depth, direction="up") == up
+    assert await edges(client, "rr_2", depth=depth, direction="down") == []
+    assert await edges(client, "rr_1", depth=depth, direction="down") == (down := [replay])
+    assert await edges(client, "rr_2", depth=depth, direction="up") == (further if depth > 1 else []) + up
     both = await edges(client, "rr_2", depth=depth, direction="both")
     assert set(both) >= {*up, *down}
     assert await edges(client, "rr_2", depth=depth) == both
