@@ -21,8 +21,8 @@ GZIP, DEFLATE = "gzip", "deflate"
 CODINGS = (GZIP, DEFLATE, "identity")
 ACCEPT_ENCODING = ", ".join(CODINGS)
 _KNOWN = {GZIP: GZIP, "x-gzip": GZIP, DEFLATE: DEFLATE}
-# A body that is larger than this, or becomes larger than that, is decoded in a thread; less takes no longer than
-# handing it over.
+# A body that is larger than this, or becomes larger than that, is decoded in a thread; decoding less takes no
+# longer than handing it over.
 INLINE_BYTES_MAX = 4 * 1024
 INLINE_PLAIN_BYTES_MAX = 64 * 1024
 # A gzip body may have several (RFC 1952, section 2.2); tools that compress in parallel write some hundred.
