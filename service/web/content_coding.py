@@ -7,6 +7,7 @@ missing, and it takes what it does not know for plain text. So it is switched of
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import zlib
 from typing import Any
 
@@ -20,8 +21,10 @@ GZIP, DEFLATE = "gzip", "deflate"
 CODINGS = (GZIP, DEFLATE, "identity")
 ACCEPT_ENCODING = ", ".join(CODINGS)
 _KNOWN = {GZIP: GZIP, "x-gzip": GZIP, DEFLATE: DEFLATE}
-# A larger body is decoded in a thread. One of this size takes some milliseconds at the highest ratio.
-INLINE_BYTES_MAX = 2048
+# A body that is larger than this, or becomes larger than that, is decoded in a thread; decoding less takes no
+# longer than handing it over.
+INLINE_BYTES_MAX = 4 * 1024
+INLINE_PLAIN_BYTES_MAX = 64 * 1024
 # A gzip body may have several (RFC 1952, section 2.2); tools that compress in parallel write some hundred.
 MEMBERS_MAX = 1000
 # What follows a member is copied once for each member, so it is handed over in pieces.
@@ -50,7 +53,8 @@ async def decoded(body: bytes, coding: str, bytes_max: int) -> bytes:
     Large ones are decoded in a thread, for which the decoder lets go of the interpreter.
     """
     if len(body) <= INLINE_BYTES_MAX:
-        return decode(body, coding, bytes_max)
+        with contextlib.suppress(BodyTooLarge):
+            return decode(body, coding, min(bytes_max, INLINE_PLAIN_BYTES_MAX))
     return await asyncio.to_thread(decode, body, coding, bytes_max)
 
 

@@ -22,10 +22,11 @@ KEY_HEADER = "Idempotency-Key"
 # Asked every few seconds by whoever supervises the process, and of no interest afterwards.
 PROBES = "/health/"
 # The parts of a path that name what was asked for, under the names that lines about these things have.
-NAMED_IN_PATH = ("rebalance_run_id", "operation_id", "proposal_id", "policy_pack_id")
+NAMED_IN_PATH = frozenset({"rebalance_run_id", "operation_id", "proposal_id", "policy_pack_id"})
 # A key is no longer; what else callers send is cut to it.
 LOGGED_CHARACTERS_MAX = 255
 
+_FIT = re.compile(r"[!-~]*")
 _UNFIT = re.compile(r"[^!-~]")
 
 logger = structlog.get_logger()
@@ -66,9 +67,9 @@ def _facts_of(request: web.Request, answer: web.StreamResponse) -> Iterator[tupl
     if key is not None:
         yield "idempotency_key", logged(key)
         yield "replayed", REPLAYED_HEADER in answer.headers
-    for name in NAMED_IN_PATH:
-        if name in request.match_info:
-            yield name, logged(request.match_info[name])
+    for name, value in request.match_info.items():
+        if name in NAMED_IN_PATH:
+            yield name, logged(value)
     if keys.RUN_ID in request:
         yield "rebalance_run_id", request[keys.RUN_ID]
     code = answer.get(CODE)
@@ -78,6 +79,8 @@ def _facts_of(request: web.Request, answer: web.StreamResponse) -> Iterator[tupl
 
 def logged(text: str) -> str:
     """What a caller sent, as a log line may have it."""
+    if len(text) <= LOGGED_CHARACTERS_MAX and _FIT.fullmatch(text):
+        return text
     return _UNFIT.sub("?", text[:LOGGED_CHARACTERS_MAX])
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from itertools import chain
+from typing import NoReturn
+
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
@@ -22,17 +25,22 @@ def heads(bytes_max: int) -> Middleware:
 
     @web.middleware
     async def look(request: web.Request, handler: Handler) -> web.StreamResponse:
-        fields = sum(len(name) + len(value) + MARKS_BYTES for name, value in request.raw_headers)
-        if fields > bytes_max:
+        fields = request.raw_headers
+        if sum(map(len, chain.from_iterable(fields))) + MARKS_BYTES * len(fields) > bytes_max:
             raise HeadTooLarge()
-        if request.match_info.http_exception is None:
-            faults = [
-                entry(broken_rule("the header must be sent once"), ("header", name), sent[0])
-                for name in SINGLE
-                if len(sent := request.headers.getall(name, [])) > 1
-            ]
-            if faults:
-                raise RequestInvalid(faults)
+        sent = request.headers.getall
+        if any(len(sent(name, ())) > 1 for name in SINGLE) and request.match_info.http_exception is None:
+            _refuse_repeated(request)
         return await handler(request)
 
     return look
+
+
+def _refuse_repeated(request: web.Request) -> NoReturn:
+    raise RequestInvalid(
+        [
+            entry(broken_rule("the header must be sent once"), ("header", name), sent[0])
+            for name in SINGLE
+            if len(sent := request.headers.getall(name, [])) > 1
+        ]
+    )

@@ -7,7 +7,16 @@ import zlib
 import pytest
 
 from service.errors import BodyTooLarge, BodyUnreadable
-from service.web.content_coding import DEFLATE, GZIP, INLINE_BYTES_MAX, MEMBERS_MAX, PIECE_BYTES, decode
+from service.web import content_coding
+from service.web.content_coding import (
+    DEFLATE,
+    GZIP,
+    INLINE_BYTES_MAX,
+    MEMBERS_MAX,
+    PIECE_BYTES,
+    decode,
+    decoded,
+)
 
 SIMULATE = "/rebalance/simulate"
 JSON = {"Content-Type": "application/json"}
@@ -97,6 +106,25 @@ def test_no_more_is_decoded_than_may_be_held(monkeypatch):
         decode(gzip.compress(b" " * 10_000_000), GZIP, 1000)
 
     assert held and max(held) <= 1001
+
+
+async def test_what_takes_long_is_decoded_in_a_thread(monkeypatch):
+    handed_over = []
+
+    async def to_thread(work, *args):
+        handed_over.append(args[0])
+        return work(*args)
+
+    monkeypatch.setattr(content_coding.asyncio, "to_thread", to_thread)
+    short, bomb, long = (gzip.compress(plain) for plain in (b"{}", b" " * 1_000_000, LONG))
+
+    assert await decoded(short, GZIP, 1000) == b"{}"
+    assert handed_over == []
+    assert await decoded(bomb, GZIP, 1_000_000) == b" " * 1_000_000
+    assert await decoded(long, GZIP, len(LONG)) == LONG
+    assert handed_over == [bomb, long] and len(bomb) <= INLINE_BYTES_MAX < len(long)
+    with pytest.raises(BodyTooLarge):
+        await decoded(short, GZIP, 1)
 
 
 async def answered(client, body, coding, key="k"):
