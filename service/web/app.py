@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 from aiohttp import web
 
 from service.clock import NewId
 from service.domains.bounds import DEFAULT_BOUNDS, Bounds
+from service.domains.workflow_decisions import WorkflowActionRequest
 from service.errors import ServiceError
 from service.server_metrics import ServerMetrics
 from service.telemetry import Telemetry
@@ -62,8 +64,9 @@ def build(
         )
     app.on_response_prepare.append(capacity.close_when_draining)
     app[keys.BOUNDS] = bounds
-    app[DECODE_ACTION] = partial(
+    decode: Callable[[bytes], WorkflowActionRequest] = partial(
         bodies.decode_action_strict if refuse_unknown else bodies.decode_action, bounds=bounds
     )
+    app[DECODE_ACTION] = decode
     app.add_routes(ROUTES)
     return app
