@@ -18,6 +18,7 @@ from service.clock import SystemClock, TimeOrderedIds
 from service.domains.dpm_runs import DEFAULT_TENANT, RunFilter, RunHead
 from service.domains.retention import KEEP_ALL
 from service.domains.supportability import Subject
+from service.engine_errors import GivenUp
 from service.errors import ReplayEngineUnknown, RunNotFound, StoreUnavailable
 from service.flows.replays import ReplayFlow
 from service.settings import Settings, SettingsInvalid
@@ -116,7 +117,7 @@ async def _fault_of(flow: ReplayFlow, rebalance_run_id: str) -> str | None:
     """What is wrong with a run, by its id and the first place that differs. Raises RunNotFound."""
     try:
         found = await flow.verify(rebalance_run_id, KEEP_ALL)
-    except ReplayEngineUnknown as refused:
+    except (ReplayEngineUnknown, GivenUp) as refused:
         return f"{rebalance_run_id}: {refused}"
     if found.difference is None:
         return None
