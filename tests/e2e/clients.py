@@ -35,8 +35,9 @@ class Answer:
     retry_after: str | None = None
 
 
-async def post(session: aiohttp.ClientSession, url: str, body: bytes, key: str) -> Answer:
-    headers = {"Content-Type": "application/json", "Idempotency-Key": key}
+async def post(session: aiohttp.ClientSession, url: str, body: bytes, key: str | None = None) -> Answer:
+    """Without a key, for what is to happen each time it is sent."""
+    headers = {"Content-Type": "application/json"} | ({} if key is None else {"Idempotency-Key": key})
     async with session.post(url, data=body, headers=headers) as found:
         return Answer(
             found.status,

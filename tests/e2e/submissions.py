@@ -45,7 +45,7 @@ def send(url: str, body: bytes = b"") -> Answer:
     async def ask() -> Answer:
         timeout = aiohttp.ClientTimeout(total=ANSWER_SECONDS_MAX)
         async with aiohttp.ClientSession(timeout=timeout) as session:
-            return await post(session, url, body, "unused")
+            return await post(session, url, body)
 
     return asyncio.run(ask())
 
@@ -104,7 +104,7 @@ class Submissions:
             for place in itertools.cycle(range(len(self.bodies))):
                 if self._stopping.is_set():
                     return
-                answer = await post(session, self.url, self.bodies[place], "unused")
+                answer = await post(session, self.url, self.bodies[place])
                 if answer.status == 202:
                     self.accepted[json.loads(answer.body)["operation_id"]] = place
                     await asyncio.sleep(self.every)
