@@ -45,6 +45,15 @@ def post_of(path: str, body: bytes) -> Callable[[str], bytes]:
     return lambda key: head + key.encode() + b"\r\n\r\n" + body
 
 
+def keyless_post_of(path: str, body: bytes) -> Callable[[str], bytes]:
+    """The request text of a POST that happens each time it is sent."""
+    head = (
+        f"POST {path} HTTP/1.1\r\nHost: load\r\nContent-Type: application/json\r\n"
+        f"Content-Length: {len(body)}\r\n\r\n"
+    ).encode()
+    return lambda _: head + body
+
+
 def get_of(path: str) -> Callable[[str], bytes]:
     text = f"GET {path} HTTP/1.1\r\nHost: load\r\n\r\n".encode()
     return lambda _: text
