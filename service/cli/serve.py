@@ -12,7 +12,7 @@ import structlog
 import uvloop
 from aiohttp import web
 
-from service import logs, production, wiring
+from service import logs, open_files, production, wiring
 from service.cli import migrate
 from service.cli.exits import refused
 from service.cli.stopping import CUT_SECONDS, Signals, stop_serving
@@ -24,9 +24,12 @@ from service.setting_values import StoreBackend
 from service.settings import Settings, SettingsInvalid
 from service.storage.schema import SchemaRefused
 from service.telemetry import TelemetryMissing
-from service.web.listening import Door, PortRefused, listen, watch
+from service.web.admission import CAPACITY
+from service.web.connection import AcceptGate
+from service.web.limits import watch
+from service.web.listener import PortRefused, listen
 from service.web.metrics_app import metrics_listening
-from service.web.overload import CAPACITY
+from service.wiring_flows import connections_of
 
 logger = structlog.get_logger()
 
@@ -56,6 +59,7 @@ def serve(host: str, port: int, metrics_port: int | None) -> None:
         except SchemaRefused as reason:
             raise refused(reason) from None
     prepare_shadow(chosen)
+    open_files.raise_limit()
     try:
         uvloop.run(_serve(chosen, host, port))
     except (StoreUnavailable, PortRefused, TelemetryMissing) as reason:
@@ -95,20 +99,23 @@ async def _serve(chosen: Settings, host: str, port: int) -> None:
     ):
         runner = web.AppRunner(running.app, shutdown_timeout=CUT_SECONDS)
         capacity = running.app[CAPACITY]
-        door = Door(capacity=capacity, new_id=TimeOrderedIds(), body_bytes_max=chosen.body_bytes_max)
+        connections = connections_of(chosen)
+        running.metrics.watch_connections(connections)
+        gate = AcceptGate(capacity=capacity, connections=connections, new_id=TimeOrderedIds())
         await runner.setup()
         try:
-            listener = await listen(runner, host, port, door)
+            listener = await listen(runner, host, port, gate)
             logger.info(
                 "listening",
                 host=host,
                 port=listener.sockets[0].getsockname()[1],
                 metrics_port=metrics_port,
                 store=chosen.store_backend.value,
+                connections_max=connections.most,
                 seconds=round(time.perf_counter() - started, 3),
             )
             settle_memory()
-            works = (*running.beside(chosen), watch(runner, capacity))
+            works = (*running.beside(chosen), watch(capacity))
             beside = [asyncio.create_task(work) for work in works]
             await signals.stop.wait()
             logger.info("stopping")

@@ -9,13 +9,14 @@ from service.errors import ServiceError
 from service.server_metrics import ServerMetrics
 from service.telemetry import Telemetry
 from service.web import bodies, keys
+from service.web.admission import CAPACITY, Capacity
 from service.web.configured import configured
 from service.web.correlation import correlation
 from service.web.flows import Flows
 from service.web.gates import Gates
 from service.web.handlers.workflow_decisions import DECODE_ACTION
+from service.web.limits import limits, sends
 from service.web.measuring import measuring
-from service.web.overload import CAPACITY, Capacity, limits
 from service.web.refusals import BODY_BYTES_MAX, refusals
 from service.web.routes import ROUTES
 from service.web.slashes import slashes
@@ -37,6 +38,7 @@ def build(
 ) -> web.Application:
     app = web.Application(
         middlewares=[
+            sends(capacity),
             *([measuring(metrics)] if metrics else []),
             record_traces(telemetry) if telemetry else follow_traces,
             correlation(new_id),
@@ -53,8 +55,10 @@ def build(
     app[CAPACITY] = capacity
     if metrics:
         metrics.watch_capacity(
-            waiting=lambda: sum(len(lane.waiting) for lane in capacity.lanes),
+            waiting={name: lane.count_queued for name, lane in capacity.lanes.items()},
+            expected_wait={name: lane.expected_wait for name, lane in capacity.lanes.items()},
             turned_away=lambda: capacity.refused,
+            answers_cut=lambda: capacity.answers_cut,
         )
     app.on_response_prepare.append(capacity.close_when_draining)
     app[DECODE_ACTION] = bodies.decode_action_strict if refuse_unknown else bodies.decode_action

@@ -10,7 +10,7 @@ from aiohttp import web
 from service.domains.policy_packs import PackWish
 from service.errors import BodyTooLarge, MediaTypeUnsupported
 from service.web import correlation, keys
-from service.web.overload import PLACE
+from service.web.admission import SLOT
 from service.web.refusals import BODY_BYTES_MAX
 
 KEY_HEADER = "Idempotency-Key"
@@ -34,7 +34,7 @@ async def json_body(request: web.Request) -> bytes:
     if (request.content_length or 0) > request.app[BODY_BYTES_MAX]:
         # What will be too much is not read first.
         raise BodyTooLarge(bytes_max=request.app[BODY_BYTES_MAX])
-    return await request[PLACE].receive(request)
+    return await request[SLOT].receive(request)
 
 
 def key_entries(request: web.Request) -> list[Entry]:

@@ -1,0 +1,162 @@
+"""Listens on a port, and accepts as many connections as may be open."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import structlog
+from aiohttp import web
+
+from service.web.connection import AcceptGate, HttpConnection
+from service.web.connections import SIDE_CONNECTIONS_MAX, Connections
+
+# Connections the system keeps for us until we come to them; a crowd that finds no room waits a second.
+BACKLOG = 1024
+# Connections accepted in one turn of the event loop; each costs some tenths of a millisecond.
+ACCEPTED_AT_ONCE = 16
+# How often slow connections are looked for, and accepting is tried again after the system refused.
+LOOK_SECONDS = 1.0
+
+logger = structlog.get_logger()
+
+
+class PortRefused(Exception):
+    """The system does not give us the address; the message says which and why."""
+
+
+class Listener:
+    """Accepts connections, several in each turn of the event loop.
+
+    The loop's own server accepts one in each; under load a turn takes milliseconds, and callers who come by the
+    hundred would wait for seconds to be heard, only to be refused.
+    """
+
+    def __init__(
+        self,
+        sockets: Sequence[socket.socket],
+        connection: Callable[[], HttpConnection],
+        connections: Connections,
+    ) -> None:
+        self.sockets = sockets
+        self.connections = connections
+        self._connection = connection
+        self._loop = asyncio.get_running_loop()
+        self._accepting: set[asyncio.Task[object]] = set()
+        self._looking = self._loop.call_later(LOOK_SECONDS, self._close_slow)
+        for one in sockets:
+            one.listen(BACKLOG)
+            self._look(one)
+
+    def close(self) -> None:
+        """Accepts no more connections; those that are there stay."""
+        self._looking.cancel()
+        for one in self.sockets:
+            self._loop.remove_reader(one)
+            one.close()
+
+    def _look(self, one: socket.socket) -> None:
+        if one.fileno() >= 0:
+            self._loop.add_reader(one, self._accept, one)
+
+    def _accept(self, one: socket.socket) -> None:
+        for _ in range(ACCEPTED_AT_ONCE):
+            if not self.connections.make_room():
+                # All that are open are at work; the next waits in the system's queue until one of them ends.
+                self._loop.remove_reader(one)
+                self.connections.when_there_is_room(self._look_again)
+                return
+            try:
+                accepted, _address = one.accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                return
+            except OSError as error:
+                # No more files can be open; it would be asked again and again until one is closed.
+                logger.warning("connection_not_taken", reason=error.strerror)
+                self._loop.remove_reader(one)
+                self._loop.call_later(LOOK_SECONDS, self._look, one)
+                return
+            self.connections.opened()
+            task = self._loop.create_task(self._begin(accepted))
+            self._accepting.add(task)
+            task.add_done_callback(self._accepting.discard)
+
+    def _look_again(self) -> None:
+        for one in self.sockets:
+            self._look(one)
+
+    async def _begin(self, accepted: socket.socket) -> None:
+        try:
+            accepted.setblocking(False)
+            accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)
+            await self._loop.connect_accepted_socket(self._connection, accepted)
+        except OSError:  # It is gone already.
+            accepted.close()
+            self.connections.closed(None)
+
+    def _close_slow(self) -> None:
+        self.connections.close_slow()
+        self._looking = self._loop.call_later(LOOK_SECONDS, self._close_slow)
+
+
+async def bind(host: str, port: int, *, shared: bool = False) -> list[socket.socket]:
+    """Sockets of an address; shared ones may be bound by several processes. Raises PortRefused."""
+    loop = asyncio.get_running_loop()
+    try:
+        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        return [_bound(family, address, shared) for family, *_, address in dict.fromkeys(found)]
+    except OSError as error:
+        raise PortRefused(f"cannot listen on {host} port {port}: {error.strerror}") from error
+
+
+async def listen(
+    runner: web.AppRunner,
+    host: str,
+    port: int,
+    gate: AcceptGate | None = None,
+    *,
+    sockets: Sequence[socket.socket] | None = None,
+) -> Listener:
+    """Opens the port for a runner that has been set up; to be closed before the runner is cleaned up.
+
+    With a gate, what would wait for too long is refused in front of the application. With sockets that are bound
+    already, host and port are not looked at. Raises PortRefused.
+    """
+    loop = asyncio.get_running_loop()
+    handlers = runner.server
+    assert handlers is not None, "the runner has not been set up"
+    connections = Connections(SIDE_CONNECTIONS_MAX) if gate is None else gate.connections
+
+    def connection() -> HttpConnection:
+        return HttpConnection(handlers, loop, connections, gate)
+
+    bound = await bind(host, port) if sockets is None else sockets
+    try:
+        return Listener(bound, connection, connections)
+    except OSError as error:
+        raise PortRefused(f"cannot listen on {host} port {port}: {error.strerror}") from error
+
+
+def _bound(family: int, address: Any, shared: bool) -> socket.socket:
+    one = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        one.setblocking(False)
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, True)
+        if shared:
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, True)
+        if family == socket.AF_INET6:
+            one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, True)
+        one.bind(address)
+    except OSError:
+        one.close()
+        raise
+    return one
+
+
+def close_idle(runner: web.AppRunner) -> None:
+    """Closes the connections on which nothing is under way; the others close with their next answer."""
+    for connection in runner.server.connections if runner.server is not None else []:
+        if isinstance(connection, HttpConnection):
+            connection.close_if_idle()
