@@ -23,7 +23,7 @@ class Load:
     statuses: dict[int, int] = field(default_factory=dict)
     latencies: list[float] = field(default_factory=list)
     # The longest that an answer with 200 took.
-    latest_served: float = 0.0
+    longest_served: float = 0.0
 
     @property
     def per_second(self) -> float:
@@ -101,7 +101,7 @@ class _Connection(asyncio.Protocol):
         load.statuses[status] = load.statuses.get(status, 0) + 1
         load.latencies.append(now - self.began)
         if status == 200:
-            load.latest_served = max(load.latest_served, now - self.began)
+            load.longest_served = max(load.longest_served, now - self.began)
         if now >= self.until:
             self.transport.close()
         elif self.pause:

@@ -40,12 +40,16 @@ class SlicedBody(Payload):
 
     async def write(self, writer: AbstractStreamWriter) -> None:
         """Raises ConnectionResetError when the answer is cut."""
-        whole = memoryview(self._body)
-        for begin in range(0, len(whole), SLICE_BYTES):
-            # The writer would wait here itself, and without an end.
-            await writer.write(whole[begin : begin + SLICE_BYTES], drain=False)  # type: ignore[call-arg]
-            if self._connection.writing_paused:
-                await self._until_taken(writer)
+        try:
+            with memoryview(self._body) as whole:
+                for begin in range(0, len(whole), SLICE_BYTES):
+                    # The writer would wait here itself, and without an end.
+                    await writer.write(whole[begin : begin + SLICE_BYTES], drain=False)  # type: ignore[call-arg]
+                    if self._connection.writing_paused:
+                        await self._until_taken(writer)
+        finally:
+            # What is left of the request may be around for a while longer.
+            self._body = self._value = b""
 
     async def _until_taken(self, writer: AbstractStreamWriter) -> None:
         loop = asyncio.get_running_loop()

@@ -7,6 +7,8 @@ from typing import Protocol
 
 # Of the port of the metrics and of a worker's; a scraper and a probe need a few.
 SIDE_CONNECTIONS_MAX = 64
+# Left for other files, once there were none left.
+FILES_SPARED = 4
 
 
 class Idle(Protocol):
@@ -34,24 +36,25 @@ class Connections:
     def idle(self) -> int:
         return len(self._idle)
 
-    def make_room(self) -> bool:
-        """Whether one more may be opened; one that is idle is closed for it if need be."""
-        if self.open < self.most:
-            return True
-        if not self._idle:
-            return False
-        longest = next(iter(self._idle))
-        del self._idle[longest]
-        self.closed_idle += 1
-        longest.force_close()
-        return True
+    def has_room(self) -> bool:
+        """Whether one more may be opened, or one that is idle can be closed for it."""
+        return self.open < self.most or bool(self._idle)
+
+    def opened(self) -> None:
+        """One more is open; if that is too many, the one that was idle for longest is closed."""
+        self.open += 1
+        if self.open > self.most:
+            self._close_longest_idle()
+
+    def files_ended(self) -> None:
+        """The process may have no more files open: there are to be fewer connections from now on."""
+        self.most = max(1, self.open - FILES_SPARED)
+        for _ in range(FILES_SPARED):
+            self._close_longest_idle()
 
     def when_there_is_room(self, call: Callable[[], None]) -> None:
         """Has it called once, when a connection is closed or becomes idle."""
         self._on_room = call
-
-    def opened(self) -> None:
-        self.open += 1
 
     def closed(self, connection: Idle | None) -> None:
         self.open -= 1
@@ -72,6 +75,13 @@ class Connections:
         """Closes connections on which the head of a request, or the first byte, does not come."""
         for connection in tuple(self._idle):
             connection.close_if_slow(self.receive_seconds_max)
+
+    def _close_longest_idle(self) -> None:
+        longest = next(iter(self._idle), None)
+        if longest is not None:
+            del self._idle[longest]
+            self.closed_idle += 1
+            longest.force_close()
 
     def _tell(self) -> None:
         if self._on_room is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -63,7 +64,7 @@ class Listener:
 
     def _accept(self, one: socket.socket) -> None:
         for _ in range(ACCEPTED_AT_ONCE):
-            if not self.connections.make_room():
+            if not self.connections.has_room():
                 # All that are open are at work; the next waits in the system's queue until one of them ends.
                 self._loop.remove_reader(one)
                 self.connections.when_there_is_room(self._look_again)
@@ -73,8 +74,10 @@ class Listener:
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
                 return
             except OSError as error:
-                # No more files can be open; it would be asked again and again until one is closed.
-                logger.warning("connection_not_taken", reason=error.strerror)
+                # It would be asked again and again until a file is closed.
+                if error.errno == errno.EMFILE:
+                    self.connections.files_ended()
+                logger.warning("connection_not_taken", reason=error.strerror, open=self.connections.open)
                 self._loop.remove_reader(one)
                 self._loop.call_later(LOOK_SECONDS, self._look, one)
                 return
@@ -82,6 +85,9 @@ class Listener:
             task = self._loop.create_task(self._begin(accepted))
             self._accepting.add(task)
             task.add_done_callback(self._accepting.discard)
+            if self.connections.open > self.connections.most:
+                # The one that was closed for it gives its file back in the next turn.
+                return
 
     def _look_again(self) -> None:
         for one in self.sockets:

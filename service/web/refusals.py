@@ -102,12 +102,15 @@ def refusal(request: web.Request, error: ServiceError) -> web.Response:
     headers = None
     if isinstance(error, StoreBusy):
         # The contract's codes say that the store is away, and it is not.
+        logger.warning("unavailable", code=error.code, cause=repr(error.__cause__))
         error = Overloaded()
     elif isinstance(error, StoreUnavailable) and request.path.startswith(PROPOSALS):
         error = proposal_refusal(error)
     if isinstance(error, Unavailable):
-        # The caller is told that it passes; who keeps the service up needs to know what it was.
-        logger.warning("unavailable", code=error.code, cause=repr(error.__cause__))
+        if not isinstance(error, Overloaded):
+            # The caller is told that it passes; who keeps the service up needs to know what it was. An overload
+            # is told once a second for all.
+            logger.warning("unavailable", code=error.code, cause=repr(error.__cause__))
         headers = {"Retry-After": retry_after(error)}
     return problem(request, status_of(type(error)), code=error.code, detail=error.detail, headers=headers)
 

@@ -147,13 +147,17 @@ async def test_completions_in_groups_are_no_reason_to_refuse():
     await turns(240)
 
     # As a store commits: nothing for a while, then all at once; two hundred wait for four seconds at first.
+    measured = 0.0
     for _ in range(8):
         now.seconds += 0.4
         assert lane.has_room()
         for _ in range(20):
             lane.release()
         await turns(42)
-        assert lane.expected_wait() == pytest.approx(0.02 * lane.count_queued())
+        measured = lane.expected_wait()
+        # Until it was counted for a second, it is not known.
+        assert measured == 0 or measured == pytest.approx(0.02 * lane.count_queued())
+    assert measured > 0
     await dismiss(asked)
 
 
@@ -163,8 +167,8 @@ async def test_what_would_wait_for_too_long_is_refused_until_the_queue_is_shorte
     asked = waiting(lane, 61)
     await turns(70)
 
-    await complete(lane, now, 10, 0.1)
-    assert lane.count_queued() == 50 and not lane.has_room()
+    await complete(lane, now, 11, 0.1)
+    assert lane.count_queued() == 49 and not lane.has_room()
     while not lane.has_room():
         await complete(lane, now, 1, 0.1)
     assert lane.count_queued() == EXPECTED_SHARE_MAX * QUEUE_SECONDS / 0.1
