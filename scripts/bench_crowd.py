@@ -1,6 +1,7 @@
 """Measures a crowd: callers who ask again at once, and three times as much as can be done.
 
-Everything of a round is measured on one server, so that it shares the moment of the machine; figures are ratios.
+Everything of a round is measured on one server, so that it shares the moment of the machine; figures are
+ratios.
 """
 
 from __future__ import annotations
@@ -72,9 +73,9 @@ class Round:
 
 
 def bench_crowd(seconds: float, rounds: int) -> None:
-    print("A crowd: POST /rebalance/simulate, demo; callers who ask again at once, then, as often as is due,")
+    print("A crowd: POST /rebalance/simulate, demo; callers who ask again at once, and then")
     print(
-        f"{TIMES_PEAK:.0f} times the peak by callers who come back when they are told to; probes all the while"
+        f"{TIMES_PEAK:.0f} times the peak by callers who come back when they are told; probes all the while"
     )
     with ExitStack() as opened:
         for backend in backends(opened):

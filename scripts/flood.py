@@ -34,7 +34,8 @@ class Flood:
     # When it was answered, with what, and after how long.
     answers: list[tuple[float, int, float]] = field(default_factory=list)
     unanswered: int = 0
-    # Connections that are open or being opened, and how many there may be; what is due while all are taken is late.
+    # Connections that are open or being opened, and how many there may be; what is due while all are taken is
+    # late.
     lines: int = 0
     lines_max: int = 0
 

@@ -28,8 +28,8 @@ OURS = ("DPM_", "PROPOSAL_", "APP_PERSISTENCE_")
 class Service:
     """One process of ours; its environment is this one's without our variables, plus what is given.
 
-    `arguments` are further ones of it; `command` runs another one than ours, which must say in the same way that
-    it listens.
+    `arguments` are further ones of it; `command` runs another one than ours, which must say in the same way
+    that it listens.
     """
 
     verb: ClassVar[str]

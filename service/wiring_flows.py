@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from service import open_files
 from service.clock import Clock, NewId
 from service.domains.policy_packs import SelectionRules
 from service.domains.retention import Retention
@@ -38,19 +37,11 @@ from service.storage.port import Store
 from service.storage.shadow.store import ShadowedStore
 from service.telemetry import Telemetry
 from service.web import app, bodies, pack_texts
-from service.web.admission import Capacity
-from service.web.connections import Connections
 from service.web.flows import Flows
 from service.web.gates import Gates
 from service.wiring_proposals import proposal_flows_of, proposal_store_missing, works_of
+from service.wiring_serving import capacity_of
 from service.wiring_stores import Stores
-
-# Files that are open beside the connections of callers: runs, proposals, policy packs, retention, and a shadow
-# may each have a store of their own; pipes to engine processes; logs, sockets and the event loop.
-STORES_MAX = 5
-FILES_OF_STORE = 8
-FILES_OF_ENGINE_PROCESS = 8
-FILES_OF_PROCESS = 32
 
 # What was recorded is read as it was when unknown fields were still ignored.
 LENIENT_READERS = Readers(bodies.decode_rebalance, bodies.decode_batch, bodies.decode_options)
@@ -75,29 +66,6 @@ def application_of(
         proposal_store_missing=proposal_store_missing(settings),
         metrics=metrics,
         telemetry=telemetry,
-    )
-
-
-def capacity_of(settings: Settings) -> Capacity:
-    """What one process takes on at a time."""
-    return Capacity(
-        requests_max=settings.serving.requests_max,
-        request_seconds_max=settings.serving.request_seconds_max,
-        receive_seconds_max=settings.serving.receive_timeout_seconds,
-        queue_seconds_max=settings.serving.queue_seconds_max,
-    )
-
-
-def connections_of(settings: Settings) -> Connections:
-    """How many callers may be connected to one process."""
-    kept = (
-        STORES_MAX * (settings.postgres_connections_max + FILES_OF_STORE)
-        + settings.engine_processes * FILES_OF_ENGINE_PROCESS
-        + FILES_OF_PROCESS
-    )
-    return Connections(
-        settings.serving.connections_max or open_files.most_connections(kept),
-        receive_seconds_max=settings.serving.receive_timeout_seconds,
     )
 
 

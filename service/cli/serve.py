@@ -29,7 +29,7 @@ from service.web.connection import AcceptGate
 from service.web.limits import watch
 from service.web.listener import PortRefused, listen
 from service.web.metrics_app import metrics_listening
-from service.wiring_flows import connections_of
+from service.wiring_serving import connections_of
 
 logger = structlog.get_logger()
 

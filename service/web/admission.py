@@ -1,7 +1,7 @@
 """Admits requests by the time that they would wait, and queues the rest.
 
-A request whose expected wait stays under the bound waits for its turn; every other one is refused at once, which
-costs next to nothing, so that the time that is left goes to those who were admitted.
+A request whose expected wait stays under the bound waits for its turn; every other one is refused at once,
+which costs next to nothing, so that the time that is left goes to those who were admitted.
 """
 
 from __future__ import annotations

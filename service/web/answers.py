@@ -13,7 +13,8 @@ from aiohttp.abc import AbstractStreamWriter
 from aiohttp.base_protocol import BaseProtocol
 from aiohttp.payload import Payload
 
-# One slice and what the transport holds already are the unsent bytes of a connection beyond the answer itself.
+# One slice and what the transport holds already are the unsent bytes of a connection beyond the answer
+# itself.
 SLICE_BYTES = 256 * 1024
 # An answer that makes no progress for so long is cut.
 STALLED_SECONDS_MAX = 20.0
@@ -53,7 +54,8 @@ class SlicedBody(Payload):
 
     async def _until_taken(self, writer: AbstractStreamWriter) -> None:
         loop = asyncio.get_running_loop()
-        # Not cancelled before it is done: the connection knows one waiter, and does not ask whether it is there.
+        # Not cancelled before it is done: the connection knows one waiter, and does not ask whether it is
+        # there.
         drained = asyncio.ensure_future(writer.drain())
         unsent, since = self._unsent_bytes(), loop.time()
         try:

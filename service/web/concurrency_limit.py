@@ -13,8 +13,8 @@ from service.errors import Overloaded
 
 # Completions are counted over the last one or two seconds. They come in groups, as a store commits them.
 COUNTED_SECONDS = 1.0
-# An estimate is not exact: of the wait that is allowed, a part is left. Otherwise a slower moment would refuse
-# requests that have waited already.
+# An estimate is not exact: of the wait that is allowed, a part is left. Otherwise a slower moment would
+# refuse requests that have waited already.
 EXPECTED_SHARE_MAX = 0.8
 # Answers of one lane that are being sent, in bytes, above which no other request of it begins.
 SENDING_BYTES_MAX = 48 * 1024 * 1024
@@ -34,7 +34,7 @@ def overloaded(wait_seconds: float) -> Overloaded:
 
 
 class CompletionRate:
-    """How fast requests are completed, over this second and the one before; times are of the caller's clock."""
+    """How fast requests are completed, over this second and the one before."""
 
     __slots__ = ("_before", "_before_began", "_began", "_count", "_latest")
 
@@ -75,8 +75,8 @@ class _Queued:
 class ConcurrencyLimit:
     """Requests of one lane: so many are at work at a time, the others wait in the order in which they came.
 
-    At most one begins in each turn of the event loop. What has to be computed is computed on it, so a crowd that
-    began together would keep everybody else from being heard, refusals and health probes included.
+    At most one begins in each turn of the event loop. What has to be computed is computed on it, so a crowd
+    that began together would keep everybody else from being heard, refusals and health probes included.
     """
 
     def __init__(

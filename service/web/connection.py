@@ -97,7 +97,8 @@ class HttpConnection(web.RequestHandler):
         work = self._task_handler
         super().connection_lost(exc)
         if work is not None:
-            # The answer would reach no one. An act of a store that has begun is taken back or kept as a whole.
+            # The answer would reach no one. An act of a store that has begun is taken back or kept as a
+            # whole.
             work.cancel()
 
     def data_received(self, data: bytes) -> None:

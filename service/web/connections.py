@@ -20,7 +20,10 @@ class Idle(Protocol):
 
 
 class Connections:
-    """Those of one port. When one comes and there are too many, the one that was idle for longest is closed."""
+    """Those of one port.
+
+    When one comes and there are too many, the one that was idle for longest is closed.
+    """
 
     def __init__(self, most: int, *, receive_seconds_max: float = 20.0) -> None:
         self.most = most

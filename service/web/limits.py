@@ -1,4 +1,4 @@
-"""Middlewares: admits requests, gives up what takes too long, and sends answers no faster than they are taken."""
+"""Middlewares: admits requests, gives up what takes too long, and sends answers only as they are taken."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ def limits(capacity: Capacity) -> Middleware:
     """Middleware: admits what would not wait for too long, and gives up what takes too long.
 
     Raises Overloaded and RequestTimedOut. What is given up is cancelled: an act of a store that has begun is
-    taken back or kept as a whole. What does not end at once goes on behind the answer and keeps its place at work
-    until it has ended, so no more of it can be under way than there are places.
+    taken back or kept as a whole. What does not end at once goes on behind the answer and keeps its place at
+    work until it has ended, so no more of it can be under way than there are places.
     """
 
     @web.middleware

@@ -31,8 +31,8 @@ class PortRefused(Exception):
 class Listener:
     """Accepts connections, several in each turn of the event loop.
 
-    The loop's own server accepts one in each; under load a turn takes milliseconds, and callers who come by the
-    hundred would wait for seconds to be heard, only to be refused.
+    The loop's own server accepts one in each; under load a turn takes milliseconds, and callers who come by
+    the hundred would wait for seconds to be heard, only to be refused.
     """
 
     def __init__(
@@ -127,8 +127,8 @@ async def listen(
 ) -> Listener:
     """Opens the port for a runner that has been set up; to be closed before the runner is cleaned up.
 
-    With a gate, what would wait for too long is refused in front of the application. With sockets that are bound
-    already, host and port are not looked at. Raises PortRefused.
+    With a gate, what would wait for too long is refused in front of the application. With sockets that are
+    bound already, host and port are not looked at. Raises PortRefused.
     """
     loop = asyncio.get_running_loop()
     handlers = runner.server

@@ -108,8 +108,8 @@ def refusal(request: web.Request, error: ServiceError) -> web.Response:
         error = proposal_refusal(error)
     if isinstance(error, Unavailable):
         if not isinstance(error, Overloaded):
-            # The caller is told that it passes; who keeps the service up needs to know what it was. An overload
-            # is told once a second for all.
+            # The caller is told that it passes; who keeps the service up needs to know what it was. An
+            # overload is told once a second for all.
             logger.warning("unavailable", code=error.code, cause=repr(error.__cause__))
         headers = {"Retry-After": retry_after(error)}
     return problem(request, status_of(type(error)), code=error.code, detail=error.detail, headers=headers)

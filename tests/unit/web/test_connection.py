@@ -433,7 +433,7 @@ async def test_an_answer_holds_its_place_until_it_is_taken(large):
 
 @pytest.mark.parametrize("short", [False, True], ids=["after a while", "sooner when others wait"])
 async def test_an_answer_that_makes_no_progress_is_cut(large, monkeypatch, short):
-    served, reader, writer, size = large
+    served, reader, writer, _ = large
     lookups = served.capacity.lookups
     monkeypatch.setattr(answers, "LOOK_SECONDS", 0.001)
     monkeypatch.setattr(answers, "STALLED_SECONDS_MAX_SHORT" if short else "STALLED_SECONDS_MAX", 0.01)
@@ -449,7 +449,7 @@ async def test_an_answer_that_makes_no_progress_is_cut(large, monkeypatch, short
 
 
 async def test_an_answer_that_is_taken_slowly_is_not_cut(large, monkeypatch):
-    served, reader, writer, size = large
+    served, reader, writer, _ = large
     monkeypatch.setattr(answers, "LOOK_SECONDS", 0.001)
     clock = iter(range(10**9))
     looked = []
