@@ -8,7 +8,7 @@ from environs import Env
 
 from service.setting_values import read_count, read_flag
 
-REQUESTS_MAX_DEFAULT = 64
+REQUESTS_MAX_DEFAULT = 32
 REQUEST_SECONDS_MAX_DEFAULT = 60
 RECEIVE_TIMEOUT_SECONDS_DEFAULT = 20
 QUEUE_SECONDS_MAX_DEFAULT = 5

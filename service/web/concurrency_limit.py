@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 from service.errors import Overloaded
 
-# Completions are counted over the last one or two seconds. They come in groups, as a store commits them.
-COUNTED_SECONDS = 1.0
+# Completions are counted over spans of so many seconds. They come in groups, as a store commits them.
+SPAN_SECONDS_MIN = 1.0
+SPAN_SECONDS_MAX = 5.0
 # An estimate is not exact: of the wait that is allowed, a part is left. Otherwise a slower moment would
 # refuse requests that have waited already.
 EXPECTED_SHARE_MAX = 0.8
@@ -34,11 +35,16 @@ def overloaded(wait_seconds: float) -> Overloaded:
 
 
 class CompletionRate:
-    """How fast requests are completed, over this second and the one before."""
+    """How fast requests are completed, over the span of now and the one before.
 
-    __slots__ = ("_before", "_before_began", "_began", "_count", "_latest")
+    A span has at least so many completions as requests are at work at a time, or ends by itself: what began
+    together may end together, and the first of it says little.
+    """
 
-    def __init__(self, now: float) -> None:
+    __slots__ = ("_before", "_before_began", "_began", "_count", "_latest", "_least")
+
+    def __init__(self, now: float, least: int) -> None:
+        self._least = least
         self._before_began = self._began = self._latest = now
         self._before = self._count = 0
 
@@ -49,20 +55,21 @@ class CompletionRate:
         self._latest = now
 
     def seconds_each(self, now: float) -> float:
-        """Seconds between two completions; 0 until they were counted for a second."""
+        """Seconds between two completions; 0 while there are too few to tell."""
         self._pass(now)
         elapsed, count = self._latest - self._before_began, self._before + self._count
-        return elapsed / count if count and elapsed >= COUNTED_SECONDS else 0.0
+        return elapsed / count if count >= self._least or (count and elapsed >= SPAN_SECONDS_MAX) else 0.0
 
     def standstill(self, now: float) -> float:
         """For how long nothing has been completed; 0 when that is no longer than between two groups."""
         elapsed = now - self._latest
-        return elapsed if elapsed > COUNTED_SECONDS else 0.0
+        return elapsed if elapsed > SPAN_SECONDS_MIN else 0.0
 
     def _pass(self, now: float) -> None:
-        if now - self._began >= COUNTED_SECONDS:
-            if self._count:
-                self._before_began, self._before = self._began, self._count
+        elapsed = now - self._began
+        enough = elapsed >= SPAN_SECONDS_MIN and self._count >= self._least
+        if enough or (self._count and elapsed >= SPAN_SECONDS_MAX):
+            self._before_began, self._before = self._began, self._count
             self._began, self._count = self._latest, 0
 
 
@@ -92,7 +99,7 @@ class ConcurrencyLimit:
         self._cancelled = 0
         self._now = now
         # Of the requests that were completed since there is a queue.
-        self._rate = CompletionRate(0.0)
+        self._rate = CompletionRate(0.0, at_work_max)
         self._turn_taken = False
         self._turning = False
 
@@ -126,7 +133,7 @@ class ConcurrencyLimit:
             return
         if not self.count_queued():
             # What was done while no request waited says nothing of how fast it can be done.
-            self._rate = CompletionRate(self._now())
+            self._rate = CompletionRate(self._now(), self.at_work_max)
         waiting = _Queued(asyncio.get_running_loop().create_future(), self._now())
         self._queue.append(waiting)
         self._turn_soon()
