@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from service import open_files
+from service.setting_values import StoreBackend
 from service.settings import Settings
 from service.web.admission import Capacity
 from service.web.connections import Connections
@@ -13,12 +14,18 @@ STORES_MAX = 5
 FILES_OF_STORE = 8
 FILES_OF_ENGINE_PROCESS = 8
 FILES_OF_PROCESS = 32
+# While one request has the connection, another is computed.
+AT_WORK_OF_CONNECTION = 2
 
 
 def capacity_of(settings: Settings) -> Capacity:
     """What one process takes on at a time."""
+    requests_max = settings.serving.requests_max
+    if settings.store_backend is StoreBackend.POSTGRES:
+        # More would only wait for a connection, for less time than they may wait for their turn.
+        requests_max = min(requests_max, AT_WORK_OF_CONNECTION * settings.postgres_connections_max)
     return Capacity(
-        requests_max=settings.serving.requests_max,
+        requests_max=requests_max,
         request_seconds_max=settings.serving.request_seconds_max,
         receive_seconds_max=settings.serving.receive_timeout_seconds,
         queue_seconds_max=settings.serving.queue_seconds_max,

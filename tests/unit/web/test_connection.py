@@ -19,7 +19,7 @@ from service.web.connections import Connections
 from service.web.listener import bind, listen
 
 HEAD = b"POST /rebalance/simulate HTTP/1.1\r\nHost: x\r\n"
-GUARD_SECONDS = 20
+GUARD_SECONDS = 60
 
 
 class Served:
