@@ -56,6 +56,9 @@ class Round:
 
     rates: dict[int, float] = field(default_factory=dict)
     refused: dict[int, int] = field(default_factory=dict)
+    # Of the server for each answer with 200, refusals included; it does not depend on what else runs.
+    cpu_ms: dict[int, float] = field(default_factory=dict)
+    flood_cpu_ms: float = 0.0
     longest: float = 0.0
     probe_ms: float = 0.0
     flood: Flood = field(default_factory=Flood)
@@ -103,22 +106,34 @@ def _round(backend: Backend, seconds: float) -> Round:
         crowds = (*CROWDS, LARGE_CROWD)
         with _probed(server.port, seconds * len(crowds) + WARM_UP_SECONDS + seconds) as probe:
             for crowd in crowds:
+                spent = _cpu_seconds(server)
                 load = run(server.port, make, connections=crowd, seconds=seconds)
+                done = max(1, load.statuses.get(200, 0))
+                measured.cpu_ms[crowd] = 1000 * (_cpu_seconds(server) - spent) / done
                 measured.rates[crowd] = load.served_per_second
                 measured.refused[crowd] = load.statuses.get(503, 0)
             # Of the largest crowd.
             measured.longest = load.longest_served
+            spent = _cpu_seconds(server)
             flood = run_flood(
                 server.port,
                 make,
                 per_second=TIMES_PEAK * measured.best,
                 seconds=WARM_UP_SECONDS + seconds,
             )
+            done = sum(status == 200 for _, status, _ in flood.answers)
+            measured.flood_cpu_ms = 1000 * (_cpu_seconds(server) - spent) / max(1, done)
         measured.probe_ms = probe.result().percentile_ms(0.99)
     measured.flood = flood.after(WARM_UP_SECONDS)
     if not measured.flood.statuses <= {200, 503}:
         raise SystemExit(f"neither done nor refused: {measured.flood.statuses}")
     return measured
+
+
+def _cpu_seconds(server: Server) -> float:
+    """Processor time of the server's process, without its engine processes."""
+    spent = Path(f"/proc/{server.process.pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    return (int(spent[11]) + int(spent[12])) / os.sysconf("SC_CLK_TCK")
 
 
 @contextmanager
@@ -138,32 +153,35 @@ def _show(backend: Backend, rounds: Sequence[Round]) -> None:
         return median(of(one) for one in rounds)
 
     def row(what: str, value: str, held: bool) -> None:
-        print(f"  {backend.name:<10}{what:<46}{value:<44}{'held' if held else 'NOT HELD'}")
+        print(f"  {backend.name:<10}{what:<32}{value:<66}{'held' if held else 'NOT HELD'}")
 
     for crowd in CROWDS:
         share = middle(lambda one, crowd=crowd: one.share(crowd))  # type: ignore[misc]
         rate = middle(lambda one, crowd=crowd: one.rates[crowd])  # type: ignore[misc]
         refused = max(one.refused[crowd] for one in rounds)
+        cpu_ms = middle(lambda one, crowd=crowd: one.cpu_ms[crowd])  # type: ignore[misc]
         row(
             f"{crowd} callers",
-            f"{rate:.0f}/s, {share:.0%} of the best, {refused} refused",
+            f"{rate:.0f}/s, {share:.0%} of the best, {refused} refused, {cpu_ms:.2f} ms each",
             refused == 0 and share >= CROWD_SHARE_MIN,
         )
     share = middle(lambda one: one.share(LARGE_CROWD))
     longest = max(one.longest for one in rounds)
     refused = max(one.refused[LARGE_CROWD] for one in rounds)
+    cpu_ms = middle(lambda one: one.cpu_ms[LARGE_CROWD])
     row(
         f"{LARGE_CROWD} callers",
-        f"{share:.0%} of the best, at most {longest:.1f} s, {refused} refused",
+        f"{share:.0%} of the best, at most {longest:.1f} s, {refused} refused, {cpu_ms:.2f} ms each",
         share >= LARGE_CROWD_SHARE_MIN and longest <= QUEUE_SECONDS_MAX,
     )
     goodput = middle(lambda one: one.goodput)
     refusal = middle(lambda one: one.flood.percentile_ms(503, 0.99))
+    cpu_ms = middle(lambda one: one.flood_cpu_ms)
     asked = middle(lambda one: len(one.flood.answers) / one.flood.seconds / one.best)
     unanswered = max(one.flood.unanswered for one in rounds)
     row(
         f"{TIMES_PEAK:.0f} times the peak ({asked:.1f} came)",
-        f"{goodput:.0%} done, refused within {refusal:.0f} ms (p99)",
+        f"{goodput:.0%} done, refused within {refusal:.0f} ms (p99), {cpu_ms:.2f} ms each",
         goodput >= GOODPUT_SHARE_MIN and refusal <= REFUSAL_MS_MAX and not unanswered,
     )
     probe = middle(lambda one: one.probe_ms)
