@@ -29,6 +29,8 @@ HALF_CLOSED_SECONDS = 5.0
 REFUSED_PAUSE_SECONDS_MIN = 1 / 16
 REFUSED_PAUSE_SECONDS_MAX = 1.0
 
+# An answer to HEAD has no body.
+_PLAIN_METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
 _VISIBLE = re.compile("[!-~]{1,255}")
 # What changes how an answer is read, or what else it has to say, is left to the application.
 _UNUSUAL = ("Expect", "Upgrade", "Origin", "Transfer-Encoding")
@@ -97,8 +99,7 @@ class HttpConnection(web.RequestHandler):
         work = self._task_handler
         super().connection_lost(exc)
         if work is not None:
-            # The answer would reach no one. An act of a store that has begun is taken back or kept as a
-            # whole.
+            # The answer would reach no one. An act of a store that has begun is taken back or kept whole.
             work.cancel()
 
     def data_received(self, data: bytes) -> None:
@@ -250,7 +251,9 @@ class HttpConnection(web.RequestHandler):
 def _is_plain(message: RawRequestMessage) -> bool:
     headers = message.headers
     return (
-        message.version == HttpVersion11
+        message.method in _PLAIN_METHODS
+        and message.version == HttpVersion11
+        and message.path.isascii()
         and not message.should_close
         and not message.path.startswith(UNLIMITED)
         and not any(name in headers for name in _UNUSUAL)

@@ -140,12 +140,14 @@ async def test_the_refusal_in_front_and_the_one_behind_say_the_same(serve, demo,
         pytest.param(a_post(b"{}", headers=b"Connection: close\r\n"), id="the last one"),
         pytest.param(a_post(b"{}", headers=b"Expect: 100-continue\r\n"), id="an expectation"),
         pytest.param(a_post(b"{}", headers=b"X-Correlation-Id: \xff\r\n"), id="a correlation id"),
+        pytest.param(HEAD.replace(b"POST", b"HEAD") + b"\r\n", id="an answer without a body"),
         pytest.param(HEAD + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n", id="chunks"),
     ],
 )
 async def test_what_is_not_plain_is_refused_by_the_application(serve, monkeypatch, text):
     served = await serve()
     fill(served, monkeypatch)
+    monkeypatch.setattr(served.capacity.lookups, "has_room", lambda: False)
     reader, writer = await served.connect()
 
     writer.write(text)
