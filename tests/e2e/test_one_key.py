@@ -19,7 +19,7 @@ REQUESTS_PER_CLIENT = 50
 def test_two_hundred_callers_with_one_key_leave_one_run(start, demo_body, faults_in_full):
     keys = [f"one-key-{number}" for number in range(50 if faults_in_full else 4)]
     # They never stop, and all are to be answered.
-    base = start(DPM_REQUESTS_MAX="256").base
+    base = start(DPM_QUEUE_SECONDS_MAX="60").base
     url = f"{base}/rebalance/simulate"
 
     with ProcessPoolExecutor(CLIENTS, mp_context=multiprocessing.get_context("spawn")) as clients:
