@@ -76,8 +76,8 @@ class Unavailable(ServiceError):
     Where retry_after_seconds_max is more, callers are told different times up to it.
     """
 
-    retry_after_seconds: ClassVar[int] = 1
-    retry_after_seconds_max: ClassVar[int] = 1
+    retry_after_seconds: int = 1
+    retry_after_seconds_max: int = 1
 
 
 class RequestInvalid(Malformed):

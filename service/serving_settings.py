@@ -8,9 +8,10 @@ from environs import Env
 
 from service.setting_values import read_count, read_flag, read_origins
 
-REQUESTS_MAX_DEFAULT = 64
+REQUESTS_MAX_DEFAULT = 32
 REQUEST_SECONDS_MAX_DEFAULT = 60
-RECEIVE_SECONDS_MAX_DEFAULT = 20
+RECEIVE_TIMEOUT_SECONDS_DEFAULT = 20
+QUEUE_SECONDS_MAX_DEFAULT = 5
 DRAIN_SECONDS_DEFAULT = 0
 # Room for the cookies that a portal sets on all its services.
 HEAD_BYTES_MAX_DEFAULT = 32 * 1024
@@ -26,7 +27,10 @@ class ServingSettings:
 
     requests_max: int
     request_seconds_max: int
-    receive_seconds_max: int
+    receive_timeout_seconds: int
+    queue_seconds_max: int
+    # None: as many as the limit of open files allows.
+    connections_max: int | None
     drain_seconds: int
     metrics_port: int | None
     telemetry_enabled: bool
@@ -42,7 +46,11 @@ def read(env: Env) -> ServingSettings:
     return ServingSettings(
         requests_max=read_count(env, "DPM_REQUESTS_MAX", REQUESTS_MAX_DEFAULT),
         request_seconds_max=read_count(env, "DPM_REQUEST_SECONDS_MAX", REQUEST_SECONDS_MAX_DEFAULT),
-        receive_seconds_max=read_count(env, "DPM_RECEIVE_SECONDS_MAX", RECEIVE_SECONDS_MAX_DEFAULT),
+        receive_timeout_seconds=read_count(
+            env, "DPM_RECEIVE_TIMEOUT_SECONDS", RECEIVE_TIMEOUT_SECONDS_DEFAULT
+        ),
+        queue_seconds_max=read_count(env, "DPM_QUEUE_SECONDS_MAX", QUEUE_SECONDS_MAX_DEFAULT),
+        connections_max=read_count(env, "DPM_CONNECTIONS_MAX", 0, least=0) or None,
         drain_seconds=read_count(env, "DPM_DRAIN_SECONDS", DRAIN_SECONDS_DEFAULT, least=0),
         metrics_port=read_count(env, "DPM_METRICS_PORT", 0, least=0) or None,
         telemetry_enabled=read_flag(env, "DPM_OTEL_ENABLED", default=False),

@@ -43,11 +43,11 @@ from service.telemetry import Telemetry
 from service.web import app, bodies, pack_texts
 from service.web.flows import Flows
 from service.web.gates import Gates
-from service.web.overload import Capacity
 from service.wiring_proposals import proposal_flows_of, proposal_store_missing, works_of
 from service.wiring_readers import LENIENT_READERS as LENIENT_READERS
 from service.wiring_readers import bounds_of
 from service.wiring_readers import readers_of as readers_of
+from service.wiring_serving import capacity_of
 from service.wiring_stores import Stores
 
 
@@ -75,15 +75,6 @@ def application_of(
         cors_origins=settings.serving.cors_origins,
         cors_credentials=settings.serving.cors_credentials,
         head_bytes_max=settings.serving.head_bytes_max,
-    )
-
-
-def capacity_of(settings: Settings) -> Capacity:
-    """What one process takes on at a time."""
-    return Capacity(
-        requests_max=settings.serving.requests_max,
-        request_seconds_max=settings.serving.request_seconds_max,
-        receive_seconds_max=settings.serving.receive_seconds_max,
     )
 
 

@@ -12,7 +12,7 @@ import structlog
 import uvloop
 from aiohttp import web
 
-from service import logs, production, wiring
+from service import logs, open_files, production, wiring
 from service.cli import migrate, supervisor
 from service.cli.exits import EXIT_REFUSED, refused
 from service.cli.stopping import CUT_SECONDS, Signals, stop_serving
@@ -25,10 +25,13 @@ from service.settings import Settings, SettingsInvalid
 from service.storage.schema import SchemaRefused
 from service.store_errors import StoreRefused
 from service.telemetry import TelemetryMissing
-from service.web.listening import Door, listen, watch
+from service.web.admission import CAPACITY
+from service.web.connection import AcceptGate
+from service.web.limits import watch
+from service.web.listener import listen
 from service.web.metrics_app import metrics_listening, metrics_on_socket
-from service.web.overload import CAPACITY
 from service.web.sockets import PortRefused
+from service.wiring_serving import connections_of
 
 # More processes than any machine of ours has cores.
 PROCESSES_MAX = 256
@@ -72,6 +75,7 @@ def serve(host: str, port: int, metrics_port: int | None, processes: int, superv
         except SchemaRefused as reason:
             raise refused(reason) from None
     prepare_shadow(chosen)
+    open_files.raise_limit()
     try:
         if count > 1:
             asyncio.run(supervisor.supervise(supervisor.plan_of(chosen, count=count, host=host, port=port)))
@@ -120,25 +124,28 @@ async def _serve(chosen: Settings, host: str, port: int, supervised: Path | None
     ):
         runner = web.AppRunner(running.app, shutdown_timeout=CUT_SECONDS)
         capacity = running.app[CAPACITY]
-        door = Door(
+        connections = connections_of(chosen)
+        running.metrics.watch_connections(connections)
+        gate = AcceptGate(
             capacity=capacity,
+            connections=connections,
             new_id=TimeOrderedIds(),
-            body_bytes_max=chosen.body_bytes_max,
             head_bytes_max=chosen.serving.head_bytes_max,
         )
         await runner.setup()
         try:
-            listener = await listen(runner, host, port, door, shared=supervised is not None)
+            listener = await listen(runner, host, port, gate, shared=supervised is not None)
             logger.info(
                 "listening" if supervised is None else "server_process_listening",
                 host=host,
                 port=listener.sockets[0].getsockname()[1],
                 metrics_port=metrics_port,
                 store=chosen.store_backend.value,
+                connections_max=connections.most,
                 seconds=round(time.perf_counter() - started, 3),
             )
             settle_memory()
-            works = [*running.beside(chosen), watch(runner, capacity)]
+            works = [*running.beside(chosen), watch(capacity)]
             if supervised is not None:
                 supervisor.say_listening()
                 works.append(supervisor.stop_with_supervisor())

@@ -17,7 +17,7 @@ from service.engine_process import settle_memory
 from service.errors import StoreUnavailable
 from service.settings import Settings, SettingsInvalid
 from service.store_errors import StoreRefused
-from service.web.listening import listen
+from service.web.listener import listen
 from service.web.sockets import PortRefused
 
 logger = structlog.get_logger()

@@ -17,6 +17,7 @@ from service.server_metrics import ServerMetrics
 from service.serving_settings import HEAD_BYTES_MAX_DEFAULT
 from service.telemetry import Telemetry
 from service.web import bodies, keys
+from service.web.admission import CAPACITY, Capacity
 from service.web.configured import configured
 from service.web.correlation import correlation
 from service.web.cors import cors
@@ -25,8 +26,8 @@ from service.web.flows import Flows
 from service.web.gates import Gates
 from service.web.handlers.workflow_decisions import DECODE_ACTION
 from service.web.heads import heads
+from service.web.limits import limits, sends
 from service.web.measuring import measuring
-from service.web.overload import CAPACITY, Capacity, limits
 from service.web.refusals import BODY_BYTES_MAX, RESULT_BYTES_MAX, refusals
 from service.web.router import Router
 from service.web.routes import PARAMETERS, ROUTES
@@ -55,6 +56,7 @@ def build(
 ) -> web.Application:
     app = _application(
         [
+            sends(capacity),
             *([measuring(metrics)] if metrics else []),
             record_traces(telemetry) if telemetry else follow_traces,
             correlation(new_id),
@@ -77,8 +79,10 @@ def build(
     app[CAPACITY] = capacity
     if metrics:
         metrics.watch_capacity(
-            waiting=lambda: sum(len(lane.waiting) for lane in capacity.lanes),
+            waiting={name: lane.count_queued for name, lane in capacity.lanes.items()},
+            expected_wait={name: lane.expected_wait for name, lane in capacity.lanes.items()},
             turned_away=lambda: capacity.refused,
+            answers_cut=lambda: capacity.answers_cut,
         )
     app.on_response_prepare.append(capacity.close_when_draining)
     app[keys.BOUNDS] = bounds
@@ -99,6 +103,6 @@ def _application(
             router=Router(),
             middlewares=middlewares,
             client_max_size=body_bytes_max,
-            # For connections that the library takes by itself, as in tests; listening.py says the same.
+            # For connections that the library takes by itself, as in tests; connection.py says the same.
             handler_args={"auto_decompress": False, "max_field_size": head_bytes_max},
         )

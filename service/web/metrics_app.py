@@ -11,7 +11,7 @@ from typing import Protocol
 from aiohttp import web
 
 from service.metrics import CONTENT_TYPE
-from service.web.listening import listen
+from service.web.listener import listen
 from service.web.refusals import refusals
 
 

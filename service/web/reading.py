@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
@@ -14,7 +15,7 @@ from service.domains.policy_packs import PackWish
 from service.errors import BodyTooLarge, MediaTypeUnsupported, RequestInvalid
 from service.flows.idempotency import KeyedAnswer
 from service.web import content_coding, correlation, expectations, keys
-from service.web.overload import PLACE
+from service.web.admission import SLOT
 from service.web.refusals import BODY_BYTES_MAX
 from service.web.schemas.entries import SCALAR_CHARACTERS_MAX, size_entries
 
@@ -48,8 +49,11 @@ async def json_body(request: web.Request, head_faults: Sequence[Entry] = ()) -> 
         if head_faults:
             raise RequestInvalid(head_faults)
         await expectations.invite(request)
-    body = await request[PLACE].receive(request)
-    return body if coding is None else await content_coding.decoded(body, coding, bytes_max)
+    if coding is None:
+        return await request[SLOT].receive(request)
+    return await request[SLOT].receive(
+        request, partial(content_coding.decoded, coding=coding, bytes_max=bytes_max)
+    )
 
 
 def key_entries(request: web.Request) -> list[Entry]:

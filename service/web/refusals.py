@@ -132,13 +132,16 @@ def refusal(request: web.Request, error: ServiceError) -> web.Response:
         logger.error("store_refused", sqlstate=error.sqlstate, kind=type(error.__cause__).__name__)
     elif isinstance(error, StoreBusy):
         # The contract's codes say that the store is away, and it is not.
+        logger.warning("unavailable", code=error.code, cause=repr(error.__cause__), store=cause)
         error = Overloaded()
     elif isinstance(error, StoreUnavailable) and request.path.startswith(PROPOSALS):
         error = proposal_refusal(error)
     if isinstance(error, Unavailable):
-        # The caller is told that it passes; who keeps the service up needs to know what it was.
-        reason = {} if cause is None else {"store": cause}
-        logger.warning("unavailable", code=error.code, cause=repr(error.__cause__), **reason)
+        if not isinstance(error, Overloaded):
+            # The caller is told that it passes; who keeps the service up needs to know what it was. An
+            # overload is told once a second for all.
+            reason = {} if cause is None else {"store": cause}
+            logger.warning("unavailable", code=error.code, cause=repr(error.__cause__), **reason)
         headers = {"Retry-After": retry_after(error)}
     elif isinstance(error, ContentCodingUnsupported):
         headers = {"Accept-Encoding": ACCEPT_ENCODING}

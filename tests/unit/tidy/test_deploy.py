@@ -137,6 +137,9 @@ def test_every_alert_has_a_name_of_its_own_a_severity_and_says_what_to_do():
         "lotus_shadow_differences_total",
         "lotus_operations_swept_total",
         "lotus_store_reachable",
+        "process_open_fds",
+        "lotus_http_connections",
+        "lotus_http_answers_cut_total",
     ],
 )
 def test_somebody_is_told_when_it_goes_wrong(told):

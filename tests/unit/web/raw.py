@@ -12,12 +12,13 @@ from typing import Any
 from aiohttp.test_utils import TestClient
 
 from service.clock import TimeOrderedIds
-from service.web.listening import Door, HttpConnection
-from service.web.overload import CAPACITY
-from service.web.refusals import BODY_BYTES_MAX
+from service.web.admission import CAPACITY
+from service.web.connection import AcceptGate, HttpConnection
+from service.web.connections import Connections
 
 # Only a server that hangs is waited for that long.
 GUARD_SECONDS = 60
+CONNECTIONS_MAX = 100
 
 
 @dataclass(frozen=True)
@@ -76,10 +77,13 @@ async def listening(client: TestClient[Any, Any]) -> AsyncIterator[Any]:
     """Gives a function that connects to the application of a client."""
     app = client.app
     assert app is not None
-    door = Door(capacity=app[CAPACITY], new_id=TimeOrderedIds(), body_bytes_max=app[BODY_BYTES_MAX])
+    connections = Connections(CONNECTIONS_MAX)
+    gate = AcceptGate(capacity=app[CAPACITY], connections=connections, new_id=TimeOrderedIds())
     loop = asyncio.get_running_loop()
     handlers = client.server.runner.server  # type: ignore[attr-defined]
-    listener = await loop.create_server(lambda: HttpConnection(handlers, loop, door), "127.0.0.1", 0)
+    listener = await loop.create_server(
+        lambda: HttpConnection(handlers, loop, connections, gate), "127.0.0.1", 0
+    )
     callers: list[Caller] = []
 
     async def connect() -> Caller:
