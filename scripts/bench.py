@@ -17,6 +17,7 @@ import click
 import msgspec
 import uvloop
 
+from scripts.bench_attacks import bench_attacks
 from scripts.bench_million import bench_million
 from scripts.bench_operations import bench_operations
 from scripts.bench_overload import bench_overload
@@ -51,6 +52,7 @@ PARTS = (
     "proposals",
     "overload",
     "shadow",
+    "attacks",
 )
 IDENTITY = RunIdentity("rr_bench", "corr_bench", "sha256:bench")
 
@@ -72,6 +74,7 @@ def main(seconds: float, only: str | None) -> None:
         "proposals": lambda: bench_proposals(seconds, LOADS, _require_all_ok),
         "overload": lambda: bench_overload(seconds, LOADS),
         "shadow": lambda: bench_shadow(3 * seconds, LOADS, _require_all_ok),
+        "attacks": bench_attacks,
     }
     for name, part in parts.items():
         if only in (None, name):
