@@ -9,6 +9,13 @@ LINE_LENGTH := 110
 # As many processes as there are cores, up to four; tests/conftest.py says which tests go together.
 PARALLEL := --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
+# What is held against drawn examples; each of these finds more the longer it goes on.
+PROPERTIES := $(wildcard tests/unit/engines/test_*properties.py tests/integration/contract/test_*model.py) \
+	tests/unit/engines/test_projection.py
+
+# What the tests import is compiled once and kept, not once in each of the hundreds of processes they start.
+test test-fast test-faults fuzz: export PYTHONDONTWRITEBYTECODE :=
+
 .DEFAULT_GOAL := help
 .PHONY: help setup demo demo-pack run test test-fast test-faults fuzz check format parity bench openapi migrate freeze lock wheel image fresh
 
@@ -45,8 +52,9 @@ test: setup $(VENV)-client/installed ## Run every test; fault tests in their sma
 test-fast: setup ## Run the tests that take no time
 	$(BIN)/python -m pytest -q -m "not slow and not faults"
 
-test-faults: setup ## Run the fault tests in full
+test-faults: setup ## Run the fault tests in full, and the properties on many examples
 	$(BIN)/python -m pytest -m faults --faults full
+	$(BIN)/python -m pytest $(PROPERTIES) --hypothesis-profile deep
 
 fuzz: setup ## Send a server 20,000 requests made from its own description
 	$(BIN)/python -m scripts.fuzz

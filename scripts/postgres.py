@@ -288,8 +288,10 @@ def dsn_of(admin_dsn: str, database: str) -> str:
 def create_database(admin_dsn: str, name: str, template: str | None = None) -> str:
     """Makes a database, empty or like a template nobody is connected to; its address."""
     source = sql.Identifier(template or "template1")
+    # Copying its files takes less than half the time of logging what is in them.
+    making = sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY")
     with psycopg.connect(admin_dsn, autocommit=True) as conn:
-        conn.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), source))
+        conn.execute(making.format(sql.Identifier(name), source))
     return dsn_of(admin_dsn, name)
 
 

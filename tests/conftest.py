@@ -24,13 +24,16 @@ CONFORMANCE = ROOT.parent / "shared" / "conformance"
 OURS = f"dpm_test_{os.getpid()}_{SystemRandom().randrange(2**32):08x}"
 DATABASES = count(1)
 SEED = "hypothesis_seed"
+LONGEST_FIRST = ("tests/e2e/", "tests/integration/")
 
 # A failing example is printed as a blob that repeats it; timing is the benchmark's business.
 settings.register_profile(
     "quick", max_examples=50, deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
 )
-# The seven properties of the engine make 2,800 examples of these.
-settings.register_profile("full", settings.get_profile("quick"), max_examples=400)
+# Each run draws others, so that what many runs of the tests have seen grows.
+settings.register_profile("full", settings.get_profile("quick"), max_examples=150)
+# In test-faults; the seven properties of the engine make 2,800 examples of these.
+settings.register_profile("deep", settings.get_profile("quick"), max_examples=400)
 settings.load_profile("quick")
 
 
@@ -49,16 +52,22 @@ def pytest_configure_node(node: Any) -> None:
 
 
 class ByFile(LoadScopeScheduling):  # type: ignore[misc]
-    """Gives processes whole files; all that hurt servers or race callers go to one, one after the other."""
+    """Gives processes whole files, in the order in which they were collected."""
 
     def _split_scope(self, nodeid: str) -> str:
-        file = nodeid.partition("::")[0]
-        return "faults" if is_alone(file) else file
+        return file_of(nodeid)
+
+
+def file_of(nodeid: str) -> str:
+    return nodeid.partition("::")[0]
 
 
 @cache
-def is_alone(file: str) -> bool:
-    return "pytest.mark.faults" in (ROOT / file).read_text(encoding="utf-8")
+def rank_of(file: str) -> int:
+    """Where a file stands among all: first what takes longest, while the other processes have much to do."""
+    if "pytest.mark.faults" in (ROOT / file).read_text(encoding="utf-8"):
+        return 0
+    return next((rank for rank, folder in enumerate(LONGEST_FIRST, 1) if file.startswith(folder)), 9)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -67,9 +76,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    # What takes one process longest begins first, while the others have all the rest to do.
     if hasattr(config, "workerinput"):
-        items.sort(key=lambda item: not is_alone(item.nodeid.partition("::")[0]))
+        items.sort(key=lambda item: rank_of(file_of(item.nodeid)))
 
 
 def pytest_report_header(config: pytest.Config) -> str:
@@ -93,6 +101,14 @@ def conformance() -> Path:
     if not CONFORMANCE.is_dir():
         pytest.skip("recorded cases are not beside this checkout (../shared/conformance)")
     return CONFORMANCE
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file that has every migration, to be copied; that is quicker than to apply them again."""
+    path = tmp_path_factory.mktemp("sqlite") / "template.db"
+    migrate.apply(path)
+    return path
 
 
 @pytest.fixture(scope="session")

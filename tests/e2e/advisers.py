@@ -14,13 +14,12 @@ from typing import Any
 
 import aiohttp
 
-from tests.e2e.clients import Answer
+from tests.e2e.clients import PATIENT, Answer
 from tests.e2e.proposing import APPROVED_BY, ENDED, LEADS_TO, Desk, a_creation, a_move, a_version, an_approval
+from tests.waiting import HANG_SECONDS
 
 ADVISERS = 6
 RETRY_SECONDS = 0.05
-ANSWER_SECONDS_MAX = 30.0
-STOP_SECONDS_MAX = 120.0
 # Of the acts on a proposal, so many bring a version and so many cancel it.
 VERSIONING, CANCELLING = 0.25, 0.05
 REFUSING = 0.2
@@ -48,13 +47,12 @@ class Thread:
         """Waits until every caller has the answer to what it asked last."""
         self._stopping.set()
         try:
-            self._work.result(STOP_SECONDS_MAX)
+            self._work.result(HANG_SECONDS)
         finally:
             self._thread.shutdown(wait=False, cancel_futures=True)
 
     async def _call(self) -> None:
-        timeout = aiohttp.ClientTimeout(total=ANSWER_SECONDS_MAX)
-        async with aiohttp.ClientSession(timeout=timeout) as session, asyncio.TaskGroup() as callers:
+        async with aiohttp.ClientSession(timeout=PATIENT) as session, asyncio.TaskGroup() as callers:
             for caller in range(ADVISERS):
                 callers.create_task(self.call_on(Desk(session, [self.base]), caller))
 

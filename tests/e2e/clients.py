@@ -6,25 +6,24 @@ import asyncio
 import itertools
 import json
 import threading
-import time
 import urllib.error
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import aiohttp
 
+from tests.waiting import HANG_SECONDS, wait_for
+
 CALLERS = 16
 # Soon enough to be in the way of a start, and seldom enough not to hold it up.
 RETRY_SECONDS = 0.1
-ANSWER_SECONDS_MAX = 30.0
-# A key is asked for again until it is answered; longer than this means that it never will be.
-STOP_SECONDS_MAX = 120.0
-READY_SECONDS_MAX = 5.0
-POLL_SECONDS = 0.02
 
 CONNECTION_FAILED = "DPM_SUPPORTABILITY_POSTGRES_CONNECTION_FAILED"
+# Refusals of what has not been begun, because there is too much at the moment.
+TURNED_AWAY = {"SERVICE_OVERLOADED", "DPM_SUPPORTABILITY_STORE_BUSY"}
+PATIENT = aiohttp.ClientTimeout(total=HANG_SECONDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +34,8 @@ class Answer:
     retry_after: str | None = None
 
 
-async def post(session: aiohttp.ClientSession, url: str, body: bytes, key: str) -> Answer:
-    headers = {"Content-Type": "application/json", "Idempotency-Key": key}
+async def post(session: aiohttp.ClientSession, url: str, body: bytes, key: str | None) -> Answer:
+    headers = {"Content-Type": "application/json"} | ({} if key is None else {"Idempotency-Key": key})
     async with session.post(url, data=body, headers=headers) as found:
         return Answer(
             found.status,
@@ -46,18 +45,46 @@ async def post(session: aiohttp.ClientSession, url: str, body: bytes, key: str) 
         )
 
 
-def post_at_once(urls: Sequence[str], body: bytes, keys: Sequence[str], count: int) -> list[list[Answer]]:
-    """For each key in turn, `count` requests to each address at the same moment from this process."""
-    return asyncio.run(_post_at_once(urls, body, keys, count))
+async def ask(session: aiohttp.ClientSession, url: str, body: bytes, key: str | None) -> Answer:
+    """The answer to a caller who comes back as often as it is turned away, when it is told to."""
+    return await unless_turned_away(lambda: post(session, url, body, key))
+
+
+async def unless_turned_away(asked: Callable[[], Awaitable[Answer]]) -> Answer:
+    """The first answer that is no refusal for want of room; how often that is met depends on the machine."""
+    while is_turned_away(answer := await asked()):
+        await asyncio.sleep(float(answer.retry_after or 0))
+    return answer
+
+
+def is_turned_away(answer: Answer) -> bool:
+    if answer.status != 503 or json.loads(answer.body)["code"] not in TURNED_AWAY:
+        return False
+    assert (answer.retry_after or "").isdecimal(), answer
+    return True
+
+
+def post_at_once(
+    urls: Sequence[str], body: bytes, keys: Sequence[str], count: int, *, patient: bool = False
+) -> list[list[Answer]]:
+    """For each key in turn, `count` requests to each address at the same moment from this process.
+
+    Who is patient comes back when it is turned away, and is answered in the end.
+    """
+    return asyncio.run(_post_at_once(urls, body, keys, count, ask if patient else post))
 
 
 async def _post_at_once(
-    urls: Sequence[str], body: bytes, keys: Sequence[str], count: int
+    urls: Sequence[str],
+    body: bytes,
+    keys: Sequence[str],
+    count: int,
+    send: Callable[[aiohttp.ClientSession, str, bytes, str], Awaitable[Answer]],
 ) -> list[list[Answer]]:
     connector = aiohttp.TCPConnector(limit=count * len(urls))
-    async with aiohttp.ClientSession(connector=connector) as session:
+    async with aiohttp.ClientSession(connector=connector, timeout=PATIENT) as session:
         return [
-            await asyncio.gather(*(post(session, url, body, key) for _ in range(count) for url in urls))
+            await asyncio.gather(*(send(session, url, body, key) for _ in range(count) for url in urls))
             for key in keys
         ]
 
@@ -71,19 +98,20 @@ def is_told_to_come_back(answer: Answer) -> bool:
     )
 
 
-def seconds_to_ready(base: str) -> float:
-    """How long it takes a process to find its database, which is there."""
-    started = time.monotonic()
-    while (answer := get(f"{base}/health/ready")).status != 200:
-        assert is_told_to_come_back(answer), answer
-        assert time.monotonic() - started < READY_SECONDS_MAX, "the database is there, and is not found"
-        time.sleep(POLL_SECONDS)
-    return time.monotonic() - started
+def wait_until_ready(base: str) -> None:
+    """Until a process has found its database, which is there; it says nothing else than that meanwhile."""
+
+    def is_ready() -> bool:
+        answer = get(f"{base}/health/ready")
+        assert answer.status == 200 or is_told_to_come_back(answer), answer
+        return answer.status == 200
+
+    wait_for(is_ready, "the database to be found")
 
 
 def get(url: str) -> Answer:
     try:
-        with urllib.request.urlopen(url, timeout=30) as found:
+        with urllib.request.urlopen(url, timeout=HANG_SECONDS) as found:
             return Answer(found.status, replayed=False, body=found.read())
     except urllib.error.HTTPError as refused:
         with refused:
@@ -117,6 +145,16 @@ class Load:
         """How many callers only learnt from a later request that an earlier one had been recorded."""
         return sum(answer.replayed for answer in self.answered.values())
 
+    def wait_for_answers(self, count: int) -> None:
+        """Until so many more keys are answered."""
+        wanted = len(self.answered) + count
+
+        def are_answered() -> bool:
+            self.require_going()
+            return len(self.answered) >= wanted
+
+        wait_for(are_answered, f"{count} answers")
+
     def require_going(self) -> None:
         if self._work.done():
             self._work.result()
@@ -125,14 +163,13 @@ class Load:
         """Waits until every caller has the answer to its last key; the answers by key."""
         self._stopping.set()
         try:
-            self._work.result(STOP_SECONDS_MAX)
+            self._work.result(HANG_SECONDS)
         finally:
             self._thread.shutdown(wait=False, cancel_futures=True)
         return self.answered
 
     async def _call(self) -> None:
-        timeout = aiohttp.ClientTimeout(total=ANSWER_SECONDS_MAX)
-        async with aiohttp.ClientSession(timeout=timeout) as session, asyncio.TaskGroup() as callers:
+        async with aiohttp.ClientSession(timeout=PATIENT) as session, asyncio.TaskGroup() as callers:
             for caller in range(CALLERS):
                 callers.create_task(self._call_on(session, f"{self.stamp}-{caller}"))
 
@@ -146,7 +183,7 @@ class Load:
     async def _answer_of(self, session: aiohttp.ClientSession, key: str) -> Answer:
         while True:
             try:
-                answer = await post(session, self.url, self.body, key)
+                answer = await ask(session, self.url, self.body, key)
             except aiohttp.ClientError:
                 assert self.server_dies, "the server is gone"
                 self.lost += 1

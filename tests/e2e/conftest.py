@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from itertools import count
@@ -30,7 +31,8 @@ Started = TypeVar("Started", bound=Service)
 def variables(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, str]:
     chosen = {"DPM_SUPPORTABILITY_STORE_BACKEND": request.param, "DPM_LOG_LEVEL": "INFO"}
     if request.param == "SQL":
-        chosen["DPM_SUPPORTABILITY_SQL_PATH"] = str(tmp_path / "store.db")
+        template: Path = request.getfixturevalue("sqlite_template")
+        chosen["DPM_SUPPORTABILITY_SQL_PATH"] = str(shutil.copyfile(template, tmp_path / "store.db"))
     if request.param == "POSTGRES":
         chosen["DPM_SUPPORTABILITY_POSTGRES_DSN"] = request.getfixturevalue("postgres_database")
     return chosen
@@ -102,7 +104,8 @@ def durable_database(new_durable_database: Callable[[], PostgresDatabase]) -> Po
 def new_database(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], Database]:
     """Makes databases in which nothing is recorded yet."""
     if request.param == "SQL":
-        return lambda: SqliteFile(tmp_path / f"{next(DATABASES)}.db")
+        template: Path = request.getfixturevalue("sqlite_template")
+        return lambda: SqliteFile(Path(shutil.copyfile(template, tmp_path / f"{next(DATABASES)}.db")))
     make: Callable[[], Database] = request.getfixturevalue("new_durable_database")
     return make
 

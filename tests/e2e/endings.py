@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -15,9 +14,8 @@ import msgspec
 
 from scripts.servers import Worker
 from tests.e2e.databases import RUNS_BY_STATUS, TALLIES, Ask, Database
+from tests.waiting import wait_for
 
-POLL_SECONDS = 0.01
-ENDED_SECONDS_MAX = 120.0
 EXHAUSTED = "DPM_ASYNC_ATTEMPTS_EXHAUSTED"
 
 UNENDED = "SELECT operation_id, status, attempt FROM dpm_operations WHERE status IN ('PENDING', 'RUNNING')"
@@ -65,18 +63,9 @@ class Ended:
     error_code: str | None
 
 
-def wait_for(condition: Callable[[], Any], what: str, seconds_max: float = ENDED_SECONDS_MAX) -> Any:
-    """The first thing the condition gives that is something."""
-    deadline = time.monotonic() + seconds_max
-    while not (found := condition()):
-        assert time.monotonic() < deadline, f"waited in vain for {what}"
-        time.sleep(POLL_SECONDS)
-    return found
-
-
-def wait_for_ends(database: Database, seconds_max: float = ENDED_SECONDS_MAX) -> None:
+def wait_for_ends(database: Database) -> None:
     """Until no operation waits or runs."""
-    wait_for(lambda: not unended(database), "the ends of the operations", seconds_max)
+    wait_for(lambda: not unended(database), "the ends of the operations")
 
 
 def unended(database: Database) -> dict[str, tuple[str, int]]:

@@ -11,7 +11,7 @@ from typing import Any
 import aiohttp
 
 from scripts.servers import Server
-from tests.e2e.clients import Answer, post
+from tests.e2e.clients import Answer, ask
 from tests.e2e.databases import Database, require_kept, require_whole
 
 AT_ONCE = 16
@@ -63,7 +63,7 @@ async def _require_one_found(
         (result["correlation_id"], "CORRELATION_TO_RUN", run_id),
         (key, "IDEMPOTENCY_TO_RUN", run_id),
     }
-    again = await post(session, f"{base}/rebalance/simulate", body, key)
+    again = await ask(session, f"{base}/rebalance/simulate", body, key)
     assert (again.status, again.replayed, again.body) == (200, True, answer.body), key
 
 

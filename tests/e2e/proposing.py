@@ -11,7 +11,7 @@ from typing import Any
 import aiohttp
 
 from tests.builders import a_proposal_body
-from tests.e2e.clients import Answer
+from tests.e2e.clients import Answer, unless_turned_away
 from tests.e2e.databases import Ask, Database, Rows
 
 PROPOSALS = "/rebalance/proposals"
@@ -109,9 +109,13 @@ class Desk:
     async def say(self, path: str, document: Mapping[str, Any], key: str | None) -> Answer:
         headers = {} if key is None else {"Idempotency-Key": key}
         url = f"{next(self._bases)}{PROPOSALS}{path}"
-        async with self._session.post(url, json=document, headers=headers) as found:
-            replayed = found.headers.get("Idempotent-Replayed") == "true"
-            return Answer(found.status, replayed, await found.read())
+
+        async def asked() -> Answer:
+            async with self._session.post(url, json=document, headers=headers) as found:
+                replayed = found.headers.get("Idempotent-Replayed") == "true"
+                return Answer(found.status, replayed, await found.read(), found.headers.get("Retry-After"))
+
+        return await unless_turned_away(asked)
 
     async def ask(self, path: str) -> Any:
         async with self._session.get(f"{next(self._bases)}{PROPOSALS}{path}") as found:

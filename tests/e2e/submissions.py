@@ -16,10 +16,9 @@ import aiohttp
 from scripts.servers import Server
 from tests.builders import a_batch_body
 from tests.e2e import endings
-from tests.e2e.clients import Answer, is_told_to_come_back, post
+from tests.e2e.clients import PATIENT, Answer, ask, is_told_to_come_back
+from tests.waiting import HANG_SECONDS
 
-STOP_SECONDS_MAX = 60.0
-ANSWER_SECONDS_MAX = 30.0
 RETRY_SECONDS = 0.1
 
 WITHIN_WORKERS = {"DPM_ASYNC_EXECUTION_MODE": "WORKER", "DPM_ENGINE_PROCESSES": "1"}
@@ -42,12 +41,11 @@ def answered_at_once(serve: Callable[..., Server], bodies: Sequence[bytes]) -> l
 def send(url: str, body: bytes = b"") -> Answer:
     """One POST from this thread."""
 
-    async def ask() -> Answer:
-        timeout = aiohttp.ClientTimeout(total=ANSWER_SECONDS_MAX)
-        async with aiohttp.ClientSession(timeout=timeout) as session:
-            return await post(session, url, body, "unused")
+    async def asked() -> Answer:
+        async with aiohttp.ClientSession(timeout=PATIENT) as session:
+            return await ask(session, url, body, "unused")
 
-    return asyncio.run(ask())
+    return asyncio.run(asked())
 
 
 def submit(base: str, body: bytes) -> str:
@@ -60,7 +58,7 @@ def submit(base: str, body: bytes) -> str:
 
 def operation(base: str, operation_id: str) -> Any:
     """An operation as a caller sees it."""
-    with urllib.request.urlopen(f"{base}/rebalance/operations/{operation_id}", timeout=30) as found:
+    with urllib.request.urlopen(f"{base}/rebalance/operations/{operation_id}", timeout=HANG_SECONDS) as found:
         return json.load(found)
 
 
@@ -93,18 +91,17 @@ class Submissions:
         """The operations that were accepted, each with the place of its body."""
         self._stopping.set()
         try:
-            self._work.result(STOP_SECONDS_MAX)
+            self._work.result(HANG_SECONDS)
         finally:
             self._thread.shutdown(wait=False, cancel_futures=True)
         return self.accepted
 
     async def _submit_on(self) -> None:
-        timeout = aiohttp.ClientTimeout(total=ANSWER_SECONDS_MAX)
-        async with aiohttp.ClientSession(timeout=timeout) as session:
+        async with aiohttp.ClientSession(timeout=PATIENT) as session:
             for place in itertools.cycle(range(len(self.bodies))):
                 if self._stopping.is_set():
                     return
-                answer = await post(session, self.url, self.bodies[place], "unused")
+                answer = await ask(session, self.url, self.bodies[place], "unused")
                 if answer.status == 202:
                     self.accepted[json.loads(answer.body)["operation_id"]] = place
                     await asyncio.sleep(self.every)

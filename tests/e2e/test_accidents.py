@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from tests.builders import a_batch_body
-from tests.e2e.endings import POLL_SECONDS, require_each_once, wait_for_ends
+from tests.e2e.endings import require_each_once, wait_for_ends
 from tests.e2e.submissions import WITHIN_WORKERS, a_batch, answered_at_once, operation, submit
 from tests.e2e.unlucky import KILLS_ENGINE, KILLS_WORKER, WORK
+from tests.waiting import HANG_SECONDS
 
 ATTEMPTS_MAX = 3
 SOUND = a_batch(scenarios=4, positions=30, seed=7)
@@ -21,7 +20,7 @@ def a_batch_with(scenario: str) -> bytes:
 
 @pytest.mark.faults
 def test_an_operation_that_kills_its_workers_is_given_up_and_others_go_on(durable_database, serve, hire):
-    variables = durable_database.variables | WITHIN_WORKERS | {"DPM_ASYNC_LEASE_SECONDS": "1"}
+    variables = durable_database.variables | WITHIN_WORKERS | {"DPM_ASYNC_LEASE_SECONDS": "2"}
     expected = answered_at_once(serve, [SOUND])
     base = serve(variables).base
     worker = hire(variables, command=WORK)
@@ -29,13 +28,11 @@ def test_an_operation_that_kills_its_workers_is_given_up_and_others_go_on(durabl
     deaths = 0
 
     poison = submit(base, a_batch_with(KILLS_WORKER))
-    while not has_ended(base, poison):
-        if worker.process.poll() is not None:
-            deaths += 1
-            worker = hire(variables, command=WORK)
-            accepted[submit(base, SOUND)] = 0
-        assert deaths <= ATTEMPTS_MAX
-        time.sleep(POLL_SECONDS)
+    while deaths < ATTEMPTS_MAX:
+        worker.process.wait(HANG_SECONDS)
+        deaths += 1
+        worker = hire(variables, command=WORK)
+        accepted[submit(base, SOUND)] = 0
     wait_for_ends(durable_database)
 
     found = operation(base, poison)
@@ -68,7 +65,3 @@ def test_a_scenario_that_kills_its_engine_process_fails_alone(durable_database, 
     assert operation(base, sound)["status"] == "SUCCEEDED"
     assert worker.stop() == 0
     require_each_once(durable_database, {}, [])
-
-
-def has_ended(base: str, operation_id: str) -> bool:
-    return operation(base, operation_id)["finished_at"] is not None

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import asyncio
 import gzip
 import json
 from collections.abc import AsyncIterator
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp.test_utils import TestClient
 
 from service.settings import ArtifactMode
 from tests.e2e.proposing import PROPOSALS, REQUEST, a_creation, a_move, a_version, an_approval
 from tests.e2e.test_equal_answers import Sides, sides
+from tests.waiting import until
 
 PACKS = ("goldens", "advisory-generated")
 # All in the full form; enough to meet every kind of them otherwise.
 STRIDE_IN_SMALL = 8
-ENDED_SECONDS_MAX = 10.0
 
 
 @pytest.fixture
@@ -131,17 +132,17 @@ async def said(asked: Sides, path: str, document: dict[str, Any], key: str | Non
 async def done(asked: Sides, path: str, document: dict[str, Any], key: str | None = None) -> dict[str, Any]:
     """The end of what was accepted, once every store has come to it."""
     accepted = json.loads(await said(asked, path, document, key))
-    async with asyncio.timeout(ENDED_SECONDS_MAX):
-        for client in asked.clients.values():
-            while True:
-                async with client.get(accepted["status_url"], headers={"X-Correlation-Id": "c"}) as found:
-                    if (await found.json())["status"] in ("SUCCEEDED", "FAILED"):
-                        break
-                await asyncio.sleep(0.01)
+    for client in asked.clients.values():
+        await until(partial(has_ended, client, accepted["status_url"]))
     by_correlation = await asked.get(f"{PROPOSALS}/operations/by-correlation/{accepted['correlation_id']}")
     ended: dict[str, Any] = await asked.get(accepted["status_url"])
     assert by_correlation == ended
     return ended
+
+
+async def has_ended(client: TestClient[Any, Any], status_url: str) -> bool:
+    async with client.get(status_url, headers={"X-Correlation-Id": "c"}) as found:
+        return (await found.json())["status"] in ("SUCCEEDED", "FAILED")
 
 
 async def looked_at(asked: Sides, path: str) -> None:

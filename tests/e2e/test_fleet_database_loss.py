@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 
-from tests.e2e.clients import seconds_to_ready
+from tests.e2e.clients import wait_until_ready
 from tests.e2e.databases import away
 from tests.e2e.endings import require_each_once, wait_for_ends
 from tests.e2e.submissions import WITHIN_WORKERS, Submissions, a_batch, answered_at_once, operation, submit
@@ -29,26 +29,24 @@ def test_a_fleet_outlives_the_restarts_of_its_database(
     fleet = [hire(variables) for _ in range(WORKERS)]
     submissions = Submissions(server.base, BODIES, every=0.1, database_dies=True)
     restarts = 60 if faults_in_full else 3
-    slowest = 0.0
 
     for _ in range(restarts):
         time.sleep(chance.uniform(0.5, 2.0))
         with away(durable_postgres):
             time.sleep(chance.uniform(0.1, 1.0))
-        slowest = max(slowest, *(seconds_to_ready(process.base) for process in (server, *fleet)))
+        for process in (server, *fleet):
+            wait_until_ready(process.base)
         submissions.require_going()
     accepted = submissions.stop()
     wait_for_ends(durable_database)
 
     assert all(worker.process.poll() is None for worker in fleet)
     last = submit(server.base, BODIES[0])
-    wait_for_ends(durable_database, seconds_max=10.0)
+    wait_for_ends(durable_database)
     assert operation(server.base, last)["attempt"] == 1
     ended = require_each_once(durable_database, accepted | {last: 0}, expected)
     print(f"{restarts} restarts, {len(accepted)} operations accepted, {submissions.refused} refused")
-    print(
-        f"all ready again within {slowest:.2f} s, {Counter(end.attempt for end in ended.values())} attempts"
-    )
+    print(f"{Counter(end.attempt for end in ended.values())} attempts")
     assert {end.status for end in ended.values()} == {"SUCCEEDED"}
     assert submissions.refused > 0
     assert all(worker.stop() == 0 for worker in fleet)

@@ -17,10 +17,10 @@ from tests.e2e.endings import (
     require_each_once,
     running,
     told,
-    wait_for,
     wait_for_ends,
 )
 from tests.e2e.submissions import WITHIN_WORKERS, Submissions, a_batch, answered_at_once
+from tests.waiting import wait_for
 
 WORKERS = 2
 # The lease is short, and many attempts are lost on purpose.

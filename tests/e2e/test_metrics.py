@@ -15,7 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from scripts.servers import ROOT
 from tests.e2e.conftest import DEMO
-from tests.e2e.endings import wait_for
+from tests.waiting import HANG_SECONDS, wait_for
 
 pytestmark = pytest.mark.slow
 
@@ -30,7 +30,7 @@ def line_of(server, event):
 
 def figures(server, port=None):
     port = port or line_of(server, "listening")["metrics_port"]
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=HANG_SECONDS) as answer:
         text = answer.read().decode()
     return {
         (sample.name, frozenset(sample.labels.values())): sample.value
@@ -45,7 +45,7 @@ def figure(told, name, *labels):
 
 def status_of(request):
     try:
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=HANG_SECONDS) as answer:
             return answer.status
     except urllib.error.HTTPError as refused:
         return refused.code
@@ -180,7 +180,7 @@ def test_a_server_that_is_to_make_spans_and_cannot_does_not_start(tmp_path):
         cwd=ROOT,
         env={"PYTHONPATH": str(tmp_path), "DPM_OTEL_ENABLED": "1", "PATH": ""},
         capture_output=True,
-        timeout=30,
+        timeout=HANG_SECONDS,
         check=False,
     )
 

@@ -6,7 +6,6 @@ import asyncio
 import json
 import socket
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 
@@ -17,6 +16,7 @@ from scripts.bench_overload import run_flood
 from scripts.load import post_of
 from tests.builders import a_body
 from tests.e2e.clients import Answer, get, post, post_at_once
+from tests.waiting import HANG_SECONDS, wait_for
 
 # Each starts a process or two, and loads it for a while.
 pytestmark = pytest.mark.slow
@@ -26,7 +26,7 @@ SIMULATE = "/rebalance/simulate"
 
 
 def exchange(line: socket.socket) -> tuple[int, dict]:
-    line.settimeout(20)
+    line.settimeout(HANG_SECONDS)
     received = b""
     while b"\r\n\r\n" not in received:
         received += line.recv(65536)
@@ -43,7 +43,7 @@ def begin() -> Iterator[Callable[[int, bytes], socket.socket]]:
     with ExitStack() as lines:
 
         def connect(port: int, text: bytes) -> socket.socket:
-            line = lines.enter_context(socket.create_connection(("127.0.0.1", port), timeout=20))
+            line = lines.enter_context(socket.create_connection(("127.0.0.1", port), timeout=HANG_SECONDS))
             line.sendall(text)
             return line
 
@@ -58,17 +58,17 @@ def head_of(length: int, key: str = "slow") -> bytes:
 
 def test_a_flood_is_refused_with_a_time_to_come_back_and_work_goes_on(serve, demo_body):
     server = serve(MEMORY | {"DPM_REQUESTS_MAX": "8"})
-    probes, told = [], []
+    probes, told, over = [], [], threading.Event()
 
     def probe() -> None:
-        for _ in range(30):
+        while not over.is_set():
             probes.append(get(f"{server.base}/health/ready").status)
             told.extend(line for line in list(server.lines) if b'"event":"overloaded"' in line)
-            time.sleep(0.1)
 
     probing = threading.Thread(target=probe)
     probing.start()
     flood = run_flood(server.port, post_of(SIMULATE, demo_body), per_second=1500, seconds=4)
+    over.set()
     probing.join()
 
     # It is neither broken nor silent: each request is done or refused, and a good many of either.
@@ -92,8 +92,7 @@ def test_a_burst_is_done_and_not_refused(serve, demo_body):
 
 
 def test_slow_bodies_and_heads_are_given_up_and_keep_nobody_waiting(serve, begin, demo_body):
-    server = serve(MEMORY | {"DPM_REQUESTS_MAX": "2", "DPM_RECEIVE_SECONDS_MAX": "2"})
-    started = time.monotonic()
+    server = serve(MEMORY | {"DPM_REQUESTS_MAX": "2", "DPM_RECEIVE_SECONDS_MAX": "5"})
     bodies = [begin(server.port, head_of(1000, f"slow-{number}") + b"{") for number in range(3)]
     heads = [begin(server.port, head_of(1000)[:30]) for _ in range(20)]
 
@@ -103,14 +102,12 @@ def test_slow_bodies_and_heads_are_given_up_and_keep_nobody_waiting(serve, begin
         for line in bodies:
             # One byte now and then does not make it quick.
             line.sendall(b" ")
-    assert time.monotonic() - started < 2, "the machine is too slow for this to say anything"
 
     for line in (*bodies, *heads):
         status, refused = exchange(line)
         assert (status, refused["code"]) == (408, "REQUEST_TOO_SLOW")
     for line in heads:
         assert line.recv(1) == b""
-    assert time.monotonic() - started < 8
 
 
 def test_a_body_that_will_be_too_large_is_refused_before_it_is_sent(serve, begin):
@@ -137,9 +134,11 @@ def test_work_that_is_given_up_is_whole_or_not_there_and_its_key_says_which(star
         assert answers[key].retry_after
     # Whoever was refused learns what became of it by asking again, and it is done once.
     for key in refused:
-        deadline = time.monotonic() + 30
-        while at_once(server.base + SIMULATE, large, [key])[key].status != 200:
-            assert time.monotonic() < deadline
+
+        def is_done(key: str = key) -> bool:
+            return at_once(server.base + SIMULATE, large, [key])[key].status == 200
+
+        wait_for(is_done, "the answer to who was refused")
     runs = json.loads(get(f"{server.base}/rebalance/runs?limit=100").body)["items"]
     assert sorted(run["idempotency_key"] for run in runs) == sorted(keys)
 

@@ -13,7 +13,7 @@ import pytest
 from scripts.postgres import Postgres, bin_dir
 from scripts.servers import OURS, ROOT, Server, Service, Worker
 from tests.composing import BASE, PRODUCTION, composed, environment_of
-from tests.e2e.clients import seconds_to_ready
+from tests.e2e.clients import wait_until_ready
 from tests.e2e.test_server import fetch, simulate
 
 SERVICES = composed(BASE, PRODUCTION)["services"]
@@ -108,7 +108,7 @@ def test_a_server_and_a_worker_do_their_work_with_the_logins_they_are_given(
 
     assert fetch(f"{server.base}/rebalance/runs/idempotency/composed-1")[0] == 200
     for process in (server, worker):
-        assert seconds_to_ready(process.base)
+        wait_until_ready(process.base)
     assert [worker.stop(), server.stop()] == [0, 0]
 
 

@@ -137,7 +137,10 @@ def checked(variables: Variables, *options: str) -> tuple[int, list[str]]:
 
 
 def is_listening(port: int) -> bool:
-    with suppress(URLError), urllib.request.urlopen(f"http://127.0.0.1:{port}/health/live", timeout=2):
+    with (
+        suppress(URLError),
+        urllib.request.urlopen(f"http://127.0.0.1:{port}/health/live", timeout=SECONDS_MAX),
+    ):
         return True
     return False
 

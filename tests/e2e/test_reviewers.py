@@ -14,7 +14,7 @@ import aiohttp
 import pytest
 
 from scripts.servers import Server
-from tests.e2e.clients import post
+from tests.e2e.clients import ask
 from tests.e2e.databases import Database
 
 REVIEWERS = 32
@@ -110,7 +110,7 @@ async def race(
     """The id of a new run, and what all reviewers were answered who decided on it at the same moment."""
     connector = aiohttp.TCPConnector(limit=REVIEWERS)
     async with aiohttp.ClientSession(connector=connector) as session:
-        run = await post(session, f"{servers[0].base}/rebalance/simulate", body, key)
+        run = await ask(session, f"{servers[0].base}/rebalance/simulate", body, key)
         run_id = json.loads(run.body)["rebalance_run_id"]
         reviewers = zip(range(REVIEWERS), cycle(servers), cycle(actions), strict=False)
         return run_id, await asyncio.gather(
@@ -136,8 +136,8 @@ async def decide_late(server: Server, run_id: str) -> Reviewed:
 
 async def decide(session: aiohttp.ClientSession, server: Server, run_id: str, **decision: str) -> Reviewed:
     url = f"{server.base}/rebalance/runs/{run_id}/workflow/actions"
-    async with session.post(url, json={"reason_code": "RACED"} | decision) as found:
-        return Reviewed(decision["actor_id"], found.status, json.loads(await found.read()))
+    answer = await ask(session, url, json.dumps({"reason_code": "RACED"} | decision).encode(), None)
+    return Reviewed(decision["actor_id"], answer.status, json.loads(answer.body))
 
 
 def history_of(server: Server, run_id: str) -> list[str]:

@@ -7,22 +7,20 @@ import os
 import socket
 import subprocess
 import sys
-import time
 import urllib.request
 from pathlib import Path
 
 import pytest
 
 from scripts.servers import ROOT, Server
-
-WAIT_SECONDS_MAX = 10.0
+from tests.waiting import HANG_SECONDS, wait_for
 
 # Each starts a process or two, and waits for them.
 pytestmark = pytest.mark.slow
 
 
 def fetch(request) -> tuple[int, bytes]:
-    with urllib.request.urlopen(request, timeout=10) as found:
+    with urllib.request.urlopen(request, timeout=HANG_SECONDS) as found:
         return found.status, found.read()
 
 
@@ -96,7 +94,7 @@ def test_what_is_hardly_http_is_refused_like_everything_else(start, sent, status
 
 
 def exchange(port: int, sent: bytes) -> tuple[bytes, bytes]:
-    with socket.create_connection(("127.0.0.1", port), timeout=10) as line:
+    with socket.create_connection(("127.0.0.1", port), timeout=HANG_SECONDS) as line:
         line.sendall(sent)
         received = b""
         while chunk := line.recv(65536):
@@ -147,11 +145,11 @@ def test_a_file_that_is_no_database_stops_the_start_with_one_line(tmp_path):
 @pytest.mark.parametrize("variables", ["SQL"], indirect=True)
 def test_a_killed_server_takes_its_engine_processes_with_it(variables):
     server = Server(variables)
-    children = wait_for(lambda: children_of(server.process.pid))
+    children = wait_for(lambda: children_of(server.process.pid), "its engine processes")
 
     server.kill()
 
-    assert wait_for(lambda: not any(is_running(child) for child in children))
+    wait_for(lambda: not any(is_running(child) for child in children), "its engine processes to end")
 
 
 def refused_start(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -161,7 +159,7 @@ def refused_start(*arguments: str, **variables: str) -> subprocess.CompletedProc
         env=os.environ | variables,
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=HANG_SECONDS,
         check=False,
     )
 
@@ -176,11 +174,3 @@ def is_running(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
-
-
-def wait_for(condition):
-    deadline = time.monotonic() + WAIT_SECONDS_MAX
-    while not (found := condition()):
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.02)
-    return found

@@ -10,8 +10,9 @@ from contextlib import suppress
 import aiohttp
 import pytest
 
-from tests.e2e.endings import require_each_once, running, wait_for
+from tests.e2e.endings import require_each_once, running
 from tests.e2e.submissions import a_batch, answered_at_once, operation, send, submit
+from tests.waiting import wait_for
 
 LEASE_SECONDS = 1
 # The lease, the sweep that finds it ended, and a slow machine.
@@ -32,7 +33,7 @@ def test_an_operation_of_a_killed_server_is_executable_again(
         "DPM_ASYNC_MAX_ATTEMPTS": "50",
     }
     expected = answered_at_once(serve, [BODY])
-    accepted, waits, staged = {}, [], 0
+    accepted, met, staged = {}, 0, 0
 
     for _ in range(30 if faults_in_full else 2):
         server = serve(variables)
@@ -47,13 +48,11 @@ def test_an_operation_of_a_killed_server_is_executable_again(
             continue
         staged += count_staged(database)
         server = serve(variables)
-        started = time.monotonic()
         wait_for(
             lambda base=server.base, name=operation_id: operation(base, name)["is_executable"],
             "an operation that is executable again",
-            EXECUTABLE_SECONDS_MAX,
         )
-        waits.append(time.monotonic() - started)
+        met += 1
         answer = send(f"{server.base}/rebalance/operations/{operation_id}/execute")
         assert answer.status == 200, answer
         said = json.loads(answer.body)
@@ -62,9 +61,8 @@ def test_an_operation_of_a_killed_server_is_executable_again(
         server.stop()
 
     require_each_once(database, accepted, expected)
-    print(f"{len(waits)} of {len(accepted)} kills met an operation; {staged} scenarios were not done again")
-    print(f"executable again within {max(waits, default=0.0):.2f} s of the next start")
-    assert waits
+    print(f"{met} of {len(accepted)} kills met an operation; {staged} scenarios were not done again")
+    assert met
 
 
 def begin(base: str, mode: str) -> None:

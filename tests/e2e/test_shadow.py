@@ -10,10 +10,12 @@ import pytest
 from tests.e2e.clients import Load, get
 from tests.e2e.databases import SqliteFile, away
 from tests.e2e.submissions import a_batch, submit
+from tests.waiting import wait_for
 
 PARITY = "/rebalance/supportability/parity"
 RUNS = "SELECT rebalance_run_id, request_hash, result FROM dpm_runs ORDER BY rebalance_run_id"
-SETTLE_SECONDS_MAX = 60.0
+# So many of a load suffice to see what becomes of it.
+ANSWERS = 50
 NOTHING_ELSE = {"OUTCOME": 0, "FAILED": 0, "CONSEQUENCE": 0}
 
 
@@ -35,15 +37,14 @@ def parity_of(server, query=""):
 
 def settled(server):
     """What is known of the shadow once nothing waits for it, and what was noted is kept."""
-    deadline = time.monotonic() + SETTLE_SECONDS_MAX
-    while time.monotonic() < deadline:
+
+    def report_of_all():
         report = parity_of(server)
         counts = report["since_start"]
         noted = counts["differed"] + counts["missed"] - counts["unrecorded"]
-        if not counts["waiting"] and sum(report["difference_counts"].values()) == noted:
-            return report
-        time.sleep(0.1)
-    raise AssertionError(f"the shadow does not settle: {parity_of(server)}")
+        return not counts["waiting"] and sum(report["difference_counts"].values()) == noted and report
+
+    return wait_for(report_of_all, "the shadow to settle")
 
 
 def rows_of(database):
@@ -69,7 +70,7 @@ def test_callers_notice_nothing_when_the_shadows_database_goes_and_comes_back(
         with away(durable_postgres):
             time.sleep(chance.uniform(0.2, 1.0))
         load.require_going()
-    time.sleep(0.5)
+    load.wait_for_answers(ANSWERS)
     answered = load.stop()
     report = settled(server)
 
@@ -93,8 +94,7 @@ def test_what_was_missed_is_listed_and_the_shadow_goes_on_by_itself(
         server = serve(primary.variables | shadow_of(durable_database, **room))
         load = Load(server.base, demo_body, "missed")
         while parity_of(server)["since_start"]["missed"] < 10:
-            time.sleep(0.05)
-            load.require_going()
+            load.wait_for_answers(1)
         load.stop()
     missed = settled(server)["since_start"]["missed"]
     listed = parity_of(server, "?kind=MISSED&limit=200")
@@ -107,7 +107,7 @@ def test_what_was_missed_is_listed_and_the_shadow_goes_on_by_itself(
     assert {item["entity_id"] for item in listed["items"]} <= {run_id for run_id, _, _ in rows_of(primary)}
     assert len(kept) == len(rows_of(primary)) - missed
     again = Load(server.base, demo_body, "again")
-    time.sleep(0.3)
+    again.wait_for_answers(ANSWERS)
     later = again.stop()
     report = settled(server)
     assert report["difference_counts"] | NOTHING_ELSE == report["difference_counts"], report
@@ -124,7 +124,7 @@ def test_a_server_stops_in_good_time_while_its_shadow_is_away(serve, demo_body, 
     }
     server = serve(primary.variables | nowhere)
     load = Load(server.base, demo_body, "away")
-    time.sleep(0.3)
+    load.wait_for_answers(ANSWERS)
     answered = load.stop()
 
     assert server.stop() == 0
@@ -144,7 +144,7 @@ def test_an_embedded_shadow_is_made_and_kept_beside_the_primary(serve, demo_body
     }
     server = serve(primary.variables | beside)
     load = Load(server.base, demo_body, "embedded")
-    time.sleep(0.3)
+    load.wait_for_answers(ANSWERS)
     answered = load.stop()
     report = settled(server)
 
@@ -178,10 +178,8 @@ def test_what_a_server_accepts_and_a_worker_does_comes_together_in_one_shadow(
         hire(variables)
     accepted = [submit(server.base, body) for _ in range(20)]
 
-    deadline = time.monotonic() + SETTLE_SECONDS_MAX
-    while (states := states_of(shadow)) != dict.fromkeys(accepted, "SUCCEEDED"):
-        assert time.monotonic() < deadline, states
-        time.sleep(0.2)
+    states = dict.fromkeys(accepted, "SUCCEEDED")
+    wait_for(lambda: states_of(shadow) == states, "the shadow to come to the end of every operation")
 
     assert states_of(durable_database) == states
     assert rows_of(shadow) == rows_of(durable_database)

@@ -11,9 +11,10 @@ import pytest
 
 from scripts.servers import ROOT
 from tests.builders import a_batch_body
-from tests.e2e.endings import require_each_once, running, wait_for, wait_for_ends
+from tests.e2e.endings import require_each_once, running, wait_for_ends
 from tests.e2e.submissions import WITHIN_WORKERS, a_batch, answered_at_once, operation, submit
-from tests.e2e.unlucky import LONG_SECONDS, TAKES_LONG, WORK
+from tests.e2e.unlucky import TAKES_LONG, WORK
+from tests.waiting import HANG_SECONDS, wait_for
 
 SCENARIOS = 10
 LONG = a_batch_body({f"{TAKES_LONG}_{n}": {} for n in range(SCENARIOS)}, positions=20, seed=9)
@@ -22,7 +23,7 @@ SHORT = a_batch(scenarios=3, positions=30, seed=10)
 
 @pytest.fixture
 def variables(durable_database) -> dict[str, str]:
-    return durable_database.variables | WITHIN_WORKERS
+    return durable_database.variables | WITHIN_WORKERS | {"DPM_ASYNC_LEASE_SECONDS": "3600"}
 
 
 @pytest.fixture
@@ -52,8 +53,8 @@ def test_a_worker_without_time_hands_back_and_another_goes_on_from_there(
     done = found["progress"]["scenarios_done"]
     assert 0 < done < SCENARIOS
     other = hire(variables, command=WORK)
-    # At once, not only when a lease has ended.
-    wait_for_ends(durable_database, (SCENARIOS - done) * LONG_SECONDS + 5.0)
+    # Not only when its lease has ended, which would be in an hour.
+    wait_for_ends(durable_database)
     assert operation(base, operation_id)["attempt"] == 1
     require_each_once(durable_database, {operation_id: 0}, answered_at_once(serve, [LONG]))
     assert other.stop() == 0
@@ -98,7 +99,7 @@ def test_a_worker_that_runs_once_leaves_nothing_undone(durable_database, serve, 
             | variables,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=HANG_SECONDS,
             check=False,
         )
         assert done.returncode == 0, done.stderr

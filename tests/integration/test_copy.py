@@ -9,7 +9,6 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import time
 from contextlib import closing
 from pathlib import Path
 
@@ -38,10 +37,10 @@ from service.cli.stored_tables import (
 from service.cli.stored_tables_postgres import PostgresTables
 from service.cli.stored_tables_sqlite import SqliteTables
 from tests.conftest import ROOT
+from tests.waiting import HANG_SECONDS, wait_for
 
 REQUESTS = 150
 BATCH = 7
-SECONDS_MAX = 60.0
 # What no request leaves: an operation under way with a staged scenario, a purge, a finding of a shadow.
 LEFT_BY_OTHERS = """
 INSERT INTO dpm_operations (
@@ -70,7 +69,7 @@ def filled(tmp_path_factory) -> Path:
     places = ("--left", "memory:", "--right", f"sqlite:{path}")
     asked = (sys.executable, "-m", "service", "parity", *places, "--generate", str(REQUESTS))
     kept = os.environ | {"DPM_ARTIFACT_STORE_MODE": "PERSISTED"}
-    subprocess.run(asked, cwd=ROOT, env=kept, check=True, capture_output=True, timeout=SECONDS_MAX)
+    subprocess.run(asked, cwd=ROOT, env=kept, check=True, capture_output=True, timeout=HANG_SECONDS)
     with closing(sqlite3.connect(path)) as conn:
         conn.executescript(LEFT_BY_OTHERS)
     return path
@@ -153,7 +152,7 @@ def test_a_copy_that_was_killed_goes_on_where_it_ended(source, postgres_database
             await_blocked(postgres_database)
         finally:
             process.send_signal(signal.SIGKILL)
-            process.wait(SECONDS_MAX)
+            process.wait(HANG_SECONDS)
         holder.rollback()
     left = counts_in_peace(postgres_database)
     expected = counts_of(source)
@@ -165,21 +164,16 @@ def test_a_copy_that_was_killed_goes_on_where_it_ended(source, postgres_database
 
 
 def await_blocked(dsn):
-    give_up_at = time.monotonic() + SECONDS_MAX
     with psycopg.connect(dsn, autocommit=True) as conn:
-        while not conn.execute("SELECT 1 FROM pg_locks WHERE NOT granted").fetchone():
-            assert time.monotonic() < give_up_at, "nobody came to the lock"
-            time.sleep(0.02)
+        blocked = "SELECT 1 FROM pg_locks WHERE NOT granted"
+        wait_for(lambda: conn.execute(blocked).fetchone(), "somebody to come to the lock")
 
 
 def counts_in_peace(dsn) -> dict[str, int]:
     """Once the server has seen that the one who was killed is gone."""
-    give_up_at = time.monotonic() + SECONDS_MAX
     with psycopg.connect(dsn, autocommit=True) as conn:
         copying = "SELECT 1 FROM pg_stat_activity WHERE application_name = 'lotus-manage copy'"
-        while conn.execute(copying).fetchone():
-            assert time.monotonic() < give_up_at, "the session of the one who was killed goes on"
-            time.sleep(0.02)
+        wait_for(lambda: not conn.execute(copying).fetchone(), "the session of the killed one to end")
     return counts_in(dsn)
 
 

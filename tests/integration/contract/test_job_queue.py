@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
-import time
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
@@ -19,18 +18,16 @@ from service.domains.dpm_runs import DEFAULT_TENANT
 from service.domains.purges import Removed
 from service.domains.retention import KEEP_ALL, Horizon
 from service.errors import OperationExists, OperationNotFound, PostgresDsnRequired, PostgresUnavailable
-from service.storage.postgres import operations
+from service.storage.postgres import job_sessions, operations
 from service.storage.postgres.database import PoolOptions
 from service.storage.postgres.job_offers import NAMES, Names
 from service.storage.postgres.job_queue import PostgresJobQueue
 from service.storage.postgres.store import PostgresStore
 from tests.conftest import ROOT
 from tests.integration.contract.builders import AT, a_lease, a_purge, an_operation
+from tests.waiting import HANG_SECONDS, quiet, until
 
 LEASE_SECONDS = 30.0
-WAIT_SECONDS_MAX = 15.0
-# As long as an offer that nobody is to get is waited for; one that is there comes at once.
-QUIET_SECONDS = 0.5
 LATER = AT + timedelta(days=1)
 
 
@@ -61,7 +58,7 @@ class Worker:
 
     async def until_offered(self, count):
         """Waits for so many offers; fails when they do not come."""
-        async with asyncio.timeout(WAIT_SECONDS_MAX):
+        async with asyncio.timeout(HANG_SECONDS):
             while len(self.offered) < count:
                 self.told.clear()
                 await self.told.wait()
@@ -74,13 +71,7 @@ class Worker:
         finally:
             self.stop.set()
             self.may_answer.set()
-            await asyncio.wait_for(working, WAIT_SECONDS_MAX)
-
-
-async def until(holds):
-    async with asyncio.timeout(WAIT_SECONDS_MAX):
-        while not await holds():
-            await asyncio.sleep(0.02)
+            await asyncio.wait_for(working, HANG_SECONDS)
 
 
 def jobs_in(dsn):
@@ -141,7 +132,7 @@ async def test_a_queued_operation_is_offered_once(store, queue, worker, dsn):
     async with worker.at_work():
         await worker.until_offered(1)
         await until(lambda: nothing_in(dsn))
-        await asyncio.sleep(QUIET_SECONDS)
+        await quiet()
 
     assert worker.offered == [operation.operation_id]
     assert await queue.count_waiting() == 0
@@ -151,16 +142,17 @@ async def nothing_in(dsn):
     return not jobs_in(dsn)
 
 
-async def test_a_worker_that_waits_hears_at_once(store, queue, worker):
+async def test_a_worker_that_waits_hears_at_once(store, queue, worker, monkeypatch):
+    # It would look by itself in an hour.
+    monkeypatch.setattr(job_sessions, "LOOK_SECONDS", 3600.0)
     async with worker.at_work():
         await until(lambda: connected(queue))
-        # Past the first look, the next one is a second away.
-        await asyncio.sleep(0.3)
-        began = time.monotonic()
-        await store.operations.submit(a_queued())
-        await worker.until_offered(1)
+        # Its first look, which finds nothing, is over.
+        await quiet()
 
-        assert time.monotonic() - began < 0.5
+        await store.operations.submit(a_queued())
+
+        await worker.until_offered(1)
 
 
 async def connected(queue):
@@ -278,17 +270,24 @@ async def test_what_is_claimed_or_has_ended_is_not_offered_again(store, queue, d
     assert await refill(queue) == 0
 
 
-async def test_an_offer_is_made_again_when_its_handler_says(store, worker):
+async def test_an_offer_is_made_again_when_its_handler_says(store, worker, dsn):
     operation = a_queued()
     await store.operations.submit(operation)
-    worker.answers = [0.4]
-    began = time.monotonic()
+    worker.answers = [3600.0, 0.1]
+
+    async def is_on_offer():
+        return jobs_in(dsn) == [(operation.operation_id, "queued")]
 
     async with worker.at_work():
-        await worker.until_offered(2)
+        await worker.until_offered(1)
+        await until(is_on_offer)
+        await quiet()
+        assert len(worker.offered) == 1
+        # As if the hour were over.
+        change(dsn, "UPDATE queue.pgqueuer SET execute_after = execute_after - interval '1 hour'")
+        await worker.until_offered(3)
 
-    assert worker.offered == [operation.operation_id] * 2
-    assert time.monotonic() - began >= 0.4
+    assert worker.offered == [operation.operation_id] * 3
 
 
 async def test_an_offer_is_made_again_when_its_handler_breaks(store, worker, dsn):
@@ -314,10 +313,10 @@ async def test_who_stops_waits_for_its_handlers_and_takes_no_more(store, worker,
     await worker.until_offered(2)
 
     worker.stop.set()
-    await asyncio.sleep(QUIET_SECONDS)
+    await quiet()
     assert not working.done()
     worker.may_answer.set()
-    await asyncio.wait_for(working, WAIT_SECONDS_MAX)
+    await asyncio.wait_for(working, HANG_SECONDS)
 
     assert len(worker.offered) == 2
     assert [status for _, status in jobs_in(dsn)] == ["queued"] * 3
@@ -345,7 +344,7 @@ async def test_one_at_a_time_is_one_at_a_time(store, dsn):
     try:
         async with worker.at_work():
             await worker.until_offered(1)
-            await asyncio.sleep(QUIET_SECONDS)
+            await quiet()
             assert len(worker.offered) == 1
             worker.may_answer.set()
             await worker.until_offered(3)
@@ -379,11 +378,11 @@ async def test_who_drains_comes_back_when_nothing_is_left(store, worker, dsn):
     for operation in submitted:
         await store.operations.submit(operation)
 
-    await asyncio.wait_for(worker.work(drain=True), WAIT_SECONDS_MAX)
+    await asyncio.wait_for(worker.work(drain=True), HANG_SECONDS)
 
     assert sorted(worker.offered) == sorted(operation.operation_id for operation in submitted)
     assert jobs_in(dsn) == []
-    await asyncio.wait_for(worker.work(drain=True), WAIT_SECONDS_MAX)
+    await asyncio.wait_for(worker.work(drain=True), HANG_SECONDS)
     assert len(worker.offered) == 7
 
 
@@ -405,19 +404,20 @@ async def test_two_workers_share_what_is_offered(store, worker, dsn):
 async def test_the_offer_of_a_worker_that_died_is_made_again_after_the_lease(store, dsn):
     operation = a_queued()
     await store.operations.submit(operation)
-    queue = await a_queue(dsn, lease_seconds=1.5)
-    worker = Worker(queue)
     change(
         dsn,
         "UPDATE queue.pgqueuer SET status = 'picked', queue_manager_id = gen_random_uuid(),"
         " heartbeat = now()",
     )
-    began = time.monotonic()
+    patient_queue, queue = await a_queue(dsn, lease_seconds=3600), await a_queue(dsn, lease_seconds=1)
+    patient, worker = Worker(patient_queue), Worker(queue)
     try:
-        async with worker.at_work():
-            await worker.until_offered(1)
-            assert time.monotonic() - began > 1.4
+        async with patient.at_work():
+            async with worker.at_work():
+                await worker.until_offered(1)
+            assert patient.offered == []
     finally:
+        await patient_queue.close()
         await queue.close()
 
     assert worker.offered == [operation.operation_id]
@@ -425,14 +425,22 @@ async def test_the_offer_of_a_worker_that_died_is_made_again_after_the_lease(sto
 
 async def test_an_offer_that_takes_longer_than_the_lease_stays_with_its_worker(store, worker, dsn):
     await store.operations.submit(a_queued())
-    slow_queue, quick_queue = [await a_queue(dsn, lease_seconds=1) for _ in range(2)]
+    slow_queue, quick_queue = [await a_queue(dsn, lease_seconds=2) for _ in range(2)]
     slow, quick = Worker(slow_queue), Worker(quick_queue)
     slow.may_answer.clear()
+
+    async def is_held_for_longer_than_the_lease():
+        with psycopg.connect(dsn) as conn:
+            return conn.execute(
+                "SELECT 1 FROM queue.pgqueuer WHERE status = 'picked'"
+                " AND heartbeat > updated + interval '2.5 seconds'"
+            ).fetchall()
+
     try:
         async with slow.at_work():
             await slow.until_offered(1)
             async with quick.at_work():
-                await asyncio.sleep(2.5)
+                await until(is_held_for_longer_than_the_lease)
     finally:
         await slow_queue.close()
         await quick_queue.close()
@@ -457,8 +465,7 @@ async def test_a_worker_outlives_the_restart_of_its_server():
                 await store.operations.submit(during)
                 await worker.until_offered(2)
                 server.stop_immediately()
-                await asyncio.sleep(0.5)
-                assert not queue.is_connected
+                await until(lambda: cut(queue))
                 # Answered while nobody is there to hear it, so it may be offered once more.
                 worker.may_answer.set()
                 with pytest.raises(PostgresUnavailable):
@@ -499,7 +506,7 @@ async def test_a_worker_begins_before_its_server_is_there():
     worker = Worker(queue)
     try:
         async with worker.at_work() as working:
-            await asyncio.sleep(QUIET_SECONDS)
+            await quiet()
             assert not working.done()
             assert not queue.is_connected
     finally:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import re
-import time
 from contextlib import suppress
 from datetime import timedelta
 from urllib.parse import urlsplit, urlunsplit
@@ -62,6 +62,7 @@ from tests.integration.contract.proposal_builders import (
     an_approval,
 )
 from tests.integration.contract.test_parity import a_difference
+from tests.waiting import HANG_SECONDS, quiet
 
 APPEND_ONLY = (
     "dpm_run_requests",
@@ -409,7 +410,7 @@ async def test_the_worker_role_works(postgres_database, login):
         await working.operations.submit(operation)
         run_as_owner(postgres_database, "DELETE FROM queue.pgqueuer")
         assert await queue.refill(DEFAULT_TENANT, created_before=after(1), silent_seconds=60, limit=10) == 1
-        await asyncio.wait_for(queue.work(handle, stop=asyncio.Event(), drain=True), timeout=10)
+        await asyncio.wait_for(queue.work(handle, stop=asyncio.Event(), drain=True), timeout=HANG_SECONDS)
         await filled(working)
         await run_one_operation(working)
     finally:
@@ -498,15 +499,17 @@ async def test_without_an_address_everything_is_refused_with_the_code_for_that()
 
 @pytest.mark.parametrize("dsn", ["postgresql://nobody@127.0.0.1:{port}/nowhere", "not an address"])
 async def test_a_server_that_is_not_there_is_unavailable_at_once(dsn):
-    store = await PostgresStore.open(dsn.format(port=free_port()))
+    # At once, and not when as long has been waited for a connection.
+    options = PoolOptions(acquire_seconds_max=3600, wait_seconds_max=3600)
+    store = await PostgresStore.open(dsn.format(port=free_port()), options=options)
 
     with pytest.raises(PostgresUnavailable):
-        await asyncio.wait_for(store.check(), timeout=2)
+        await asyncio.wait_for(store.check(), timeout=HANG_SECONDS)
     await store.close()
 
 
 async def test_a_pool_that_is_used_up_refuses_in_time(postgres_database):
-    options = PoolOptions(connections_max=1, acquire_seconds_max=0.2)
+    options = PoolOptions(connections_max=1, wait_seconds_max=0.2)
     store = await PostgresStore.open(postgres_database, options=options)
     try:
         async with store.database.look():
@@ -523,13 +526,11 @@ async def test_a_pool_that_others_keep_busy_says_so_and_not_that_the_server_is_a
     try:
         await store.check()
         async with store.database.look():
-            # Somebody was done a moment ago, and after that nobody gets on.
-            waiting = asyncio.create_task(store.check())
-            await asyncio.sleep(0.3)
-            store.database.used_at = time.monotonic()
+            # As if others were done all the while, and after that as if nobody got on.
+            store.database.used_at = math.inf
             with pytest.raises(StoreBusy):
-                await waiting
-            store.database.used_at -= 1
+                await store.check()
+            store.database.used_at = -math.inf
             with pytest.raises(PostgresUnavailable):
                 await store.check()
     finally:
@@ -566,7 +567,7 @@ async def test_a_cancelled_act_is_kept_or_taken_back_and_leaves_nothing_behind(p
                     await operations.submit(conn, operation, trace_id=None, offer=False)
                     if midst == "in the act":
                         begun.set()
-                        await conn.execute("SELECT pg_sleep(5)")
+                        await conn.execute("SELECT pg_sleep(3600)")
                     begun.set()
 
             acting = asyncio.create_task(act())
@@ -581,11 +582,11 @@ async def test_a_cancelled_act_is_kept_or_taken_back_and_leaves_nothing_behind(p
             # The one connection there is has been given back, and no lock is left.
             try:
                 await asyncio.wait_for(
-                    store.operations.get(DEFAULT_TENANT, operation.operation_id, KEEP_ALL), timeout=3
+                    store.operations.get(DEFAULT_TENANT, operation.operation_id, KEEP_ALL), HANG_SECONDS
                 )
                 kept += 1
             except OperationNotFound:
-                await asyncio.wait_for(store.operations.submit(operation), timeout=3)
+                await asyncio.wait_for(store.operations.submit(operation), timeout=HANG_SECONDS)
         assert midst == "in the commit" or kept == 0
     finally:
         await store.close()
@@ -595,24 +596,26 @@ async def test_a_cancelled_act_is_kept_or_taken_back_and_leaves_nothing_behind(p
 async def test_an_act_that_does_not_come_to_its_end_lets_go_of_its_locks(store, postgres_database, midst):
     operation = an_operation()
     await store.operations.submit(operation)
-    options = PoolOptions(act_seconds_max=0.5)
+    options = PoolOptions(act_seconds_max=1.0)
     frozen = await PostgresStore.open(postgres_database, options=options)
-    claimed = asyncio.Event()
+    claimed, taken_over = asyncio.Event(), asyncio.Event()
 
     async def freeze():
         async with frozen.database.act() as conn:
             await operations.claim(conn, DEFAULT_TENANT, operation.operation_id, a_lease(1))
             claimed.set()
             if midst == "in a statement":
-                await conn.execute("SELECT pg_sleep(4)")
-            await asyncio.sleep(4)
+                await conn.execute("SELECT pg_sleep(3600)")
+            await taken_over.wait()
 
     freezing = asyncio.create_task(freeze())
     try:
         await claimed.wait()
         claim = await asyncio.wait_for(
-            store.operations.claim(DEFAULT_TENANT, operation.operation_id, a_lease(2)), timeout=3
+            store.operations.claim(DEFAULT_TENANT, operation.operation_id, a_lease(2)), HANG_SECONDS
         )
+        # Whoever goes on after that is told.
+        taken_over.set()
         with pytest.raises(PostgresUnavailable):
             await freezing
     finally:
@@ -631,12 +634,12 @@ async def test_who_comes_while_another_is_at_a_key_waits_for_how_that_ends(store
         async with store.database.act() as conn:
             await proposals.keep_change(conn, first)
             waiting = asyncio.create_task(store.proposals.change(second))
-            await asyncio.sleep(0.3)
+            await quiet()
             assert not waiting.done()
             if end == "undone":
                 raise Undone
 
-    replayed = await asyncio.wait_for(waiting, timeout=3)
+    replayed = await asyncio.wait_for(waiting, timeout=HANG_SECONDS)
 
     kept = first if end == "kept" else second
     assert replayed == (first.key if end == "kept" else None)
@@ -655,7 +658,7 @@ async def test_no_lock_is_held_while_the_answer_of_a_key_is_read(store, monkeypa
 
     async def find_beside_another(*place):
         # It would wait for whoever holds the operation locked.
-        await asyncio.wait_for(store.operations.extend(claim, a_lease(2)), timeout=3)
+        await asyncio.wait_for(store.operations.extend(claim, a_lease(2)), timeout=HANG_SECONDS)
         found.append(await find_key(*place))
         return found[-1]
 

@@ -35,6 +35,7 @@ from tests.integration.contract.builders import (
 from tests.integration.contract.policy_builders import a_change
 from tests.integration.contract.proposal_builders import ALL_PROPOSALS, a_creation, a_simulation
 from tests.integration.contract.reading import ALL_RUNS
+from tests.waiting import HANG_SECONDS
 
 PAGE = {"limit": 10, "cursor": None, "horizon": KEEP_ALL}
 
@@ -134,5 +135,5 @@ async def test_acts_under_way_are_finished_before_the_store_is_closed(store):
 
     await store.close()
 
-    answers = await asyncio.wait_for(asyncio.gather(*under_way), timeout=5)
+    answers = await asyncio.wait_for(asyncio.gather(*under_way), timeout=HANG_SECONDS)
     assert answers == [Admitted(admission.run, replayed=False) for admission in asked]

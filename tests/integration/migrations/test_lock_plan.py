@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -14,8 +13,8 @@ from psycopg import sql
 from service.cli.forward_only import read_text
 from service.cli.lock_plan import Asked, Lock, Work, asked_by
 from service.storage.schema import shipped_for
+from tests.waiting import wait_for
 
-POLL_SECONDS_MAX = 10.0
 LOCK_OF = {f"{lock.name.replace('_', ' ').title().replace(' ', '')}Lock": lock for lock in Lock}
 
 TABLES = "SELECT oid, relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"
@@ -180,9 +179,12 @@ def seen_alone(dsn, conn, statement, existing):
             writer.execute(sql.SQL("LOCK TABLE {} IN ROW EXCLUSIVE MODE").format(sql.Identifier(name)))
         running = threading.Thread(target=runner.execute, args=[statement])
         running.start()
-        give_up_at = time.monotonic() + POLL_SECONDS_MAX
-        while running.is_alive() and conn.execute(WAITS, [runner.info.backend_pid]).fetchone() == (0,):
-            assert time.monotonic() < give_up_at
+        wait_for(
+            lambda: (
+                not running.is_alive() or conn.execute(WAITS, [runner.info.backend_pid]).fetchone() != (0,)
+            ),
+            "the statement to wait or to be done",
+        )
         held = conn.execute(LOCKS, [runner.info.backend_pid, list(existing)]).fetchall()
         writer.rollback()
         running.join()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 from contextlib import closing
 
 import psycopg
@@ -15,8 +14,8 @@ from service.storage.queries import load
 from service.storage.schema import SchemaRefused
 from tests.conftest import ROOT
 from tests.integration.migrations.looking import ask
+from tests.waiting import wait_for
 
-WAIT_SECONDS_MAX = 20.0
 RUN = """
 import sys
 from pathlib import Path
@@ -174,9 +173,12 @@ def test_a_file_that_breaks_off_is_applied_from_its_start(database, with_index):
 def test_a_runner_killed_while_it_builds_an_index_can_be_run_again(database, with_index, writer):
     (with_index / "0003.third.sql").write_text("-- transactional: false\n" + BY_ID)
     runner = subprocess.Popen([sys.executable, "-c", RUN, str(with_index), database], cwd=ROOT)
-    give_up_at = time.monotonic() + WAIT_SECONDS_MAX
-    while indexes_in(database).get("first_by_id") is None:
-        assert time.monotonic() < give_up_at and runner.poll() is None
+
+    def has_begun() -> bool:
+        assert runner.poll() is None
+        return indexes_in(database).get("first_by_id") is not None
+
+    wait_for(has_begun, "the index to be begun")
     runner.kill()
     runner.wait()
 

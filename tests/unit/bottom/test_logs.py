@@ -6,8 +6,7 @@ import pytest
 
 from service import logs
 from service.logs import LineWriter
-
-WAIT_SECONDS_MAX = 5.0
+from tests.waiting import HANG_SECONDS
 
 
 class Stream:
@@ -21,7 +20,7 @@ class Stream:
         self.broken = False
 
     def write(self, text):
-        self.open.wait(WAIT_SECONDS_MAX)
+        self.open.wait(HANG_SECONDS)
         self.written.set()
         if self.broken:
             raise BrokenPipeError
@@ -39,7 +38,7 @@ def stream():
 def test_a_line_is_written_at_once_and_a_burst_together(stream):
     writer = LineWriter(stream)
     writer.write(b"first\n")
-    assert stream.written.wait(WAIT_SECONDS_MAX)
+    assert stream.written.wait(HANG_SECONDS)
 
     for number in range(50):
         writer.write(b"%d\n" % number)
@@ -66,12 +65,12 @@ def test_a_broken_stream_is_survived(stream):
     stream.broken = True
     writer = LineWriter(stream)
     writer.write(b"lost\n")
-    assert stream.written.wait(WAIT_SECONDS_MAX)
+    assert stream.written.wait(HANG_SECONDS)
 
     stream.broken = False
     stream.written.clear()
     writer.write(b"kept\n")
 
-    assert stream.written.wait(WAIT_SECONDS_MAX)
+    assert stream.written.wait(HANG_SECONDS)
     writer.drain()
     assert stream.writes == [b"kept\n"]

@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from contextlib import contextmanager
@@ -14,9 +13,9 @@ import pytest
 
 from scripts.postgres import free_port
 from tests.conftest import ROOT
+from tests.waiting import HANG_SECONDS, wait_for
 
 EXIT_REFUSED = 3
-SECONDS_MAX = 30
 
 
 def environment(variables):
@@ -30,7 +29,7 @@ def run(*arguments, **variables):
         env=environment(variables),
         capture_output=True,
         text=True,
-        timeout=SECONDS_MAX,
+        timeout=HANG_SECONDS,
     )
 
 
@@ -53,12 +52,12 @@ def worker(**variables):
     finally:
         if process.poll() is None:
             process.kill()
-        process.communicate(timeout=SECONDS_MAX)
+        process.communicate(timeout=HANG_SECONDS)
 
 
 def get(port, path):
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=SECONDS_MAX) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=HANG_SECONDS) as answer:
             return answer.status, answer.read()
     except urllib.error.HTTPError as refusal:
         return refusal.code, refusal.read()
@@ -124,21 +123,18 @@ def test_a_worker_starts_while_the_database_is_away_and_stops_when_asked():
 
         process.send_signal(signal.SIGTERM)
 
-        assert process.wait(SECONDS_MAX) == 0
+        assert process.wait(HANG_SECONDS) == 0
 
 
 @pytest.mark.slow
 def test_a_worker_with_nothing_to_do_becomes_ready_and_stops_when_asked(postgres_database):
     with worker(DPM_SUPPORTABILITY_POSTGRES_DSN=postgres_database) as (process, port):
-        deadline = time.monotonic() + SECONDS_MAX
-        while get(port, "/health/ready")[0] != 200:
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        wait_for(lambda: get(port, "/health/ready")[0] == 200, "the worker to be ready")
         assert b"lotus_operations_in_flight 0.0" in get(port, "/metrics")[1]
 
         process.send_signal(signal.SIGINT)
 
-        assert process.wait(SECONDS_MAX) == 0
+        assert process.wait(HANG_SECONDS) == 0
 
 
 @pytest.mark.slow

@@ -1,6 +1,5 @@
 """Which numbers are taken, and as what."""
 
-import time
 from decimal import Decimal
 
 import msgspec
@@ -116,12 +115,9 @@ def test_plain_numbers_are_kept_as_written(number):
 
 
 def test_refusing_a_long_text_takes_time_in_proportion():
-    started = time.perf_counter()
-
-    assert fault_of("1" * 20_000 + "x") is NumberFault.PARSING
-    assert fault_of("1." + "1" * 20_000 + "x") is NumberFault.PARSING
-
-    assert time.perf_counter() - started < 1
+    # In proportion to its square this would not come to an end.
+    assert fault_of("1" * 1_000_000 + "x") is NumberFault.PARSING
+    assert fault_of("1." + "1" * 1_000_000 + "x") is NumberFault.PARSING
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from service.engines.dpm import versions
 from service.errors import OperationLost, ReplayEngineUnknown, RunExists, StoreUnavailable
 from service.processes import EngineProcessDied
 from tests.unit.flows.operating import SCENARIOS, Desk, without_ids
+from tests.waiting import until
 
 
 @pytest.fixture
@@ -123,13 +124,22 @@ async def test_who_lost_the_operation_writes_nothing_more():
     assert (found.status, found.attempt) == (OperationStatus.SUCCEEDED, 2)
 
 
-async def test_a_lease_is_extended_while_the_work_goes_on():
+async def test_a_lease_is_extended_while_the_work_goes_on(monkeypatch):
     desk = Desk(lease_seconds=0.2)
+    extended = []
+    extend = desk.store.operations.extend
+
+    async def noted(claim, lease):
+        await extend(claim, lease)
+        extended.append(lease)
+
+    monkeypatch.setattr(desk.store.operations, "extend", noted)
     operation = await desk.submit()
     attempt = await interrupted_at(desk, operation, "b_tight")
     for _ in range(4):
         desk.wait(0.1)
-        await asyncio.sleep(0.1)
+        before = len(extended)
+        await until(lambda before=before: len(extended) > before)
 
     await desk.sweeps.run_once()
 

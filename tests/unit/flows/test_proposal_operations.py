@@ -16,6 +16,7 @@ from service.storage.memory.store import MemoryStore
 from tests.builders import a_proposal_body
 from tests.unit.flows.operating import Desk
 from tests.unit.flows.proposing import DAY, OFF, ProposalDesk, purges_of, told
+from tests.waiting import HANG_SECONDS, until
 
 DISABLED = "PROPOSAL_SIMULATION_DISABLED: set options.enable_proposal_simulation=true"
 HELD = "IDEMPOTENCY_KEY_CONFLICT: request hash mismatch"
@@ -294,7 +295,7 @@ async def test_a_process_that_stops_hands_back_what_it_does(monkeypatch):
     await stalled(monkeypatch, desk)
     assert (await desk.read(operation)).status is OperationStatus.RUNNING
 
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(HANG_SECONDS):
         await desk.operations.close()
 
     left = await desk.read(operation)
@@ -314,7 +315,7 @@ async def test_what_was_only_just_accepted_is_not_begun_by_a_process_that_stops(
 
     monkeypatch.setattr(desk.flow, "_simulate", never)
 
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(HANG_SECONDS):
         await desk.operations.close()
 
     late = await desk.submit_create("key-2")
@@ -335,8 +336,7 @@ async def test_resuming_goes_on_after_a_failure(desk, monkeypatch):
 
     monkeypatch.setattr(desk.operations, "resume", look)
     task = asyncio.create_task(desk.operations.resume_every(0.001))
-    while len(looks) < 3:
-        await asyncio.sleep(0.001)
+    await until(lambda: len(looks) > 2)
     task.cancel()
 
     assert looks[:3] == [0, 1, 2]

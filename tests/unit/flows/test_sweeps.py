@@ -9,6 +9,7 @@ from service.errors import StoreUnavailable
 from service.flows import sweeps
 from service.flows.sweeps import SweepFlow
 from tests.unit.flows.operating import Desk
+from tests.waiting import HANG_SECONDS
 
 
 @pytest.fixture
@@ -111,5 +112,5 @@ async def test_a_sweep_that_fails_is_tried_again(desk, monkeypatch):
     monkeypatch.setattr(desk.sweeps, "run_once", breaks_at_first)
     sweeping = asyncio.create_task(desk.sweeps.run_every(0.001))
 
-    await asyncio.wait_for(swept.wait(), 5)
+    await asyncio.wait_for(swept.wait(), HANG_SECONDS)
     sweeping.cancel()

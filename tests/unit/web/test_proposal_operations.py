@@ -1,7 +1,5 @@
 """Creations and versions of proposals accepted for later, as a client sees them."""
 
-import asyncio
-
 import msgspec
 import pytest
 
@@ -12,6 +10,7 @@ from service.web.gates import Gates
 from tests.integration.contract.builders import AT, after
 from tests.unit.web.proposing import PROPOSALS, creation, faults_of, refused_with, simulation
 from tests.unit.web.stored_operations import StoppedClock, claimed, submitted
+from tests.waiting import until
 
 ASYNC, OPERATIONS = f"{PROPOSALS}/async", f"{PROPOSALS}/operations"
 HEADERS = {"Idempotency-Key": "key-1", "X-Correlation-Id": "corr-1"}
@@ -129,9 +128,11 @@ async def test_what_is_accepted_is_done_without_anybody_asking(start):
     client = await start()
     told = await accepted(client, ASYNC, creation(), HEADERS)
 
-    async with asyncio.timeout(10):
-        while (found := await (await client.get(told["status_url"])).json())["finished_at"] is None:
-            await asyncio.sleep(0.01)
+    async def ended():
+        found = await (await client.get(told["status_url"])).json()
+        return found["finished_at"] and found
+
+    found = await until(ended)
 
     assert found["status"] == "SUCCEEDED"
     replayed = await client.post(PROPOSALS, json=creation(), headers=HEADERS)

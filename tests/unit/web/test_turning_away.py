@@ -13,6 +13,7 @@ from service.settings import read
 from service.web.listening import Door, HttpConnection
 from service.web.overload import CAPACITY
 from service.web.turning_away import beginning_of, refusal_of
+from tests.waiting import HANG_SECONDS, turns
 
 HEAD = b"POST /rebalance/simulate HTTP/1.1\r\nHost: x\r\n"
 
@@ -111,7 +112,7 @@ def a_post(body: bytes, key: str = "k") -> bytes:
 
 
 async def answer_of(reader: asyncio.StreamReader) -> tuple[int, bytes]:
-    head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), timeout=5)
+    head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), timeout=HANG_SECONDS)
     length = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
     return int(head.split()[1]), await reader.readexactly(length)
 
@@ -141,7 +142,7 @@ async def test_the_rest_of_a_refused_body_is_no_request(behind_a_door, demo):
     assert (await answer_of(reader))[0] == 503
     for begin in range(100, len(whole) - 10, 97):
         writer.write(whole[begin : min(begin + 97, len(whole) - 10)])
-        await asyncio.sleep(0.001)
+        await turns(5)
     capacity.work.coming = 0
     # The last of it, and at once the next request.
     writer.write(whole[-10:] + a_post(body))
@@ -181,7 +182,7 @@ async def test_a_head_that_does_not_come_is_not_waited_for(behind_a_door):
     reader, writer = await connect()
     idle_reader, _ = await connect()
     writer.write(HEAD[:20])
-    await asyncio.sleep(0.01)
+    await turns(20)
 
     for line in handlers.connections:
         line.close_if_slow(0.0)

@@ -13,6 +13,7 @@ from service.flows.health import HealthFlow
 from service.metrics import WorkerMetrics
 from service.storage.memory.store import MemoryStore
 from service.worker.loop import Worker
+from tests.waiting import HANG_SECONDS
 
 SWEEP_SECONDS = 0.01
 
@@ -118,7 +119,7 @@ class Bench:
         """The worker runs until the block ends, at the latest; the operation has been begun."""
         running = asyncio.create_task(self.worker.run(self.stop, self.hurry))
         try:
-            await asyncio.wait_for(self.offers.begun.wait(), 5)
+            await asyncio.wait_for(self.offers.begun.wait(), HANG_SECONDS)
             yield running
         finally:
             running.cancel()
@@ -132,9 +133,3 @@ class Bench:
 @pytest.fixture
 def bench() -> Bench:
     return Bench()
-
-
-async def until(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
-        while not holds():
-            await asyncio.sleep(0.001)

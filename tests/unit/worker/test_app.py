@@ -1,13 +1,12 @@
 """What a worker answers over HTTP."""
 
-import asyncio
-
 import pytest_asyncio
 from aiohttp.test_utils import TestClient, TestServer
 
 from service.metrics import CONTENT_TYPE
 from service.web.refusals import refusals
 from service.worker import app
+from tests.waiting import turns
 
 
 @pytest_asyncio.fixture
@@ -51,7 +50,7 @@ async def test_a_worker_without_its_queue_or_its_store_is_not_ready(client, benc
 async def test_a_worker_that_stops_is_not_ready(client, bench):
     async with bench.at_work():
         bench.stop.set()
-        await asyncio.sleep(0.02)
+        await turns(10)
 
         answer = await client.get("/health/ready")
 

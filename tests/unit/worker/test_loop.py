@@ -7,17 +7,18 @@ import pytest
 
 from service.errors import PostgresUnavailable, Stopping, StoreUnavailable
 from service.worker import loop
-from tests.unit.worker.conftest import Bench, until
+from tests.unit.worker.conftest import Bench
+from tests.waiting import HANG_SECONDS, quiet, turns, until
 
 
 async def ended(running):
-    await asyncio.wait_for(asyncio.shield(running), 5)
+    await asyncio.wait_for(asyncio.shield(running), HANG_SECONDS)
 
 
 async def test_what_was_begun_is_finished_before_the_worker_ends(bench):
     async with bench.at_work() as running:
         bench.stop.set()
-        await asyncio.sleep(0.05)
+        await quiet()
         assert not running.done()
 
         bench.offers.done.set()
@@ -31,7 +32,7 @@ async def test_a_worker_that_stops_says_that_it_is_not_ready(bench):
         await bench.worker.check_ready()
 
         bench.stop.set()
-        await asyncio.sleep(0.02)
+        await turns(10)
 
         with pytest.raises(Stopping):
             await bench.worker.check_ready()
@@ -52,7 +53,7 @@ async def test_what_is_not_finished_in_time_is_handed_back():
 async def test_who_asks_twice_does_not_wait_for_the_deadline(bench):
     async with bench.at_work() as running:
         bench.stop.set()
-        await asyncio.sleep(0.02)
+        await quiet()
         assert not bench.offers.abandoned
 
         bench.hurry.set()
@@ -86,7 +87,7 @@ async def test_sweeps_go_on_beside_the_work_and_end_with_it(bench):
         bench.stop.set()
         await ended(running)
         swept = bench.sweeps.count
-        await asyncio.sleep(0.05)
+        await quiet()
 
     assert bench.sweeps.count == swept
 
