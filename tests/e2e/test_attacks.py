@@ -6,7 +6,6 @@ Health is asked for all the while and answered each time; how fast is the benchm
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import count
@@ -20,6 +19,7 @@ from scripts.servers import Server, children_of
 from tests.builders import a_batch_body, a_body, a_proposal_body
 from tests.e2e.clients import get
 from tests.e2e.submissions import WITHIN_WORKERS, operation, send, submit
+from tests.waiting import wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.faults]
 
@@ -33,7 +33,6 @@ SERVING = {
     "DPM_ENGINE_SECONDS_MAX": "5",
 }
 KEYS = count()
-GUARD_SECONDS = 300.0
 
 Start = Callable[..., Server]
 
@@ -140,7 +139,6 @@ def test_batches_that_take_long_stall_no_worker(start, hire, variables, faults_i
 
 
 def wait_until_ended(base: str, operation_id: str) -> None:
-    deadline = time.monotonic() + GUARD_SECONDS
-    while operation(base, operation_id)["status"] in {"PENDING", "RUNNING"}:
-        assert time.monotonic() < deadline, "the operation never ends"
-        time.sleep(0.1)
+    wait_for(
+        lambda: operation(base, operation_id)["status"] not in {"PENDING", "RUNNING"}, "the operation's end"
+    )
