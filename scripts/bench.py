@@ -17,6 +17,7 @@ import click
 import msgspec
 import uvloop
 
+from scripts.bench_attacks import bench_attacks
 from scripts.bench_crowd import bench_crowd
 from scripts.bench_million import bench_million
 from scripts.bench_operations import bench_operations
@@ -55,6 +56,7 @@ PARTS = (
     "crowd",
     "shadow",
     "worst",
+    "attacks",
 )
 IDENTITY = RunIdentity("rr_bench", "corr_bench", "sha256:bench")
 
@@ -77,6 +79,7 @@ def main(seconds: float, only: str | None) -> None:
         "crowd": lambda: bench_crowd(seconds, CROWD_ROUNDS),
         "shadow": lambda: bench_shadow(3 * seconds, LOADS, _require_all_ok),
         "worst": bench_worst,
+        "attacks": bench_attacks,
     }
     for name, part in parts.items():
         if only in (None, name):
