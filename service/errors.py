@@ -120,11 +120,6 @@ class BodyTooLarge(TooLarge):
     message = "REQUEST_BODY_TOO_LARGE: the body is larger than {bytes_max} bytes"
 
 
-class RequestTooSlow(TooSlow):
-    code = "REQUEST_TOO_SLOW"
-    message = "REQUEST_TOO_SLOW: the request did not arrive within {seconds} seconds"
-
-
 class MediaTypeUnsupported(WrongMediaType):
     code = "UNSUPPORTED_MEDIA_TYPE"
     message = "UNSUPPORTED_MEDIA_TYPE: the body must be application/json"
@@ -298,13 +293,3 @@ class Overloaded(Unavailable):
 
     code = message = "SERVICE_OVERLOADED"
     retry_after_seconds_max = 3
-
-
-class RequestTimedOut(Unavailable):
-    """The work took too long and was given up; what it may have written is whole."""
-
-    code = "REQUEST_TIMED_OUT"
-    message = (
-        "REQUEST_TIMED_OUT: not done within {seconds} seconds; it may have been recorded all the same, "
-        "which the same request with the same key finds out"
-    )

@@ -1,8 +1,8 @@
-"""The refusals that a request meets by its head alone, each with a code that never changes (ruling 21)."""
+"""The refusals that a request meets by its head alone, or by the time it takes; codes never change."""
 
 from __future__ import annotations
 
-from service.errors import Malformed, WrongMediaType
+from service.errors import Malformed, TooSlow, Unavailable, WrongMediaType
 
 
 class ExpectationUnsupported(Malformed):
@@ -20,3 +20,18 @@ class HeadTooLarge(Malformed):
 class ContentCodingUnsupported(WrongMediaType):
     code = "UNSUPPORTED_CONTENT_ENCODING"
     message = "UNSUPPORTED_CONTENT_ENCODING: the body must be sent plain, or encoded once with {codings}"
+
+
+class RequestTooSlow(TooSlow):
+    code = "REQUEST_TOO_SLOW"
+    message = "REQUEST_TOO_SLOW: the request did not arrive within {seconds} seconds"
+
+
+class RequestTimedOut(Unavailable):
+    """The work took too long and was given up; what it may have written is whole."""
+
+    code = "REQUEST_TIMED_OUT"
+    message = (
+        "REQUEST_TIMED_OUT: not done within {seconds} seconds; it may have been recorded all the same, "
+        "which the same request with the same key finds out"
+    )

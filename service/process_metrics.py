@@ -75,6 +75,9 @@ class ProcessMetrics:
         )
         for cause in ENDS:
             self._engine_ends.labels(cause)
+        self._define_loop_and_pools(registry)
+
+    def _define_loop_and_pools(self, registry: CollectorRegistry) -> None:
         self._loop_lag = Histogram(
             "lotus_loop_lag_seconds",
             "How late the event loop came back to a timer, sampled ten times a second.",

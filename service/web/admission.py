@@ -12,7 +12,8 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from service.errors import Overloaded, RequestTooSlow
+from service.errors import Overloaded
+from service.http_errors import RequestTooSlow
 from service.web.concurrency_limit import ConcurrencyLimit, overloaded
 
 # A body over this size is computed in a process of its own, and takes long; there are few such processes.

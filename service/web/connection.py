@@ -12,8 +12,8 @@ from aiohttp.http import RawRequestMessage
 from aiohttp.http_exceptions import LineTooLong
 
 from service.clock import NewId
-from service.errors import Overloaded, RequestTooSlow
-from service.http_errors import HeadTooLarge
+from service.errors import Overloaded
+from service.http_errors import HeadTooLarge, RequestTooSlow
 from service.serving_settings import HEAD_BYTES_MAX_DEFAULT
 from service.web.admission import Capacity
 from service.web.connections import Connections

@@ -8,7 +8,8 @@ import structlog
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
-from service.errors import RequestTimedOut, ServiceError
+from service.errors import ServiceError
+from service.http_errors import RequestTimedOut
 from service.web.admission import SLOT, UNLIMITED, Capacity, Slot
 from service.web.answers import SlicedBody
 

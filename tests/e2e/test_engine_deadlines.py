@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import socket
-import time
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
@@ -12,10 +11,10 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.builders import a_batch_body
-from tests.e2e import submissions
-from tests.e2e.endings import POLL_SECONDS, wait_for_ends
+from tests.e2e.endings import wait_for_ends
 from tests.e2e.submissions import WITHIN_WORKERS, a_batch, operation, send, submit
 from tests.e2e.unlucky import NEVER_ENDS, SERVE, WORK
+from tests.waiting import HANG_SECONDS, wait_for
 
 ANALYZE = "/rebalance/analyze"
 MEMORY = {"DPM_SUPPORTABILITY_STORE_BACKEND": "IN_MEMORY", "DPM_ENGINE_PROCESSES": "1"}
@@ -28,17 +27,12 @@ NOT_SOON = {"DPM_ENGINE_SECONDS_MAX": "3600"}
 ENDED = "SCENARIO_EXECUTION_ERROR: ENGINE_DEADLINE_EXCEEDED"
 
 
-@pytest.fixture(autouse=True)
-def patience(monkeypatch):
-    monkeypatch.setattr(submissions, "ANSWER_SECONDS_MAX", GUARD_SECONDS)
-
-
 def endless(number: int) -> bytes:
     return a_batch_body({"a": {}, f"{NEVER_ENDS}_{number}": {}, "z": {}}, positions=30, seed=number)
 
 
 def require_alive(base: str) -> None:
-    with urllib.request.urlopen(f"{base}/health/live", timeout=30) as answer:
+    with urllib.request.urlopen(f"{base}/health/live", timeout=HANG_SECONDS) as answer:
         assert answer.status == 200
 
 
@@ -55,7 +49,6 @@ def test_batches_that_never_end_fail_by_scenario_while_others_are_served(serve):
         attacks = [callers.submit(send, f"{server.base}{ANALYZE}", endless(number)) for number in range(2)]
         while not all(attack.done() for attack in attacks):
             require_alive(server.base)
-            time.sleep(POLL_SECONDS)
 
     for number, attack in enumerate(attacks):
         answer = attack.result()
@@ -79,9 +72,8 @@ def test_work_ends_with_the_request_that_asked_for_it(serve):
         "SERVICE_OVERLOADED",
     }
     # One piece of work at a time has a process, and none of these would ever have left it.
-    deadline = time.monotonic() + GUARD_SECONDS
-    while send(f"{server.base}{ANALYZE}", a_batch(scenarios=3, positions=30, seed=7)).status != 200:
-        assert time.monotonic() < deadline
+    decent = a_batch(scenarios=3, positions=30, seed=7)
+    wait_for(lambda: send(f"{server.base}{ANALYZE}", decent).status == 200, "ordinary work")
     assert server.stop() == 0
 
 

@@ -20,7 +20,7 @@ from scripts.flood import run_flood
 from scripts.load import post_of, run
 from tests.builders import a_body
 from tests.e2e.clients import Answer, get, post, post_at_once
-from tests.waiting import wait_for
+from tests.waiting import HANG_SECONDS, wait_for
 
 # Each starts a process or two, and loads it for a while.
 pytestmark = pytest.mark.slow
@@ -31,7 +31,7 @@ UNREAD_CALLERS = 300
 
 
 def exchange(line: socket.socket) -> tuple[int, dict]:
-    line.settimeout(20)
+    line.settimeout(HANG_SECONDS)
     received = b""
     while b"\r\n\r\n" not in received:
         received += line.recv(65536)
@@ -48,7 +48,7 @@ def begin() -> Iterator[Callable[[int, bytes], socket.socket]]:
     with ExitStack() as lines:
 
         def connect(port: int, text: bytes) -> socket.socket:
-            line = lines.enter_context(socket.create_connection(("127.0.0.1", port), timeout=20))
+            line = lines.enter_context(socket.create_connection(("127.0.0.1", port), timeout=HANG_SECONDS))
             line.sendall(text)
             return line
 
@@ -67,7 +67,7 @@ def test_a_flood_is_refused_with_a_time_to_come_back_and_work_goes_on(serve, dem
     over = threading.Event()
 
     def probe() -> None:
-        while not over.wait(0.1):
+        while not over.is_set():
             probes.append(get(f"{server.base}/health/ready").status)
             told.extend(line for line in list(server.lines) if b'"event":"overloaded"' in line)
 

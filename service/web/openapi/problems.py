@@ -14,10 +14,14 @@ from service.errors import (
     MediaTypeUnsupported,
     Overloaded,
     RequestInvalid,
-    RequestTimedOut,
     ServiceError,
 )
-from service.http_errors import ContentCodingUnsupported, ExpectationUnsupported, HeadTooLarge
+from service.http_errors import (
+    ContentCodingUnsupported,
+    ExpectationUnsupported,
+    HeadTooLarge,
+    RequestTimedOut,
+)
 from service.web.openapi.operation import Operation
 from service.web.openapi.parameters import path_names, sample_path
 from service.web.parameters import bound_in_path

@@ -23,6 +23,7 @@ from service.flows.json_differences import equal_but_for_order
 from service.flows.proposal_computing import artifact_of_result, recompute_proposal, simulate_proposal_body
 from service.flows.proposal_versions import ProposalReaders, build_documents, read_creation, simulate_asked
 from service.flows.replays import compute_again
+from service.flows.result_sizes import RESULT_BYTES_MAX
 from service.web import bodies
 from tests.builders import a_batch_body, a_body, a_proposal_body
 from tests.unit.flows.test_replays import READERS
@@ -103,7 +104,7 @@ def test_an_analysis_is_the_same_waited_for_or_not_and_is_computed_again(seed):
 
     assert batch_answer(again, AT) == batch_answer(first, AT)
     assert again.plan.written() == first.plan.written()
-    assert run_scenario(again.plan.written(), "b") == first.outcomes[1]
+    assert run_scenario(again.plan.written(), RESULT_BYTES_MAX, "b") == first.outcomes[1]
     for run in batch_runs(again, AT):
         assert compute_again(READERS, run, batch_request(again.plan, AT)).difference is None
 

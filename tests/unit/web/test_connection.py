@@ -16,7 +16,8 @@ from service.web import answers, connection
 from service.web.admission import CAPACITY
 from service.web.connection import AcceptGate
 from service.web.connections import Connections
-from service.web.listener import bind, listen
+from service.web.listener import listen
+from tests.waiting import until
 
 HEAD = b"POST /rebalance/simulate HTTP/1.1\r\nHost: x\r\n"
 GUARD_SECONDS = 60
@@ -34,7 +35,7 @@ class Served:
     async def start(self) -> None:
         gate = AcceptGate(capacity=self.capacity, connections=self.connections, new_id=TimeOrderedIds())
         await self.runner.setup()
-        self.listener = await listen(self.runner, "", 0, gate, sockets=await bind("127.0.0.1", 0))
+        self.listener = await listen(self.runner, "127.0.0.1", 0, gate)
 
     async def connect(self, **options):
         address = self.listener.sockets[0].getsockname()
@@ -77,12 +78,6 @@ async def answer_of(reader: asyncio.StreamReader) -> tuple[int, dict[str, str], 
     headers = dict(line.split(": ", 1) for line in head[1:] if line)
     body = await asyncio.wait_for(reader.readexactly(int(headers["Content-Length"])), GUARD_SECONDS)
     return int(head[0].split()[1]), headers, body
-
-
-async def until(condition) -> None:
-    async with asyncio.timeout(GUARD_SECONDS):
-        while not condition():
-            await asyncio.sleep(0.001)
 
 
 def fill(served: Served, patch: pytest.MonkeyPatch) -> None:
