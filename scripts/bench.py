@@ -23,6 +23,7 @@ from scripts.bench_overload import bench_overload
 from scripts.bench_postgres import bench_floor
 from scripts.bench_proposals import bench_proposals
 from scripts.bench_shadow import bench_shadow
+from scripts.bench_worst import bench_worst
 from scripts.load import Load, generate, get_of, post_of, run
 from scripts.servers import ROOT, Server
 from service.domains.rebalances import RebalanceRequest
@@ -51,6 +52,7 @@ PARTS = (
     "proposals",
     "overload",
     "shadow",
+    "worst",
 )
 IDENTITY = RunIdentity("rr_bench", "corr_bench", "sha256:bench")
 
@@ -72,6 +74,7 @@ def main(seconds: float, only: str | None) -> None:
         "proposals": lambda: bench_proposals(seconds, LOADS, _require_all_ok),
         "overload": lambda: bench_overload(seconds, LOADS),
         "shadow": lambda: bench_shadow(3 * seconds, LOADS, _require_all_ok),
+        "worst": bench_worst,
     }
     for name, part in parts.items():
         if only in (None, name):

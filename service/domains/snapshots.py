@@ -78,7 +78,9 @@ class Price(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Price of one unit of an instrument."""
 
     instrument_id: Annotated[str, Meta(description="Identifier of the instrument.", examples=["EQ_1"])]
-    price: Annotated[Exact, Meta(description="Price per unit.", examples=["100.00"])]
+    price: Annotated[
+        Exact, Meta(description="Price per unit; one not above zero counts as missing.", examples=["100.00"])
+    ]
     currency: Annotated[str, Meta(description="Currency of the price.", examples=["SGD"])]
 
 
@@ -86,7 +88,9 @@ class FxRate(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Units of the second currency per unit of the first."""
 
     pair: Annotated[str, Meta(description="`AAA/BBB`: units of BBB per one AAA.", examples=["USD/SGD"])]
-    rate: Annotated[Exact, Meta(description="The rate; zero counts as missing.", examples=["1.35"])]
+    rate: Annotated[
+        Exact, Meta(description="The rate; one not above zero counts as missing.", examples=["1.35"])
+    ]
 
 
 class MarketDataSnapshot(msgspec.Struct, frozen=True, kw_only=True):

@@ -15,7 +15,7 @@ class Gaps:
     prices: tuple[str, ...] = ()
     rates: tuple[str, ...] = ()
     shelf: tuple[str, ...] = ()
-    # Prices that exist but nothing can be bought at; they are listed under prices too and always block.
+    # Prices that give figures too wide to write; they are listed under prices too and always block.
     unusable_prices: int = 0
 
     def __add__(self, other: Gaps) -> Gaps:

@@ -164,7 +164,8 @@ def _buckets(rows: Sequence[_Valued]) -> tuple[dict[str, Decimal], dict[str, dic
             continue
         asset_class = shelf.asset_class
         by_class[asset_class] = by_class.get(asset_class, ZERO) + value
-        for name, tag in shelf.attributes.items():
+        # As the stored request has them: its text is canonical, and a replay must give the same bytes.
+        for name, tag in sorted(shelf.attributes.items()):
             tags = by_attribute.setdefault(name, {})
             tags[tag] = tags.get(tag, ZERO) + value
     return by_class, by_attribute

@@ -18,7 +18,7 @@ from service.errors import ReplayEngineUnknown, RunExists
 from service.flows.artifacts import artifact_of
 from service.flows.dpm_computing import Readers, recompute
 from service.flows.dpm_runs import DRAWS_MAX
-from service.flows.json_differences import Difference, first_difference
+from service.flows.json_differences import Difference, equal_but_for_order, first_difference
 from service.processes import Offload
 from service.storage.port import Store
 from service.tracing import current_trace_id
@@ -168,6 +168,8 @@ def compute_again(readers: Readers, run: DpmRun, request: RunRequest) -> Recompu
     """Computes a run from its request and compares the result with the stored one; pure.
 
     A run was computed once, so whatever stops it now was changed since: that is a difference, no error.
+    Results that were computed before the engines ordered attributes have them as the caller sent them. Such a
+    result is still the one that is computed now, so its own hash stands for both.
     """
     recorded_hash = digest_of(run.result)
     try:
@@ -177,6 +179,8 @@ def compute_again(readers: Readers, run: DpmRun, request: RunRequest) -> Recompu
     replayed_hash = digest_of(replayed)
     if replayed == run.result:
         return Recomputed(recorded_hash, replayed_hash, None)
+    if equal_but_for_order(run.result, replayed):
+        return Recomputed(recorded_hash, recorded_hash, None)
     whole = Difference("$", recorded_hash, replayed_hash)
     try:
         recorded = msgspec.json.decode(run.result)

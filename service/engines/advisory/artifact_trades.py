@@ -32,7 +32,7 @@ def trades_and_funding_of(result: ProposalResult, fx_rates: Sequence[FxRate]) ->
     trades = [intent for intent in result.intents if isinstance(intent, ProposedTradeIntent)]
     exchanges = [intent for intent in result.intents if isinstance(intent, FxSpotIntent)]
     # The last row of a pair is the one shown, although the first one counts; an inverse pair shows none.
-    shown = {row.pair: four_places(row.rate) for row in fx_rates}
+    shown = {row.pair: four_places(row.rate) for row in fx_rates if row.rate > 0}
     return TradesAndFunding(
         trade_list=tuple([_trade(intent) for intent in trades]),
         fx_list=tuple(

@@ -39,12 +39,13 @@ class Book(book.Book):
 def open_book(request: ProposalSimulateRequest) -> Book:
     """Index a request once; snapshots without an id have the one the lineage gives them (section 2)."""
     portfolio, market = request.portfolio_snapshot, request.market_data_snapshot
+    shelf = book.first_entries(request.shelf_entries)
     return Book(
         options=request.options,
         portfolio=portfolio,
-        prices=book.first_prices(market.prices),
-        rates=book.first_rates(market.fx_rates),
-        shelf=book.first_entries(request.shelf_entries),
+        prices=book.usable_prices(market.prices, shelf, request.options),
+        rates=book.usable_rates(market.fx_rates),
+        shelf=shelf,
         last_shelf={row.instrument_id: row for row in request.shelf_entries},
         cash_flows=request.proposed_cash_flows,
         trades=request.proposed_trades,

@@ -167,7 +167,15 @@ def _governed(scan: Scan) -> Iterator[Finding]:
                     {"instrument_id": instrument_id, "shelf_status": entry.status, "measured": str(weight)},
                 )
         elif weight > scan.weights_before.get(instrument_id, ZERO) + EPSILON:
-            yield _increase(scan, entry, f"{_named(entry)} increased in proposed state.")
+            yield _increase(scan, entry, _increase_text(scan, entry))
+
+
+def _increase_text(scan: Scan, entry: ShelfEntry) -> str:
+    """The reference ends this text with a full stop for SELL_ONLY only."""
+    if entry.status != "RESTRICTED":
+        return f"{_named(entry)} increased in proposed state."
+    circumstance = "under allow_restricted" if scan.options.allow_restricted else "in proposed state"
+    return f"{_named(entry)} increased {circumstance}"
 
 
 def _named(entry: ShelfEntry) -> str:

@@ -5,7 +5,7 @@ Example: buying 100.00 USD with 30.00 USD at hand buys 70.00 USD for 94.37 SGD a
 Rounding: amounts of a plan and of an exchange are rounded to minor units, half to even; nothing else is.
 
 A target is funded by one exchange from one source. Nothing is reserved: what one target leaves is seen by
-the next.
+the next. The work grows with targets times sources, as does the list of the pairs that no rate is known for.
 """
 
 from __future__ import annotations
@@ -75,7 +75,8 @@ class _Work:
     rates_known_missing: frozenset[str]
     plan: list[FundingPlanEntry] = field(default_factory=list)
     exchanges: list[FxSpotIntent] = field(default_factory=list)
-    missing_pairs: list[str] = field(default_factory=list)
+    # In the order they were missed in; a list would be searched once for every pair.
+    missing_pairs: dict[str, None] = field(default_factory=dict)
     insufficient: list[InsufficientCashEntry] = field(default_factory=list)
     unfunded: set[str] = field(default_factory=set)
     failures: list[str] = field(default_factory=list)
@@ -152,8 +153,7 @@ def _search(work: _Work, target: str, needed: Decimal) -> _Search:
         pair = f"{target}/{candidate}"
         rate = work.book.rate(target, candidate)
         if rate is None:
-            if pair not in work.missing_pairs:
-                work.missing_pairs.append(pair)
+            work.missing_pairs[pair] = None
             continue
         sold = in_minor_units(needed * rate, candidate)
         if is_too_wide(sold):

@@ -43,7 +43,6 @@ def read_trades(book: Book) -> Trades:
     prices_missing: list[str] = []
     rates_missing: list[str] = []
     shelf_missing: list[str] = []
-    unusable_prices = 0
     for number, trade in enumerate(book.trades, start=1):
         entry = book.last_shelf.get(trade.instrument_id)
         if entry is None:
@@ -53,16 +52,12 @@ def read_trades(book: Book) -> Trades:
             failures.append(NOT_SUPPORTED_BY_SHELF)
             continue
         price = book.prices.get(trade.instrument_id)
-        if price is None:
+        # What may be valued at 0 is still not traded at it (ruling 10).
+        if price is None or not price.price:
             prices_missing.append(trade.instrument_id)
             continue
         if trade.notional is not None and trade.notional.currency != price.currency:
             failures.append(INVALID_TRADE_INPUT)
-            continue
-        if trade.notional is not None and not price.price:
-            # No number of units is worth the amount (ruling 10).
-            prices_missing.append(trade.instrument_id)
-            unusable_prices += 1
             continue
         intent = _intent(book, f"oi_{number}", trade, price)
         if intent.notional_base is None:
@@ -73,7 +68,7 @@ def read_trades(book: Book) -> Trades:
         sells=tuple([intent for intent in ordered if intent.side == "SELL"]),
         buys=tuple([intent for intent in ordered if intent.side == "BUY"]),
         failures=tuple(failures),
-        gaps=Gaps(tuple(prices_missing), tuple(rates_missing), tuple(shelf_missing), unusable_prices),
+        gaps=Gaps(tuple(prices_missing), tuple(rates_missing), tuple(shelf_missing)),
     )
 
 

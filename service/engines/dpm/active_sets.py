@@ -16,56 +16,11 @@ Rounding: none. Multipliers share one denominator, a determinant of counts of fr
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-
-class Row(NamedTuple):
-    """A limit on a sum of weights; low is None where nothing must be reached."""
-
-    low: int | None
-    high: int
-    size: int
-
-    def at(self, side: int) -> int:
-        """The limit on that side, 1 high or -1 low."""
-        limit = self.high if side > 0 else self.low
-        assert limit is not None, "only a row with a low limit can lift"
-        return limit
-
-
-@dataclass(frozen=True, slots=True)
-class Block:
-    """Names under exactly the same rows, smallest wish first; sums[k] adds up the first k wishes."""
-
-    rows: tuple[int, ...]
-    names: tuple[int, ...]
-    wishes: tuple[int, ...]
-    sums: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """Every name lies in exactly one block; each block's rows are indices into rows."""
-
-    blocks: tuple[Block, ...]
-    rows: tuple[Row, ...]
-    ceiling: int | None
-
-
-class Answer(NamedTuple):
-    """Multipliers over one positive denominator, of the nearest point or of a contradiction.
-
-    If infeasible, multiplier * limit adds up to less than multiplier * row sum for any weights within the
-    bounds; all multipliers are zero where the bounds, or the two limits of one row, are empty.
-    """
-
-    feasible: bool
-    multipliers: tuple[int, ...]
-    denominator: int
-    rounds: int
+from service.engines.dpm.tallies import Answer, Problem, Tally, dot, marks
 
 
 def search(problem: Problem) -> Answer:
@@ -229,53 +184,6 @@ class Binding:
                 continue
             shift = sum([base[row] for row in block.rows])
             yield Limit(side, index, False), side * (bare * denominator - shift), abs(fall)
-
-
-@dataclass(slots=True)
-class Tally:
-    """What the marks of all blocks add up to, per row.
-
-    A name is free between its block's marks. shared[j][k] counts the free names in both rows; fixed[j]
-    adds up the wishes of the free and the weights of the others. Row sums: fixed - shared @ multipliers.
-    """
-
-    shared: list[list[int]]
-    fixed: list[int]
-
-    @classmethod
-    def of(cls, problem: Problem, multipliers: Sequence[int], denominator: int) -> Tally:
-        """The tally of the point that belongs to these multipliers."""
-        size = len(problem.rows)
-        tally = cls([[0] * size for _ in range(size)], [0] * size)
-        for block in problem.blocks:
-            head, tail = marks(block, problem.ceiling, sum(multipliers[j] for j in block.rows), denominator)
-            fixed = (len(block.wishes) - tail) * (problem.ceiling or 0)
-            tally.add(block.rows, tail - head, block.sums[tail] - block.sums[head] + fixed)
-        return tally
-
-    def add(self, rows: Sequence[int], free: int, fixed: int) -> None:
-        for j in rows:
-            self.fixed[j] += fixed
-            line = self.shared[j]
-            for k in rows:
-                line[k] += free
-
-    def sum_of(self, row: int, multipliers: Sequence[int], denominator: int) -> int:
-        """The row sum times the denominator."""
-        return self.fixed[row] * denominator - dot(self.shared[row], multipliers)
-
-
-def marks(block: Block, ceiling: int | None, shift: int, denominator: int) -> tuple[int, int]:
-    """Where the block's head at 0 ends and its tail at the ceiling begins; names just on a bound are free."""
-    head = bisect_left(block.wishes, -(-shift // denominator))
-    if ceiling is None:
-        return head, len(block.wishes)
-    # With a ceiling of 0 a name may be on both bounds at once.
-    return head, max(head, bisect_right(block.wishes, ceiling + shift // denominator))
-
-
-def dot(left: Sequence[int], right: Sequence[int]) -> int:
-    return sum(a * b for a, b in zip(left, right, strict=True))
 
 
 def eliminate(table: list[list[int]]) -> int:

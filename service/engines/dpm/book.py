@@ -27,12 +27,13 @@ def open_book(request: RebalanceRequest) -> Book:
     """Index a request once."""
     portfolio = request.portfolio_snapshot
     market = request.market_data_snapshot
+    shelf = book.first_entries(request.shelf_entries)
     return Book(
         options=request.options,
         portfolio=portfolio,
-        prices=book.first_prices(market.prices),
-        rates=book.first_rates(market.fx_rates),
-        shelf=book.first_entries(request.shelf_entries),
+        prices=book.usable_prices(market.prices, shelf, request.options),
+        rates=book.usable_rates(market.fx_rates),
+        shelf=shelf,
         targets=request.model_portfolio.targets,
         shelf_rows=request.shelf_entries,
         held={row.instrument_id: row for row in reversed(portfolio.positions)},

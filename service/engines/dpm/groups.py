@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from operator import add
 from typing import NamedTuple
 
 from service.domains.money import ZERO
@@ -99,9 +100,7 @@ def cap_groups(read: GroupsRead, eligible: Mapping[str, Decimal], buyable: Seque
         released = group_weight - entry.limit
         for key in entry.members:
             weights[key] *= ratio
-        recipients = _shares(released, weights, set(entry.members), buyable)
-        for key, share in recipients.items():
-            weights[key] += share
+        recipients = _release(released, weights, set(entry.members), buyable)
         warnings.append(f"CAPPED_BY_GROUP_LIMIT_{entry.key}")
         events.append(
             GroupConstraintEvent(
@@ -119,11 +118,16 @@ def cap_groups(read: GroupsRead, eligible: Mapping[str, Decimal], buyable: Seque
     return Capped(weights, tuple(events), tuple(warnings))
 
 
-def _shares(
-    released: Decimal, weights: Mapping[str, Decimal], members: set[str], buyable: Sequence[str]
+def _release(
+    released: Decimal, weights: dict[str, Decimal], members: set[str], buyable: Sequence[str]
 ) -> dict[str, Decimal]:
+    """Adds what is released to the buyable names outside, in proportion; answers the shares."""
+    # With hundreds of caps over thousands of names this is where the time of the heuristic goes.
     takers = [key for key in buyable if key not in members]
-    room = sum([weights[key] for key in takers], ZERO)
+    held = [weights[key] for key in takers]
+    room = sum(held, ZERO)
     if room <= 0:
         return {}
-    return {key: released * (weights[key] / room) for key in takers}
+    shares = [released * (weight / room) for weight in held]
+    weights.update(zip(takers, map(add, held, shares), strict=True))
+    return dict(zip(takers, shares, strict=True))

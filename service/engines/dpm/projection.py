@@ -10,8 +10,9 @@ lowers both by .1: .4, .2, .2. With a total of exactly 1 the third takes what th
 Rounding: none. Decimals are scaled to integers by their least common denominator and the weights are
 fractions; the caller rounds.
 
-Method: a guess of the binding limits that is returned only with its proof, and, where the guess does
-not settle, a search that always ends and that alone may call limits contradictory (active_sets).
+Method: a guess of the binding limits that is returned only with its proof (nearest); where it does not
+settle, or there are many limits, another one from where a descent in floats has led (descent); and at last a search
+that always ends (active_sets). Limits are called contradictory only with the proof that they are.
 """
 
 from __future__ import annotations
@@ -21,22 +22,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 from itertools import accumulate
-from math import gcd, lcm
+from math import lcm
 from typing import NamedTuple
 
-from service.engines.dpm.active_sets import (
-    Answer,
-    Block,
-    Problem,
-    Row,
-    Tally,
-    eliminate,
-    marks,
-    search,
-)
-
-# Two to six rounds are usual, and one per binding row if careful; what has not settled by then circles.
-GUESS_ROUNDS_MAX = 25
+from service.engines.dpm.nearest import nearest
+from service.engines.dpm.tallies import Answer, Block, Problem, Row, marks
 
 ZERO = Decimal(0)
 
@@ -64,12 +54,18 @@ class Projection:
     the tolerance before this verdict.
     """
 
-    weights: tuple[Fraction, ...]
+    # The weights, over one denominator: to bring each of thousands to its lowest terms is not for everyone.
+    numerators: tuple[int, ...]
+    denominator: int
     feasible: bool
     rounds: int
     total_shift: Fraction
     cap_shifts: tuple[Fraction, ...]
     relaxed: bool
+
+    @property
+    def weights(self) -> tuple[Fraction, ...]:
+        return tuple([Fraction(numerator, self.denominator) for numerator in self.numerators])
 
 
 def project(
@@ -153,7 +149,7 @@ def problem_of(scaled: Scaled, slack: int) -> Problem:
         wishes = tuple([scaled.wishes[name] + slack for name in names])
         blocks.append(Block(signature, tuple(names), wishes, tuple(accumulate(wishes, initial=0))))
     ceiling = None if scaled.ceiling is None else scaled.ceiling + 2 * slack
-    return Problem(tuple(blocks), tuple(rows), ceiling)
+    return Problem.of(tuple(blocks), tuple(rows), ceiling)
 
 
 def projection_of(problem: Problem, answer: Answer, unit: int, slack: int) -> Projection:
@@ -161,7 +157,8 @@ def projection_of(problem: Problem, answer: Answer, unit: int, slack: int) -> Pr
     below = answer.denominator * unit
     shifts = [Fraction(value, below) for value in answer.multipliers]
     return Projection(
-        weights=_weights(problem, answer, unit, slack) if answer.feasible else (),
+        numerators=_numerators(problem, answer, slack) if answer.feasible else (),
+        denominator=below,
         feasible=answer.feasible,
         rounds=answer.rounds,
         total_shift=shifts[0],
@@ -170,111 +167,16 @@ def projection_of(problem: Problem, answer: Answer, unit: int, slack: int) -> Pr
     )
 
 
-def _weights(problem: Problem, answer: Answer, unit: int, slack: int) -> tuple[Fraction, ...]:
+def _numerators(problem: Problem, answer: Answer, slack: int) -> tuple[int, ...]:
     denominator = answer.denominator
-    weights = [Fraction(-slack, unit)] * problem.rows[0].size
-    ceiling = Fraction((problem.ceiling or 0) - slack, unit)
+    numerators = [-slack * denominator] * problem.rows[0].size
+    ceiling = ((problem.ceiling or 0) - slack) * denominator
     for block in problem.blocks:
-        shift = sum(answer.multipliers[row] for row in block.rows)
+        shift = sum(map(answer.multipliers.__getitem__, block.rows))
         head, tail = marks(block, problem.ceiling, shift, denominator)
         lowered = shift + slack * denominator
         for name, wish in zip(block.names[head:tail], block.wishes[head:tail], strict=True):
-            weights[name] = Fraction(wish * denominator - lowered, denominator * unit)
+            numerators[name] = wish * denominator - lowered
         for name in block.names[tail:]:
-            weights[name] = ceiling
-    return tuple(weights)
-
-
-def nearest(problem: Problem) -> Answer:
-    """The exact answer: what one limit alone rules out, else a guess, else the search."""
-    return (
-        refuse_early(problem)
-        or guess(problem, careful=False)
-        or guess(problem, careful=True)
-        or search(problem)
-    )
-
-
-def refuse_early(problem: Problem) -> Answer | None:
-    """Infeasible because the bounds or a single row cannot be kept; None means not known."""
-    nothing = [0] * len(problem.rows)
-    if problem.ceiling is not None and problem.ceiling < 0 < problem.rows[0].size:
-        return Answer(False, tuple(nothing), 1, 0)
-    for index, (low, high, size) in enumerate(problem.rows):
-        reach = None if size and problem.ceiling is None else size * (problem.ceiling or 0)
-        proof = nothing.copy()
-        if high < 0:
-            proof[index] = 1
-        elif low is not None and reach is not None and reach < low:
-            proof[index] = -1
-        elif low is None or low <= high:
-            continue
-        return Answer(False, tuple(proof), 1, 0)
-    return None
-
-
-def guess(problem: Problem, *, careful: bool) -> Answer | None:
-    """Newton's method on the multipliers; answers only what it has proved, None means not known.
-
-    A round takes the marks and the binding rows from the last multipliers and solves for the multipliers
-    that make those rows tight. A point belongs to its multipliers by construction, so the proof is that
-    every row holds and that a row with a multiplier is tight on the side it presses. The multipliers
-    decide the next round, so a repeated set of them means a circle.
-
-    A round takes up all broken rows or, if careful, only the one broken by most, which settles rows that
-    lean on each other and would otherwise be taken up and let go in turn.
-    """
-    multipliers, denominator = (0,) * len(problem.rows), 1
-    seen = set()
-    for rounds in range(1, GUESS_ROUNDS_MAX + 1):
-        tally = Tally.of(problem, multipliers, denominator)
-        sides, gaps = _sides(problem.rows, tally, multipliers, denominator)
-        if not any(gaps):
-            return Answer(True, multipliers, denominator, rounds)
-        if (multipliers, denominator) in seen:
-            return None
-        seen.add((multipliers, denominator))
-        fresh = [row for row, side in enumerate(sides) if side and not multipliers[row]]
-        if careful and fresh:
-            most = max(fresh, key=gaps.__getitem__)
-            sides = [0 if row in fresh and row != most else side for row, side in enumerate(sides)]
-        multipliers, denominator = _tighten(problem.rows, tally, sides)
-    return None
-
-
-def _tighten(rows: Sequence[Row], tally: Tally, sides: Sequence[int]) -> tuple[tuple[int, ...], int]:
-    """Multipliers that make the rows tight that press on a side; a row that would have to pull is let go."""
-    binding = [row for row in range(len(rows)) if sides[row]]
-    while True:
-        table = [
-            [tally.shared[j][k] for k in binding] + [tally.fixed[j] - rows[j].at(sides[j])] for j in binding
-        ]
-        denominator = eliminate(table)
-        solved = dict(zip(binding, [line[-1] for line in table], strict=True))
-        # A row of one allowed value presses and pulls alike. Every other pass leaves fewer rows.
-        kept = [j for j in binding if solved[j] * sides[j] >= 0 or rows[j].low == rows[j].high]
-        if kept == binding:
-            common = gcd(denominator, *solved.values())
-            multipliers = [solved.get(row, 0) // common for row in range(len(rows))]
-            return tuple(multipliers), denominator // common
-        binding = kept
-
-
-def _sides(
-    rows: Sequence[Row], tally: Tally, multipliers: Sequence[int], denominator: int
-) -> tuple[list[int], list[int]]:
-    """The side each row presses on next (1 high, -1 low, 0 neither) and how far it is from holding tight."""
-    sides, gaps = [], []
-    for index, (low, high, _) in enumerate(rows):
-        over = tally.sum_of(index, multipliers, denominator) - high * denominator
-        under = -1 if low is None else (low - high) * denominator - over
-        multiplier = multipliers[index]
-        if over > 0 or (multiplier > 0 and under <= 0):
-            side, gap = 1, abs(over)
-        elif under > 0 or multiplier < 0:
-            side, gap = -1, abs(under)
-        else:
-            side, gap = 0, 0
-        sides.append(side)
-        gaps.append(gap)
-    return sides, gaps
+            numerators[name] = ceiling
+    return tuple(numerators)

@@ -2,15 +2,16 @@
 
 Problem: the drift of each line becomes a quantity that its price, its tax lots and the minimum ticket allow.
 Example: 1,050 too little of an instrument priced 100 buys 10 units for 1,000; the other 50 stay in cash.
-Rounding: |drift| / price is cut down to whole units, exactly, for purchases and sales alike. A zero price, or
-a quotient of more than 28 digits, has no quantity: the price is reported as unusable, which blocks the run.
+Rounding: |drift| / price is cut down to whole units, exactly, for purchases and sales alike. A quotient of
+more than 28 digits is no quantity: the price is reported as unusable, which blocks the run. The price 0 is
+that of a line that may not be traded, and gives no units.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal, DivisionByZero, InvalidOperation
+from decimal import Decimal, InvalidOperation
 from typing import Literal, NamedTuple
 
 from service.domains.money import ZERO, Money
@@ -146,8 +147,8 @@ def _measure(
         held = position.quantity * row.price
     drift = target_value / rate - held
     try:
-        units = abs(drift) // row.price
-    except (DivisionByZero, InvalidOperation):
+        units = abs(drift) // row.price if row.price else ZERO
+    except InvalidOperation:
         log.prices_missing.append(instrument_id)
         log.unusable_prices += 1
         return None

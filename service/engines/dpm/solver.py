@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from fractions import Fraction
 
 from service.domains.money import ONE, ZERO
 from service.domains.options import TargetMethod
@@ -61,7 +60,10 @@ def solver_targets(book: Book, universe: Universe, total: Decimal) -> Targets:
         tolerance=FEASIBILITY_TOLERANCE,
     )
     if found.feasible:
-        solved = {key: rounded_weight(found.weights[index]) for key, index in place.items()}
+        solved = {
+            key: rounded_weight(numerator, found.denominator)
+            for key, numerator in zip(tradeable, found.numerators, strict=True)
+        }
         return Targets(trace_of(book, dict(eligible) | solved, total), status, read.warnings)
 
     hints = ["INFEASIBLE_INFEASIBLE"]
@@ -76,9 +78,12 @@ def solver_targets(book: Book, universe: Universe, total: Decimal) -> Targets:
     return Targets((), "BLOCKED", (*read.warnings, *hints))
 
 
-def rounded_weight(weight: Fraction) -> Decimal:
+def rounded_weight(numerator: int, denominator: int) -> Decimal:
     """Four decimals, half to even, never below zero; exact whatever the size of the weight."""
-    return Decimal(f"{max(0, round(weight * 10**WEIGHT_PLACES))}E-{WEIGHT_PLACES}")
+    whole, rest = divmod(numerator * 10**WEIGHT_PLACES, denominator)
+    if 2 * rest > denominator or (2 * rest == denominator and whole % 2):
+        whole += 1
+    return Decimal(f"{max(0, whole)}E-{WEIGHT_PLACES}")
 
 
 def _locked_weight(group: Group, eligible: Mapping[str, Decimal], place: Mapping[str, int]) -> Decimal:

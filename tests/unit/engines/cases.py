@@ -39,7 +39,7 @@ def read(text: str) -> dict[str, Any]:
     cash, prices, rates, shelf, targets = [], [], [], [], []
     options: dict[str, Any] = {}
     base = "SGD"
-    for line in text.strip().splitlines():
+    for line in filter(str.strip, text.splitlines()):
         kind, *words = line.split()
         if kind == "base":
             base = words[0]

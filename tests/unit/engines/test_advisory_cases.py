@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+import pytest
+
 from tests.unit.engines.advisory_cases import check
 
 
@@ -220,19 +222,73 @@ def test_an_amount_must_be_in_the_currency_of_the_price() -> None:
     """)
 
 
-def test_an_amount_at_a_price_of_zero_blocks_even_if_prices_may_be_missing() -> None:
-    check("""
+@pytest.mark.parametrize("price", ["0", "-5"])
+def test_nothing_is_traded_at_a_price_that_is_not_positive(price: str) -> None:
+    book = f"""
         cash SGD 1000
-        price A 0 SGD
+        price A {price} SGD
         shelf A APPROVED
-        option block_on_missing_prices false
         buy A = 100 SGD
         buy A 7
+        sell A 1
+    """
+    check(f"""{book}
         ----
         status BLOCKED
         missing price A
-        fail DATA_QUALITY 1 MISSING_DATA
-        trade oi_2 BUY 7 A for SGD 0 = 0
+        missing price A
+        missing price A
+        fail DATA_QUALITY 3 MISSING_DATA
+        trade
+    """)
+    check(f"""{book}
+        option block_on_missing_prices false
+        ----
+        status READY
+        missing price A
+        missing price A
+        missing price A
+        trade
+    """)
+
+
+def test_a_line_that_was_written_off_is_worth_nothing_and_is_not_sold() -> None:
+    book = """
+        cash SGD 1000
+        hold GONE 300
+        price GONE 0 SGD
+        shelf GONE SUSPENDED
+    """
+    check(f"""{book}
+        ----
+        status READY
+        missing
+    """)
+    check(f"""{book}
+        sell GONE 300
+        ----
+        status BLOCKED
+        missing price GONE
+        trade
+    """)
+
+
+@pytest.mark.parametrize("rate", ["0", "-1.3"])
+def test_nothing_is_paid_at_a_rate_that_is_not_positive(rate: str) -> None:
+    check(f"""
+        cash SGD 1000
+        price A 10 USD
+        rate USD/SGD {rate}
+        shelf A APPROVED
+        flow USD 5
+        buy A 7
+        ----
+        status BLOCKED
+        missing rate USD/SGD
+        missing rate USD/SGD
+        missing rate USD/SGD
+        fail DATA_QUALITY 2 MISSING_DATA
+        fail PROPOSAL_INPUT_GUARDS 1 PROPOSAL_MISSING_FX_FOR_FUNDING
     """)
 
 
@@ -495,9 +551,9 @@ def test_a_weight_that_cannot_be_written_blocks_and_names_the_holding() -> None:
     check("""
         cash SGD 1
         hold A 100000000000000000000000000.1
-        hold B 100000000000000000000000000.1
+        hold B -100000000000000000000000000.1
         price A 1 SGD
-        price B -1 SGD
+        price B 1 SGD
         flow SGD 1
         option block_on_missing_prices false
         ----
@@ -507,15 +563,16 @@ def test_a_weight_that_cannot_be_written_blocks_and_names_the_holding() -> None:
         missing price A
         missing price B
         fail DATA_QUALITY 4 MISSING_DATA
+        fail NO_SHORTING -100000000000000000000000000.1 SELL_EXCEEDS_HOLDINGS
     """)
     check("""
         cash SGD 1
         hold A 999999999999999999999999
-        hold B 999999999999999999999999
+        hold B -999999999999999999999999
         price A 1 SGD
-        price B -1 SGD
+        price B 1 SGD
         ----
-        status READY
+        fail NO_SHORTING -999999999999999999999999 SELL_EXCEEDS_HOLDINGS
         missing
     """)
 
@@ -525,12 +582,12 @@ def test_if_only_a_sum_of_weights_cannot_be_written_it_is_named() -> None:
         cash SGD 1
         hold A 600000000000000000000001
         hold B 600000000000000000000001
-        hold C 1200000000000000000000002
+        hold C -1200000000000000000000002
         price A 1 SGD
         price B 1 SGD
-        price C -0.5 SGD
-        hold D 600000000000000000000001
-        price D -1 SGD
+        price C 0.5 SGD
+        hold D -600000000000000000000001
+        price D 1 SGD
         shelf A APPROVED class=EQUITY
         shelf B APPROVED class=EQUITY
         ----
@@ -744,20 +801,33 @@ def test_a_purchase_that_was_refused_is_an_attempt_all_the_same() -> None:
     }
 
 
-def test_a_weight_that_rises_without_a_trade_is_an_increase_too() -> None:
-    check("""
+@pytest.mark.parametrize(
+    ("status", "allowed", "severity", "text"),
+    [
+        ("RESTRICTED", "true", "MEDIUM", "RESTRICTED instrument A increased under allow_restricted"),
+        ("RESTRICTED", "false", "HIGH", "RESTRICTED instrument A increased in proposed state"),
+        ("SELL_ONLY", "true", "HIGH", "SELL_ONLY instrument A increased in proposed state."),
+    ],
+)
+def test_a_weight_that_rises_without_a_trade_is_an_increase_too(
+    status: str, allowed: str, severity: str, text: str
+) -> None:
+    result = check(f"""
         cash SGD 500
         hold A 500
         price A 1 SGD
-        shelf A RESTRICTED issuer=I tier=L1
+        shelf A {status} issuer=I tier=L1
         limit single_position_max_weight "1"
         limit issuer_max_weight "1"
         limit cash_band_max_weight "1"
-        option allow_restricted true
+        option allow_restricted {allowed}
         flow SGD -250
         ----
-        issue NEW MEDIUM SUIT_GOVERNANCE_RESTRICTED_INCREASE GOVERNANCE|A|RESTRICTED
+        issue NEW {severity} SUIT_GOVERNANCE_{status}_INCREASE GOVERNANCE|A|{status}
     """)
+
+    assert result.suitability is not None
+    assert [issue.summary for issue in result.suitability.issues] == [text]
 
 
 def test_the_last_shelf_row_and_the_last_row_with_a_weight_are_scanned() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.unit.engines.cases import check
 
 
@@ -327,16 +329,21 @@ def test_trusted_values_that_differ_from_prices_do_not_reconcile() -> None:
     """)
 
 
-def test_a_price_of_zero_blocks_whatever_the_options_let_pass() -> None:
-    check("""
+@pytest.mark.parametrize("price", ["0", "-5", "-0.00"])
+def test_a_price_that_is_not_positive_is_a_missing_one(price: str) -> None:
+    # Held, so the state before reports it too; a later row of the same instrument does not count.
+    book = f"""
         cash SGD 1000
-        price A 0 SGD
+        hold A 10
+        price A {price} SGD
+        price A 7 SGD
         price B 10 SGD
         shelf A APPROVED
         shelf B APPROVED
         target A 0.5
         target B 0.5
-        option block_on_missing_prices false
+    """
+    check(f"""{book}
         ----
         status BLOCKED
         missing price A
@@ -344,6 +351,111 @@ def test_a_price_of_zero_blocks_whatever_the_options_let_pass() -> None:
         reason HIGH DATA_QUALITY_MISSING_PRICE
         reason HIGH HARD_RULE_FAIL:DATA_QUALITY
         trade
+    """)
+    check(f"""{book}
+        option block_on_missing_prices false
+        ----
+        status READY
+        missing price A
+        missing price A
+        missing price A
+        trade oi_1 BUY 50 B for SGD 500
+    """)
+
+
+def test_a_line_that_was_written_off_and_may_not_be_traded_is_worth_nothing() -> None:
+    for status in ("SUSPENDED", "BANNED", "RESTRICTED"):
+        check(f"""
+            hold GONE 300
+            hold A 80
+            price GONE 0 SGD
+            price A 5 SGD
+            price B 4 SGD
+            shelf GONE {status} min=10
+            shelf A APPROVED
+            shelf B APPROVED
+            target GONE 0.1
+            target A 0.5
+            target B 0.5
+            ----
+            status READY
+            missing
+            trade oi_1 SELL 40 A for SGD 200
+            trade oi_2 BUY 50 B for SGD 200 after oi_1
+        """)
+
+
+def test_a_line_that_may_be_sold_is_not_worth_nothing_for_a_price_of_zero() -> None:
+    check("""
+        cash SGD 100
+        hold GONE 300
+        price GONE 0 SGD
+        shelf GONE SELL_ONLY
+        ----
+        status BLOCKED
+        missing price GONE
+    """)
+
+
+@pytest.mark.parametrize("rate", ["0", "-0.9"])
+def test_a_rate_that_is_not_positive_is_a_missing_one(rate: str) -> None:
+    book = f"""
+        base EUR
+        cash USD 1000
+        cash EUR 5000
+        rate USD/EUR {rate}
+        rate USD/EUR 0.9
+    """
+    check(f"""{book}
+        ----
+        status BLOCKED
+        missing rate USD/EUR
+        trade
+    """)
+    check(f"""{book}
+        option block_on_missing_fx false
+        ----
+        status READY
+        missing rate USD/EUR
+        missing rate USD/EUR
+        missing rate USD/EUR
+        trade
+    """)
+
+
+def test_a_rate_is_taken_from_the_other_direction_if_that_one_is_positive() -> None:
+    check("""
+        base EUR
+        cash USD 1000
+        rate USD/EUR -0.9
+        rate EUR/USD 1.25
+        ----
+        status READY
+        missing
+    """)
+    check("""
+        base EUR
+        cash USD 1000
+        rate EUR/USD -1.25
+        ----
+        status BLOCKED
+        missing rate USD/EUR
+    """)
+
+
+def test_a_lot_whose_cost_has_no_positive_rate_does_not_limit_a_sale() -> None:
+    check("""
+        hold A 10
+        lot A L1 10 @ 8 USD 2020-01-31
+        price A 10 SGD
+        rate USD/SGD -1.3
+        shelf A APPROVED
+        option enable_tax_awareness true
+        option max_realized_capital_gains 1
+        option block_on_missing_fx false
+        ----
+        missing rate USD/SGD
+        trade oi_1 SELL 10 A for SGD 100
     """)
 
 

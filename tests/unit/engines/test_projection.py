@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal, localcontext
 from fractions import Fraction
+from operator import mul
 from random import Random
 from typing import NamedTuple
 
@@ -14,18 +15,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 
-from service.engines.dpm import projection
-from service.engines.dpm.active_sets import Problem, search
+from service.engines.dpm import nearest
+from service.engines.dpm.active_sets import eliminate, search
+from service.engines.dpm.exact_solving import fractions_near, solve_exactly
+from service.engines.dpm.nearest import GUESS_ROUNDS_MAX, guess
 from service.engines.dpm.projection import (
-    GUESS_ROUNDS_MAX,
     Cap,
     Projection,
-    guess,
     problem_of,
     project,
     projection_of,
     scale_up,
 )
+from service.engines.dpm.tallies import Problem
 
 NO_TOLERANCE = Decimal(0)
 
@@ -177,7 +179,9 @@ def test_limits_missed_by_more_than_the_tolerance_stay_refused(text):
 def test_a_tolerance_changes_nothing_where_there_is_an_answer():
     asked = asked_in(".5 .3 .2 | .4 | 1 1 | 01<=.6")
 
-    assert answer_to(asked, TOLERANCE) == answer_to(asked)
+    with_one, without = answer_to(asked, TOLERANCE), answer_to(asked)
+    assert with_one.weights == without.weights
+    assert not with_one.relaxed
 
 
 def test_the_shifts_say_which_limit_moved_a_weight_and_by_how_much():
@@ -382,7 +386,7 @@ def test_the_search_alone_agrees_with_the_guess():
 def test_a_guess_that_may_take_no_round_leaves_the_work_to_the_search(monkeypatch):
     asked = asked_in(".5 .3 .2 | .45 | 1 1 | 01<=.6")
     expected = answer_to(asked).weights
-    monkeypatch.setattr(projection, "GUESS_ROUNDS_MAX", 0)
+    monkeypatch.setattr(nearest, "GUESS_ROUNDS_MAX", 0)
 
     answer = answer_to(asked)
 
@@ -428,3 +432,83 @@ def test_weights_scale_with_what_is_asked(asked):
 
     assert larger.feasible == answer.feasible
     assert larger.weights == tuple(weight * 7 for weight in answer.weights)
+
+
+def many(seed: int, *, attributes: int, values: int, size: int = 600, **totals: str) -> Asked:
+    """Names under so many attributes, with a cap on each value of each; most of them bind."""
+    random = Random(seed)
+    wanted = tuple([Decimal(random.randint(1, 2_000_000 // size)).scaleb(-6) for _ in range(size)])
+    members: dict[tuple[int, int], list[int]] = {}
+    for name in range(size):
+        for attribute in range(attributes):
+            members.setdefault((attribute, random.randrange(values)), []).append(name)
+    caps = [
+        Cap(tuple(names), sum([wanted[name] for name in names], Decimal(0)) * random.randint(80, 105) / 100)
+        for names in members.values()
+    ]
+    low, high = Decimal(totals.get("low", "0")), Decimal(totals.get("high", "1"))
+    return Asked(wanted, Decimal("0.0032"), low, high, tuple(caps))
+
+
+@pytest.mark.parametrize("totals", [{}, {"high": "0.7"}, {"low": "0.99", "high": "0.99"}])
+@pytest.mark.parametrize(("attributes", "values"), [(1, 40), (2, 30), (15, 4)])
+def test_many_limits_are_settled_by_a_few_exact_solutions(monkeypatch, attributes, values, totals):
+    def never(_):
+        raise AssertionError("the search takes a solution for each limit")
+
+    solved = []
+    solve = nearest.solve_exactly
+    monkeypatch.setattr(nearest, "solve_exactly", lambda *args: solved.append(args) or solve(*args))
+    monkeypatch.setattr(nearest, "search", never)
+
+    asked = many(attributes * 7 + values, attributes=attributes, values=values, **totals)
+    answer = answer_to(asked)
+
+    prove(asked, answer)
+    assert answer.feasible == (not totals.get("low"))
+    assert len(solved) <= 6
+
+
+@given(st.integers(0, 10**6))
+def test_the_descent_and_the_other_ways_give_the_same_weights(seed):
+    asked = drawn(seed)
+    problem, unit = problem_asked(asked)
+    if nearest.refuse_early(problem) is not None:
+        return
+    approached = nearest.approach(problem)
+    if approached is not None:
+        found = projection_of(problem, approached, unit, 0)
+        prove(asked, found)
+        assert found.weights == searched(asked).weights
+
+
+@given(st.integers(0, 10**6), st.integers(1, 24), st.integers(1, 40))
+def test_a_system_is_solved_as_by_elimination(seed, size, names):
+    random = Random(seed)
+    masks = [random.getrandbits(names) for _ in range(size)]
+    matrix = [[(one & other).bit_count() for other in masks] for one in masks]
+    point = [random.randint(-(10**9), 10**9) for _ in masks]
+    right = [sum(count * value for count, value in zip(line, point, strict=True)) for line in matrix]
+    table = [[*line, side] for line, side in zip(matrix, right, strict=True)]
+    denominator = eliminate(table)
+
+    solved = solve_exactly(matrix, right)
+
+    assert solved is not None
+    for line, side in zip(matrix, right, strict=True):
+        assert sum(map(mul, line, solved[0])) == side * solved[1]
+    assert [Fraction(value, solved[1]) for value in solved[0]] == [
+        Fraction(line[-1], denominator) for line in table
+    ]
+
+
+def test_fractions_are_found_from_as_many_bits_as_tell_them_apart():
+    wanted = [Fraction(1, 3), Fraction(-7, 30), Fraction(5), Fraction(0), Fraction(22, 7)]
+    bits = 80
+    numbers = [round(one * (1 << bits)) for one in wanted]
+
+    found = fractions_near(numbers, bits)
+
+    assert found is not None
+    assert [Fraction(value, found[1]) for value in found[0]] == wanted
+    assert fractions_near([round(Fraction(1, 10**15 + 37) * (1 << 40))], 40) != ([1], 10**15 + 37)

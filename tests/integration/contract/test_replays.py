@@ -1,0 +1,67 @@
+"""A run is what its request gives, on every backend, in whatever order the members of the request stood."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from random import Random
+
+from service.clock import SystemClock, TimeOrderedIds
+from service.domains.dpm_runs import BatchAdmission, RunAdmission
+from service.domains.retention import KEEP_ALL, Retention
+from service.flows.analyses import BatchIdentity, analyze_body, batch_request, batch_runs
+from service.flows.dpm_admissions import simulated_request, simulated_run
+from service.flows.dpm_computing import simulate_body
+from service.flows.replays import Outcome, ReplayFlow
+from service.wiring_flows import LENIENT_READERS
+from tests.builders import a_batch_body, a_body
+from tests.unit.flows.test_member_order import shuffled, stored_before, tagged, written
+
+AT = datetime(2026, 11, 30, tzinfo=UTC)
+
+
+async def here(work, *args):
+    return work(*args)
+
+
+def replays_of(store):
+    return ReplayFlow(
+        store=store,
+        clock=SystemClock(),
+        retention=Retention(0, 86_400),
+        new_id=TimeOrderedIds(),
+        offload=here,
+        readers=LENIENT_READERS,
+        artifacts_persisted=False,
+    )
+
+
+async def admit(store, run_id, body, *, before=False):
+    computed = simulate_body(LENIENT_READERS, body, run_id, "corr-1")
+    run = simulated_run(computed, run_id, idempotency_key=run_id, correlation_id="corr-1", created_at=AT)
+    run = stored_before(run) if before else run
+    await store.dpm_runs.admit(RunAdmission(run, simulated_request(computed, run), replay=True), KEEP_ALL)
+
+
+async def test_runs_match_in_any_order_of_members_and_as_they_were_stored_before(store):
+    document = tagged(a_body(positions=5))
+    await admit(store, "rr_1", written(document))
+    await admit(store, "rr_2", written(shuffled(document, Random(1))))
+    await admit(store, "rr_3", written(shuffled(document, Random(2))), before=True)
+    flow = replays_of(store)
+
+    for run_id in ("rr_1", "rr_2", "rr_3"):
+        assert (await flow.replay(run_id, record=False, correlation_id="c")).outcome is Outcome.MATCH
+        assert (await flow.verify(run_id, KEEP_ALL)).outcome is Outcome.MATCH
+
+
+async def test_scenarios_match_in_any_order_of_members(store):
+    scenarios = {"b": {"options": {"target_method": "SOLVER"}}, "a": {"options": {}}}
+    document = shuffled(tagged(a_batch_body(scenarios, positions=5)), Random(3))
+    identity = BatchIdentity("batch_1", "corr-1", ("rr_1", "rr_2"))
+    analyzed = analyze_body(LENIENT_READERS, written(document), identity)
+    runs = batch_runs(analyzed, AT)
+    request = batch_request(analyzed.plan, AT)
+    await store.dpm_runs.admit_batch(BatchAdmission(request, runs, cause_id="batch_1", artifacts=()))
+
+    for run in runs:
+        assert (await replays_of(store).verify(run.rebalance_run_id, KEEP_ALL)).outcome is Outcome.MATCH
