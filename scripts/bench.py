@@ -27,9 +27,9 @@ from scripts.bench_worst import bench_worst
 from scripts.load import Load, generate, get_of, post_of, run
 from scripts.servers import ROOT, Server
 from service.domains.rebalances import RebalanceRequest
+from service.engine_process import settle_memory
 from service.engines.dpm import versions
 from service.engines.dpm.pipeline import RunIdentity
-from service.processes import settle_memory
 from service.web import bodies
 from tests.builders import a_body
 

@@ -47,6 +47,14 @@ class EngineMeasures(Protocol):
         ...
 
 
+class EngineProcessMeasures(Protocol):
+    """What engine processes are told to."""
+
+    def engine_process_ended(self, cause: str) -> None:
+        """One ended before its time and is replaced; the cause is one of engine_process.ENDS."""
+        ...
+
+
 class Spans(Protocol):
     """What follows one request through its parts."""
 
@@ -97,6 +105,9 @@ class ShadowMeasures(Protocol):
 
 class Unwatched:
     """Counts nothing, for processes that nobody watches."""
+
+    def engine_process_ended(self, cause: str) -> None:
+        pass
 
     def swept(self, *, taken_back: int, exhausted: int, expired: int) -> None:
         pass

@@ -18,6 +18,7 @@ from prometheus_client.core import Metric
 from prometheus_client.exposition import generate_latest
 from prometheus_client.registry import Collector
 
+from service.engine_process import ENDS
 from service.measures import PoolUse
 
 # From a look at memory to an act that was given up.
@@ -59,6 +60,15 @@ class ProcessMetrics:
             registry=registry,
         )
         self._engine_timers: dict[tuple[str, str], Callable[[float], None]] = {}
+        self._engine_ends = Counter(
+            "lotus_engine_processes_ended",
+            "Engine processes that ended before their time and were replaced: their work exceeded its "
+            "deadline or its memory, its caller had gone, or they died.",
+            ["cause"],
+            registry=registry,
+        )
+        for cause in ENDS:
+            self._engine_ends.labels(cause)
         self._loop_lag = Histogram(
             "lotus_loop_lag_seconds",
             "How late the event loop came back to a timer, sampled ten times a second.",
@@ -97,6 +107,10 @@ class ProcessMetrics:
         if timer is None:
             timer = self._engine_timers[work, place] = self._engine_seconds.labels(work, place).observe
         timer(seconds)
+
+    def engine_process_ended(self, cause: str) -> None:
+        """See measures.EngineProcessMeasures."""
+        self._engine_ends.labels(cause).inc()
 
     def swept(self, *, taken_back: int, exhausted: int, expired: int) -> None:
         """See measures.SweepMeasures."""

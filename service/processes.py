@@ -1,42 +1,64 @@
 """Runs long computations in processes of their own, so that the event loop stays free.
 
-A thread would not do: the engines hold the interpreter lock, and a health probe would wait for them.
+A thread would not do: the engines hold the interpreter lock, so a health probe would wait for them; and no
+thread can be ended.
 """
 
 from __future__ import annotations
 
 import asyncio
-import gc
-import multiprocessing
-import os
-import signal
-import threading
 import time
+from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from multiprocessing.process import BaseProcess
-from typing import Protocol, TypeVar, TypeVarTuple, Unpack
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from itertools import chain, repeat
+from typing import Any, Protocol, TypeVar, TypeVarTuple, Unpack, cast
 
-from service.measures import EngineMeasures, Spans
+import structlog
+
+from service.engine_errors import EngineDeadlineExceeded, EngineMemoryExceeded
+from service.engine_process import (
+    DEADLINE,
+    DIED,
+    MEMORY,
+    EngineLimits,
+    EngineProcess,
+    MemoryExceeded,
+    PieceOfWork,
+    ProcessLost,
+    Refused,
+)
+from service.measures import UNWATCHED, EngineMeasures, EngineProcessMeasures, Spans
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
 # How long work that has begun may go on after the rest of the service has stopped.
 CLOSE_SECONDS_MAX = 5.0
-# How many new objects call for a look at the young ones; 700 by default.
-YOUNG_OBJECTS_MAX = 20_000
+# Work whose process dies is done once more, for it may have been the death of somebody else.
+TRIES_MAX = 2
+# Started beyond those that work at a time, so that work need not wait when one has to be replaced.
+SPARE_PROCESSES = 1
+# Between two tries to start a process, growing to the last.
+START_AGAIN_SECONDS = (0.1, 1.0)
+
+logger = structlog.get_logger()
 
 
 class EngineProcessDied(Exception):
-    """The work ended the process it ran in, and ended another one that it had for itself."""
+    """The work ended the process it ran in, twice."""
 
 
 class Offload(Protocol):
     async def __call__(self, work: Callable[[Unpack[Ts]], T], *args: *Ts) -> T:
         """Runs a module-level function elsewhere; its refusals are raised here."""
         ...
+
+
+def name_of(work: Callable[..., Any]) -> str:
+    """What work is called; with some of its arguments given beforehand it keeps its name."""
+    return name_of(work.func) if isinstance(work, partial) else work.__name__
 
 
 class WatchedOffload:
@@ -52,20 +74,20 @@ class WatchedOffload:
         try:
             if self._spans is None:
                 return await self._offload(work, *args)
-            with self._spans.child(f"engine {work.__name__}"):
+            with self._spans.child(f"engine {name_of(work)}"):
                 return await self._offload(work, *args)
         finally:
-            self._measures.engine_worked(work.__name__, "process", time.perf_counter() - started)
+            self._measures.engine_worked(name_of(work), "process", time.perf_counter() - started)
 
     def here(self, work: Callable[[Unpack[Ts]], T], *args: *Ts) -> T:
         started = time.perf_counter()
         try:
             if self._spans is None:
                 return work(*args)
-            with self._spans.child(f"engine {work.__name__}"):
+            with self._spans.child(f"engine {name_of(work)}"):
                 return work(*args)
         finally:
-            self._measures.engine_worked(work.__name__, "loop", time.perf_counter() - started)
+            self._measures.engine_worked(name_of(work), "loop", time.perf_counter() - started)
 
 
 def run_here(offload: Offload, work: Callable[[Unpack[Ts]], T], *args: *Ts) -> T:
@@ -74,42 +96,61 @@ def run_here(offload: Offload, work: Callable[[Unpack[Ts]], T], *args: *Ts) -> T
 
 
 class EngineProcesses:
-    """A pool of spawned workers that is replaced when one of them dies.
+    """So many spawned processes that work at a time, each on one piece of work, and a spare one.
 
-    Nobody can say which of the pieces of work under way killed it. So each of them is done again alone, in a
-    process that does nothing else: only the guilty one dies a second time. The work must be pure: it may run
-    twice.
+    A process is killed when its work uses more processor time than it may, when it waits for ever, or when
+    its caller is gone; another takes its place, and no other work is touched. The work must be pure: where a
+    process dies by itself, its work is done once more.
     """
 
-    def __init__(self, count: int) -> None:
+    def __init__(
+        self,
+        count: int,
+        limits: EngineLimits | None = None,
+        *,
+        prepare: Callable[[], object] | None = None,
+        measures: EngineProcessMeasures = UNWATCHED,
+    ) -> None:
+        """`prepare` runs in each process before it takes work, and has it import what the work needs."""
         self._count = count
-        self._pool = self._start(count)
-        # Only what a pool can take in goes there, so that what waits is not there to die with it.
-        self._places = asyncio.Semaphore(count + 1)
-        self._isolated: ProcessPoolExecutor | None = None
-        self._isolation = asyncio.Lock()
-        self._closed = False
+        self._limits = limits or EngineLimits()
+        self._prepare = prepare
+        self._measures = measures
+        self._processes: set[EngineProcess] = set()
+        self._idle: deque[EngineProcess] = deque()
+        self._waiting: deque[asyncio.Future[EngineProcess]] = deque()
+        self._working: set[asyncio.Task[Any]] = set()
+        self._starting: set[asyncio.Task[None]] = set()
+        # How many processes are with a caller.
+        self._taken = 0
+        # One thread for the line to each process, and one for each that is begun or ended.
+        self._threads = ThreadPoolExecutor(2 * (count + SPARE_PROCESSES), thread_name_prefix="engine")
+        self._begun = self._closed = False
 
     async def __call__(self, work: Callable[[Unpack[Ts]], T], *args: *Ts) -> T:
-        """Raises what the work raises, and EngineProcessDied when it kills a process that is all its own."""
-        await self._places.acquire()
-        try:
-            pool, under_way = self._submit(work, *args)
-        except BaseException:
-            self._places.release()
-            raise
-        # The place is taken for as long as the work goes on, even if its caller no longer waits.
-        under_way.add_done_callback(lambda _: self._places.release())
-        try:
-            return await asyncio.shield(under_way)
-        except BrokenProcessPool:
-            self._require_open()
-            self._replace(pool)
-        return await self._alone(work, *args)
+        """Raises what the work raises, EngineDeadlineExceeded, EngineMemoryExceeded, and EngineProcessDied
+        when it ended two processes.
 
-    async def warm_up(self, work: Callable[[Unpack[Ts]], object], *args: *Ts) -> None:
-        """Starts the workers and runs something in each, before somebody waits for it."""
-        await asyncio.gather(*(self(work, *args) for _ in range(self._count)))
+        A caller who is cancelled has the work killed, or never begun.
+        """
+        for _ in range(TRIES_MAX):
+            piece = PieceOfWork(await self._take(), self._limits)
+            doing = asyncio.create_task(self._do(piece, work, args))
+            self._working.add(doing)
+            doing.add_done_callback(self._working.discard)
+            try:
+                return cast(T, await asyncio.shield(doing))
+            except asyncio.CancelledError:
+                piece.abandon()
+                raise
+            except ProcessLost:
+                continue
+        raise EngineProcessDied(f"{name_of(work)} ended the process that ran it, twice")
+
+    async def warm_up(self) -> None:
+        """Returns once every process is ready, so that no caller has to wait for one to start."""
+        self._begin()
+        await asyncio.gather(*map(asyncio.shield, self._starting))
 
     async def close(self, seconds_max: float = CLOSE_SECONDS_MAX) -> None:
         """Lets what has begun come to its end; what takes longer than `seconds_max` ends with its process.
@@ -117,90 +158,129 @@ class EngineProcesses:
         Callers who still wait then are cancelled: nothing is wrong with their work.
         """
         self._closed = True
-        pools = [pool for pool in (self._pool, self._isolated) if pool is not None]
-        processes = [process for pool in pools for process in processes_of(pool)]
-        ending = [
-            asyncio.create_task(asyncio.to_thread(pool.shutdown, wait=True, cancel_futures=True))
-            for pool in pools
-        ]
-        _, late = await asyncio.wait(ending, timeout=seconds_max)
-        if late:
-            kill(processes)
-        await asyncio.gather(*ending)
+        for wanted in self._waiting:
+            wanted.cancel()
+        if self._working:
+            await asyncio.wait(self._working, timeout=seconds_max)
+        for process in self._processes:
+            process.kill()
+        await asyncio.gather(*self._working, *self._starting, return_exceptions=True)
+        await asyncio.gather(*map(self._end, tuple(self._processes)))
+        self._threads.shutdown(wait=False)
 
-    def _submit(
-        self, work: Callable[[Unpack[Ts]], T], *args: *Ts
-    ) -> tuple[ProcessPoolExecutor, asyncio.Future[T]]:
-        self._require_open()
-        pool = self._pool
+    async def _do(self, piece: PieceOfWork, work: Callable[..., Any], args: tuple[Any, ...]) -> Any:
+        """Does work in the process of a piece, and gives the process back or replaces it."""
+        process = piece.process
+        ended_by: str | None = None
+        piece.watch()
         try:
-            return pool, asyncio.wrap_future(pool.submit(work, *args))
-        except BrokenProcessPool:
-            # Somebody else's work did that, and nobody has noticed yet; a pool just started takes anything.
-            self._replace(pool)
-            return self._pool, asyncio.wrap_future(self._pool.submit(work, *args))
+            answer = await self._in_thread(process.do, work, args)
+        except MemoryExceeded:
+            ended_by = MEMORY
+            raise EngineMemoryExceeded(bytes_max=self._limits.memory_bytes_max) from None
+        except ProcessLost as lost:
+            ended_by = piece.killed_for or (DEADLINE if lost.exceeded_own_deadline else DIED)
+            if self._closed:
+                raise asyncio.CancelledError("the engine processes are closed") from None
+            if ended_by == DEADLINE:
+                raise EngineDeadlineExceeded(seconds=self._limits.seconds_max) from None
+            raise
+        except BaseException:
+            # Nothing is known of where it stands, so it is not to be asked again.
+            ended_by = DIED
+            raise
+        finally:
+            piece.close()
+            self._taken -= 1
+            if ended_by is None:
+                self._idle.append(process)
+            else:
+                self._replace(process, ended_by, name_of(work))
+            self._give_out()
+        if isinstance(answer, Refused):
+            raise answer.error
+        return answer
 
-    def _require_open(self) -> None:
+    async def _take(self) -> EngineProcess:
+        """A process that nobody else works with; first come, first served."""
         if self._closed:
             raise asyncio.CancelledError("the engine processes are closed")
+        self._begin()
+        wanted: asyncio.Future[EngineProcess] = asyncio.get_running_loop().create_future()
+        self._waiting.append(wanted)
+        self._give_out()
+        try:
+            return await wanted
+        except asyncio.CancelledError:
+            if wanted in self._waiting:
+                self._waiting.remove(wanted)
+            if not wanted.cancelled():
+                # It was given out, and who wanted it has gone since.
+                self._taken -= 1
+                self._idle.append(wanted.result())
+                self._give_out()
+            raise
 
-    def _replace(self, broken: ProcessPoolExecutor) -> None:
-        if self._pool is broken:
-            broken.shutdown(wait=False)
-            self._pool = self._start(self._count)
+    def _give_out(self) -> None:
+        while self._waiting and self._idle and self._taken < self._count:
+            if self._waiting[0].done():
+                # Who wanted it has gone.
+                self._waiting.popleft()
+            # The one that worked last may still know what it is asked about.
+            elif (process := self._idle.pop()).is_alive():
+                self._taken += 1
+                self._waiting.popleft().set_result(process)
+            else:
+                self._replace(process, DIED)
 
-    async def _alone(self, work: Callable[[Unpack[Ts]], T], *args: *Ts) -> T:
-        async with self._isolation:
-            self._require_open()
-            self._isolated = pool = self._start(1)
+    def _begin(self) -> None:
+        if not self._begun:
+            self._begun = True
+            for _ in range(self._count + SPARE_PROCESSES):
+                self._start_another()
+
+    def _replace(self, process: EngineProcess, ended_by: str, work: str | None = None) -> None:
+        if self._closed:
+            return
+        self._measures.engine_process_ended(ended_by)
+        logger.warning("engine_process_ended", cause=ended_by, work=work, process=process.process_id)
+        self._start_another(instead_of=process)
+
+    def _start_another(self, instead_of: EngineProcess | None = None) -> None:
+        task = asyncio.create_task(self._start(instead_of))
+        self._starting.add(task)
+        task.add_done_callback(self._starting.discard)
+
+    async def _start(self, instead_of: EngineProcess | None) -> None:
+        if instead_of is not None:
+            await self._end(instead_of)
+        for seconds in chain(START_AGAIN_SECONDS, repeat(START_AGAIN_SECONDS[-1])):
+            if self._closed:
+                return
             try:
-                return await asyncio.shield(asyncio.wrap_future(pool.submit(work, *args)))
-            except BrokenProcessPool as error:
-                self._require_open()
-                raise EngineProcessDied(f"{work.__name__} ended the process that ran it, twice") from error
-            finally:
-                # A caller who went away wants no answer, and what killed a pool may as well never end.
-                processes = processes_of(pool)
-                pool.shutdown(wait=False)
-                kill(processes)
-                self._isolated = None
+                await self._start_ready()
+                return
+            except Exception as error:
+                if not self._closed:
+                    logger.error("engine_process_not_started", cause=repr(error))
+            await asyncio.sleep(seconds)
 
-    def _start(self, count: int) -> ProcessPoolExecutor:
-        return ProcessPoolExecutor(
-            count, mp_context=multiprocessing.get_context("spawn"), initializer=_settle_in
-        )
+    async def _start_ready(self) -> None:
+        process = await self._in_thread(EngineProcess, self._limits, self._prepare)
+        self._processes.add(process)
+        if self._closed:
+            return
+        try:
+            await self._in_thread(process.wait_ready)
+        except BaseException:
+            await self._end(process)
+            raise
+        self._idle.append(process)
+        self._give_out()
 
+    async def _end(self, process: EngineProcess) -> None:
+        await self._in_thread(process.end)
+        self._processes.discard(process)
 
-def processes_of(pool: ProcessPoolExecutor) -> list[BaseProcess]:
-    """Those that run now; none once the pool has been shut down."""
-    return list((pool._processes or {}).values())
-
-
-def kill(processes: list[BaseProcess]) -> None:
-    for process in processes:
-        process.kill()
-
-
-def settle_memory() -> None:
-    """Keeps the collector away from what start-up made, which lives as long as the process.
-
-    A simulation makes and drops thousands of values and hardly a cycle; by default the collector would walk
-    everything several times a second to find that out.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(YOUNG_OBJECTS_MAX)
-
-
-def _settle_in() -> None:
-    # The parent decides when to stop: a Ctrl-C to the whole group must not break work under way.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_leave_with_parent, daemon=True).start()
-    settle_memory()
-
-
-def _leave_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
+    async def _in_thread(self, work: Callable[[Unpack[Ts]], T], *args: *Ts) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work, *args)

@@ -10,7 +10,8 @@ from typing import Any
 
 from environs import Env, EnvError, EnvValidationError
 
-from service import policy_settings, proposal_settings, serving_settings, shadow_settings
+from service import engine_settings, policy_settings, proposal_settings, serving_settings, shadow_settings
+from service.engine_settings import EngineSettings
 from service.policy_settings import CatalogBackend, PolicySettings
 from service.proposal_settings import Profile, ProposalSettings
 from service.serving_settings import ServingSettings
@@ -120,6 +121,7 @@ class Settings:
     unknown_fields: UnknownFields
     body_bytes_max: int
     engine_processes: int
+    engines: EngineSettings
     stop_seconds_max: int
     log_level: LogLevel
     proposals: ProposalSettings
@@ -194,6 +196,7 @@ def read_given() -> Settings:
         ),
         unknown_fields=read_one_of(env, "DPM_UNKNOWN_FIELDS", UnknownFields.IGNORE),
         body_bytes_max=read_count(env, "DPM_BODY_BYTES_MAX", BODY_BYTES_MAX_DEFAULT),
+        engines=engine_settings.read(env),
         stop_seconds_max=read_count(env, "DPM_STOP_SECONDS_MAX", STOP_SECONDS_MAX_DEFAULT),
         log_level=read_one_of(env, "DPM_LOG_LEVEL", LogLevel.INFO),
         proposals=proposal_settings.read(env),

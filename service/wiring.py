@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from service.clock import SystemClock, TimeOrderedIds
-from service.flows.dpm_computing import Readers, prepare
 from service.flows.health import HealthFlow
 from service.flows.proposal_operations import ProposalOperationFlow
 from service.flows.purges import PurgeFlow
@@ -19,7 +18,15 @@ from service.flows.watching import WatchFlow
 from service.processes import EngineProcesses
 from service.server_metrics import ServerMetrics
 from service.settings import ExecutionMode, Settings
-from service.wiring_flows import application_of, flows_of, purges_of, readers_of, sweeps_of, watches_of
+from service.wiring_engines import engine_processes_of
+from service.wiring_flows import (
+    application_of,
+    flows_of,
+    purges_of,
+    readers_of,
+    sweeps_of,
+    watches_of,
+)
 from service.wiring_stores import (
     Stores,
     as_of_proposals,
@@ -43,13 +50,12 @@ class Running:
     sweeps: tuple[SweepFlow, ...]
     proposal_operations: ProposalOperationFlow
     processes: EngineProcesses
-    readers: Readers
     metrics: ServerMetrics
     watches: tuple[WatchFlow, ...]
 
     async def warm_up(self) -> None:
         """Has every worker process import what it needs before a caller waits for it."""
-        await self.processes.warm_up(prepare, self.readers)
+        await self.processes.warm_up()
 
     def beside(self, settings: Settings) -> list[Coroutine[None, None, None]]:
         """What goes on for as long as the server serves."""
@@ -76,7 +82,8 @@ async def assemble(settings: Settings) -> AsyncIterator[Running]:
     async with contextlib.AsyncExitStack() as opened:
         metrics, telemetry = ServerMetrics(), await telemetry_of(settings, opened)
         watchers = Watchers(metrics.process, telemetry)
-        processes = EngineProcesses(settings.engine_processes)
+        readers = readers_of(settings)
+        processes = engine_processes_of(settings, readers, metrics.process)
         opened.push_async_callback(processes.close)
         store = watchers.store(await open_store(settings), "runs")
         store = with_shadow(settings, store, clock, ids, metrics)
@@ -87,7 +94,6 @@ async def assemble(settings: Settings) -> AsyncIterator[Running]:
             opened.push_async_callback(purging.close)
             purging = purging_beside(store, purging)
         health = HealthFlow(store)
-        readers = readers_of(settings)
         proposal_store = await open_proposal_store(settings, store)
         if proposal_store is not store:
             proposal_store = watchers.store(proposal_store, "proposals")
@@ -116,7 +122,6 @@ async def assemble(settings: Settings) -> AsyncIterator[Running]:
             tuple(sweeps_of(settings, one, clock, None, metrics.process) for one in swept),
             flows.proposal_operations,
             processes,
-            readers,
             metrics,
             watches_of(settings, stores, clock, metrics),
         )

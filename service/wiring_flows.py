@@ -60,6 +60,7 @@ def application_of(
         gates=gates_of(settings),
         new_id=new_id,
         body_bytes_max=settings.body_bytes_max,
+        result_bytes_max=settings.engines.result_bytes_max,
         capacity=capacity_of(settings),
         refuse_unknown=settings.unknown_fields is UnknownFields.REJECT,
         store_missing=store_missing(settings),
@@ -112,6 +113,7 @@ def flows_of(
             clock=clock,
             retention=retention,
             new_id=new_id,
+            offload=offload,
             rule=ReviewRule(settings.workflow_review_statuses),
         ),
         replays=ReplayFlow(
@@ -148,6 +150,7 @@ def dpm_runs_of(
         replay_enabled=settings.idempotency_replay_enabled,
         retention=retention_of(settings),
         artifacts_persisted=artifacts_persisted(settings),
+        result_bytes_max=settings.engines.result_bytes_max,
     )
 
 

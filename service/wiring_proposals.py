@@ -103,6 +103,7 @@ def proposals_of(
         offload=offload,
         readers=readers,
         rules=rules_of(settings.proposals),
+        result_bytes_max=settings.engines.result_bytes_max,
     )
 
 
@@ -115,6 +116,7 @@ def simulations_of(
         offload=offload,
         read=proposal_readers_of(settings).simulate,
         kept_seconds=settings.proposals.simulation_kept_seconds,
+        result_bytes_max=settings.engines.result_bytes_max,
     )
 
 
@@ -159,6 +161,7 @@ def works_of(
         clock=clock,
         offload=offload,
         artifacts_persisted=settings.artifact_mode is ArtifactMode.PERSISTED,
+        result_bytes_max=settings.engines.result_bytes_max,
     )
     return {
         OperationType.ANALYZE_SCENARIOS: analyses,

@@ -11,7 +11,6 @@ from aiohttp import web
 from service import wiring_flows, wiring_stores
 from service.clock import SystemClock, TimeOrderedIds
 from service.errors import PostgresDsnRequired
-from service.flows.dpm_computing import prepare
 from service.flows.health import HealthFlow
 from service.flows.offers import OfferFlow
 from service.metrics import WorkerMetrics
@@ -22,6 +21,7 @@ from service.storage.postgres.database import PoolOptions
 from service.storage.postgres.job_queue import PostgresJobQueue
 from service.storage.postgres.store import PostgresStore
 from service.web.refusals import refusals
+from service.wiring_engines import engine_processes_of
 from service.wiring_watching import Watchers
 from service.worker import app
 from service.worker.loop import Worker
@@ -40,7 +40,7 @@ class Working:
 
     async def warm_up(self) -> None:
         """Has every engine process import what it needs before an operation waits for it."""
-        await self.processes.warm_up(prepare, wiring_flows.LENIENT_READERS)
+        await self.processes.warm_up()
 
 
 @contextlib.asynccontextmanager
@@ -53,7 +53,7 @@ async def assemble_worker(settings: Settings) -> AsyncIterator[Working]:
     async with contextlib.AsyncExitStack() as opened:
         metrics = WorkerMetrics()
         watchers = Watchers(metrics.process)
-        processes = EngineProcesses(settings.engine_processes)
+        processes = engine_processes_of(settings, wiring_flows.LENIENT_READERS, metrics.process)
         opened.push_async_callback(processes.close)
         watched: Store = watchers.store(await open_store(settings), "runs")
         store = wiring_stores.with_shadow(settings, watched, clock, TimeOrderedIds())

@@ -17,9 +17,9 @@ from service.cli import migrate
 from service.cli.exits import refused
 from service.cli.stopping import CUT_SECONDS, Signals, stop_serving
 from service.clock import TimeOrderedIds
+from service.engine_process import settle_memory
 from service.errors import StoreUnavailable
 from service.policy_settings import CatalogBackend
-from service.processes import settle_memory
 from service.setting_values import StoreBackend
 from service.settings import Settings, SettingsInvalid
 from service.storage.schema import SchemaRefused

@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from service import settings, wiring_flows, wiring_stores
+from service import settings, wiring_engines, wiring_flows, wiring_stores
 from service.cli.exits import refused
 from service.clock import SystemClock, TimeOrderedIds
 from service.domains.dpm_runs import DEFAULT_TENANT, RunFilter, RunHead
@@ -20,7 +20,6 @@ from service.domains.retention import KEEP_ALL
 from service.domains.supportability import Subject
 from service.errors import ReplayEngineUnknown, RunNotFound, StoreUnavailable
 from service.flows.replays import ReplayFlow
-from service.processes import EngineProcesses
 from service.settings import Settings, SettingsInvalid
 from service.storage.port import Store
 from service.web.schemas.parameters import InstantRefused, instant_of
@@ -71,7 +70,7 @@ async def _verify(chosen: Settings, runs: RunFilter, limit: int | None) -> Tally
         store = await wiring_stores.open_store(chosen)
         opened.push_async_callback(store.close)
         await store.check()
-        processes = EngineProcesses(chosen.engine_processes)
+        processes = wiring_engines.engine_processes_of(chosen, wiring_flows.LENIENT_READERS)
         opened.push_async_callback(processes.close)
         flow = ReplayFlow(
             store=store,

@@ -13,8 +13,8 @@ from aiohttp import web
 from service import logs, production
 from service.cli.exits import refused
 from service.cli.stopping import Signals
+from service.engine_process import settle_memory
 from service.errors import StoreUnavailable
-from service.processes import settle_memory
 from service.settings import Settings, SettingsInvalid
 from service.web.listening import PortRefused, listen
 

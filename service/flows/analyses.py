@@ -27,10 +27,12 @@ from service.domains.dpm_runs import DEFAULT_TENANT, DpmRun, RunRequest, RunStat
 from service.domains.operations import StagedScenario
 from service.domains.policy_packs import ResolvedPack
 from service.domains.rebalances import SCENARIOS_MAX, BatchRebalanceRequest
+from service.engine_errors import ResultTooLarge
 from service.engines.dpm import batch, versions
 from service.engines.policy.overlay import overlay
-from service.errors import RequestInvalid
+from service.errors import RequestInvalid, ServiceError
 from service.flows.dpm_computing import RESULT, Readers
+from service.flows.result_sizes import RESULT_BYTES_MAX, encoded_within
 
 # A process works on a few analyses at a time, and sees each of them again for its next scenario.
 PLANS_OPEN_MAX = 4
@@ -95,22 +97,43 @@ def plan_body(
 
 
 def analyze_body(
-    readers: Readers, body: bytes, identity: BatchIdentity, pack: ResolvedPack | None = None
+    readers: Readers,
+    body: bytes,
+    identity: BatchIdentity,
+    pack: ResolvedPack | None = None,
+    bytes_max: int = RESULT_BYTES_MAX,
 ) -> Analyzed:
     """Every scenario in ascending name order, each by itself (engine specification, section 9)."""
     plan = plan_body(readers, body, identity, pack)
     request = plan.read_request()
-    return Analyzed(plan, tuple(_run(plan, request, scenario) for scenario in plan.scenarios))
+    room = AnswerRoom(bytes_max)
+    outcomes = (_run(plan, request, scenario, bytes_max) for scenario in plan.scenarios)
+    return Analyzed(plan, tuple(room.take(outcome) for outcome in outcomes))
 
 
-def run_scenario(plan: bytes, name: str) -> StagedScenario:
+def run_scenario(plan: bytes, bytes_max: int, name: str) -> StagedScenario:
     """What comes of one scenario of a written plan; one bad scenario never harms its batch (ruling 10).
 
     Raises KeyError for an engine version that this build does not carry.
     """
     opened, request = _opened(plan)
     scenario = next(one for one in opened.scenarios if one.name == name)
-    return _run(opened, request, scenario)
+    return _run(opened, request, scenario, bytes_max)
+
+
+class AnswerRoom:
+    """What is left of the bytes that a batch may answer; asked in the order of names, it repeats itself."""
+
+    def __init__(self, bytes_max: int) -> None:
+        self._bytes_left = bytes_max
+
+    def take(self, outcome: StagedScenario) -> StagedScenario:
+        """The outcome, or its failure where the answer has no room for it."""
+        size = len(outcome.result or b"") + len(outcome.metric or b"")
+        if size > self._bytes_left:
+            return failed_scenario(outcome.scenario, ResultTooLarge.code)
+        self._bytes_left -= size
+        return outcome
 
 
 def failed_scenario(name: str, failure: str) -> StagedScenario:
@@ -191,7 +214,14 @@ def _planned(
     return PlannedScenario(name=name, run_id=run_id, options=raw_options(options))
 
 
-def _run(plan: AnalysisPlan, request: BatchRebalanceRequest, scenario: PlannedScenario) -> StagedScenario:
+def reason_of(error: Exception) -> str:
+    """Why a scenario failed, in one word: the code of a refusal, or what the error is called."""
+    return error.code if isinstance(error, ServiceError) else type(error).__name__
+
+
+def _run(
+    plan: AnalysisPlan, request: BatchRebalanceRequest, scenario: PlannedScenario, bytes_max: int
+) -> StagedScenario:
     if scenario.refusal is not None:
         return StagedScenario(scenario=scenario.name, failure=scenario.refusal)
     identity = batch.scenario_identity(plan.batch_id, scenario.name, scenario.run_id, plan.correlation_id)
@@ -202,11 +232,13 @@ def _run(plan: AnalysisPlan, request: BatchRebalanceRequest, scenario: PlannedSc
         return StagedScenario(
             scenario=scenario.name,
             status=RunStatus(result.status),
-            result=RESULT.encode(result),
+            result=encoded_within(RESULT, result, bytes_max),
             metric=RESULT.encode(metric),
         )
+    except MemoryError:  # What the process still holds is unknown, so it is not to be used again.
+        raise
     except Exception as error:  # One bad scenario never harms its batch (ruling 10).
-        return failed_scenario(scenario.name, type(error).__name__)
+        return failed_scenario(scenario.name, reason_of(error))
 
 
 def _recorded(

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
-import structlog
-
 from service.clock import Clock
 from service.domains.analyses import AnalysisPlan, Analyzed, read_plan
 from service.domains.dpm_runs import BatchAdmission
@@ -14,23 +12,30 @@ from service.domains.operations import Ending, Operation, OperationStatus, Stage
 from service.engines.dpm import versions
 from service.errors import ReplayEngineUnknown
 from service.flows.analyses import (
+    AnswerRoom,
     batch_answer,
     batch_request,
     batch_runs,
-    failed_scenario,
     outcomes_in_order,
-    run_scenario,
 )
 from service.flows.artifacts import artifacts_of
 from service.flows.attempts import Attempt, named
-from service.processes import EngineProcessDied, Offload
+from service.flows.result_sizes import RESULT_BYTES_MAX
+from service.flows.scenarios import compute_scenario
+from service.processes import Offload
 from service.tracing import current_trace_id
-
-logger = structlog.get_logger()
 
 
 class AnalysisWork:
-    def __init__(self, *, clock: Clock, offload: Offload, artifacts_persisted: bool) -> None:
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        offload: Offload,
+        artifacts_persisted: bool,
+        result_bytes_max: int = RESULT_BYTES_MAX,
+    ) -> None:
+        self._result_bytes_max = result_bytes_max
         self._clock = clock
         self._offload = offload
         self._artifacts_persisted = artifacts_persisted
@@ -50,14 +55,16 @@ class AnalysisWork:
 
     async def _outcomes(self, attempt: Attempt, plan: AnalysisPlan) -> list[StagedScenario]:
         """What came of every scenario: as an earlier attempt staged it, or computed and staged."""
-        found = list(await attempt.list_staged())
-        known = {one.scenario for one in found}
+        known = {one.scenario: one for one in await attempt.list_staged()}
+        found: list[StagedScenario] = []
+        room = AnswerRoom(self._result_bytes_max)
         staging = Staging(attempt.stage)
         try:
             for scenario in plan.scenarios:
-                if scenario.name not in known:
-                    outcome = await self._compute(attempt.operation, scenario.name)
-                    found.append(outcome)
+                staged = known.get(scenario.name)
+                outcome = room.take(staged or await self._compute(attempt.operation, scenario.name))
+                found.append(outcome)
+                if staged is None:
                     staging.put(outcome)
             await staging.done()
         finally:
@@ -65,11 +72,9 @@ class AnalysisWork:
         return found
 
     async def _compute(self, operation: Operation, name: str) -> StagedScenario:
-        try:
-            return await self._offload(run_scenario, operation.request, name)
-        except EngineProcessDied as error:
-            logger.error("scenario_killed_its_process", scenario=name, **named(operation))
-            return failed_scenario(name, type(error).__name__)
+        return await compute_scenario(
+            self._offload, operation.request, self._result_bytes_max, name, **named(operation)
+        )
 
     async def _ending(self, operation: Operation, analyzed: Analyzed) -> Ending:
         finished_at = self._clock.now()

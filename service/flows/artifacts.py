@@ -16,8 +16,8 @@ from service.engines.dpm.artifact import (
     RequestSnapshot,
     build_artifact,
 )
-from service.flows.dpm_computing import INLINE_BYTES_MAX
-from service.processes import Offload, run_here
+from service.flows.costs import LOOP_ARTIFACT_BYTES_MAX, work_where
+from service.processes import Offload
 from service.storage.port import Store
 
 # The first five are what an artifact is made of, for those who describe it.
@@ -75,9 +75,8 @@ async def artifact_of(run: DpmRun, offload: Offload) -> Artifact:
 
 async def artifacts_of(runs: Sequence[DpmRun], offload: Offload) -> tuple[Artifact, ...]:
     """Builds the artifacts of runs, in their order."""
-    if sum(len(run.result) for run in runs) > INLINE_BYTES_MAX:
-        return await offload(build_artifacts, runs)
-    return run_here(offload, build_artifacts, runs)
+    small = sum(len(run.result) for run in runs) <= LOOP_ARTIFACT_BYTES_MAX
+    return await work_where(offload, small, build_artifacts, runs)
 
 
 def build_artifacts(runs: Sequence[DpmRun]) -> tuple[Artifact, ...]:

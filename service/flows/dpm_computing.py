@@ -17,10 +17,8 @@ from service.domains.results import RebalanceResult
 from service.engines.dpm import versions
 from service.engines.dpm.pipeline import RunIdentity
 from service.engines.policy.overlay import overlay
-
-# A body up to this size takes some 5 ms from bytes to bytes, and 20 when all that is wrong with it is to be
-# listed; what is larger would hold up every other request of this process.
-INLINE_BYTES_MAX = 64 * 1024
+from service.flows.costs import simulation_steps
+from service.flows.result_sizes import RESULT_BYTES_MAX, encoded_within
 
 # Results are encoded once, here; these bytes are stored and answered.
 RESULT = msgspec.json.Encoder(decimal_format="string")
@@ -56,13 +54,31 @@ def hash_body(readers: Readers, body: bytes) -> str:
 
 
 def simulate_body(
-    readers: Readers, body: bytes, run_id: str, correlation_id: str, pack: ResolvedPack | None = None
+    readers: Readers,
+    body: bytes,
+    run_id: str,
+    correlation_id: str,
+    pack: ResolvedPack | None = None,
+    bytes_max: int = RESULT_BYTES_MAX,
 ) -> Simulated:
     """From the bytes received to the bytes that are stored and answered.
 
+    Raises what reading raises, and ResultTooLarge for a result of more than `bytes_max`.
+    """
+    return simulate_request(readers.rebalance(body), run_id, correlation_id, pack, bytes_max)
+
+
+def simulate_request(
+    request: RebalanceRequest,
+    run_id: str,
+    correlation_id: str,
+    pack: ResolvedPack | None = None,
+    bytes_max: int = RESULT_BYTES_MAX,
+) -> Simulated:
+    """The same for a body that has been read.
+
     The hash is of what was asked; a pack changes what it is computed with (ruling 6).
     """
-    request = readers.rebalance(body)
     canonical = canonical_json(request)
     request_hash = digest_of(canonical)
     policy = None
@@ -76,7 +92,7 @@ def simulate_body(
         request_body=canonical,
         portfolio_id=request.portfolio_snapshot.portfolio_id,
         status=RunStatus(result.status),
-        result=RESULT.encode(result),
+        result=encoded_within(RESULT, result, bytes_max),
         policy=policy,
     )
 
@@ -98,6 +114,13 @@ def recompute(readers: Readers, run: DpmRun, request: RunRequest) -> bytes:
         asked = batch_asked.request_of(kept or readers.options(batch_asked.scenarios[run.scenario].options))
     identity = RunIdentity(run.rebalance_run_id, run.correlation_id, run.request_hash)
     return RESULT.encode(versions.engine_of(run.engine_version)(asked, identity))
+
+
+def steps_under(request: RebalanceRequest, pack: ResolvedPack | None) -> int:
+    """What a simulation costs with what a pack makes of its options."""
+    if pack is not None:
+        request = msgspec.structs.replace(request, options=overlay(request.options, pack.pack))
+    return simulation_steps(request)
 
 
 def _simulate(request: RebalanceRequest, identity: RunIdentity) -> RebalanceResult:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime
-from typing import TypeVar, TypeVarTuple, Unpack
 
 from service.clock import Clock, NewId
 from service.domains.analyses import Analyzed
@@ -20,31 +18,42 @@ from service.domains.dpm_runs import (
 from service.domains.idempotency import KeyFamily, KeyMapping
 from service.domains.pages import Page
 from service.domains.policy_packs import ResolvedPack
+from service.domains.rebalances import RebalanceRequest
 from service.domains.retention import Horizon, Retention
 from service.errors import IdempotencyKeyConflict, RunExists, RunNotFound
 from service.flows.analyses import (
+    AnswerRoom,
+    BatchIdentity,
     analyze_body,
     batch_answer,
     batch_request,
     batch_runs,
     check_batch_body,
     draw_batch,
+    plan_body,
 )
 from service.flows.artifacts import artifact_of, artifacts_of
+from service.flows.costs import LOOP_STEPS_MAX, is_read_on_loop, work_on_body
 from service.flows.dpm_admissions import simulated_request, simulated_run
-from service.flows.dpm_computing import INLINE_BYTES_MAX, Readers, Simulated, hash_body, simulate_body
+from service.flows.dpm_computing import (
+    Readers,
+    Simulated,
+    hash_body,
+    simulate_body,
+    simulate_request,
+    steps_under,
+)
+from service.flows.result_sizes import RESULT_BYTES_MAX
+from service.flows.scenarios import PROCESS_ENDED, compute_scenario
 from service.processes import Offload, run_here
 from service.storage.port import Store
 from service.tracing import current_trace_id
 
-# A slower method takes the time of a body that many times larger.
-SLOW_METHOD_FACTOR = 4
+# A batch up to this size goes to a process in one piece; of a larger one each scenario has a deadline.
+WHOLE_BATCH_BYTES_MAX = 256 * 1024
 
 # Drawing an id that is taken has never been seen; drawing three would mean the ids are broken.
 DRAWS_MAX = 3
-
-T = TypeVar("T")
-Ts = TypeVarTuple("Ts")
 
 
 class DpmRunFlow:
@@ -59,6 +68,7 @@ class DpmRunFlow:
         retention: Retention,
         replay_enabled: bool,
         artifacts_persisted: bool,
+        result_bytes_max: int = RESULT_BYTES_MAX,
     ) -> None:
         self._store = store
         self._clock = clock
@@ -68,6 +78,7 @@ class DpmRunFlow:
         self._retention = retention
         self._replay_enabled = replay_enabled
         self._artifacts_persisted = artifacts_persisted
+        self._result_bytes_max = result_bytes_max
 
     async def simulate(
         self,
@@ -79,18 +90,24 @@ class DpmRunFlow:
     ) -> Admitted:
         """Simulates and records one run, or answers what the key stands for already (rulings 4 and 6).
 
-        Raises RequestInvalid, JsonTooDeep, IdempotencyKeyConflict, StoreUnavailable.
+        Raises RequestInvalid, JsonTooDeep, IdempotencyKeyConflict, ResultTooLarge, StoreUnavailable, and what
+        engine work is given up with.
         """
         replays = self._replays(pack)
-        if replays and _goes_elsewhere(body):
+        request = self._read_cheap(body, pack)
+        if replays and request is None:
             replayed = await self._replay(body, idempotency_key, pack)
             if replayed is not None:
                 return replayed
         for _ in range(DRAWS_MAX):
             run_id = self._new_id("rr")
-            computed = await self._compute(
-                body, simulate_body, self._readers, body, run_id, correlation_id, pack
-            )
+            bounds = (pack, self._result_bytes_max)
+            if request is None:
+                computed = await self._offload(
+                    simulate_body, self._readers, body, run_id, correlation_id, *bounds
+                )
+            else:
+                computed = run_here(self._offload, simulate_request, request, run_id, correlation_id, *bounds)
             admission = await self._admission(computed, run_id, idempotency_key, correlation_id, replays)
             try:
                 return await self._store.dpm_runs.admit(admission, self._horizon())
@@ -103,12 +120,12 @@ class DpmRunFlow:
     ) -> bytes:
         """Simulates every scenario, records the successful ones together, and encodes the batch answer.
 
-        Raises RequestInvalid, JsonTooDeep, StoreUnavailable.
+        A scenario that cannot be computed, or for which the answer has no room, fails by itself. Raises
+        RequestInvalid, JsonTooDeep, StoreUnavailable, and what engine work is given up with.
         """
         for _ in range(DRAWS_MAX):
             identity = draw_batch(self._new_id, correlation_id)
-            # A batch is up to twenty passes over the book, so it never runs on the loop.
-            computed = await self._offload(analyze_body, self._readers, body, identity, pack)
+            computed = await self._analyzed(body, identity, pack)
             run_at = self._clock.now()
             try:
                 admission = await self._batch_admission(computed, run_at)
@@ -121,7 +138,7 @@ class DpmRunFlow:
 
     async def check_simulation(self, body: bytes) -> None:
         """Raises what simulate would raise on the body alone."""
-        await self._compute(body, hash_body, self._readers, body)
+        await work_on_body(self._offload, body, hash_body, self._readers, body)
 
     async def check_batch(self, body: bytes) -> None:
         """Raises what analyze would raise on the body alone."""
@@ -164,7 +181,7 @@ class DpmRunFlow:
         )
         if held is None:
             return None
-        request_hash = await self._compute(body, hash_body, self._readers, body)
+        request_hash = await self._offload(hash_body, self._readers, body)
         return await self._first_answer(held, request_hash, None if pack is None else pack.content_hash)
 
     async def _first_answer(
@@ -177,10 +194,31 @@ class DpmRunFlow:
         except RunNotFound:  # It expired since its key was found.
             return None
 
-    async def _compute(self, body: bytes, work: Callable[[Unpack[Ts]], T], *args: *Ts) -> T:
-        if _goes_elsewhere(body):
-            return await self._offload(work, *args)
-        return run_here(self._offload, work, *args)
+    def _read_cheap(self, body: bytes, pack: ResolvedPack | None) -> RebalanceRequest | None:
+        """What a body asks for, if reading and computing it take no time to speak of."""
+        if not is_read_on_loop(body):
+            return None
+        request = self._readers.rebalance(body)
+        return request if steps_under(request, pack) <= LOOP_STEPS_MAX else None
+
+    async def _analyzed(self, body: bytes, identity: BatchIdentity, pack: ResolvedPack | None) -> Analyzed:
+        """What came of every scenario. A batch is up to twenty passes over the book, never on the loop."""
+        if len(body) <= WHOLE_BATCH_BYTES_MAX:
+            try:
+                return await self._offload(
+                    analyze_body, self._readers, body, identity, pack, self._result_bytes_max
+                )
+            except PROCESS_ENDED:
+                # One of its scenarios did that; each by itself, only that one fails.
+                pass
+        plan = await self._offload(plan_body, self._readers, body, identity, pack)
+        written = plan.written()
+        room = AnswerRoom(self._result_bytes_max)
+        outcomes = [
+            room.take(await compute_scenario(self._offload, written, self._result_bytes_max, scenario.name))
+            for scenario in plan.scenarios
+        ]
+        return Analyzed(plan, tuple(outcomes))
 
     async def _admission(
         self,
@@ -214,9 +252,3 @@ class DpmRunFlow:
             artifacts=await artifacts_of(runs, self._offload) if self._artifacts_persisted else (),
             trace_id=current_trace_id(),
         )
-
-
-def _goes_elsewhere(body: bytes) -> bool:
-    # A guess from outside, before anything is read; it only decides where the work is done.
-    slow = b"SOLVER" in body or b"compare_target_methods" in body
-    return len(body) * (SLOW_METHOD_FACTOR if slow else 1) > INLINE_BYTES_MAX

@@ -22,7 +22,8 @@ from service.domains.retention import Horizon, Retention
 from service.errors import OperationExists, OperationLost, OperationMoved, OperationNotFound, ServiceError
 from service.flows.analyses import BatchIdentity, check_batch_body, draw_batch, plan_body
 from service.flows.attempts import AttemptRunner
-from service.flows.dpm_computing import INLINE_BYTES_MAX, Readers
+from service.flows.costs import work_on_body
+from service.flows.dpm_computing import Readers
 from service.processes import Offload
 from service.storage.port import Store
 from service.tracing import current_trace_id
@@ -147,9 +148,7 @@ class OperationFlow:
         )
 
     async def _plan(self, body: bytes, identity: BatchIdentity, pack: ResolvedPack | None) -> AnalysisPlan:
-        if len(body) > INLINE_BYTES_MAX:
-            return await self._offload(plan_body, self._readers, body, identity, pack)
-        return plan_body(self._readers, body, identity, pack)
+        return await work_on_body(self._offload, body, plan_body, self._readers, body, identity, pack)
 
     async def _run_at_once(self, operation: Operation) -> None:
         try:

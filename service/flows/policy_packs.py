@@ -22,7 +22,7 @@ from service.domains.policy_packs import (
     pack_of,
 )
 from service.errors import PolicyCatalogMoved, StoreUnavailable
-from service.flows.dpm_computing import INLINE_BYTES_MAX
+from service.flows.costs import work_on_body
 from service.flows.policy_catalogs import Catalog, CatalogCache
 from service.policy_errors import (
     PolicyCatalogFull,
@@ -140,9 +140,7 @@ class PolicyPackFlow:
 
     async def read(self, body: bytes) -> PolicyPackUpsert:
         """Raises RequestInvalid, JsonTooDeep."""
-        if len(body) > INLINE_BYTES_MAX:
-            return await self._offload(self._read, body)
-        return self._read(body)
+        return await work_on_body(self._offload, body, self._read, body)
 
     async def _amend(
         self,

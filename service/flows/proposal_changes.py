@@ -72,7 +72,7 @@ def creation(new_id: NewId, asked: Asked, documents: Documents, sent: Sent, at: 
     )
     version = version_of(new_id, proposal, asked, documents, at)
     step = Step(ProposalEventType.CREATED, proposal.state, 1)
-    event = event_of(new_id, proposal, None, step, asked.created_by, at, reason_of(sent))
+    event = event_of(new_id, proposal, None, step, asked.created_by, at, JSON.encode(reason_of(sent)))
     answer = answer_created(proposal, version, event)
     key = key_of(ProposalKeyFamily.CREATE, NO_PROPOSAL, sent, asked.request_hash, proposal, at, answer)
     return Prepared(
@@ -107,7 +107,7 @@ def new_version(
     if rules.new_version_to_draft:
         reason["returned_to_draft"] = before.state is not ProposalState.DRAFT
         reason["voided_approvals"] = [one.approval_id for one in approvals if one.approved]
-    event = event_of(new_id, proposal, before.state, step, asked.created_by, at, reason)
+    event = event_of(new_id, proposal, before.state, step, asked.created_by, at, JSON.encode(reason))
     answer = answer_created(proposal, version, event)
     key = key_of(
         ProposalKeyFamily.VERSION, before.proposal_id, sent, asked.request_hash, proposal, at, answer
@@ -120,10 +120,13 @@ def new_version(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Said:
-    """What a reviewer said: with `approval_type` it is an approval, given or refused, and leaves a record."""
+    """What a reviewer said: with `approval_type` it is an approval, given or refused, and leaves a record.
+
+    The reason is JSON.
+    """
 
     actor_id: str
-    reason: dict[str, Any]
+    reason: bytes
     request_hash: str
     approval_type: ApprovalType | None = None
     approved: bool = False
@@ -184,7 +187,7 @@ def event_of(
     step: Step,
     actor_id: str,
     at: datetime,
-    reason: dict[str, Any],
+    reason: bytes,
 ) -> ProposalEvent:
     return ProposalEvent(
         event_id=new_id("pwe"),
@@ -196,7 +199,7 @@ def event_of(
         to_state=step.to_state,
         actor_id=actor_id,
         occurred_at=at,
-        reason=JSON.encode(reason),
+        reason=reason,
         related_version_no=step.related_version_no,
     )
 

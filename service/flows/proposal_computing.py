@@ -19,6 +19,7 @@ from service.engines.advisory import versions
 from service.engines.advisory.artifact import build_artifact
 from service.engines.advisory.pipeline import ProposalIdentity
 from service.errors import ProposalSimulationDisabled
+from service.flows.result_sizes import RESULT_BYTES_MAX, encoded_within
 
 # Results are encoded once, here; these bytes are stored and answered.
 RESULT = msgspec.json.Encoder(decimal_format="string")
@@ -51,15 +52,29 @@ def hash_proposal_body(read: ReadProposal, body: bytes) -> str:
 
 
 def simulate_proposal_body(
-    read: ReadProposal, body: bytes, correlation_id: str, idempotency_key: str
+    read: ReadProposal,
+    body: bytes,
+    correlation_id: str,
+    idempotency_key: str,
+    bytes_max: int = RESULT_BYTES_MAX,
 ) -> SimulatedProposal:
     """From the bytes received to the bytes that are stored and answered.
 
-    Raises what reading raises, and ProposalSimulationDisabled.
+    Raises what reading raises, ProposalSimulationDisabled and ResultTooLarge.
     """
-    request = enabled(read(body))
-    canonical = canonical_json(request)
-    return simulate_proposal(request, canonical, digest_of(canonical), correlation_id, idempotency_key)
+    return simulate_proposal_request(read(body), correlation_id, idempotency_key, bytes_max)
+
+
+def simulate_proposal_request(
+    request: ProposalSimulateRequest,
+    correlation_id: str,
+    idempotency_key: str,
+    bytes_max: int = RESULT_BYTES_MAX,
+) -> SimulatedProposal:
+    """The same for a body that has been read."""
+    canonical = canonical_json(enabled(request))
+    request_hash = digest_of(canonical)
+    return simulate_proposal(request, canonical, request_hash, correlation_id, idempotency_key, bytes_max)
 
 
 def simulate_proposal(
@@ -68,8 +83,9 @@ def simulate_proposal(
     request_hash: str,
     correlation_id: str,
     idempotency_key: str | None,
+    bytes_max: int = RESULT_BYTES_MAX,
 ) -> SimulatedProposal:
-    """The same for a request that came inside another body, whose hash it then has."""
+    """The same for a request that came inside another body, whose hash it then has. Raises ResultTooLarge."""
     run_id = proposal_run_id_of(request_hash)
     identity = ProposalIdentity(run_id, correlation_id, request_hash, idempotency_key)
     result = versions.engine_of()(request, identity)
@@ -79,7 +95,7 @@ def simulate_proposal(
         request_body=canonical,
         portfolio_id=request.portfolio_snapshot.portfolio_id,
         status=result.status,
-        result=RESULT.encode(result),
+        result=encoded_within(RESULT, result, bytes_max),
     )
 
 

@@ -7,20 +7,27 @@ from datetime import datetime, timedelta
 
 from service.clock import Clock
 from service.domains.dpm_runs import DEFAULT_TENANT
+from service.domains.proposal_requests import ProposalSimulateRequest
 from service.domains.proposal_simulations import ProposalSimulation
 from service.errors import IdempotencyKeyConflict
-from service.flows.dpm_computing import INLINE_BYTES_MAX
+from service.flows.costs import (
+    LOOP_ARTIFACT_BYTES_MAX,
+    LOOP_STEPS_MAX,
+    is_read_on_loop,
+    proposal_steps,
+    work_on_body,
+    work_where,
+)
 from service.flows.proposal_computing import (
     ReadProposal,
     artifact_of_result,
     hash_proposal_body,
     simulate_proposal_body,
+    simulate_proposal_request,
 )
+from service.flows.result_sizes import RESULT_BYTES_MAX
 from service.processes import Offload, run_here
 from service.storage.port import Store
-
-# An artifact costs several times what its simulation does.
-INLINE_ARTIFACT_BYTES_MAX = INLINE_BYTES_MAX // 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,19 +40,27 @@ class Answered:
 
 class ProposalSimulationFlow:
     def __init__(
-        self, *, store: Store, clock: Clock, offload: Offload, read: ReadProposal, kept_seconds: int
+        self,
+        *,
+        store: Store,
+        clock: Clock,
+        offload: Offload,
+        read: ReadProposal,
+        kept_seconds: int,
+        result_bytes_max: int = RESULT_BYTES_MAX,
     ) -> None:
         self._store = store
         self._clock = clock
         self._offload = offload
         self._read = read
         self._kept_seconds = kept_seconds
+        self._result_bytes_max = result_bytes_max
 
     async def simulate(self, body: bytes, *, idempotency_key: str, correlation_id: str) -> Answered:
         """Simulates, or answers what the key stands for already.
 
         Raises RequestInvalid, JsonTooDeep, ProposalSimulationDisabled, IdempotencyKeyConflict,
-        StoreUnavailable.
+        ResultTooLarge, StoreUnavailable, and what engine work is given up with.
         """
         kept, replayed = await self._kept(body, idempotency_key, correlation_id)
         return Answered(kept.result, replayed)
@@ -57,16 +72,14 @@ class ProposalSimulationFlow:
 
     async def check(self, body: bytes) -> None:
         """Raises what simulate raises on the body alone, but for its switch."""
-        if len(body) > INLINE_BYTES_MAX:
-            await self._offload(read_only, self._read, body)
-        else:
-            read_only(self._read, body)
+        await work_on_body(self._offload, body, read_only, self._read, body)
 
     async def _kept(
         self, body: bytes, idempotency_key: str, correlation_id: str
     ) -> tuple[ProposalSimulation, bool]:
-        large = len(body) > INLINE_BYTES_MAX
-        if large:
+        request = self._read_cheap(body)
+        sent = (correlation_id, idempotency_key, self._result_bytes_max)
+        if request is None:
             # Only spares work that costs more than asking; the key that is claimed below is what decides.
             request_hash = await self._offload(hash_proposal_body, self._read, body)
             held = await self._store.proposal_simulations.find(
@@ -76,13 +89,9 @@ class ProposalSimulationFlow:
                 if held.request_hash != request_hash:
                     raise IdempotencyKeyConflict()
                 return held, True
-            simulated = await self._offload(
-                simulate_proposal_body, self._read, body, correlation_id, idempotency_key
-            )
+            simulated = await self._offload(simulate_proposal_body, self._read, body, *sent)
         else:
-            simulated = run_here(
-                self._offload, simulate_proposal_body, self._read, body, correlation_id, idempotency_key
-            )
+            simulated = run_here(self._offload, simulate_proposal_request, request, *sent)
         asked = ProposalSimulation(
             tenant_id=DEFAULT_TENANT,
             idempotency_key=idempotency_key,
@@ -95,9 +104,16 @@ class ProposalSimulationFlow:
         return (asked, False) if held is None else (held, True)
 
     async def _artifact(self, kept: ProposalSimulation) -> bytes:
-        if len(kept.request) > INLINE_ARTIFACT_BYTES_MAX:
-            return await self._offload(artifact_body, self._read, kept.request, kept.result, kept.created_at)
-        return run_here(self._offload, artifact_body, self._read, kept.request, kept.result, kept.created_at)
+        small = is_read_on_loop(kept.request) and len(kept.result) <= LOOP_ARTIFACT_BYTES_MAX
+        asked = (kept.request, kept.result, kept.created_at)
+        return await work_where(self._offload, small, artifact_body, self._read, *asked)
+
+    def _read_cheap(self, body: bytes) -> ProposalSimulateRequest | None:
+        """What a body asks for, if reading and computing it take no time to speak of."""
+        if not is_read_on_loop(body):
+            return None
+        request = self._read(body)
+        return request if proposal_steps(request) <= LOOP_STEPS_MAX else None
 
     def _kept_since(self) -> datetime:
         return self._clock.now() - timedelta(seconds=self._kept_seconds)

@@ -16,8 +16,10 @@ from service.domains.proposal_requests import (
     ProposalStateTransitionRequest,
     ProposalVersionRequest,
 )
+from service.flows.costs import proposal_steps
 from service.flows.proposal_computing import ReadProposal, artifact_of_result, simulate_proposal
 from service.flows.proposal_parts import NO_EVIDENCE
+from service.flows.result_sizes import RESULT_BYTES_MAX, require_within
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,8 @@ class Asked:
     request_hash: str
     request: bytes
     body: bytes
+    # What the simulation costs.
+    steps: int
     mandate_id: str | None = None
     jurisdiction: str | None = None
     title: str | None = None
@@ -89,6 +93,7 @@ def read_creation(readers: ProposalReaders, body: bytes) -> Asked:
         request_hash=digest_of(canonical),
         request=canonical_json(asked.simulate_request),
         body=canonical,
+        steps=proposal_steps(asked.simulate_request),
         mandate_id=metadata.mandate_id,
         jurisdiction=metadata.jurisdiction,
         title=metadata.title,
@@ -107,27 +112,44 @@ def read_version(readers: ProposalReaders, body: bytes) -> Asked:
         request_hash=digest_of(canonical_json(contracted)),
         request=canonical_json(asked.simulate_request),
         body=canonical_json(asked),
+        steps=proposal_steps(asked.simulate_request),
         expected_revision=asked.expected_revision,
     )
 
 
 def simulate_asked(
-    read: ReadProposal, asked: Asked, correlation_id: str, idempotency_key: str | None
+    read: ReadProposal,
+    asked: Asked,
+    correlation_id: str,
+    idempotency_key: str | None,
+    bytes_max: int = RESULT_BYTES_MAX,
 ) -> bytes:
-    """The result of what was asked for, in the bytes that are kept and answered."""
+    """The result of what was asked for, in the bytes that are kept and answered. Raises ResultTooLarge."""
     request: ProposalSimulateRequest = read(asked.request)
-    simulated = simulate_proposal(request, asked.request, asked.request_hash, correlation_id, idempotency_key)
+    simulated = simulate_proposal(
+        request, asked.request, asked.request_hash, correlation_id, idempotency_key, bytes_max
+    )
     return simulated.result
 
 
 def build_documents(
-    read: ReadProposal, request: bytes, result: bytes, created_at: datetime, evidence_kept: bool
+    read: ReadProposal,
+    request: bytes,
+    result: bytes,
+    created_at: datetime,
+    evidence_kept: bool,
+    bytes_max: int = RESULT_BYTES_MAX,
 ) -> Documents:
-    """The artifact of a result with its parts and hashes; the same at every call."""
+    """The artifact of a result with its parts and hashes; the same at every call.
+
+    Raises ResultTooLarge where all of them, which are answered together, are more than `bytes_max`.
+    """
     artifact = artifact_of_result(read, request, result, created_at)
     outcome = msgspec.json.decode(result, type=_Outcome)
     gate = bytes(outcome.gate_decision)
     evidence = msgspec.json.decode(artifact.body, type=_Evidence).evidence_bundle
+    parts = (result, artifact.body, bytes(evidence), gate)
+    require_within(sum(map(len, parts)), bytes_max)
     return Documents(
         artifact_id=artifact.artifact_id,
         status=outcome.status,

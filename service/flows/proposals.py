@@ -8,7 +8,6 @@ from datetime import datetime
 from typing import TypeVar, TypeVarTuple, Unpack
 
 from service.clock import Clock, NewId
-from service.domains.canonical import canonical_json_of_numbers, digest_of
 from service.domains.dpm_runs import DEFAULT_TENANT
 from service.domains.proposal_rules import (
     Expected,
@@ -20,16 +19,21 @@ from service.domains.proposal_rules import (
 )
 from service.domains.proposals import (
     NO_PROPOSAL,
-    ApprovalType,
     Proposal,
     ProposalApproval,
     ProposalEventType,
     ProposalKeyFamily,
-    ProposalState,
 )
 from service.errors import Conflict, IdempotencyKeyConflict, Malformed, ProposalSimulationDisabled
-from service.flows.dpm_computing import INLINE_BYTES_MAX
-from service.flows.proposal_changes import Prepared, Said, Sent, creation, move, new_version
+from service.flows.costs import (
+    LOOP_ARTIFACT_BYTES_MAX,
+    LOOP_BODY_BYTES_MAX,
+    LOOP_STEPS_MAX,
+    is_read_on_loop,
+    work_where,
+)
+from service.flows.proposal_acts import read_approval, read_transition
+from service.flows.proposal_changes import Prepared, Sent, creation, move, new_version
 from service.flows.proposal_reads import ProposalReads
 from service.flows.proposal_simulations import Answered
 from service.flows.proposal_versions import (
@@ -41,15 +45,14 @@ from service.flows.proposal_versions import (
     read_version,
     simulate_asked,
 )
-from service.processes import Offload, run_here
+from service.flows.result_sizes import RESULT_BYTES_MAX
+from service.processes import Offload
 from service.proposal_errors import ProposalMoved
 from service.storage.port import Store
 from service.tracing import current_trace_id
 
 # Each try is overtaken by a change that was kept, so somebody gets on; more than these at once wait in vain.
 TRIES_MAX = 100
-# A simulation with its artifact costs several times what a plain one does.
-INLINE_PROPOSAL_BYTES_MAX = INLINE_BYTES_MAX // 4
 
 # What brings a version, and makes what was approved before void.
 VERSION_EVENTS = frozenset({ProposalEventType.CREATED, ProposalEventType.NEW_VERSION_CREATED})
@@ -68,8 +71,10 @@ class ProposalFlow(ProposalReads):
         offload: Offload,
         readers: ProposalReaders,
         rules: ProposalRules,
+        result_bytes_max: int = RESULT_BYTES_MAX,
     ) -> None:
         super().__init__(store)
+        self._result_bytes_max = result_bytes_max
         self._clock = clock
         self._new_id = new_id
         self._offload = offload
@@ -141,30 +146,24 @@ class ProposalFlow(ProposalReads):
 
     async def read(self, reader: Callable[[ProposalReaders, bytes], Asked], body: bytes) -> Asked:
         """What a body asks for. Raises RequestInvalid, JsonTooDeep."""
-        return await self._compute(len(body), reader, self._readers, body)
+        return await self._work_on(body, reader)
 
     async def transition(self, proposal_id: str, body: bytes, *, idempotency_key: str | None) -> Answered:
         """Raises RequestInvalid, JsonTooDeep, ProposalNotFound, IdempotencyKeyConflict, StoreUnavailable and
         what decide_transition raises.
         """
-        asked = self._readers.transition(body)
-        said = Said(
-            actor_id=asked.actor_id,
-            reason=asked.reason,
-            request_hash=digest_of(canonical_json_of_numbers(asked)),
-        )
-        expected = expected_of(asked.expected_state, asked.expected_revision)
+        asked = await self._work_on(body, read_transition)
         sent = Sent(idempotency_key=idempotency_key, correlation_id=None)
 
         async def look() -> Answered | None:
-            return await self._held(ProposalKeyFamily.TRANSITION, proposal_id, sent, said.request_hash)
+            return await self._held(ProposalKeyFamily.TRANSITION, proposal_id, sent, asked.said.request_hash)
 
         async def decide() -> Prepared:
             before = await self._find(proposal_id)
             step = decide_transition(
-                before, ProposalEventType(asked.event_type), asked.related_version_no, expected, self._rules
+                before, asked.event_type, asked.related_version_no, asked.expected, self._rules
             )
-            return move(self._new_id, before, step, said, sent, self._clock.now())
+            return move(self._new_id, before, step, asked.said, sent, self._clock.now())
 
         return await self._until_kept(look, decide)
 
@@ -172,33 +171,24 @@ class ProposalFlow(ProposalReads):
         """Raises RequestInvalid, JsonTooDeep, ProposalNotFound, IdempotencyKeyConflict, StoreUnavailable and
         what decide_approval raises.
         """
-        asked = self._readers.approval(body)
-        approval_type = ApprovalType(asked.approval_type)
-        said = Said(
-            actor_id=asked.actor_id,
-            reason=asked.details,
-            request_hash=digest_of(canonical_json_of_numbers(asked)),
-            approval_type=approval_type,
-            approved=asked.approved,
-        )
-        expected = expected_of(asked.expected_state, asked.expected_revision)
+        asked = await self._work_on(body, read_approval)
         sent = Sent(idempotency_key=idempotency_key, correlation_id=None)
 
         async def look() -> Answered | None:
-            return await self._held(ProposalKeyFamily.APPROVAL, proposal_id, sent, said.request_hash)
+            return await self._held(ProposalKeyFamily.APPROVAL, proposal_id, sent, asked.said.request_hash)
 
         async def decide() -> Prepared:
             before = await self._find(proposal_id)
             step = decide_approval(
                 before,
-                approval_type,
-                asked.approved,
-                asked.actor_id,
+                asked.approval_type,
+                asked.said.approved,
+                asked.said.actor_id,
                 asked.related_version_no,
-                expected,
+                asked.expected,
                 self._rules,
             )
-            return move(self._new_id, before, step, said, sent, self._clock.now())
+            return move(self._new_id, before, step, asked.said, sent, self._clock.now())
 
         return await self._until_kept(look, decide)
 
@@ -212,11 +202,11 @@ class ProposalFlow(ProposalReads):
 
     async def check_transition(self, body: bytes) -> None:
         """Raises what transition would raise on the body alone."""
-        self._readers.transition(body)
+        await self._work_on(body, read_transition)
 
     async def check_approval(self, body: bytes) -> None:
         """Raises what approve would raise on the body alone."""
-        self._readers.approval(body)
+        await self._work_on(body, read_approval)
 
     async def _held(
         self, family: ProposalKeyFamily, scope: str, sent: Sent, request_hash: str
@@ -270,31 +260,32 @@ class ProposalFlow(ProposalReads):
 
     async def _simulate(self, asked: Asked, sent: Sent) -> bytes:
         correlation_id = sent.correlation_id or sent.drawn_id or self._new_id("corr")
+        small = asked.steps <= LOOP_STEPS_MAX and len(asked.request) <= LOOP_BODY_BYTES_MAX
         return await self._compute(
-            len(asked.request),
+            small,
             simulate_asked,
             self._readers.simulate,
             asked,
             correlation_id,
             sent.idempotency_key,
+            self._result_bytes_max,
         )
 
     async def _documents(self, asked: Asked, result: bytes, at: datetime) -> Documents:
+        small = len(asked.request) <= LOOP_BODY_BYTES_MAX and len(result) <= LOOP_ARTIFACT_BYTES_MAX
         return await self._compute(
-            len(asked.request),
+            small,
             build_documents,
             self._readers.simulate,
             asked.request,
             result,
             at,
             self._rules.evidence_kept,
+            self._result_bytes_max,
         )
 
-    async def _compute(self, size: int, work: Callable[[Unpack[Ts]], T], *args: *Ts) -> T:
-        if size > INLINE_PROPOSAL_BYTES_MAX:
-            return await self._offload(work, *args)
-        return run_here(self._offload, work, *args)
+    async def _work_on(self, body: bytes, read: Callable[[ProposalReaders, bytes], T]) -> T:
+        return await self._compute(is_read_on_loop(body), read, self._readers, body)
 
-
-def expected_of(state: str | None, revision: int | None) -> Expected:
-    return Expected(state=None if state is None else ProposalState(state), revision=revision)
+    async def _compute(self, small: bool, work: Callable[[Unpack[Ts]], T], *args: *Ts) -> T:
+        return await work_where(self._offload, small, work, *args)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, replace
 from enum import Enum
 
@@ -112,7 +113,9 @@ class ReplayFlow:
         found = await self._compared(sealed)
         if found.difference is not None:
             return found
-        difference = request_difference(sealed) or await self._artifact_difference(sealed.run, horizon)
+        difference = await asyncio.to_thread(request_difference, sealed) or await self._artifact_difference(
+            sealed.run, horizon
+        )
         return replace(found, difference=difference, digests_intact=difference is None)
 
     async def _compared(self, sealed: SealedRun) -> Replay:
@@ -121,7 +124,8 @@ class ReplayFlow:
             raise ReplayEngineUnknown(engine_version=version)
         # One run at a time is asked for, and may be of any size; so it never runs on the loop.
         computed = await self._offload(compute_again, self._readers, sealed.run, sealed.request)
-        broken = digest_difference(sealed)
+        # Hashing lets go of the interpreter, so a thread is enough.
+        broken = await asyncio.to_thread(digest_difference, sealed)
         return Replay(
             run=sealed.run,
             recorded_hash=computed.recorded_hash,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from service.clock import Clock, NewId
@@ -18,8 +19,10 @@ from service.domains.workflow_decisions import (
     WorkflowStatus,
 )
 from service.errors import DecisionExists
+from service.flows.costs import work_on_body
 from service.flows.dpm_runs import DRAWS_MAX
 from service.flows.run_names import RunName, run_id_of
+from service.processes import Offload
 from service.storage.port import Store
 
 
@@ -44,13 +47,27 @@ class History:
 
 class WorkflowFlow:
     def __init__(
-        self, *, store: Store, clock: Clock, retention: Retention, new_id: NewId, rule: ReviewRule
+        self,
+        *,
+        store: Store,
+        clock: Clock,
+        retention: Retention,
+        new_id: NewId,
+        offload: Offload,
+        rule: ReviewRule,
     ) -> None:
         self._store = store
         self._clock = clock
         self._retention = retention
         self._new_id = new_id
+        self._offload = offload
         self._rule = rule
+
+    async def read(
+        self, read: Callable[[bytes], WorkflowActionRequest], body: bytes
+    ) -> WorkflowActionRequest:
+        """The decision a body brings. Raises RequestInvalid, JsonTooDeep."""
+        return await work_on_body(self._offload, body, read, body)
 
     async def get(self, name: RunName) -> Review:
         """Raises RunNotFound, IdempotencyKeyNotFound."""

@@ -16,7 +16,7 @@ from service.web.gates import Gates
 from service.web.handlers.workflow_decisions import DECODE_ACTION
 from service.web.measuring import measuring
 from service.web.overload import CAPACITY, Capacity, limits
-from service.web.refusals import BODY_BYTES_MAX, refusals
+from service.web.refusals import BODY_BYTES_MAX, RESULT_BYTES_MAX, refusals
 from service.web.routes import ROUTES
 from service.web.slashes import slashes
 from service.web.traces import follow_traces, record_traces
@@ -28,6 +28,7 @@ def build(
     gates: Gates,
     new_id: NewId,
     body_bytes_max: int,
+    result_bytes_max: int,
     capacity: Capacity,
     refuse_unknown: bool = False,
     store_missing: ServiceError | None = None,
@@ -50,6 +51,7 @@ def build(
     app[keys.FLOWS] = flows
     app[keys.GATES] = gates
     app[BODY_BYTES_MAX] = body_bytes_max
+    app[RESULT_BYTES_MAX] = result_bytes_max
     app[CAPACITY] = capacity
     if metrics:
         metrics.watch_capacity(

@@ -12,6 +12,7 @@ import structlog
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from service.engine_errors import GivenUp
 from service.errors import (
     BodyTooLarge,
     BodyUnreadable,
@@ -28,6 +29,7 @@ from service.errors import (
     Unreadable,
     WrongMediaType,
 )
+from service.flows.result_sizes import require_within
 from service.proposal_errors import proposal_refusal
 
 # What is served under it has codes of its own for a store that is not there.
@@ -45,6 +47,7 @@ STATUS_OF: Mapping[type[ServiceError], HTTPStatus] = {
     NotFound: HTTPStatus.NOT_FOUND,
     Conflict: HTTPStatus.CONFLICT,
     Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+    GivenUp: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 
 TITLE_OF: Mapping[HTTPStatus, str] = {
@@ -116,7 +119,7 @@ def refusal(request: web.Request, error: ServiceError) -> web.Response:
 async def refusals(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Answers every refusal and every unforeseen error; a caller never sees a stack trace."""
     try:
-        return await handler(request)
+        return _within(request, await handler(request))
     except ServiceError as error:
         return refusal(request, error)
     except web.HTTPRequestEntityTooLarge:
@@ -145,6 +148,18 @@ async def refusals(request: web.Request, handler: Handler) -> web.StreamResponse
         )
 
 
+def _within(request: web.Request, answer: web.StreamResponse) -> web.StreamResponse:
+    """An answer that is no larger than any may be: one may hold several results. Raises ResultTooLarge."""
+    bytes_max = request.app.get(RESULT_BYTES_MAX)
+    if bytes_max is not None and isinstance(answer, web.Response):
+        require_within(answer.content_length or 0, bytes_max + AROUND_RESULTS_BYTES_MAX)
+    return answer
+
+
 BODY_BYTES_MAX = web.AppKey("BODY_BYTES_MAX", int)
+# What the results in one answer may have together.
+RESULT_BYTES_MAX = web.AppKey("RESULT_BYTES_MAX", int)
+# Ids, names and times beside a result, which could be computed and so can be read.
+AROUND_RESULTS_BYTES_MAX = 64 * 1024
 # The stable code of an answer, for those who count.
 CODE = web.ResponseKey("CODE", str)

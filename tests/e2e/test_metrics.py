@@ -73,7 +73,7 @@ def test_what_callers_did_is_read_from_a_port_of_its_own(serve, variables):
     assert figure(told, "lotus_requests_total", "GET", "none", "404") == 1.0
     assert figure(told, "lotus_idempotent_replays_total", "/rebalance/simulate") == 2.0
     assert figure(told, "lotus_refusals_total", "409", "IDEMPOTENCY_KEY_CONFLICT") == 1.0
-    assert figure(told, "lotus_engine_seconds_count", "simulate_body", "loop") >= 3.0
+    assert figure(told, "lotus_engine_seconds_count", "simulate_request", "loop") >= 3.0
     assert figure(told, "lotus_store_act_seconds_count", "dpm_runs", "admit") == 4.0
     assert figure(told, "lotus_store_reachable", "runs") == 1.0
     if variables["DPM_SUPPORTABILITY_STORE_BACKEND"] == "POSTGRES":
@@ -165,7 +165,7 @@ def test_spans_reach_the_collector_by_the_time_the_server_has_stopped(
     for told in (
         b"POST /rebalance/simulate",
         b"store dpm_runs.admit",
-        b"engine simulate_body",
+        b"engine simulate_request",
         b"lotus-manage",
     ):
         assert told in exported

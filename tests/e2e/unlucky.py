@@ -14,11 +14,13 @@ from service.domains.rebalances import RebalanceRequest
 from service.domains.results import RebalanceResult
 from service.engines.dpm import pipeline, versions
 
+SERVE = ("-m", "tests.e2e.unlucky", "serve", "--port", "0")
 WORK = ("-m", "tests.e2e.unlucky", "work", "--port", "0")
 
 KILLS_ENGINE = "kills_engine"
 KILLS_WORKER = "kills_worker"
-# Any name that begins like this.
+# Any name that begins like these.
+NEVER_ENDS = "never_ends"
 TAKES_LONG = "takes_long"
 LONG_SECONDS = 0.3
 
@@ -30,6 +32,8 @@ def simulate(request: RebalanceRequest, identity: pipeline.RunIdentity) -> Rebal
     if scenario == KILLS_WORKER:
         os.kill(os.getppid(), signal.SIGKILL)
         time.sleep(LONG_SECONDS)
+    while scenario.startswith(NEVER_ENDS):
+        pass
     if scenario.startswith(TAKES_LONG):
         time.sleep(LONG_SECONDS)
     return pipeline.simulate(request, identity)

@@ -78,10 +78,11 @@ async def get_history(request: web.Request) -> web.Response:
 async def decide(request: web.Request) -> web.Response:
     """One decision of a reviewer; answers where the run stands after it."""
     body = await reading.json_body(request)
+    flow = request.app[keys.FLOWS].workflow
     with parameters.together_with(reading.correlation_entries(request)):
-        asked = request.app[DECODE_ACTION](body)
+        asked = await flow.read(request.app[DECODE_ACTION], body)
     _require_open(request)
-    review = await request.app[keys.FLOWS].workflow.decide(
+    review = await flow.decide(
         _run_name(request), asked, correlation_id=request[keys.CORRELATION_SENT] or NO_CORRELATION
     )
     return _reviewed(review)

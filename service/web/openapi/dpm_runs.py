@@ -7,6 +7,7 @@ from http import HTTPStatus
 
 from service.domains.rebalances import BatchRebalanceRequest, RebalanceRequest
 from service.domains.results import RebalanceResult
+from service.engine_errors import ResultTooLarge
 from service.errors import (
     ArtifactsDisabled,
     BundleApisDisabled,
@@ -56,7 +57,7 @@ def _bundle(path: str, name: str, *, of_what: str, missing: Refusals) -> Operati
         "of the same analysis. Each part that costs something can be left out.",
         answer=SupportBundleAnswer,
         query=SupportBundleQuery,
-        refusals=(*SUPPORT, BundleApisDisabled, *missing),
+        refusals=(*SUPPORT, BundleApisDisabled, ResultTooLarge, *missing),
         example="support_bundle",
     )
 
@@ -74,7 +75,7 @@ OPERATIONS: tuple[Operation, ...] = (
         answer=RebalanceResult,
         headers=(Header.KEY, Header.CORRELATION, *PACK_HEADERS),
         body=RebalanceRequest,
-        refusals=(IdempotencyKeyConflict, *PACK, *STORE),
+        refusals=(IdempotencyKeyConflict, ResultTooLarge, *PACK, *STORE),
         replays=True,
         tells_pack=True,
         example="simulate",
@@ -183,7 +184,7 @@ OPERATIONS: tuple[Operation, ...] = (
         description="The result with the evidence for it in one hashed document, the same bytes at every "
         "call.",
         answer=ArtifactDocument,
-        refusals=(*SUPPORT, ArtifactsDisabled, RunNotFound),
+        refusals=(*SUPPORT, ArtifactsDisabled, ResultTooLarge, RunNotFound),
         example="run_artifact",
     ),
     Operation(

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Any
 
+from service.engine_errors import EngineDeadlineExceeded, EngineMemoryExceeded
 from service.errors import (
     BodyTooLarge,
     BodyUnreadable,
@@ -58,6 +59,8 @@ def all_refusals(operation: Operation) -> Iterable[type[ServiceError]]:
     yield from operation.refusals
     if operation.body is not None:
         yield from (BodyUnreadable, BodyTooLarge, MediaTypeUnsupported, JsonTooDeep)
+        # What is large is read, and what is much is computed, in a process that is held to its bounds.
+        yield from (EngineDeadlineExceeded, EngineMemoryExceeded)
     if _can_be_malformed(operation):
         yield RequestInvalid
     if not operation.always_admitted:

@@ -7,6 +7,7 @@ from functools import partial
 from service.domains.proposal_artifacts import ArtifactDocument
 from service.domains.proposal_requests import ProposalSimulateRequest
 from service.domains.proposal_results import ProposalResult
+from service.engine_errors import ResultTooLarge
 from service.errors import IdempotencyKeyConflict, ProposalSimulationDisabled
 from service.web.openapi.operation import PROPOSAL_STORE, Header, Operation, Tag
 from service.web.openapi.proposals import ROOT
@@ -17,7 +18,7 @@ simulation = partial(
     tag=Tag.ADVISORY,
     headers=(Header.KEY, Header.CORRELATION),
     body=ProposalSimulateRequest,
-    refusals=(ProposalSimulationDisabled, IdempotencyKeyConflict, *PROPOSAL_STORE),
+    refusals=(ProposalSimulationDisabled, IdempotencyKeyConflict, ResultTooLarge, *PROPOSAL_STORE),
     replays=True,
 )
 

@@ -10,6 +10,7 @@ from service.domains.proposal_requests import (
     ProposalStateTransitionRequest,
     ProposalVersionRequest,
 )
+from service.engine_errors import ResultTooLarge
 from service.errors import IdempotencyKeyConflict, ProposalSimulationDisabled
 from service.flows.proposal_answers import (
     Approvals,
@@ -60,7 +61,7 @@ ACTS: tuple[Operation, ...] = (
         answer=Created,
         headers=(Header.KEY, Header.CORRELATION),
         body=ProposalCreateRequest,
-        refusals=(*OPEN, ProposalSimulationDisabled, IdempotencyKeyConflict),
+        refusals=(*OPEN, ProposalSimulationDisabled, IdempotencyKeyConflict, ResultTooLarge),
         replays=True,
         example="create_proposal",
     ),
@@ -81,6 +82,7 @@ ACTS: tuple[Operation, ...] = (
             ProposalSimulationDisabled,
             PortfolioContextMismatch,
             IdempotencyKeyConflict,
+            ResultTooLarge,
         ),
         replays=True,
         example="create_version",

@@ -7,6 +7,7 @@ import pytest
 from prometheus_client import REGISTRY
 from prometheus_client.parser import text_string_to_metric_families
 
+from service.engine_process import DEADLINE, ENDS
 from service.measures import PoolUse
 from service.server_metrics import PURGED_KINDS, ServerMetrics
 
@@ -148,6 +149,16 @@ def test_a_shadow_tells_what_it_kept_missed_and_did_otherwise():
     assert seen("lotus_shadow_missed_total") == 1.0
     assert seen("lotus_shadow_differences_total", "ANSWER") == 1.0
     assert seen("lotus_shadow_waiting") == 2.0
+
+
+def test_engine_processes_that_were_replaced_are_counted_by_cause():
+    metrics = ServerMetrics()
+    metrics.process.engine_process_ended(DEADLINE)
+    metrics.process.engine_process_ended(DEADLINE)
+
+    seen = figures(metrics)
+    counted = {cause: seen("lotus_engine_processes_ended_total", cause) for cause in ENDS}
+    assert counted == {cause: 2.0 if cause == DEADLINE else 0.0 for cause in ENDS}
 
 
 def test_sweeps_are_counted_by_the_fate_of_operations():

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from service.engine_settings import EngineSettings
 from service.setting_values import StoreBackend
 from service.settings import (
     ArtifactMode,
@@ -80,11 +81,14 @@ def test_every_fault_is_named_at_once_and_no_value_is_shown(monkeypatch):
         "DPM_ASYNC_LEASE_SECONDS": "0",
         "DPM_ASYNC_MAX_ATTEMPTS": "0",
         "DPM_BODY_BYTES_MAX": "0",
+        "DPM_ENGINE_MEMORY_BYTES_MAX": "1",
         "DPM_ENGINE_PROCESSES": "several",
+        "DPM_ENGINE_SECONDS_MAX": "0",
         "DPM_LOG_LEVEL": "LOUD",
         "DPM_POSTGRES_CONNECTIONS_MAX": "0",
         "DPM_POSTGRES_STATEMENT_CACHE_SIZE": "-1",
         "DPM_PURGE_INTERVAL_SECONDS": "never",
+        "DPM_RESULT_BYTES_MAX": "0",
         "DPM_SUPPORTABILITY_POSTGRES_DIRECT_DSN": "mysql://u:p@h/d",
         "DPM_UNKNOWN_FIELDS": "SOMETIMES",
         "DPM_WORKER_CONCURRENCY": "1",
@@ -201,6 +205,17 @@ def test_operations_and_their_execution_can_be_switched_off(monkeypatch, name, a
     monkeypatch.setenv(name, "")
 
     assert getattr(read(), attribute) is False
+
+
+def test_engine_work_and_its_results_are_bounded(monkeypatch):
+    assert read().engines == EngineSettings(
+        seconds_max=20, memory_bytes_max=1024 * 1024 * 1024, result_bytes_max=32 * 1024 * 1024
+    )
+
+    monkeypatch.setenv("DPM_ENGINE_SECONDS_MAX", "1")
+    monkeypatch.setenv("DPM_ENGINE_MEMORY_BYTES_MAX", "16777216")
+    monkeypatch.setenv("DPM_RESULT_BYTES_MAX", "4096")
+    assert read().engines == EngineSettings(seconds_max=1, memory_bytes_max=16_777_216, result_bytes_max=4096)
 
 
 @pytest.mark.parametrize(("processes", "concurrency"), [("1", 2), ("2", 3), ("7", 8)])

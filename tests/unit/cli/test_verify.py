@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from scripts.servers import ROOT
-from service import wiring_flows, wiring_stores
+from service import wiring_engines, wiring_flows, wiring_stores
 from service.cli import verify
 from service.cli.commands import main
 from service.domains.dpm_runs import DEFAULT_TENANT, RunAdmission
@@ -25,7 +25,7 @@ FIRST = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
 class ThisProcess:
     """Stands in for the engine processes."""
 
-    def __init__(self, _):
+    def __init__(self, *_):
         pass
 
     async def __call__(self, work, *args):
@@ -44,7 +44,7 @@ def store(monkeypatch):
         return opened
 
     monkeypatch.setattr(wiring_stores, "open_store", open_it)
-    monkeypatch.setattr(verify, "EngineProcesses", ThisProcess)
+    monkeypatch.setattr(wiring_engines, "engine_processes_of", ThisProcess)
     return opened
 
 

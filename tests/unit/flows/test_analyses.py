@@ -9,6 +9,7 @@ from service.domains.analyses import read_plan
 from service.engines.dpm import versions
 from service.flows.analyses import BatchIdentity, analyze_body, plan_body, run_scenario
 from service.flows.dpm_computing import Readers
+from service.flows.result_sizes import RESULT_BYTES_MAX
 from service.web import bodies
 from tests.builders import a_batch_body
 from tests.unit.flows.operating import BODY, SCENARIOS
@@ -47,7 +48,10 @@ def test_what_refuses_an_option_is_settled_when_it_is_planned():
 
     assert (lenient.refusal, bytes(strict.options)) == (None, b"null")
     assert strict.refusal.startswith("INVALID_OPTIONS: ")
-    assert run_scenario(plan_body(STRICT, body, IDENTITY).written(), "odd").failure == strict.refusal
+    assert (
+        run_scenario(plan_body(STRICT, body, IDENTITY).written(), RESULT_BYTES_MAX, "odd").failure
+        == strict.refusal
+    )
 
 
 def test_a_written_plan_is_read_back_as_it_was():
@@ -63,7 +67,9 @@ def test_a_scenario_computed_by_itself_gives_the_bytes_of_the_whole_analysis():
     analyzed = analyze_body(LENIENT, BODY, IDENTITY)
     plan = analyzed.plan.written()
 
-    assert analyzed.outcomes == tuple(run_scenario(plan, name) for name in sorted(SCENARIOS))
+    assert analyzed.outcomes == tuple(
+        run_scenario(plan, RESULT_BYTES_MAX, name) for name in sorted(SCENARIOS)
+    )
     assert [one.scenario for one in analyzed.outcomes if one.failure] == ["c_bad"]
 
 
@@ -72,4 +78,4 @@ def test_an_engine_that_this_build_lacks_is_no_failure_of_the_scenario(monkeypat
     monkeypatch.delitem(versions.ENGINES, versions.CURRENT_VERSION)
 
     with pytest.raises(KeyError):
-        run_scenario(plan, "a_base")
+        run_scenario(plan, RESULT_BYTES_MAX, "a_base")

@@ -9,11 +9,16 @@ from scripts.servers import ROOT
 from service.domains.dpm_runs import DEFAULT_TENANT, RunFilter
 from service.domains.idempotency import KeyFamily
 from service.domains.retention import KEEP_ALL, Retention
+from service.engine_errors import EngineDeadlineExceeded, EngineMemoryExceeded, ResultTooLarge
 from service.engines.dpm import pipeline, versions
 from service.engines.dpm.artifact import build_artifact
 from service.errors import RequestInvalid, RunExists, RunNotFound
+from service.flows.analyses import analyze_body
+from service.flows.costs import LOOP_BODY_BYTES_MAX
 from service.flows.dpm_computing import Readers, recompute
-from service.flows.dpm_runs import INLINE_BYTES_MAX, DpmRunFlow
+from service.flows.dpm_runs import WHOLE_BATCH_BYTES_MAX, DpmRunFlow
+from service.flows.result_sizes import RESULT_BYTES_MAX
+from service.processes import EngineProcessDied
 from service.storage.memory.store import MemoryStore
 from service.web import bodies
 
@@ -24,11 +29,12 @@ DEMO = (ROOT / "scripts" / "demo" / "multi_currency.json").read_bytes()
 class Flow:
     """A flow with its ids counted, its clock set by hand and its offloaded work written down."""
 
-    def __init__(self, artifacts_persisted=False):
+    def __init__(self, artifacts_persisted=False, result_bytes_max=RESULT_BYTES_MAX):
         self.store = MemoryStore()
         self.at = AT
         self.drawn = 0
         self.offloaded = []
+        self.before = None
         self.readers = Readers(bodies.decode_rebalance, bodies.decode_batch, bodies.decode_options)
         self.flow = DpmRunFlow(
             store=self.store,
@@ -39,6 +45,7 @@ class Flow:
             retention=Retention(run_days=1, operation_seconds=3600),
             replay_enabled=True,
             artifacts_persisted=artifacts_persisted,
+            result_bytes_max=result_bytes_max,
         )
 
     def now(self):
@@ -50,6 +57,8 @@ class Flow:
 
     async def offload(self, work, *args):
         self.offloaded.append(work.__name__)
+        if self.before is not None:
+            self.before(work, args)
         return work(*args)
 
     async def simulate(self, body=DEMO, key="key-1"):
@@ -72,7 +81,7 @@ def flow():
 
 
 async def test_a_small_request_is_simulated_at_once_and_a_large_one_elsewhere(flow):
-    padded = DEMO + b" " * INLINE_BYTES_MAX
+    padded = DEMO + b" " * LOOP_BODY_BYTES_MAX
 
     await flow.simulate(key="small")
     small = list(flow.offloaded)
@@ -83,20 +92,107 @@ async def test_a_small_request_is_simulated_at_once_and_a_large_one_elsewhere(fl
     assert flow.offloaded == ["simulate_body", "hash_body"]
 
 
-async def test_a_slow_method_goes_elsewhere_sooner(flow):
+def with_caps(method, caps=40):
+    """A small book, and caps enough to make finding its weights take long, or not."""
     request = json.loads(DEMO)
-    request["options"]["target_method"] = "SOLVER"
-    body = json.dumps(request).encode() + b" " * (INLINE_BYTES_MAX // 3)
+    request["options"] = {
+        "target_method": method,
+        "group_constraints": {f"sector:S{number}": {"max_weight": "0.5"} for number in range(caps)},
+    }
+    return json.dumps(request, separators=(",", ":")).encode()
+
+
+@pytest.mark.parametrize(
+    ("body", "elsewhere"),
+    [
+        (with_caps("HEURISTIC"), False),
+        (with_caps("SOLVER", caps=2), False),
+        (with_caps("SOLVER"), True),
+        (with_caps("SOLVER").replace(b'"SOLVER"', b'"\\u0053OLVER"'), True),
+        (with_caps("HEURISTIC")[:-2] + b',"compare_target_methods":true}}', True),
+        (DEMO[:-2] + b',"more":[' + b"[]," * 500 + b"[]]}", True),
+    ],
+    ids=["heuristic", "few caps", "solver", "spelled", "compared", "many values"],
+)
+async def test_what_takes_long_goes_elsewhere_however_it_is_spelled(flow, body, elsewhere):
+    assert len(body) <= LOOP_BODY_BYTES_MAX
 
     await flow.simulate(body)
 
-    assert flow.offloaded == ["simulate_body"]
+    assert flow.offloaded == (["simulate_body"] if elsewhere else [])
 
 
 async def test_a_batch_always_goes_elsewhere(flow):
     await flow.analyze("only")
 
     assert flow.offloaded == ["analyze_body"]
+
+
+async def test_a_result_beyond_its_bound_is_refused_and_not_kept():
+    size = len((await Flow().simulate()).run.result)
+    exact, less = Flow(result_bytes_max=size), Flow(result_bytes_max=size - 1)
+
+    assert len((await exact.simulate()).run.result) == size
+    for body in (DEMO, DEMO + b" " * LOOP_BODY_BYTES_MAX):
+        with pytest.raises(ResultTooLarge, match=str(size - 1)):
+            await less.simulate(body)
+    assert (await less.flow.list(RunFilter(), limit=9, cursor=None)).items == ()
+
+
+@pytest.mark.parametrize("padding", [0, WHOLE_BATCH_BYTES_MAX], ids=["whole", "by scenario"])
+async def test_a_batch_answers_as_many_results_as_it_has_room_for(padding):
+    whole = await Flow().analyze("a", "b", "c", padding=padding)
+    size = len(json.dumps(whole["results"]["a"], separators=(",", ":"))) + 1000
+
+    answer = await Flow(result_bytes_max=size).analyze("a", "b", "c", padding=padding)
+
+    assert list(answer["results"]) == ["a"]
+    assert answer["failed_scenarios"] == {
+        name: "SCENARIO_EXECUTION_ERROR: RESULT_TOO_LARGE" for name in ("b", "c")
+    }
+    assert answer["warnings"] == ["PARTIAL_BATCH_FAILURE"]
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (EngineDeadlineExceeded(seconds=20), "ENGINE_DEADLINE_EXCEEDED"),
+        (EngineMemoryExceeded(bytes_max=1), "ENGINE_MEMORY_EXCEEDED"),
+        (EngineProcessDied(), "EngineProcessDied"),
+    ],
+)
+@pytest.mark.parametrize("padding", [0, WHOLE_BATCH_BYTES_MAX], ids=["whole", "by scenario"])
+async def test_a_scenario_that_ends_its_process_fails_alone(flow, error, reason, padding):
+    def ends(work, args):
+        if work is analyze_body or args[-1] == "bad":
+            raise error
+
+    flow.before = ends
+    answer = await flow.analyze("bad", "good", padding=padding)
+
+    assert list(answer["results"]) == ["good"]
+    assert answer["failed_scenarios"] == {"bad": f"SCENARIO_EXECUTION_ERROR: {reason}"}
+    assert flow.offloaded[-3:] == ["plan_body", "run_scenario", "run_scenario"]
+
+
+async def test_a_scenario_computed_by_itself_is_the_one_of_the_whole_batch():
+    def ends(work, _):
+        if work is analyze_body:
+            raise EngineProcessDied()
+
+    whole, parts = Flow(), Flow()
+    parts.before = ends
+
+    assert await whole.analyze("a", "b") == await parts.analyze("a", "b")
+
+
+async def test_a_process_without_memory_ends_and_does_not_only_fail_a_scenario(monkeypatch):
+    def fill(request, identity):
+        raise MemoryError
+
+    monkeypatch.setattr(versions, "ENGINES", {version: fill for version in versions.ENGINES})
+    with pytest.raises(MemoryError):
+        await Flow().analyze("a")
 
 
 async def test_the_request_is_kept_as_canonical_text_beside_its_hash(flow):
@@ -194,7 +290,7 @@ async def test_artifacts_of_large_results_are_built_elsewhere(monkeypatch):
     result = (await flow.simulate(key="small")).run.result
     assert flow.offloaded == []
 
-    monkeypatch.setattr("service.flows.artifacts.INLINE_BYTES_MAX", len(result) - 1)
+    monkeypatch.setattr("service.flows.artifacts.LOOP_ARTIFACT_BYTES_MAX", len(result) - 1)
     await flow.simulate(key="large")
     await flow.analyze("base", "other")
 
@@ -265,7 +361,7 @@ async def test_runs_are_listed_without_their_results(flow):
     assert not hasattr(page.items[0], "result")
 
 
-@pytest.mark.parametrize("padding", [b"", b" " * INLINE_BYTES_MAX], ids=["here", "elsewhere"])
+@pytest.mark.parametrize("padding", [b"", b" " * LOOP_BODY_BYTES_MAX], ids=["here", "elsewhere"])
 async def test_the_key_of_an_expired_run_stands_for_nothing(flow, padding):
     first = await flow.simulate(DEMO + padding)
     flow.at = AT + timedelta(days=1)
@@ -279,7 +375,7 @@ async def test_the_key_of_an_expired_run_stands_for_nothing(flow, padding):
 
 
 async def test_a_run_that_expires_between_its_key_and_itself_is_simulated_again(flow, monkeypatch):
-    padded = DEMO + b" " * INLINE_BYTES_MAX
+    padded = DEMO + b" " * LOOP_BODY_BYTES_MAX
     first = await flow.simulate(padded)
     find = flow.store.idempotency.find
 

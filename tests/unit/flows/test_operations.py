@@ -17,7 +17,7 @@ from service.errors import (
     RequestInvalid,
     StoreUnavailable,
 )
-from service.flows.dpm_computing import INLINE_BYTES_MAX
+from service.flows.costs import LOOP_BODY_BYTES_MAX
 from service.flows.dpm_runs import DpmRunFlow
 from tests.unit.flows.operating import BODY, SCENARIOS, Desk, without_ids
 
@@ -49,7 +49,7 @@ async def test_a_small_batch_is_planned_at_once_and_a_large_one_elsewhere(desk):
     await desk.submit()
     assert desk.offloaded == []
 
-    await desk.submit(BODY + b" " * INLINE_BYTES_MAX)
+    await desk.submit(BODY + b" " * LOOP_BODY_BYTES_MAX)
     assert [work for work, _ in desk.offloaded] == ["plan_body"]
 
 

@@ -99,7 +99,7 @@ async def test_a_correlation_id_is_a_reason_only_if_it_was_sent(desk):
 async def test_bodies_of_any_size_have_the_hash_they_would_have_at_once():
     simulate_request = json.loads(a_proposal_body(positions=150, max_turnover_pct="0.10"))
     body = json.dumps({"created_by": "adviser", "simulate_request": simulate_request}).encode()
-    assert len(body) > proposals.INLINE_PROPOSAL_BYTES_MAX
+    assert len(body) > proposals.LOOP_BODY_BYTES_MAX
     desk = ProposalDesk(idle=True)
 
     operation = await desk.operations.submit_create(

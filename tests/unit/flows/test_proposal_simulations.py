@@ -6,8 +6,7 @@ import pytest
 
 from service.domains.dpm_runs import DEFAULT_TENANT
 from service.errors import IdempotencyKeyConflict, ProposalSimulationDisabled, RequestInvalid
-from service.flows import proposal_simulations
-from service.flows.dpm_computing import INLINE_BYTES_MAX
+from service.flows.costs import LOOP_BODY_BYTES_MAX
 from service.proposal_errors import ProposalKeyNotFound
 from service.storage.memory.store import MemoryStore
 from tests.builders import a_proposal_body
@@ -177,4 +176,4 @@ async def test_what_is_kept_outlives_the_process_that_kept_it():
 
 
 def test_a_large_request_is_large():
-    assert len(LARGE) > INLINE_BYTES_MAX > proposal_simulations.INLINE_ARTIFACT_BYTES_MAX
+    assert len(LARGE) > LOOP_BODY_BYTES_MAX

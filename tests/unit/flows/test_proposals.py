@@ -36,9 +36,9 @@ def simulated(monkeypatch):
     """The ids of the correlations that were simulated for."""
     seen = []
 
-    def counting(read, asked, correlation_id, key, simulate=proposals.simulate_asked):
+    def counting(read, asked, correlation_id, key, bytes_max, simulate=proposals.simulate_asked):
         seen.append(correlation_id)
-        return simulate(read, asked, correlation_id, key)
+        return simulate(read, asked, correlation_id, key, bytes_max)
 
     monkeypatch.setattr(proposals, "simulate_asked", counting)
     return seen
@@ -182,7 +182,7 @@ async def test_evidence_is_kept_only_while_the_control_is_on(kept):
 async def test_large_bodies_are_computed_elsewhere_and_come_to_the_same():
     simulate_request = json.loads(a_proposal_body(positions=150))
     body = json.dumps({"created_by": "adviser", "simulate_request": simulate_request}).encode()
-    assert len(body) > proposals.INLINE_PROPOSAL_BYTES_MAX
+    assert len(body) > proposals.LOOP_BODY_BYTES_MAX
     near, far = ProposalDesk(), ProposalDesk()
     near.flow._compute = lambda size, work, *args: near.offload(work, *args)
 

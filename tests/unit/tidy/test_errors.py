@@ -1,6 +1,6 @@
 """Codes are a contract: none changes, none is used twice."""
 
-from service import errors, policy_errors, proposal_errors
+from service import engine_errors, errors, policy_errors, proposal_errors
 from service.web.refusals import status_of
 
 FROZEN = {
@@ -37,6 +37,8 @@ FROZEN = {
     "DPM_WORKFLOW_INVALID_TRANSITION": 409,
     "DPM_WORKFLOW_NOT_REQUIRED_FOR_RUN_STATUS": 409,
     "DPM_WORKFLOW_STATE_CONFLICT": 409,
+    "ENGINE_DEADLINE_EXCEEDED": 503,
+    "ENGINE_MEMORY_EXCEEDED": 503,
     "FOUR_EYES_VIOLATION": 409,
     "IDEMPOTENCY_KEY_CONFLICT": 409,
     "INVALID_APPROVAL_STATE": 422,
@@ -62,6 +64,7 @@ FROZEN = {
     "REQUEST_TIMED_OUT": 503,
     "REQUEST_TOO_SLOW": 408,
     "REQUEST_VALIDATION_FAILED": 422,
+    "RESULT_TOO_LARGE": 422,
     "SERVICE_OVERLOADED": 503,
     "SERVICE_STOPPING": 503,
     "STATE_CONFLICT": 409,
@@ -70,7 +73,7 @@ FROZEN = {
 
 
 # Whatever is refused is refused by one of these.
-ROOMS = (errors, policy_errors, proposal_errors)
+ROOMS = (engine_errors, errors, policy_errors, proposal_errors)
 
 
 def coded(kind):
