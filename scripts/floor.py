@@ -164,10 +164,10 @@ def a_creation(new_id: TimeOrderedIds) -> Prepared:
     """What the service keeps of the creation that is sent."""
     readers = LENIENT_PROPOSAL_READERS
     asked = read_creation(readers, CREATION)
-    result = simulate_asked(readers.simulate, asked, "corr_floor", "floor")
+    outcome = simulate_asked(readers.simulate, asked, "corr_floor", "floor")
     at = datetime.now(UTC)
     evidence_kept = ProposalRules().evidence_kept
-    documents = build_documents(readers.simulate, asked.request, result, at, evidence_kept)
+    documents = build_documents(readers.simulate, asked, outcome, at, evidence_kept)
     return creation(new_id, asked, documents, Sent(idempotency_key="floor", correlation_id=None), at)
 
 
