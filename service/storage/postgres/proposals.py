@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from service.domains.pages import EARLIEST, LATEST, Page, empty_page, page_of
+from service.domains.proposal_documents import stored_change
 from service.domains.proposals import (
     Proposal,
     ProposalApproval,
@@ -174,6 +175,7 @@ async def find_key(
 
 async def keep_change(conn: Connection, change: ProposalChange) -> None:
     """Raises KeyTaken, ProposalMoved, ProposalNotFound."""
+    change = stored_change(change)
     # A rival that is at the same key is waited for here, before the proposal is locked.
     if change.key is not None and await one(conn, SQL["claim_key"], **row_of_key(change.key)) is None:
         raise KeyTaken(change.key)

@@ -6,6 +6,7 @@ import sqlite3
 from functools import partial
 
 from service.domains.pages import EARLIEST, LATEST, Page, empty_page, page_of
+from service.domains.proposal_documents import stored_change
 from service.domains.proposals import (
     Proposal,
     ProposalApproval,
@@ -102,6 +103,7 @@ def keep_change(conn: sqlite3.Connection, change: ProposalChange) -> ProposalKey
 
     Raises IdempotencyKeyConflict, ProposalMoved, ProposalNotFound.
     """
+    change = stored_change(change)
     held = None if change.key is None else claim_key(conn, change.key)
     if held is None:
         insert_change(conn, change)
