@@ -17,9 +17,10 @@ import click
 import msgspec
 import uvloop
 
+from scripts.bench_attacks import bench_attacks
+from scripts.bench_crowd import bench_crowd
 from scripts.bench_million import bench_million
 from scripts.bench_operations import bench_operations
-from scripts.bench_overload import bench_overload
 from scripts.bench_postgres import bench_floor
 from scripts.bench_proposals import bench_proposals
 from scripts.bench_shadow import bench_shadow
@@ -39,6 +40,8 @@ METHODS = ("HEURISTIC", "SOLVER")
 ROUNDS = 31
 STORES = ("IN_MEMORY", "SQL")
 LOADS = 5
+# One takes three quarters of a minute a store.
+CROWD_ROUNDS = 3
 # There are some fifty questions to a million runs, each asked for so long.
 MILLION_SECONDS = 1.0
 PARTS = (
@@ -50,9 +53,10 @@ PARTS = (
     "operations",
     "million",
     "proposals",
-    "overload",
+    "crowd",
     "shadow",
     "worst",
+    "attacks",
 )
 IDENTITY = RunIdentity("rr_bench", "corr_bench", "sha256:bench")
 
@@ -72,9 +76,10 @@ def main(seconds: float, only: str | None) -> None:
         "operations": bench_operations,
         "million": lambda: bench_million(MILLION_SECONDS, _require_all_ok),
         "proposals": lambda: bench_proposals(seconds, LOADS, _require_all_ok),
-        "overload": lambda: bench_overload(seconds, LOADS),
+        "crowd": lambda: bench_crowd(seconds, CROWD_ROUNDS),
         "shadow": lambda: bench_shadow(3 * seconds, LOADS, _require_all_ok),
         "worst": bench_worst,
+        "attacks": bench_attacks,
     }
     for name, part in parts.items():
         if only in (None, name):

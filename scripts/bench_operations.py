@@ -20,7 +20,7 @@ import psycopg
 
 from scripts import blocks
 from scripts.bench_postgres import migrated, variables_of
-from scripts.load import Load, get_of, post_of
+from scripts.load import Load, get_of, keyless_post_of
 from scripts.pacing import run_paced
 from scripts.servers import Server, Worker
 from tests.builders import a_batch_body
@@ -92,7 +92,7 @@ def accepting() -> Iterator[Figure]:
         yield paced(
             f"health probe at {ACCEPTS_PER_SECOND} a second, p99", server, get_of("/health/live"), 200
         )
-        make = post_of(SUBMIT, a_what_if(4, positions=10))
+        make = keyless_post_of(SUBMIT, a_what_if(4, positions=10))
         yield paced(f"{what}, workers elsewhere", server, make, 202, ACCEPT_P99_MS)
         with Worker(variables_of(dsn) | WORKER_MODE):
             yield paced(f"{what}, one worker here", server, make, 202)
@@ -152,7 +152,7 @@ def per_minute(dsn: str, workers: int) -> float:
     since = datetime.now(UTC)
     variables = variables_of(dsn) | WORKER_MODE | {"DPM_ENGINE_PROCESSES": "1"}
     with Server(variables) as server:
-        make = post_of(SUBMIT, a_what_if(20, positions=100))
+        make = keyless_post_of(SUBMIT, a_what_if(20, positions=100))
         require_all(run_paced(server.port, make, per_second=FILLS_PER_SECOND, count=QUEUED), 202)
     with ExitStack() as running, ThreadPoolExecutor() as threads, psycopg.connect(dsn, autocommit=True) as db:
         # At the same time, so that none of them has the queue to itself while another starts.

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from scripts.servers import ROOT, Server
+from service.engines.rules import SINGLE_POSITION_TOLERANCE
 
 REQUEST = ROOT / "scripts" / "demo" / "multi_currency.json"
 BAR_WIDTH = 30
@@ -100,11 +101,19 @@ def show_cash(result: Any) -> None:
 def show_rules(result: Any) -> None:
     print("\nRules")
     for rule in result["rule_results"]:
-        limits = ", ".join(f"{name} {limit}" for name, limit in rule["threshold"].items())
+        limits = limits_of(rule)
         measured = f"{Decimal(rule['measured']):.4f}"
         print(f"  {rule['status']:<5}{rule['severity']:<5}{rule['rule_id']:<22}{measured:>12}  ({limits})")
     for warning in result["diagnostics"]["warnings"]:
         print(f"  noticed: {warning}")
+
+
+def limits_of(rule: Any) -> str:
+    """The limits of a rule, with how far beyond them it still passes."""
+    limits = [f"{name} {limit}" for name, limit in rule["threshold"].items()]
+    if rule["rule_id"] == "SINGLE_POSITION_MAX" and rule["reason_code"] != "NO_LIMIT_SET":
+        limits.append(f"tolerance {SINGLE_POSITION_TOLERANCE}")
+    return ", ".join(limits)
 
 
 def money(value: Any) -> str:

@@ -42,7 +42,7 @@ from service.storage.postgres.proposal_rows import (
 from service.storage.postgres.run_rows import row_of
 from service.storage.queries import Query, load
 from service.web import bodies
-from service.wiring_proposals import LENIENT_PROPOSAL_READERS
+from service.wiring_readers import LENIENT_PROPOSAL_READERS
 from tests.builders import a_proposal_body
 
 DEMO = ROOT / "scripts" / "demo" / "multi_currency.json"

@@ -20,7 +20,10 @@ import msgspec
 from aiohttp.test_utils import TestClient, TestServer
 
 from scripts.servers import ROOT
-from service import wiring_flows
+from service import wiring_flows, wiring_readers
+from service.domains.dpm_runs import DEFAULT_TENANT
+from service.domains.operations import Operation, OperationStatus, OperationType
+from service.domains.proposal_tasks import ProposalTask
 from service.flows.health import HealthFlow
 from service.settings import Settings, read
 from service.storage.memory.store import MemoryStore
@@ -191,7 +194,7 @@ async def record() -> dict[str, dict[str, Any]]:
         clock,
         ids,
         done_here,
-        wiring_flows.readers_of(settings),
+        wiring_readers.readers_of(settings),
     )
     async with TestClient(TestServer(wiring_flows.application_of(settings, flows, ids))) as client:
         player = Player(client, clock)
@@ -199,6 +202,7 @@ async def record() -> dict[str, dict[str, Any]]:
         await play_operations(player)
         await play_packs(player)
         await play_proposals(player)
+        await play_cancellations(player, store, clock, ids)
         await player.play("health", "/health/live")
     return player.kept
 
@@ -230,6 +234,7 @@ async def play_runs(player: Player) -> None:
     await player.play("run_key", "/rebalance/runs/idempotency/demo-key-1")
     await player.play("run_key_history", "/rebalance/idempotency/demo-key-1/history")
     await player.play("run_artifact", f"{by_run}/artifact")
+    await player.play("run_request", f"{by_run}/request")
     await player.play("replay", f"{by_run}/replay", method="POST")
     await player.play("workflow", f"{by_run}/workflow")
     await player.play("workflow_action", f"{by_run}/workflow/actions", DECISION)
@@ -291,6 +296,43 @@ async def play_proposals(player: Player) -> None:
     )
     await player.await_end(accepted["status_url"])
     await player.play("proposal_operation", accepted["status_url"])
+
+
+async def play_cancellations(
+    player: Player, store: MemoryStore, clock: SteppedClock, ids: OrderedIds
+) -> None:
+    """Of operations that are put into the store, as what is accepted over HTTP here is done at once."""
+    body = msgspec.Raw(msgspec.json.encode(CREATION))
+    task = ProposalTask(
+        created_by="advisor_1",
+        idempotency_key="demo-key-4",
+        proposal_id=None,
+        correlation_sent="corr_demo_4",
+        body=body,
+    )
+    waiting = Operation(
+        operation_id=ids("dop"),
+        tenant_id=DEFAULT_TENANT,
+        operation_type=OperationType.ANALYZE_SCENARIOS,
+        status=OperationStatus.PENDING,
+        correlation_id="corr_demo_4",
+        created_at=clock.now(),
+        scenarios_total=len(SCENARIOS["scenarios"]),
+        request=b"{}",
+    )
+    proposed = replace(
+        waiting,
+        operation_id=ids("pop"),
+        operation_type=OperationType.CREATE_PROPOSAL,
+        scenarios_total=0,
+        request=task.written(),
+    )
+    for name, root, operation in (
+        ("cancelled_operation", "/rebalance/operations", waiting),
+        ("cancelled_proposal_operation", "/rebalance/proposals/operations", proposed),
+    ):
+        await store.operations.submit(operation)
+        await player.play(name, f"{root}/{operation.operation_id}/cancel", method="POST")
 
 
 def rewrite(path: Path, value: Any) -> None:

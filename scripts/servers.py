@@ -29,7 +29,8 @@ OURS = ("DPM_", "PROPOSAL_", "APP_PERSISTENCE_")
 class Service:
     """One process of ours; its environment is this one's without our variables, plus what is given.
 
-    `command` runs another one than ours, which must say in the same way that it listens.
+    `arguments` are further ones of it; `command` runs another one than ours, which must say in the same way
+    that it listens.
     """
 
     verb: ClassVar[str]
@@ -40,13 +41,18 @@ class Service:
     folder: Path = ROOT
 
     def __init__(
-        self, variables: Mapping[str, str], *, port: int = 0, command: Sequence[str] | None = None
+        self,
+        variables: Mapping[str, str],
+        *,
+        port: int = 0,
+        command: Sequence[str] | None = None,
+        arguments: Sequence[str] = (),
     ) -> None:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
-        arguments = command or ["-m", "service", self.verb, "--port", str(port)]
+        asked = command or ["-m", "service", self.verb, "--port", str(port), *arguments]
         self.started = time.perf_counter()
         self.process = subprocess.Popen(
-            [self.interpreter, *arguments],
+            [self.interpreter, *asked],
             cwd=self.folder,
             env=inherited | dict(variables),
             stderr=subprocess.PIPE,

@@ -8,12 +8,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
+from service.store_causes import StoreCause
+
 
 class ServiceError(Exception):
     """A refusal the caller can act on. Anything else that escapes is a bug."""
 
     code: ClassVar[str]
     message: ClassVar[str]
+    # The facts that a caller is told as members of the problem (RFC 9457, section 3.2).
+    shown: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, **facts: object) -> None:
         super().__init__(self.message.format(**facts))
@@ -27,6 +31,11 @@ class ServiceError(Exception):
     def detail(self) -> Any:
         """What the caller reads under `detail`."""
         return str(self)
+
+    @property
+    def members(self) -> dict[str, object]:
+        """What the caller reads beside `detail`: the facts named in `shown`, as far as they are known."""
+        return {name: self.facts[name] for name in self.shown if self.facts.get(name) is not None}
 
 
 def _again(kind: type[ServiceError], facts: dict[str, object]) -> ServiceError:
@@ -67,8 +76,8 @@ class Unavailable(ServiceError):
     Where retry_after_seconds_max is more, callers are told different times up to it.
     """
 
-    retry_after_seconds: ClassVar[int] = 1
-    retry_after_seconds_max: ClassVar[int] = 1
+    retry_after_seconds: int = 1
+    retry_after_seconds_max: int = 1
 
 
 class RequestInvalid(Malformed):
@@ -184,11 +193,17 @@ class WorkflowNotRequired(Conflict):
     code = message = "DPM_WORKFLOW_NOT_REQUIRED_FOR_RUN_STATUS"
 
 
-class WorkflowInvalidTransition(Conflict):
+class DecidedBefore(Conflict):
+    """An earlier decision forbids this one; the caller is told who decided what and when (ruling 18)."""
+
+    shown = ("decision", "decided_by", "decided_at", "decision_id")
+
+
+class WorkflowInvalidTransition(DecidedBefore):
     code = message = "DPM_WORKFLOW_INVALID_TRANSITION"
 
 
-class WorkflowStateConflict(Conflict):
+class WorkflowStateConflict(DecidedBefore):
     """The state is not the one the reviewer says they saw."""
 
     code = message = "DPM_WORKFLOW_STATE_CONFLICT"
@@ -219,6 +234,14 @@ class OperationMoved(Conflict):
     code = message = "DPM_ASYNC_OPERATION_NOT_EXECUTABLE"
 
 
+class OperationEnded(Conflict):
+    """It has ended, so it cannot be cancelled; the caller is told how it ended and when."""
+
+    code = "DPM_ASYNC_OPERATION_NOT_CANCELLABLE"
+    message = "DPM_ASYNC_OPERATION_NOT_CANCELLABLE: the operation ended as {outcome} at {finished_at}"
+    shown = ("outcome", "finished_at")
+
+
 class OperationLost(Conflict):
     """The claim is no longer ours; never reaches a caller, who gets the operation as it is."""
 
@@ -232,9 +255,19 @@ class PolicyCatalogMoved(Conflict):
 
 
 class StoreUnavailable(Unavailable):
-    """The store cannot be reached or does not answer in time; nothing was written."""
+    """The store cannot be reached or does not answer in time; nothing was written.
+
+    A caller is told the contract's code whatever the cause; logs, metrics and readiness tell the cause.
+    """
 
     code = message = "DPM_SUPPORTABILITY_STORE_UNAVAILABLE"
+
+    def __init__(self, *, cause: StoreCause = StoreCause.CONNECTION) -> None:
+        super().__init__(cause=cause)
+
+    @property
+    def cause(self) -> StoreCause:
+        return StoreCause(self.facts["cause"])
 
 
 class PostgresDsnRequired(StoreUnavailable):
@@ -251,6 +284,9 @@ class StoreBusy(StoreUnavailable):
     """The store is there, and others keep it busy; a caller is told that the service is overloaded."""
 
     code = message = "DPM_SUPPORTABILITY_STORE_BUSY"
+
+    def __init__(self, *, cause: StoreCause = StoreCause.BUSY) -> None:
+        super().__init__(cause=cause)
 
 
 class Stopping(Unavailable):

@@ -34,8 +34,12 @@ class ActMeasures(Protocol):
         """What is to be called with the time each such act took."""
         ...
 
-    def act_failed(self, noun: str, act: str) -> None:
-        """The store was not available for an act."""
+    def act_failed(self, noun: str, act: str, cause: str) -> None:
+        """The store was not available for an act; the cause is the value of a StoreCause."""
+        ...
+
+    def act_refused(self, noun: str, act: str) -> None:
+        """The store was there and did not take an act; the fault is ours."""
         ...
 
 
@@ -66,8 +70,8 @@ class Spans(Protocol):
 class SweepMeasures(Protocol):
     """What a sweep tells of operations."""
 
-    def swept(self, *, taken_back: int, exhausted: int, expired: int) -> None:
-        """So many went back, failed after their last attempt, and failed because nobody came for them."""
+    def swept(self, *, taken_back: int, exhausted: int, expired: int, overdue: int) -> None:
+        """So many were requeued, and failed: after their last attempt, unexecuted, over their deadline."""
         ...
 
 
@@ -109,7 +113,7 @@ class Unwatched:
     def engine_process_ended(self, cause: str) -> None:
         pass
 
-    def swept(self, *, taken_back: int, exhausted: int, expired: int) -> None:
+    def swept(self, *, taken_back: int, exhausted: int, expired: int, overdue: int) -> None:
         pass
 
     def purged(self, removed: dict[str, int], seconds: float) -> None:

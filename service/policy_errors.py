@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from service.errors import Conflict, Malformed, NotFound, PostgresDsnRequired, StoreUnavailable
+from service.errors import (
+    Conflict,
+    IdempotencyKeyConflict,
+    Malformed,
+    NotFound,
+    PostgresDsnRequired,
+    StoreUnavailable,
+)
 
 
 class PolicyAdminDisabled(NotFound):
@@ -18,6 +25,12 @@ class PolicyPackUnknown(Malformed):
 
     code = "DPM_POLICY_PACK_UNKNOWN"
     message = "DPM_POLICY_PACK_UNKNOWN: there is no policy pack {policy_pack_id}"
+
+
+class PolicyPackDiffers(IdempotencyKeyConflict):
+    """The key stands for the same request under another policy pack, or none (ruling 6)."""
+
+    message = "IDEMPOTENCY_KEY_CONFLICT: effective policy pack differs"
 
 
 class PolicyCatalogFull(Conflict):
@@ -36,6 +49,6 @@ class PolicyStoreUnavailable(StoreUnavailable):
 def policy_refusal(refusal: StoreUnavailable) -> StoreUnavailable:
     """The refusal of a store in the words of the policy packs; what it was stays its cause."""
     kind = PolicyDsnRequired if isinstance(refusal, PostgresDsnRequired) else PolicyStoreUnavailable
-    said = kind()
+    said = kind(cause=refusal.cause)
     said.__cause__ = refusal.__cause__ or refusal
     return said

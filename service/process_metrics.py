@@ -29,7 +29,7 @@ ENGINE_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 
 LAG_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 1.0, 5.0)
 LAG_SAMPLE_SECONDS = 0.1
 
-FATES = ("TAKEN_BACK", "EXHAUSTED", "EXPIRED")
+FATES = ("TAKEN_BACK", "EXHAUSTED", "EXPIRED", "OVERDUE")
 
 
 class ProcessMetrics:
@@ -48,7 +48,13 @@ class ProcessMetrics:
         )
         self._act_failures = Counter(
             "lotus_store_failures",
-            "Acts and reads that found no store.",
+            "Acts and reads that found no store, by cause.",
+            ["noun", "act", "cause"],
+            registry=registry,
+        )
+        self._act_refusals = Counter(
+            "lotus_store_refusals",
+            "Acts and reads that the store was there for and refused.",
             ["noun", "act"],
             registry=registry,
         )
@@ -97,9 +103,13 @@ class ProcessMetrics:
         """See measures.ActMeasures."""
         return self._act_seconds.labels(noun, act).observe
 
-    def act_failed(self, noun: str, act: str) -> None:
+    def act_failed(self, noun: str, act: str, cause: str) -> None:
         """See measures.ActMeasures."""
-        self._act_failures.labels(noun, act).inc()
+        self._act_failures.labels(noun, act, cause).inc()
+
+    def act_refused(self, noun: str, act: str) -> None:
+        """See measures.ActMeasures."""
+        self._act_refusals.labels(noun, act).inc()
 
     def engine_worked(self, work: str, place: str, seconds: float) -> None:
         """See measures.EngineMeasures."""
@@ -112,9 +122,9 @@ class ProcessMetrics:
         """See measures.EngineProcessMeasures."""
         self._engine_ends.labels(cause).inc()
 
-    def swept(self, *, taken_back: int, exhausted: int, expired: int) -> None:
+    def swept(self, *, taken_back: int, exhausted: int, expired: int, overdue: int) -> None:
         """See measures.SweepMeasures."""
-        for fate, count in zip(FATES, (taken_back, exhausted, expired), strict=True):
+        for fate, count in zip(FATES, (taken_back, exhausted, expired, overdue), strict=True):
             if count:
                 self._swept.labels(fate).inc(count)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
+from typing import Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import CounterMetricFamily
@@ -27,21 +28,28 @@ PURGED_KINDS = (
     "edges",
     "operations",
     "simulations",
+    "differences",
 )
 
 
-class TurnedAway(Collector):
-    """Counted by those who refuse, as they do it before there is a request."""
+class CountedElsewhere(Collector):
+    """A count that is kept by those who do what it counts, some of it before there is a request."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str, sentence: str) -> None:
+        self._name, self._sentence = name, sentence
         self.count: Callable[[], int] = lambda: 0
 
     def collect(self) -> Iterator[CounterMetricFamily]:
-        yield CounterMetricFamily(
-            "lotus_requests_turned_away",
-            "Requests for which there was no room, at the door and behind it.",
-            value=self.count(),
-        )
+        yield CounterMetricFamily(self._name, self._sentence, value=self.count())
+
+
+class OpenConnections(Protocol):
+    most: int
+    open: int
+    closed_idle: int
+
+    @property
+    def idle(self) -> int: ...
 
 
 class ServerMetrics:
@@ -76,10 +84,33 @@ class ServerMetrics:
             lambda: self.in_flight
         )
         self._waiting = Gauge(
-            "lotus_requests_waiting", "Requests that were let in and wait for a place.", registry=registry
+            "lotus_requests_waiting",
+            "Requests that were let in and wait for a place.",
+            ["lane"],
+            registry=registry,
         )
-        self._turned_away = TurnedAway()
-        registry.register(self._turned_away)
+        self._expected_wait = Gauge(
+            "lotus_http_requests_expected_wait_seconds",
+            "How long a request that comes now would wait for a place.",
+            ["lane"],
+            registry=registry,
+        )
+        self._turned_away = self._counted(
+            "lotus_requests_turned_away",
+            "Requests that were refused because they would have waited too long.",
+        )
+        self._answers_cut = self._counted(
+            "lotus_http_answers_cut", "Answers that were cut because their callers did not take them."
+        )
+        self._http_connections = Gauge(
+            "lotus_http_connections", "Connections of callers, by state.", ["state"], registry=registry
+        )
+        self._http_connections_max = Gauge(
+            "lotus_http_connections_max", "Connections that callers may have open.", registry=registry
+        )
+        self._closed_idle = self._counted(
+            "lotus_http_idle_connections_closed", "Idle connections that were closed to make room for others."
+        )
         self._replays = Counter(
             "lotus_idempotent_replays",
             "Answers that were given before under the same key.",
@@ -160,10 +191,33 @@ class ServerMetrics:
             count = self._answered[method, route, status] = self._counting(method, route, status)
         count(seconds)
 
-    def watch_capacity(self, *, waiting: Callable[[], int], turned_away: Callable[[], int]) -> None:
-        """Has those who wait, and all who were turned away, counted whenever somebody looks."""
-        self._waiting.set_function(waiting)
+    def watch_capacity(
+        self,
+        *,
+        waiting: Mapping[str, Callable[[], int]],
+        expected_wait: Mapping[str, Callable[[], float]],
+        turned_away: Callable[[], int],
+        answers_cut: Callable[[], int],
+    ) -> None:
+        """Has those who wait, by lane, and all who were refused, counted whenever somebody looks."""
+        for lane, count in waiting.items():
+            self._waiting.labels(lane).set_function(count)
+        for lane, seconds in expected_wait.items():
+            self._expected_wait.labels(lane).set_function(seconds)
         self._turned_away.count = turned_away
+        self._answers_cut.count = answers_cut
+
+    def watch_connections(self, connections: OpenConnections) -> None:
+        """Has the connections of callers counted whenever somebody looks."""
+        self._http_connections.labels("idle").set_function(lambda: connections.idle)
+        self._http_connections.labels("busy").set_function(lambda: connections.open - connections.idle)
+        self._http_connections_max.set(connections.most)
+        self._closed_idle.count = lambda: connections.closed_idle
+
+    def _counted(self, name: str, sentence: str) -> CountedElsewhere:
+        counted = CountedElsewhere(name, sentence)
+        self._registry.register(counted)
+        return counted
 
     def replayed(self, route: str) -> None:
         """An answer was one that had been given before."""

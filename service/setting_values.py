@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from enum import Enum
 from typing import TypeVar
 
@@ -10,6 +11,9 @@ from marshmallow import ValidationError
 
 # More digits than any age or size has; the interpreter refuses thousands of them.
 COUNT_DIGITS_MAX = 9
+
+# A scheme, a host and perhaps a port, as browsers spell them: no path, and nothing that stands for many.
+_ORIGIN = re.compile(r"https?://(?:[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?")
 
 _ON = frozenset({"1", "true", "yes", "on"})
 
@@ -48,6 +52,21 @@ def read_dsn(env: Env, name: str) -> str:
     return text.strip()
 
 
+def read_origins(env: Env, name: str) -> tuple[str, ...]:
+    """Origins of pages, with commas between them; what is none is a fault."""
+
+    def are_origins(text: str) -> None:
+        if any(_ORIGIN.fullmatch(origin) is None for origin in _parts_of(text)):
+            raise ValidationError("must be origins like https://desk.example, with commas between them")
+
+    text: str = env.str(name, "", validate=are_origins) or ""
+    return tuple(dict.fromkeys(_parts_of(text)))
+
+
+def _parts_of(text: str) -> list[str]:
+    return [part.strip().lower() for part in text.split(",") if part.strip()]
+
+
 def read_flag(env: Env, name: str, *, default: bool) -> bool:
     """Whether a variable says yes."""
     # Any text that is not a yes is a no, the empty text included (contract section 11).
@@ -61,14 +80,16 @@ def read_count_or_default(env: Env, name: str, default: int, *, least: int = 1) 
     return int(text) if digits and int(text) >= least else default
 
 
-def read_count(env: Env, name: str, default: int, *, least: int = 1) -> int:
-    """A number; what is none, or less than the least, is a fault."""
+def read_count(env: Env, name: str, default: int, *, least: int = 1, most: int | None = None) -> int:
+    """A number; what is none, less than the least or more than the most, is a fault."""
 
-    def at_least(value: int) -> None:
+    def within(value: int) -> None:
         if value < least:
             raise ValidationError(f"must be at least {least}")
+        if most is not None and value > most:
+            raise ValidationError(f"must be at most {most}")
 
-    found = env.int(name, default, validate=at_least)
+    found = env.int(name, default, validate=within)
     return found if isinstance(found, int) else default
 
 

@@ -37,7 +37,9 @@ CONNECTIONS_MAX_DEFAULT = 8
 STATEMENT_CACHE_SIZE_DEFAULT = 200
 OPERATIONS_TTL_SECONDS_DEFAULT = 86_400
 PURGE_INTERVAL_SECONDS_DEFAULT = 10
+MEMORY_RUNS_MAX_DEFAULT = 100_000
 ATTEMPTS_MAX_DEFAULT = 3
+OPERATION_SECONDS_MAX_DEFAULT = 3600
 # A dead worker's operation is begun again this long after its last sign of life, and a little.
 LEASE_SECONDS_DEFAULT = 8
 SWEEPS_PER_LEASE = 4
@@ -101,9 +103,11 @@ class Settings:
     retention_days: int
     operations_ttl_seconds: int
     purge_interval_seconds: int
+    memory_runs_max: int
     execution_mode: ExecutionMode
     attempts_max: int
     lease_seconds: int
+    operation_seconds_max: int
     worker_concurrency: int
     artifact_mode: ArtifactMode
     support_apis_enabled: bool
@@ -234,6 +238,7 @@ def _retention(env: Env) -> dict[str, Any]:
         "purge_interval_seconds": read_count(
             env, "DPM_PURGE_INTERVAL_SECONDS", PURGE_INTERVAL_SECONDS_DEFAULT
         ),
+        "memory_runs_max": read_count(env, "DPM_MEMORY_RUNS_MAX", MEMORY_RUNS_MAX_DEFAULT),
     }
 
 
@@ -243,6 +248,9 @@ def _operations(env: Env) -> dict[str, Any]:
         "execution_mode": read_known_or_default(env, "DPM_ASYNC_EXECUTION_MODE", ExecutionMode.INLINE),
         "attempts_max": read_count(env, "DPM_ASYNC_MAX_ATTEMPTS", ATTEMPTS_MAX_DEFAULT),
         "lease_seconds": read_count(env, "DPM_ASYNC_LEASE_SECONDS", LEASE_SECONDS_DEFAULT),
+        "operation_seconds_max": read_count(
+            env, "DPM_ASYNC_OPERATION_SECONDS_MAX", OPERATION_SECONDS_MAX_DEFAULT
+        ),
         "engine_processes": engine_processes,
         # One more than can be computed at a time, so that no process waits for the database.
         "worker_concurrency": read_count(

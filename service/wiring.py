@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import importlib
 from collections.abc import AsyncIterator, Coroutine
@@ -18,15 +19,15 @@ from service.flows.watching import WatchFlow
 from service.processes import EngineProcesses
 from service.server_metrics import ServerMetrics
 from service.settings import ExecutionMode, Settings
-from service.wiring_engines import engine_processes_of
+from service.wiring_engines import engine_processes_of, load_explanations
 from service.wiring_flows import (
     application_of,
     flows_of,
     purges_of,
-    readers_of,
     sweeps_of,
     watches_of,
 )
+from service.wiring_readers import proposal_readers_of, readers_of
 from service.wiring_stores import (
     Stores,
     as_of_proposals,
@@ -44,6 +45,7 @@ from service.wiring_watching import Watchers, telemetry_of
 class Running:
     """What a server holds while it serves."""
 
+    settings: Settings
     app: web.Application
     health: HealthFlow
     purges: tuple[PurgeFlow, ...]
@@ -54,7 +56,10 @@ class Running:
     watches: tuple[WatchFlow, ...]
 
     async def warm_up(self) -> None:
-        """Has every worker process import what it needs before a caller waits for it."""
+        """Has this process and the engine processes load what they need before a caller waits for it."""
+        await asyncio.to_thread(
+            load_explanations, readers_of(self.settings), proposal_readers_of(self.settings)
+        )
         await self.processes.warm_up()
 
     def beside(self, settings: Settings) -> list[Coroutine[None, None, None]]:
@@ -115,6 +120,7 @@ async def assemble(settings: Settings) -> AsyncIterator[Running]:
             purged.append(proposals_purging)
             swept.append(proposal_store)
         yield Running(
+            settings,
             application_of(settings, flows, ids, metrics, telemetry),
             health,
             tuple(purges_of(settings, one, clock, ids, metrics) for one in purged),
@@ -142,6 +148,6 @@ async def assemble_purging(settings: Settings) -> AsyncIterator[tuple[PurgeFlow,
             if place is settings:
                 store = with_shadow(settings, store, clock, ids)
             opened.push_async_callback(store.close)
-            await store.check()
+            await store.check_writable()
             purges.append(purges_of(place, store, clock, ids))
         yield tuple(purges)

@@ -1,11 +1,14 @@
-"""Puts together where engine work is done."""
+"""Puts together where engine work is done, and has loaded beforehand what it takes time to load."""
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import partial
 
 from service.engine_process import EngineLimits
-from service.flows.dpm_computing import Readers, prepare
+from service.errors import RequestInvalid
+from service.flows.dpm_computing import FAULTY, Readers, prepare
+from service.flows.proposal_versions import ProposalReaders
 from service.measures import UNWATCHED, EngineProcessMeasures
 from service.processes import EngineProcesses
 from service.settings import Settings
@@ -21,3 +24,14 @@ def engine_processes_of(
     return EngineProcesses(
         settings.engine_processes, limits, prepare=partial(prepare, readers), measures=measures
     )
+
+
+def load_explanations(readers: Readers, proposals: ProposalReaders) -> None:
+    """Loads what says what is wrong with bodies.
+
+    The first caller who sends one would wait for it some tenth of a second, and all others with them.
+    """
+    prepare(readers)
+    for read in (proposals.simulate, proposals.create, proposals.transition, proposals.approval):
+        with suppress(RequestInvalid):
+            read(FAULTY)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import platform
+from functools import partial
+
 from aiohttp import web
 
 from service.clock import Clock, NewId
@@ -39,12 +43,12 @@ from service.telemetry import Telemetry
 from service.web import app, bodies, pack_texts
 from service.web.flows import Flows
 from service.web.gates import Gates
-from service.web.overload import Capacity
 from service.wiring_proposals import proposal_flows_of, proposal_store_missing, works_of
+from service.wiring_readers import LENIENT_READERS as LENIENT_READERS
+from service.wiring_readers import bounds_of
+from service.wiring_readers import readers_of as readers_of
+from service.wiring_serving import capacity_of
 from service.wiring_stores import Stores
-
-# What was recorded is read as it was when unknown fields were still ignored.
-LENIENT_READERS = Readers(bodies.decode_rebalance, bodies.decode_batch, bodies.decode_options)
 
 
 def application_of(
@@ -63,19 +67,14 @@ def application_of(
         result_bytes_max=settings.engines.result_bytes_max,
         capacity=capacity_of(settings),
         refuse_unknown=settings.unknown_fields is UnknownFields.REJECT,
+        bounds=bounds_of(settings),
         store_missing=store_missing(settings),
         proposal_store_missing=proposal_store_missing(settings),
         metrics=metrics,
         telemetry=telemetry,
-    )
-
-
-def capacity_of(settings: Settings) -> Capacity:
-    """What one process takes on at a time."""
-    return Capacity(
-        requests_max=settings.serving.requests_max,
-        request_seconds_max=settings.serving.request_seconds_max,
-        receive_seconds_max=settings.serving.receive_seconds_max,
+        cors_origins=settings.serving.cors_origins,
+        cors_credentials=settings.serving.cors_credentials,
+        head_bytes_max=settings.serving.head_bytes_max,
     )
 
 
@@ -174,12 +173,12 @@ def policy_packs_of(settings: Settings, store: Store, clock: Clock, offload: Off
     chosen = settings.policy
     tenants = chosen.tenant_map_json if chosen.tenant_resolution_enabled else ""
     in_text = chosen.catalog_backend is CatalogBackend.ENV_JSON
-    strict = settings.unknown_fields is UnknownFields.REJECT
     return PolicyPackFlow(
         store=store,
         clock=clock,
         offload=offload,
-        read=bodies.decode_policy_pack_strict if strict else bodies.decode_policy_pack,
+        # A rule that is misspelled would be a rule that is left out, so these are never read leniently.
+        read=partial(bodies.decode_policy_pack_strict, bounds=bounds_of(settings)),
         rules=SelectionRules(
             enabled=chosen.enabled,
             default_pack_id=chosen.default_pack_id,
@@ -231,6 +230,8 @@ def runner_of(
         clock=clock,
         works=works_of(settings, store, clock, new_id, offload),
         lease_seconds=settings.lease_seconds,
+        attempts_max=settings.attempts_max,
+        owner=f"{platform.node()}:{os.getpid()}",
     )
 
 
@@ -246,6 +247,7 @@ def sweeps_of(
         clock=clock,
         retention=retention_of(settings),
         attempts_max=settings.attempts_max,
+        operation_seconds_max=settings.operation_seconds_max,
         queue=queue,
         lease_seconds=settings.lease_seconds,
         measures=measures,
@@ -276,11 +278,3 @@ def watches_of(
         WatchFlow(name=name, store=store, clock=clock, retention=retention_of(settings), measures=metrics)
         for name, store in watched.items()
     )
-
-
-def readers_of(settings: Settings) -> Readers:
-    if settings.unknown_fields is UnknownFields.REJECT:
-        return Readers(
-            bodies.decode_rebalance_strict, bodies.decode_batch_strict, bodies.decode_options_strict
-        )
-    return LENIENT_READERS

@@ -21,25 +21,10 @@ from service.processes import Offload
 from service.proposal_errors import ProposalDsnRequired
 from service.proposal_settings import ProposalSettings
 from service.setting_values import StoreBackend
-from service.settings import ArtifactMode, ExecutionMode, Settings, UnknownFields
+from service.settings import ArtifactMode, ExecutionMode, Settings
 from service.storage.port import Store
-from service.web import bodies
-
-# What was kept is read as it was when unknown fields were still ignored.
-LENIENT_PROPOSAL_READERS = ProposalReaders(
-    bodies.decode_proposal,
-    bodies.decode_creation,
-    bodies.decode_version,
-    bodies.decode_transition,
-    bodies.decode_approval,
-)
-STRICT_PROPOSAL_READERS = ProposalReaders(
-    bodies.decode_proposal_strict,
-    bodies.decode_creation_strict,
-    bodies.decode_version_strict,
-    bodies.decode_transition_strict,
-    bodies.decode_approval_strict,
-)
+from service.wiring_readers import LENIENT_PROPOSAL_READERS as LENIENT_PROPOSAL_READERS
+from service.wiring_readers import proposal_readers_of
 
 
 def rules_of(settings: ProposalSettings) -> ProposalRules:
@@ -55,11 +40,6 @@ def rules_of(settings: ProposalSettings) -> ProposalRules:
         approval_binding=ApprovalBinding(settings.approval_binding.value),
         four_eyes=settings.four_eyes,
     )
-
-
-def proposal_readers_of(settings: Settings) -> ProposalReaders:
-    strict = settings.unknown_fields is UnknownFields.REJECT
-    return STRICT_PROPOSAL_READERS if strict else LENIENT_PROPOSAL_READERS
 
 
 class ProposalFlows(TypedDict):

@@ -64,7 +64,7 @@ class Stores:
 async def open_store(settings: Settings) -> Store:
     match settings.store_backend:
         case StoreBackend.IN_MEMORY:
-            return MemoryStore()
+            return MemoryStore.open(settings.memory_runs_max)
         case StoreBackend.SQL:
             # A driver is imported only by those who use it: it is a tenth of the start-up time.
             from service.storage.sqlite.store import SqliteStore

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from aiohttp import web
 
-from service import wiring_flows, wiring_stores
+from service import wiring_flows, wiring_readers, wiring_stores
 from service.clock import SystemClock, TimeOrderedIds
 from service.errors import PostgresDsnRequired
 from service.flows.health import HealthFlow
@@ -53,7 +53,7 @@ async def assemble_worker(settings: Settings) -> AsyncIterator[Working]:
     async with contextlib.AsyncExitStack() as opened:
         metrics = WorkerMetrics()
         watchers = Watchers(metrics.process)
-        processes = engine_processes_of(settings, wiring_flows.LENIENT_READERS, metrics.process)
+        processes = engine_processes_of(settings, wiring_readers.LENIENT_READERS, metrics.process)
         opened.push_async_callback(processes.close)
         watched: Store = watchers.store(await open_store(settings), "runs")
         store = wiring_stores.with_shadow(settings, watched, clock, TimeOrderedIds())

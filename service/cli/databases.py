@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from service.storage.schema import Migration, SchemaRefused, read_applied
+from service.storage.schema import Migration, SchemaRefused, read_applied, require_log
 
 T = TypeVar("T")
 
@@ -88,6 +88,7 @@ class SqliteFile:
             conn.close()
 
     def _reached(self, work: Callable[[], T]) -> T:
+        require_log(self.path)
         try:
             return work()
         except sqlite3.Error as error:

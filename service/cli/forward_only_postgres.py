@@ -11,6 +11,7 @@ from yoyo.connections import DatabaseURI
 
 from service.cli.forward_only import BOOK, ForwardOnly, poll
 from service.cli.postgres_standing import list_invalid_indexes, one_line
+from service.storage.postgres.addresses import writable
 from service.storage.queries import SQL_DIR, parse
 from service.storage.schema import Migration, SchemaRefused, pending_of, read_applied
 
@@ -26,7 +27,9 @@ class ForwardOnlyPostgres(ForwardOnly, PostgresqlPsycopgBackend):  # type: ignor
     def connect(self, dburi: DatabaseURI) -> psycopg.Connection[Any]:
         # Not yoyo's, which takes an address apart and loses what it does not know. In autocommit, or the
         # lock would be asked for in a transaction, whose snapshot holds up the indexes of the one inside.
-        return psycopg.connect(dburi.args["dsn"], autocommit=True, fallback_application_name=APPLICATION_NAME)
+        return psycopg.connect(
+            writable(dburi.args["dsn"]), autocommit=True, fallback_application_name=APPLICATION_NAME
+        )
 
     def apply_alone(self, statements: tuple[str, ...]) -> None:
         # After a failure the session ends, and what it has set with it.

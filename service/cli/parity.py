@@ -22,6 +22,7 @@ from service.cli.parity_report import Report
 from service.cli.parity_sides import Sides, opened_sides
 from service.errors import StoreUnavailable
 from service.settings import Settings, SettingsInvalid
+from service.store_errors import StoreRefused
 
 EXIT_DIFFERENT = 1
 GENERATED_DEFAULT = 1000
@@ -92,7 +93,7 @@ def parity(
     started = time.perf_counter()
     try:
         report = asyncio.run(compared(places, source, chosen, Report(show)))
-    except (StoreUnavailable, ClientError, TimeoutError) as reason:
+    except (StoreUnavailable, StoreRefused, ClientError, TimeoutError) as reason:
         raise refused(reason) from None
     seconds = time.perf_counter() - started
     click.echo(

@@ -30,6 +30,8 @@ class Generated:
     def __init__(self, count: int, seed: int) -> None:
         self._count = count
         self._chance = Random(seed)
+        # By itself, so that the requests of a seed are the same with and without keys.
+        self._key_chance = Random(seed)
         self._proposals = parity_proposals.Proposals(self._chance)
         # Keys with the bodies they were sent with first.
         self._sent: list[tuple[str, bytes]] = []
@@ -124,7 +126,7 @@ class Generated:
         return self._post(ANALYZE, encoded(books.a_batch(self._chance)))
 
     def _submit(self) -> Asked:
-        return self._post(f"{ANALYZE}/async", encoded(books.a_batch(self._chance)))
+        return self._post(f"{ANALYZE}/async", encoded(books.a_batch(self._chance)), self._maybe_a_key())
 
     def _execute(self) -> Asked:
         return Asked("POST", f"{OPERATIONS}/{self._one_of(self._operations)}/execute")
@@ -141,7 +143,7 @@ class Generated:
             body["expected_workflow_status"] = self._chance.choice(("PENDING_REVIEW", "APPROVED"))
         if self._chance.random() < 0.1:
             body["reason_code"] = "not a code"
-        return self._post(f"{self._a_run()}/workflow/actions", encoded(body))
+        return self._post(f"{self._a_run()}/workflow/actions", encoded(body), self._maybe_a_key())
 
     def _replay(self) -> Asked:
         recorded = "?record=true" if self._chance.random() < 0.5 else ""
@@ -242,6 +244,10 @@ class Generated:
         if self._chance.random() < 0.2:
             headers |= self._wish()
         return Asked("POST", path, headers, body)
+
+    def _maybe_a_key(self) -> str | None:
+        """For what may be sent without one; some keys come back, mostly with another body."""
+        return f"act-{self._key_chance.randint(1, 200)}" if self._key_chance.random() < 0.4 else None
 
     def _wish(self) -> dict[str, str]:
         return {"X-Policy-Pack-Id": self._chance.choice((*PACKS, NOWHERE))}

@@ -17,7 +17,7 @@ from typing import TypeVar, TypeVarTuple, Unpack
 from aiohttp import ClientSession, ClientTimeout, UnixConnector, web
 from yarl import URL
 
-from service import wiring_flows
+from service import wiring_flows, wiring_readers
 from service.cli.parity_asking import Answer, Asked, json_of
 from service.cli.parity_places import Place, open_at
 from service.domains.dpm_runs import RunStatus
@@ -177,7 +177,7 @@ async def opened_side(
             clock,
             ids,
             done_here,
-            wiring_flows.readers_of(chosen),
+            wiring_readers.readers_of(chosen),
         )
         opened.push_async_callback(flows.operations.close)
         opened.push_async_callback(flows.proposal_operations.close)

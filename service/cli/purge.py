@@ -9,9 +9,10 @@ import click
 
 from service import production, wiring
 from service.cli.exits import refused
-from service.domains.purges import Removed
+from service.domains.purges import Purged
 from service.errors import StoreUnavailable
 from service.settings import Settings, SettingsInvalid
+from service.store_errors import StoreRefused
 
 # The second only where proposals are kept elsewhere.
 PLACES = ("runs", "proposals")
@@ -19,25 +20,24 @@ PLACES = ("runs", "proposals")
 
 @click.command()
 def purge() -> None:
-    """Remove expired runs and operations with all that belongs to them, and keep a record of it."""
+    """Remove expired runs and operations, old simulations and shadow differences; keep a record of it."""
     try:
         removed = asyncio.run(_purge(production.read()))
-    except (SettingsInvalid, StoreUnavailable) as reason:
+    except (SettingsInvalid, StoreUnavailable, StoreRefused) as reason:
         raise refused(reason) from None
-    for place, counts in removed.items():
-        if counts is None:
+    for place, purged in removed.items():
+        if purged.removed is None:
             click.echo(f"{place}: another instance is purging")
-        else:
-            said = ", ".join(f"{count} {what}" for what, count in asdict(counts).items())
-            click.echo(f"{place}: removed {said}")
+        counts = asdict(purged.removed) if purged.removed is not None else {}
+        counts |= {"simulations": purged.simulations, "differences": purged.differences}
+        said = ", ".join(f"{count} {what}" for what, count in counts.items())
+        click.echo(f"{place}: removed {said}")
 
 
-async def _purge(chosen: Settings) -> dict[str, Removed | None]:
-    """What was removed in each store; None where another instance is at it."""
+async def _purge(chosen: Settings) -> dict[str, Purged]:
+    """What was removed in each store."""
     removed = {}
     async with wiring.assemble_purging(chosen) as stores:
         for place, purges in zip(PLACES, stores, strict=False):
-            await purges.fold()
-            removed[place] = await purges.run()
-            await purges.forget_simulations()
+            removed[place] = await purges.run_all()
     return removed

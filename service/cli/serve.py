@@ -12,9 +12,9 @@ import structlog
 import uvloop
 from aiohttp import web
 
-from service import logs, production, wiring
-from service.cli import migrate
-from service.cli.exits import refused
+from service import logs, open_files, production, wiring
+from service.cli import migrate, supervisor
+from service.cli.exits import EXIT_REFUSED, refused
 from service.cli.stopping import CUT_SECONDS, Signals, stop_serving
 from service.clock import TimeOrderedIds
 from service.engine_process import settle_memory
@@ -23,10 +23,18 @@ from service.policy_settings import CatalogBackend
 from service.setting_values import StoreBackend
 from service.settings import Settings, SettingsInvalid
 from service.storage.schema import SchemaRefused
+from service.store_errors import StoreRefused
 from service.telemetry import TelemetryMissing
-from service.web.listening import Door, PortRefused, listen, watch
-from service.web.metrics_app import metrics_listening
-from service.web.overload import CAPACITY
+from service.web.admission import CAPACITY
+from service.web.connection import AcceptGate
+from service.web.limits import watch
+from service.web.listener import listen
+from service.web.metrics_app import metrics_listening, metrics_on_socket
+from service.web.sockets import PortRefused
+from service.wiring_serving import connections_of
+
+# More processes than any machine of ours has cores.
+PROCESSES_MAX = 256
 
 logger = structlog.get_logger()
 
@@ -39,10 +47,21 @@ logger = structlog.get_logger()
     type=click.IntRange(0, 65_535),
     help="Port of the figures for Prometheus; 0 takes a free one.  [default: DPM_METRICS_PORT, or none]",
 )
-def serve(host: str, port: int, metrics_port: int | None) -> None:
+@click.option(
+    "--processes",
+    type=click.IntRange(0, PROCESSES_MAX),
+    default=1,
+    show_default=True,
+    help="Server processes on the port; 0 starts one for each core.",
+)
+@click.option("--supervised", type=click.Path(path_type=Path), hidden=True)
+def serve(host: str, port: int, metrics_port: int | None, processes: int, supervised: Path | None) -> None:
     """Run the API; everything but the address comes from environment variables."""
+    count = supervisor.count_of(processes)
     try:
         chosen = production.read()
+        if count > 1:
+            supervisor.require_shared_stores(chosen)
     except SettingsInvalid as reason:
         raise refused(reason) from None
     if metrics_port is not None:
@@ -56,9 +75,16 @@ def serve(host: str, port: int, metrics_port: int | None) -> None:
         except SchemaRefused as reason:
             raise refused(reason) from None
     prepare_shadow(chosen)
+    open_files.raise_limit()
     try:
-        uvloop.run(_serve(chosen, host, port))
-    except (StoreUnavailable, PortRefused, TelemetryMissing) as reason:
+        if count > 1:
+            asyncio.run(supervisor.supervise(supervisor.plan_of(chosen, count=count, host=host, port=port)))
+        else:
+            uvloop.run(_serve(chosen, host, port, supervised))
+    except supervisor.ServerProcessRefused:
+        # The process has said why.
+        raise SystemExit(EXIT_REFUSED) from None
+    except (StoreUnavailable, StoreRefused, PortRefused, TelemetryMissing) as reason:
         raise refused(reason) from None
 
 
@@ -86,29 +112,43 @@ def prepare_shadow(chosen: Settings) -> None:
         logger.warning("shadow_not_migrated", path=str(shadow.sql_path), cause=repr(reason))
 
 
-async def _serve(chosen: Settings, host: str, port: int) -> None:
+async def _serve(chosen: Settings, host: str, port: int, supervised: Path | None) -> None:
+    """With `supervised`, one of several on the port: its figures go to that Unix socket."""
+    metrics_port_wanted = chosen.serving.metrics_port if supervised is None else None
     started = time.perf_counter()
     signals = Signals()
     async with (
         wiring.assemble(chosen) as running,
-        metrics_listening(running.metrics, host, chosen.serving.metrics_port) as metrics_port,
+        metrics_listening(running.metrics, host, metrics_port_wanted) as metrics_port,
+        metrics_on_socket(running.metrics, supervised),
     ):
         runner = web.AppRunner(running.app, shutdown_timeout=CUT_SECONDS)
         capacity = running.app[CAPACITY]
-        door = Door(capacity=capacity, new_id=TimeOrderedIds(), body_bytes_max=chosen.body_bytes_max)
+        connections = connections_of(chosen)
+        running.metrics.watch_connections(connections)
+        gate = AcceptGate(
+            capacity=capacity,
+            connections=connections,
+            new_id=TimeOrderedIds(),
+            head_bytes_max=chosen.serving.head_bytes_max,
+        )
         await runner.setup()
         try:
-            listener = await listen(runner, host, port, door)
+            listener = await listen(runner, host, port, gate, shared=supervised is not None)
             logger.info(
-                "listening",
+                "listening" if supervised is None else "server_process_listening",
                 host=host,
                 port=listener.sockets[0].getsockname()[1],
                 metrics_port=metrics_port,
                 store=chosen.store_backend.value,
+                connections_max=connections.most,
                 seconds=round(time.perf_counter() - started, 3),
             )
             settle_memory()
-            works = (*running.beside(chosen), watch(runner, capacity))
+            works = [*running.beside(chosen), watch(capacity)]
+            if supervised is not None:
+                supervisor.say_listening()
+                works.append(supervisor.stop_with_supervisor())
             beside = [asyncio.create_task(work) for work in works]
             await signals.stop.wait()
             logger.info("stopping")

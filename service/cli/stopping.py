@@ -10,8 +10,8 @@ import structlog
 from aiohttp import web
 
 from service.flows.health import HealthFlow
-from service.web.listening import Listener, close_idle
-from service.web.overload import Capacity
+from service.web.admission import Capacity
+from service.web.listener import Listener, close_idle
 
 # What is left when the time is up is cancelled, and has so long to let go of what it holds. The server waits
 # for it, and then waits again.

@@ -9,6 +9,7 @@ import psycopg
 from psycopg import IsolationLevel, sql
 
 from service.cli.stored_tables import Reference, Row, Table, plain, spelled, tables_of
+from service.storage.postgres.addresses import writable
 from service.storage.queries import load
 
 SQL = load("postgres", "catalog")
@@ -20,7 +21,7 @@ BYTES_MAX = 8 * 1024 * 1024
 
 class PostgresTables:
     def __init__(self, dsn: str, *, application_name: str) -> None:
-        self._db = psycopg.connect(dsn, autocommit=True, fallback_application_name=application_name)
+        self._db = psycopg.connect(writable(dsn), autocommit=True, fallback_application_name=application_name)
         self._db.execute("SET TIME ZONE 'UTC'")
 
     def close(self) -> None:

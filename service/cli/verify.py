@@ -12,16 +12,18 @@ from typing import Any
 
 import click
 
-from service import settings, wiring_engines, wiring_flows, wiring_stores
+from service import settings, wiring_engines, wiring_flows, wiring_readers, wiring_stores
 from service.cli.exits import refused
 from service.clock import SystemClock, TimeOrderedIds
 from service.domains.dpm_runs import DEFAULT_TENANT, RunFilter, RunHead
 from service.domains.retention import KEEP_ALL
 from service.domains.supportability import Subject
+from service.engine_errors import GivenUp
 from service.errors import ReplayEngineUnknown, RunNotFound, StoreUnavailable
 from service.flows.replays import ReplayFlow
 from service.settings import Settings, SettingsInvalid
 from service.storage.port import Store
+from service.store_errors import StoreRefused
 from service.web.schemas.parameters import InstantRefused, instant_of
 
 EXIT_MISMATCH = 1
@@ -58,7 +60,7 @@ def verify(created_from: datetime | None, created_to: datetime | None, limit: in
     runs = RunFilter(created_from=created_from, created_to=created_to)
     try:
         tally = asyncio.run(_verify(settings.read(), runs, limit))
-    except (SettingsInvalid, StoreUnavailable) as reason:
+    except (SettingsInvalid, StoreUnavailable, StoreRefused) as reason:
         raise refused(reason) from None
     click.echo(f"{tally.checked} runs checked, {tally.mismatched} do not match")
     if tally.mismatched:
@@ -70,7 +72,7 @@ async def _verify(chosen: Settings, runs: RunFilter, limit: int | None) -> Tally
         store = await wiring_stores.open_store(chosen)
         opened.push_async_callback(store.close)
         await store.check()
-        processes = wiring_engines.engine_processes_of(chosen, wiring_flows.LENIENT_READERS)
+        processes = wiring_engines.engine_processes_of(chosen, wiring_readers.LENIENT_READERS)
         opened.push_async_callback(processes.close)
         flow = ReplayFlow(
             store=store,
@@ -78,7 +80,7 @@ async def _verify(chosen: Settings, runs: RunFilter, limit: int | None) -> Tally
             retention=wiring_flows.retention_of(chosen),
             new_id=TimeOrderedIds(),
             offload=processes,
-            readers=wiring_flows.LENIENT_READERS,
+            readers=wiring_readers.LENIENT_READERS,
             artifacts_persisted=False,
         )
         return await _walk(store, flow, runs, limit, at_once=2 * chosen.engine_processes)
@@ -115,7 +117,7 @@ async def _fault_of(flow: ReplayFlow, rebalance_run_id: str) -> str | None:
     """What is wrong with a run, by its id and the first place that differs. Raises RunNotFound."""
     try:
         found = await flow.verify(rebalance_run_id, KEEP_ALL)
-    except ReplayEngineUnknown as refused:
+    except (ReplayEngineUnknown, GivenUp) as refused:
         return f"{rebalance_run_id}: {refused}"
     if found.difference is None:
         return None

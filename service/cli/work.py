@@ -16,7 +16,9 @@ from service.cli.stopping import Signals
 from service.engine_process import settle_memory
 from service.errors import StoreUnavailable
 from service.settings import Settings, SettingsInvalid
-from service.web.listening import PortRefused, listen
+from service.store_errors import StoreRefused
+from service.web.listener import listen
+from service.web.sockets import PortRefused
 
 logger = structlog.get_logger()
 
@@ -38,7 +40,7 @@ def work(once: bool, host: str, port: int) -> None:
     logs.set_up(chosen.log_level.value)
     try:
         uvloop.run(_work_once(chosen) if once else _work(chosen, host, port))
-    except (StoreUnavailable, PortRefused) as reason:
+    except (StoreUnavailable, StoreRefused, PortRefused) as reason:
         raise refused(reason) from None
 
 
@@ -76,6 +78,6 @@ async def _work_once(chosen: Settings) -> None:
 
     signals = Signals()
     async with assemble_worker(chosen) as working:
-        await working.store.check()
+        await working.store.check_writable()
         await working.worker.drain(signals.stop, signals.hurry)
     logger.info("stopped")

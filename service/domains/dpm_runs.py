@@ -110,6 +110,14 @@ class SealedRun:
 
 
 @dataclass(frozen=True, slots=True)
+class AskedRun:
+    """What was asked for a run; of a batch, the scenario that the run is."""
+
+    request: RunRequest
+    scenario: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class RunAdmission:
     """A run that asks to be recorded under its key; with `replay`, an earlier run of that key wins.
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
 
+from service.domains.pages import clear, opaque
+
 # A walk along edges is cut after this many, and says so.
 TRAIL_EDGES_MAX = 1000
 DEPTH_MAX = 20
@@ -25,6 +27,10 @@ class EdgeType(Enum):
     DERIVED_FROM = "DERIVED_FROM"
 
 
+# The types whose source came from their target; of the others the target came from the source.
+POINTING_BACK = frozenset({EdgeType.CAUSED_BY, EdgeType.REPLAYED_FROM, EdgeType.DERIVED_FROM})
+
+
 class LivesWith(Enum):
     """The kind of entity that brought an edge; the edge has its creation instant and goes when it goes."""
 
@@ -34,7 +40,7 @@ class LivesWith(Enum):
 
 
 class Direction(Enum):
-    """Down follows edges from source to target, up from target to source."""
+    """Up goes to what an entity came from, down to what came of it, whichever way an edge points."""
 
     BOTH = "both"
     UP = "up"
@@ -47,6 +53,19 @@ class Direction(Enum):
     @property
     def goes_up(self) -> bool:
         return self is not Direction.DOWN
+
+    @property
+    def types_from_source(self) -> list[str]:
+        """The types of edges that are followed from their source to their target."""
+        return self._types_followed(pointing_back=self.goes_up, others=self.goes_down)
+
+    @property
+    def types_to_source(self) -> list[str]:
+        """The types of edges that are followed from their target to their source."""
+        return self._types_followed(pointing_back=self.goes_down, others=self.goes_up)
+
+    def _types_followed(self, *, pointing_back: bool, others: bool) -> list[str]:
+        return [kind.value for kind in EdgeType if (pointing_back if kind in POINTING_BACK else others)]
 
 
 # Where an edge stands in every list: by creation, source, type and target, all ascending.
@@ -63,12 +82,22 @@ class Edge:
     lives_with: LivesWith = LivesWith.RUN
 
     @property
+    def origin_id(self) -> str:
+        """What the other end came from."""
+        return self.target_entity_id if self.edge_type in POINTING_BACK else self.source_entity_id
+
+    @property
+    def outcome_id(self) -> str:
+        """What came of the other end."""
+        return self.source_entity_id if self.edge_type in POINTING_BACK else self.target_entity_id
+
+    @property
     def place(self) -> EdgePlace:
         return (self.created_at, self.source_entity_id, self.edge_type.value, self.target_entity_id)
 
     @property
     def cursor(self) -> str:
-        return "|".join([self.created_at.isoformat(), *self.place[1:]])
+        return opaque("|".join([self.created_at.isoformat(), *self.place[1:]]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +118,8 @@ class EdgeFilter:
 
     def touches(self, edge: Edge, entity_id: str) -> bool:
         """Whether a walk from the entity in this direction goes along the edge."""
-        return (self.direction.goes_down and edge.source_entity_id == entity_id) or (
-            self.direction.goes_up and edge.target_entity_id == entity_id
+        return (self.direction.goes_down and edge.origin_id == entity_id) or (
+            self.direction.goes_up and edge.outcome_id == entity_id
         )
 
 
@@ -113,7 +142,7 @@ def trail_of(nearest: Sequence[Edge], *, steps: int) -> Trail:
 
 def places_of(cursor: str) -> tuple[EdgePlace, ...]:
     """The places a cursor can stand for: several when an id contains bars, none when it is no cursor."""
-    created, _, rest = cursor.partition("|")
+    created, _, rest = clear(cursor).partition("|")
     try:
         created_at = datetime.fromisoformat(created)
     except ValueError:

@@ -12,9 +12,11 @@ from decimal import (
     Overflow,
 )
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
+
+from service.domains.bounds import CURRENCY
 
 ZERO = Decimal(0)
 ONE = Decimal(1)
@@ -26,9 +28,16 @@ ENGINE_CONTEXT = Context(
 
 # Ruling 2: what a number may look like and how large it may be once trailing zeros are gone.
 DIGITS_MAX = 38
+EXPONENT_MIN = -40
 EXPONENT_MAX = 18
+# The arithmetic keeps its 28 digits however small a quotient is, and what it answers must be taken: a number
+# of no more digits may end further back, if its first digit stands no further back than this.
+FIRST_DIGIT_MIN = -39
 
-# Whatever looks like this is within both bounds, so the common case needs no look at its digits.
+# A zero is taken with any exponent and keeps one within this; request hashes depend on it.
+_ZERO_EXPONENT_MAX = 18
+
+# Whatever looks like this is within all bounds, so the common case needs no look at its digits.
 _SMALL_NUMBER = re.compile(r"-?[0-9]{1,18}(?:\.[0-9]{1,18})?")
 # No digit can be matched in two ways, or refusing a long text would take the square of its length.
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,9})?")
@@ -98,23 +107,38 @@ def exact_of(value: object) -> Decimal:
     if not isinstance(exponent, int):
         raise NumberRefused(NumberFault.NOT_FINITE)
     # Few digits need no normalising, unless trailing zeros could lift the exponent over its bound.
-    if len(digits) > EXPONENT_MAX or exponent < -EXPONENT_MAX or len(digits) + exponent > EXPONENT_MAX + 1:
+    if (
+        not number
+        or exponent < EXPONENT_MIN
+        or len(digits) > DIGITS_MAX
+        or len(digits) + exponent > EXPONENT_MAX + 1
+    ):
         return _within_bounds(number, digits, exponent)
     return number
 
 
+def is_exact(number: Decimal) -> bool:
+    """Whether exact_of takes the number."""
+    try:
+        exact_of(number)
+    except NumberRefused:
+        return False
+    return True
+
+
 def _within_bounds(number: Decimal, digits: tuple[int, ...], exponent: int) -> Decimal:
-    # Trailing zeros do not count; zero itself is always in bounds but a far exponent is cut off it,
-    # for it says nothing and would make every sum it enters needlessly wide.
+    if not number:
+        # A far exponent says nothing, and would make every sum it enters needlessly wide.
+        return number if -_ZERO_EXPONENT_MAX <= exponent <= _ZERO_EXPONENT_MAX else ZERO
     significant = len(digits)
-    while significant and digits[significant - 1] == 0:
+    while digits[significant - 1] == 0:
         significant -= 1
         exponent += 1
-    if significant == 0:
-        return number if -EXPONENT_MAX <= exponent - len(digits) <= EXPONENT_MAX else ZERO
-    if significant > DIGITS_MAX or not -EXPONENT_MAX <= exponent <= EXPONENT_MAX:
-        raise NumberRefused(NumberFault.PARSING)
-    return number
+    if significant <= DIGITS_MAX and EXPONENT_MIN <= exponent <= EXPONENT_MAX:
+        return number
+    if significant <= ENGINE_CONTEXT.prec and FIRST_DIGIT_MIN < exponent + significant <= 0:
+        return number
+    raise NumberRefused(NumberFault.PARSING)
 
 
 def decode_hook(wanted: type, value: Any) -> Any:
@@ -140,4 +164,4 @@ class Money(msgspec.Struct, frozen=True, gc=False):
     """An amount of one currency; the currency is a raw code, compared as text."""
 
     amount: Exact
-    currency: str
+    currency: Annotated[str, CURRENCY]

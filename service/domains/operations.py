@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 
@@ -14,6 +14,12 @@ from service.domains.proposals import ProposalChange
 ATTEMPTS_EXHAUSTED = "DPM_ASYNC_ATTEMPTS_EXHAUSTED"
 EXPIRED = "DPM_ASYNC_OPERATION_EXPIRED"
 EXECUTION_ERROR = "DPM_ASYNC_EXECUTION_ERROR"
+CANCELLED = "DPM_ASYNC_OPERATION_CANCELLED"
+DEADLINE_EXCEEDED = "DPM_ASYNC_OPERATION_DEADLINE_EXCEEDED"
+STORE_REFUSED = "DPM_ASYNC_STORE_REFUSED"
+# Errors of an attempt that did not end its operation; they are shown as its last error.
+LEASE_EXPIRED = "DPM_ASYNC_LEASE_EXPIRED"
+RELEASED = "DPM_ASYNC_ATTEMPT_RELEASED"
 
 
 class OperationType(Enum):
@@ -31,7 +37,7 @@ class OperationStatus(Enum):
 
 # Every move there is; the schema refuses the others too. An operation is claimed, and its attempt ends with a
 # result, an error, or back where it was: handed back by who stops, or taken back when the lease has ended.
-# What nobody came for in its time fails without having run.
+# What nobody came for in its time fails without having run, and so does what was cancelled before it began.
 MOVES: Mapping[OperationStatus, frozenset[OperationStatus]] = {
     OperationStatus.PENDING: frozenset({OperationStatus.RUNNING, OperationStatus.FAILED}),
     OperationStatus.RUNNING: frozenset(
@@ -48,12 +54,24 @@ class OperationError:
     message: str
 
 
+@dataclass(frozen=True, slots=True)
+class AttemptError:
+    """Why an attempt ended that did not end its operation: it was released, or its lease expired."""
+
+    code: str
+    message: str
+    attempt: int
+    at: datetime
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OperationHead:
     """An operation without what was asked and answered, as lists show it.
 
-    `attempt` counts the times it was begun, but for those that were handed back. `is_queued` says that it is
-    for workers to run.
+    `attempt` counts the times it was begun, but for those that were released within a lease. `is_queued` says
+    that it is for workers to run. `lease_owner` names the process that runs it; unless it extends its lease,
+    others requeue the operation after `lease_expires_at`. `last_error` is that of the latest attempt that did
+    not end the operation.
     """
 
     operation_id: str
@@ -69,6 +87,12 @@ class OperationHead:
     attempt: int = 0
     scenarios_total: int = 0
     scenarios_done: int = 0
+    lease_owner: str | None = None
+    # It moves four times in a lease, so two operations that differ in nothing else are the same.
+    lease_expires_at: datetime | None = field(default=None, compare=False)
+    # When its first attempt began; its deadline counts from then.
+    first_started_at: datetime | None = None
+    last_error: AttemptError | None = None
 
     @property
     def is_executable(self) -> bool:
@@ -125,10 +149,19 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """From `now` until `until`, by the clock of who holds it; what is written later than that is refused."""
+    """From `now` until `until`, by the clock of who holds it; what is written later than that is refused.
+
+    `owner` names the process that holds it.
+    """
 
     now: datetime
     until: datetime
+    owner: str | None = None
+
+    @property
+    def uncounted_since(self) -> datetime:
+        """An attempt that began before this instant has run for more than a lease, and is counted."""
+        return self.now - (self.until - self.now)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,6 +214,31 @@ def exhausted_after(attempts: int) -> OperationError:
     """What an operation fails with that nobody could finish."""
     return OperationError(ATTEMPTS_EXHAUSTED, f"{attempts} attempts ended without a result")
 
+
+def end_of(operation: OperationHead) -> dict[str, str]:
+    """What a refusal tells of an operation that has ended: as what, and when."""
+    assert operation.finished_at is not None, operation.status
+    was_cancelled = operation.error is not None and operation.error.code == CANCELLED
+    return {
+        "outcome": "CANCELLED" if was_cancelled else operation.status.value,
+        "finished_at": operation.finished_at.isoformat(),
+    }
+
+
+def overdue_after(seconds: int) -> OperationError:
+    """What an operation fails with that did not end in its time."""
+    return OperationError(DEADLINE_EXCEEDED, f"not finished within {seconds} seconds of its first start")
+
+
+def lease_expired(owner: str | None) -> OperationError:
+    """Why an attempt is over whose process died, froze or lost the store."""
+    return OperationError(LEASE_EXPIRED, f"the lease of {owner or 'its owner'} expired")
+
+
+# What an operation fails with that a caller cancelled.
+CANCELLATION = OperationError(CANCELLED, "cancelled by a caller before it ended")
+# Why an attempt is over that was cancelled with the operation still to be done.
+RELEASE = OperationError(RELEASED, "released: the process stopped, or the request that ran it ended")
 
 # What an operation fails with that nobody came for.
 UNEXECUTED = OperationError(EXPIRED, "nobody executed the operation in its time")

@@ -11,6 +11,7 @@ from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta, field
 
+from service.domains.bounds import GROUPS, OVERDRAFTS, TIERS
 from service.domains.fields import Bound, Check, Checked, FieldRule, WholeRule
 from service.domains.money import Exact, Money
 
@@ -72,7 +73,7 @@ class SuitabilityThresholds(Checked, frozen=True, kw_only=True):
 
     single_position_max_weight: Exact = Decimal("0.10")
     issuer_max_weight: Exact = Decimal("0.20")
-    max_weight_by_liquidity_tier: dict[str, Exact] = field(
+    max_weight_by_liquidity_tier: Annotated[dict[str, Exact], TIERS] = field(
         default_factory=lambda: {"L4": Decimal("0.10"), "L5": Decimal("0.05")}
     )
     cash_band_min_weight: Exact = Decimal("0.01")
@@ -174,9 +175,10 @@ class EngineOptions(Checked, frozen=True, kw_only=True):
     settlement_horizon_days: Annotated[int, Meta(description="Minimum ladder length in days.")] = 5
     fx_settlement_days: Annotated[int, Meta(description="Day offset of FX legs.")] = 2
     max_overdraft_by_ccy: Annotated[
-        dict[str, Exact], Meta(description="Tolerated ladder overdraft per currency, positive.")
+        dict[str, Exact], OVERDRAFTS, Meta(description="Tolerated ladder overdraft per currency, positive.")
     ] = field(default_factory=dict)
     group_constraints: Annotated[
         dict[str, GroupConstraint],
+        GROUPS,
         Meta(description="Caps by `attribute:value`.", examples=[{"sector:TECH": {"max_weight": "0.3"}}]),
     ] = field(default_factory=dict)

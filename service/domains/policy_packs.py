@@ -15,6 +15,7 @@ from typing import Annotated, ClassVar
 import msgspec
 from msgspec import Meta
 
+from service.domains.bounds import GROUPS, LABEL
 from service.domains.canonical import canonical_json, digest_of
 from service.domains.fields import Bound, Check, Checked, FieldRule
 from service.domains.money import Exact, decode_hook
@@ -65,6 +66,7 @@ class ConstraintPolicy(Checked, frozen=True, kw_only=True):
     ] = None
     group_constraints: Annotated[
         dict[str, GroupConstraint],
+        GROUPS,
         Meta(description="Caps by `attribute:value`; if there are any, they replace the whole map."),
     ] = msgspec.field(default_factory=dict)
 
@@ -84,7 +86,7 @@ class IdempotencyPolicy(msgspec.Struct, frozen=True, kw_only=True):
 class PolicyPackUpsert(msgspec.Struct, frozen=True, kw_only=True):
     """What a pack is to be; what is null leaves the option of the request as it is."""
 
-    version: Annotated[str, Meta(description="Names this state of the pack.", examples=["2026.1"])]
+    version: Annotated[str, LABEL, Meta(description="Names this state of the pack.", examples=["2026.1"])]
     turnover_policy: TurnoverPolicy = msgspec.field(default_factory=TurnoverPolicy)
     tax_policy: TaxPolicy = msgspec.field(default_factory=TaxPolicy)
     settlement_policy: SettlementPolicy = msgspec.field(default_factory=SettlementPolicy)

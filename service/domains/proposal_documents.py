@@ -1,9 +1,9 @@
 """How the documents of a proposal are stored: each once, and cut out of those that contain it.
 
-Problem: an artifact ends with its evidence, the evidence contains the result, and what was answered under a
-key contains all three; stored whole, a result of 30 KB is written five times.
-Example: with the result `{"b":2}`, `{"a":1,"proposal_result":{"b":2}}` is stored as `#[[25,"result"]]`, a line
-feed, and `{"a":1,"proposal_result":}`.
+Problem: an artifact ends with its evidence, the evidence contains the result, and what was answered under
+a key contains all three; stored whole, a result of 30 KB is written five times.
+Example: with the result `{"b":2}`, `{"a":1,"proposal_result":{"b":2}}` is stored as `#[[25,"result"]]`,
+a line feed, and `{"a":1,"proposal_result":}`.
 Method: a stored text that begins with `#`, which no JSON does, has a first line that says at which bytes of
 the rest which document was cut out. Any other stored text is whole, as all were before there were cuts. A
 document is only cut out where it stands byte for byte, so what is put together is what was stored, whatever

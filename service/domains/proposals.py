@@ -108,6 +108,11 @@ class Proposal:
     def has_ended(self) -> bool:
         return self.state in TERMINAL_STATES
 
+    @property
+    def text_bytes(self) -> int:
+        """About the size of the texts that may be long."""
+        return len(self.title or "") + len(self.advisor_notes or "")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VersionHead:

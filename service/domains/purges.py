@@ -37,14 +37,38 @@ def total_of(parts: Sequence[Removed]) -> Removed:
 
 
 @dataclass(frozen=True, slots=True)
+class Purged:
+    """What one round of retention removed; `removed` is None while another instance is at it."""
+
+    removed: Removed | None
+    simulations: int
+    differences: int
+
+
+@dataclass(frozen=True, slots=True)
 class Purge:
-    """One act of removal: everything that expired at the horizon, up to `limit` runs and operations."""
+    """One act of removal: everything that expired at the horizon, up to `limit` runs and operations.
+
+    So many of the oldest as are skipped stay where they are; the store refused to remove them before.
+    """
 
     purge_id: str
     tenant_id: str
     purged_at: datetime
     horizon: Horizon
     limit: int = PURGED_AT_ONCE
+    runs_skipped: int = 0
+    operations_skipped: int = 0
+    has_runs: bool = True
+    has_operations: bool = True
+
+    @property
+    def runs_limit(self) -> int:
+        return self.limit if self.has_runs else 0
+
+    @property
+    def operations_limit(self) -> int:
+        return self.limit if self.has_operations else 0
 
 
 @dataclass(frozen=True, slots=True)

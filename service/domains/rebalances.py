@@ -11,37 +11,53 @@ from typing import Annotated, Any, ClassVar
 import msgspec
 from msgspec import Meta
 
+from service.domains.bounds import COMMENT, CURRENCIES_MAX, FREE, ROWS, SCENARIOS, TotalBound
 from service.domains.fields import Check, Checked, FieldRule
 from service.domains.options import EngineOptions
-from service.domains.snapshots import MarketDataSnapshot, ModelPortfolio, PortfolioSnapshot, ShelfEntry
+from service.domains.snapshots import (
+    MarketDataSnapshot,
+    ModelPortfolio,
+    PortfolioSnapshot,
+    ShelfEntry,
+    currencies_of,
+)
 
 SCENARIOS_MAX = 20
 
 _SCENARIO_NAME = re.compile(r"[a-z0-9_\-]{1,64}")
 
+_CURRENCIES = TotalBound(
+    CURRENCIES_MAX,
+    "currencies of cash and prices together",
+    lambda request: len(currencies_of(request.portfolio_snapshot, request.market_data_snapshot)),
+)
+
 
 class RebalanceRequest(msgspec.Struct, frozen=True, kw_only=True):
     """One simulation."""
 
+    TOTALS: ClassVar[tuple[TotalBound, ...]] = (_CURRENCIES,)
+
     portfolio_snapshot: Annotated[PortfolioSnapshot, Meta(description="Holdings and cash before.")]
     market_data_snapshot: Annotated[MarketDataSnapshot, Meta(description="Prices and FX.")]
     model_portfolio: Annotated[ModelPortfolio, Meta(description="Target weights.")]
-    shelf_entries: Annotated[tuple[ShelfEntry, ...], Meta(description="Product eligibility.")]
+    shelf_entries: Annotated[tuple[ShelfEntry, ...], ROWS, Meta(description="Product eligibility.")]
     options: Annotated[EngineOptions, Meta(description="Switches and limits; may be `{}`.")]
 
 
 class SimulationScenario(msgspec.Struct, frozen=True, kw_only=True):
     """One what-if; its options are validated by themselves when it runs."""
 
-    description: Annotated[str | None, Meta(description="For the reader; not used.")] = None
-    options: Annotated[dict[str, Any], Meta(description="Engine options of this scenario.")] = msgspec.field(
-        default_factory=dict
+    description: Annotated[str | None, COMMENT, Meta(description="For the reader; not used.")] = None
+    options: Annotated[dict[str, Any], FREE, Meta(description="Engine options of this scenario.")] = (
+        msgspec.field(default_factory=dict)
     )
 
 
 class BatchRebalanceRequest(Checked, frozen=True, kw_only=True):
     """Named scenarios over one shared, never changed book."""
 
+    TOTALS: ClassVar[tuple[TotalBound, ...]] = (_CURRENCIES,)
     CHECKS: ClassVar[tuple[Check, ...]] = (
         FieldRule("scenarios", "at least one scenario is required", lambda named: len(named) > 0),
         FieldRule(
@@ -59,8 +75,10 @@ class BatchRebalanceRequest(Checked, frozen=True, kw_only=True):
     portfolio_snapshot: Annotated[PortfolioSnapshot, Meta(description="Holdings and cash before.")]
     market_data_snapshot: Annotated[MarketDataSnapshot, Meta(description="Prices and FX.")]
     model_portfolio: Annotated[ModelPortfolio, Meta(description="Target weights.")]
-    shelf_entries: Annotated[tuple[ShelfEntry, ...], Meta(description="Product eligibility.")]
-    scenarios: Annotated[dict[str, SimulationScenario], Meta(description="1 to 20 scenarios by name.")]
+    shelf_entries: Annotated[tuple[ShelfEntry, ...], ROWS, Meta(description="Product eligibility.")]
+    scenarios: Annotated[
+        dict[str, SimulationScenario], SCENARIOS, Meta(description="1 to 20 scenarios by name.")
+    ]
 
     def request_of(self, options: EngineOptions) -> RebalanceRequest:
         """The single simulation that a scenario with these options stands for."""

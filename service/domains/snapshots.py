@@ -11,6 +11,20 @@ from typing import Annotated, ClassVar, Literal
 import msgspec
 from msgspec import Meta
 
+from service.domains.bounds import (
+    ATTRIBUTES,
+    CASH_ROWS,
+    CURRENCY,
+    ID,
+    LABEL,
+    LOTS,
+    LOTS_MAX,
+    OPEN_ID,
+    PAIR,
+    RATES,
+    ROWS,
+    TotalBound,
+)
 from service.domains.fields import Bound, Check, Checked, WholeRule
 from service.domains.money import ENGINE_CONTEXT, ZERO, Exact, Money
 
@@ -25,10 +39,10 @@ class TaxLot(Checked, frozen=True, kw_only=True):
 
     CHECKS: ClassVar[tuple[Check, ...]] = (Bound("quantity", ge=0),)
 
-    lot_id: Annotated[str, Meta(description="Identifier of the lot; breaks ties.", examples=["lot_1"])]
+    lot_id: Annotated[str, ID, Meta(description="Identifier of the lot; breaks ties.", examples=["lot_1"])]
     quantity: Annotated[Exact, Meta(description="Units in the lot.", examples=["100"])]
     unit_cost: Annotated[Money, Meta(description="Cost per unit, in any currency.")]
-    purchase_date: Annotated[str, Meta(description="Compared as text.", examples=["2024-03-01"])]
+    purchase_date: Annotated[str, LABEL, Meta(description="Compared as text.", examples=["2024-03-01"])]
 
 
 def _lots_add_up(position: Position) -> bool:
@@ -47,16 +61,16 @@ class Position(Checked, frozen=True, kw_only=True):
         WholeRule("sum(lot.quantity) must equal position.quantity within tolerance 0.0001", _lots_add_up),
     )
 
-    instrument_id: Annotated[str, Meta(description="Identifier of the instrument.", examples=["EQ_1"])]
+    instrument_id: Annotated[str, ID, Meta(description="Identifier of the instrument.", examples=["EQ_1"])]
     quantity: Annotated[Exact, Meta(description="Units held; negative is short.", examples=["100"])]
     market_value: Annotated[Money | None, Meta(description="Valuation reported upstream.")] = None
-    lots: Annotated[tuple[TaxLot, ...], Meta(description="Tax lots of the position.")] = ()
+    lots: Annotated[tuple[TaxLot, ...], LOTS, Meta(description="Tax lots of the position.")] = ()
 
 
 class CashBalance(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Cash of one currency."""
 
-    currency: Annotated[str, Meta(description="Currency code.", examples=["SGD"])]
+    currency: Annotated[str, CURRENCY, Meta(description="Currency code.", examples=["SGD"])]
     amount: Annotated[Exact, Meta(description="Spendable cash.", examples=["10000.00"])]
     settled: Annotated[
         Exact | None, Meta(description="Opening balance of the settlement ladder; else amount.")
@@ -67,27 +81,31 @@ class CashBalance(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 class PortfolioSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     """Holdings and cash before the simulation."""
 
-    snapshot_id: Annotated[str | None, Meta(description="Echoed by batch calls.")] = None
-    portfolio_id: Annotated[str, Meta(description="Identifier of the portfolio.", examples=["pf_1"])]
-    base_currency: Annotated[str, Meta(description="Valuation currency.", examples=["SGD"])]
-    positions: Annotated[tuple[Position, ...], Meta(description="Holdings.")] = ()
-    cash_balances: Annotated[tuple[CashBalance, ...], Meta(description="Cash per currency.")] = ()
+    TOTALS: ClassVar[tuple[TotalBound, ...]] = (
+        TotalBound(LOTS_MAX, "lots in all", lambda book: sum([len(row.lots) for row in book.positions])),
+    )
+
+    snapshot_id: Annotated[str | None, ID, Meta(description="Echoed by batch calls.")] = None
+    portfolio_id: Annotated[str, ID, Meta(description="Identifier of the portfolio.", examples=["pf_1"])]
+    base_currency: Annotated[str, CURRENCY, Meta(description="Valuation currency.", examples=["SGD"])]
+    positions: Annotated[tuple[Position, ...], ROWS, Meta(description="Holdings.")] = ()
+    cash_balances: Annotated[tuple[CashBalance, ...], CASH_ROWS, Meta(description="Cash per currency.")] = ()
 
 
 class Price(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Price of one unit of an instrument."""
 
-    instrument_id: Annotated[str, Meta(description="Identifier of the instrument.", examples=["EQ_1"])]
+    instrument_id: Annotated[str, ID, Meta(description="Identifier of the instrument.", examples=["EQ_1"])]
     price: Annotated[
         Exact, Meta(description="Price per unit; one not above zero counts as missing.", examples=["100.00"])
     ]
-    currency: Annotated[str, Meta(description="Currency of the price.", examples=["SGD"])]
+    currency: Annotated[str, CURRENCY, Meta(description="Currency of the price.", examples=["SGD"])]
 
 
 class FxRate(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Units of the second currency per unit of the first."""
 
-    pair: Annotated[str, Meta(description="`AAA/BBB`: units of BBB per one AAA.", examples=["USD/SGD"])]
+    pair: Annotated[str, PAIR, Meta(description="`AAA/BBB`: units of BBB per one AAA.", examples=["USD/SGD"])]
     rate: Annotated[
         Exact, Meta(description="The rate; one not above zero counts as missing.", examples=["1.35"])
     ]
@@ -96,22 +114,26 @@ class FxRate(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 class MarketDataSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     """Prices and exchange rates."""
 
-    snapshot_id: Annotated[str | None, Meta(description="Echoed by batch calls.")] = None
-    prices: Annotated[tuple[Price, ...], Meta(description="Prices; the first row of an id counts.")] = ()
-    fx_rates: Annotated[tuple[FxRate, ...], Meta(description="Rates; the first row of a pair counts.")] = ()
+    snapshot_id: Annotated[str | None, ID, Meta(description="Echoed by batch calls.")] = None
+    prices: Annotated[
+        tuple[Price, ...], ROWS, Meta(description="Prices; the first row of an id counts.")
+    ] = ()
+    fx_rates: Annotated[
+        tuple[FxRate, ...], RATES, Meta(description="Rates; the first row of a pair counts.")
+    ] = ()
 
 
 class ModelTarget(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Wanted weight of one instrument."""
 
-    instrument_id: Annotated[str, Meta(description="Identifier of the instrument.", examples=["EQ_1"])]
+    instrument_id: Annotated[str, ID, Meta(description="Identifier of the instrument.", examples=["EQ_1"])]
     weight: Annotated[Exact, Meta(description="Fraction of total portfolio value.", examples=["0.25"])]
 
 
 class ModelPortfolio(msgspec.Struct, frozen=True, kw_only=True):
     """Target weights; what is left is cash."""
 
-    targets: Annotated[tuple[ModelTarget, ...], Meta(description="Target rows; may be empty.")]
+    targets: Annotated[tuple[ModelTarget, ...], ROWS, Meta(description="Target rows; may be empty.")]
 
 
 class ShelfEntry(Checked, frozen=True, kw_only=True):
@@ -119,14 +141,22 @@ class ShelfEntry(Checked, frozen=True, kw_only=True):
 
     CHECKS: ClassVar[tuple[Check, ...]] = (Bound("settlement_days", ge=0, le=10),)
 
-    instrument_id: Annotated[str, Meta(description="Identifier of the instrument.", examples=["EQ_1"])]
+    instrument_id: Annotated[str, ID, Meta(description="Identifier of the instrument.", examples=["EQ_1"])]
     status: Annotated[ShelfStatus, Meta(description="Whether it may be held, bought or sold.")]
-    asset_class: Annotated[str, Meta(description="Allocation bucket.", examples=["EQUITY"])] = "UNKNOWN"
-    issuer_id: Annotated[str | None, Meta(description="Read by the advisory engine only.")] = None
+    asset_class: Annotated[str, LABEL, Meta(description="Allocation bucket.", examples=["EQUITY"])] = (
+        "UNKNOWN"
+    )
+    issuer_id: Annotated[str | None, OPEN_ID, Meta(description="Read by the advisory engine only.")] = None
     liquidity_tier: Annotated[LiquidityTier | None, Meta(description="Advisory engine only.")] = None
     settlement_days: Annotated[int, Meta(description="Day offset of the cash leg.", examples=[2])] = 2
     min_notional: Annotated[Money | None, Meta(description="Minimum ticket of the instrument.")] = None
     attributes: Annotated[
         dict[str, str],
+        ATTRIBUTES,
         Meta(description="Tags for group limits and allocations.", examples=[{"sector": "TECH"}]),
     ] = msgspec.field(default_factory=dict)
+
+
+def currencies_of(portfolio: PortfolioSnapshot, market: MarketDataSnapshot) -> set[str]:
+    """All that cash is held and prices are quoted in."""
+    return {row.currency for row in portfolio.cash_balances} | {row.currency for row in market.prices}

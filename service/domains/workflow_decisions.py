@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
+from service.domains.bounds import COMMENT, ID, REASON_CODE
 from service.domains.dpm_runs import RunStatus
 from service.domains.fields import Check, Checked, Pattern
 from service.errors import (
@@ -50,9 +51,9 @@ class WorkflowActionRequest(Checked, frozen=True, kw_only=True):
     CHECKS: ClassVar[tuple[Check, ...]] = (Pattern("reason_code", "^[A-Z][A-Z0-9_]*$"),)
 
     action: Literal["APPROVE", "REJECT", "REQUEST_CHANGES"]
-    reason_code: str
-    comment: str | None = None
-    actor_id: str
+    reason_code: Annotated[str, REASON_CODE]
+    comment: Annotated[str | None, COMMENT] = None
+    actor_id: Annotated[str, ID]
     expected_workflow_status: Literal["PENDING_REVIEW", "APPROVED", "REJECTED", "NOT_REQUIRED"] | None = None
 
 
@@ -116,15 +117,29 @@ class ReviewRule:
             return WorkflowStatus.NOT_REQUIRED
         return WorkflowStatus.PENDING_REVIEW if latest is None else LEADS_TO[latest]
 
-    def require_allowed(self, verdict: Verdict, run_status: RunStatus, latest: WorkflowAction | None) -> None:
+    def require_allowed(
+        self, verdict: Verdict, run_status: RunStatus, latest: WorkflowDecision | None
+    ) -> None:
         """Raises WorkflowNotRequired, WorkflowStateConflict or WorkflowInvalidTransition, in this order."""
-        current = self.status_of(run_status, latest)
+        current = self.status_of(run_status, latest.action if latest else None)
         if current is WorkflowStatus.NOT_REQUIRED:
             raise WorkflowNotRequired()
         if verdict.expected_status not in (None, current):
-            raise WorkflowStateConflict()
+            raise WorkflowStateConflict(**facts_of(latest))
         if verdict.action not in ALLOWED[current]:
-            raise WorkflowInvalidTransition()
+            raise WorkflowInvalidTransition(**facts_of(latest))
+
+
+def facts_of(decision: WorkflowDecision | None) -> dict[str, str]:
+    """What a refusal tells of the decision that stands in the way; nothing when there is none."""
+    if decision is None:
+        return {}
+    return {
+        "decision": decision.action.value,
+        "decided_by": decision.actor_id,
+        "decided_at": decision.decided_at.isoformat(),
+        "decision_id": decision.decision_id,
+    }
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from service.clock import Clock
 from service.domains.analyses import AnalysisPlan, Analyzed, read_plan
 from service.domains.dpm_runs import BatchAdmission
-from service.domains.operations import Ending, Operation, OperationStatus, StagedScenario
+from service.domains.operations import Ending, Operation, OperationError, OperationStatus, StagedScenario
 from service.engines.dpm import versions
 from service.errors import ReplayEngineUnknown
 from service.flows.analyses import (
@@ -45,8 +45,9 @@ class AnalysisWork:
         plan = read_plan(attempt.operation.request)
         if plan.engine_version not in versions.ENGINES:
             # A fleet is brought up to date machine by machine; one that can do it will come.
-            await attempt.hand_back()
-            raise ReplayEngineUnknown(engine_version=plan.engine_version)
+            unknown = ReplayEngineUnknown(engine_version=plan.engine_version)
+            await attempt.hand_back(OperationError(unknown.code, str(unknown)))
+            raise unknown
         outcomes = await self._outcomes(attempt, plan)
         analyzed = Analyzed(plan, outcomes_in_order(plan, outcomes))
         ending = await self._ending(attempt.operation, analyzed)

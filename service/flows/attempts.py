@@ -6,8 +6,9 @@ Whoever begins an operation goes through this, in a server or in a worker.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, NoReturn, Protocol, TypeVar
 
 import structlog
@@ -15,6 +16,8 @@ import structlog
 from service.clock import Clock
 from service.domains.operations import (
     EXECUTION_ERROR,
+    RELEASE,
+    STORE_REFUSED,
     Claim,
     Ending,
     Lease,
@@ -25,7 +28,14 @@ from service.domains.operations import (
     StagedScenario,
 )
 from service.domains.proposals import ProposalKey
-from service.errors import OperationLost, ReplayEngineUnknown, StoreUnavailable
+from service.errors import (
+    OperationEnded,
+    OperationLost,
+    OperationMoved,
+    OperationNotFound,
+    ReplayEngineUnknown,
+    StoreUnavailable,
+)
 from service.storage.port import Store
 
 # A lease is extended this many times while it lasts, so that one late extension does not end it.
@@ -80,8 +90,9 @@ class Attempt:
         """
         return await self._runner.finish(self._claim, ending)
 
-    async def hand_back(self) -> None:
-        await self._runner.hand_back(self._claim)
+    async def hand_back(self, error: OperationError) -> None:
+        """Gives the operation back for others to run; the error says why this attempt is over."""
+        await self._runner.hand_back(self._claim, error)
 
 
 class AttemptRunner:
@@ -92,12 +103,19 @@ class AttemptRunner:
         clock: Clock,
         works: Mapping[OperationType, Work],
         lease_seconds: float,
+        attempts_max: int,
+        owner: str | None = None,
     ) -> None:
+        """`owner` names this process in the leases it holds."""
         self._store = store
         self._clock = clock
         self._works = works
         self._lease_seconds = lease_seconds
+        self._attempts_max = attempts_max
+        self._owner = owner
         self._attempts: set[asyncio.Task[Any]] = set()
+        # Set for an operation whose lease is to be looked at now.
+        self._checks: dict[str, asyncio.Event] = {}
 
     async def close(self) -> None:
         """Hands back what still runs, so that nothing waits for a lease to end; nothing begins any more."""
@@ -107,10 +125,32 @@ class AttemptRunner:
             await asyncio.wait(self._attempts, timeout=HAND_BACK_SECONDS_MAX)
 
     async def begin(self, tenant_id: str, operation_id: str) -> Claim:
-        """Claims an operation. Raises OperationNotFound, OperationMoved, StoreUnavailable."""
-        claim = await self._store.operations.claim(tenant_id, operation_id, self._lease())
+        """Claims an operation. Raises OperationNotFound, OperationMoved, StoreUnavailable.
+
+        One whose claim the store refuses fails, for it would be refused at every attempt; then OperationMoved
+        is raised.
+        """
+        try:
+            claim = await self._store.operations.claim(tenant_id, operation_id, self._lease())
+        except (OperationNotFound, OperationMoved, OperationLost, StoreUnavailable):
+            raise
+        except Exception as error:
+            logger.exception("operation_claim_refused", operation_id=operation_id)
+            failure = OperationError(
+                STORE_REFUSED, f"the store refused the claim with {type(error).__name__}"
+            )
+            with contextlib.suppress(OperationEnded):
+                await self._store.operations.fail(
+                    tenant_id, operation_id, now=self._clock.now(), error=failure
+                )
+            raise OperationMoved(operation_id=operation_id) from error
         logger.info("operation_started", **named(claim.operation))
         return claim
+
+    def check_lease(self, operation_id: str) -> None:
+        """Has the holder of an operation, if it is in this process, find out at once whether it still is."""
+        if (check := self._checks.get(operation_id)) is not None:
+            check.set()
 
     async def run(self, claim: Claim) -> OperationStatus:
         """Works on a claimed operation until it has ended, well or not; gives what it ended as.
@@ -137,7 +177,7 @@ class AttemptRunner:
             return await (work if work.done() else hold)
         except asyncio.CancelledError:
             await _stop(work, hold)
-            await self.hand_back(claim)
+            await self.hand_back(claim, RELEASE)
             raise
         except (OperationLost, StoreUnavailable) as error:
             logger.warning("operation_lost", code=error.code, **named(claim.operation))
@@ -181,8 +221,19 @@ class AttemptRunner:
     async def _hold(self, claim: Claim) -> NoReturn:
         """Extends the lease for as long as it can be; only ever ends by raising."""
         held_until = self._clock.now() + timedelta(seconds=self._lease_seconds)
+        check = self._checks[claim.operation.operation_id] = asyncio.Event()
+        try:
+            await self._extend(claim, check, held_until)
+        finally:
+            if self._checks.get(claim.operation.operation_id) is check:
+                del self._checks[claim.operation.operation_id]
+
+    async def _extend(self, claim: Claim, check: asyncio.Event, held_until: datetime) -> NoReturn:
         while True:
-            await asyncio.sleep(self._lease_seconds / EXTENSIONS_PER_LEASE)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._lease_seconds / EXTENSIONS_PER_LEASE):
+                    await check.wait()
+            check.clear()
             lease = self._lease()
             try:
                 await self._store.operations.extend(claim, lease)
@@ -199,18 +250,30 @@ class AttemptRunner:
             except StoreUnavailable:
                 await asyncio.sleep(RETRY_SECONDS)
 
-    async def hand_back(self, claim: Claim) -> None:
+    async def hand_back(self, claim: Claim, error: OperationError) -> None:
+        told = named(claim.operation)
         try:
             async with asyncio.timeout(HAND_BACK_SECONDS_MAX):
-                await self._insist(lambda: self._store.operations.hand_back(claim, self._lease()))
+                is_exhausted = await self._insist(lambda: self._hand_back(claim, error))
         except (OperationLost, TimeoutError):
-            logger.warning("operation_not_handed_back", **named(claim.operation))
+            logger.warning("operation_not_handed_back", **told)
+        except Exception:
+            # Its lease expires, and the attempt is counted.
+            logger.exception("operation_not_handed_back", **told)
         else:
-            logger.info("operation_handed_back", **named(claim.operation))
+            if is_exhausted:
+                logger.error("operation_attempts_exhausted", **told)
+            else:
+                logger.info("operation_handed_back", **told)
+
+    def _hand_back(self, claim: Claim, error: OperationError) -> Awaitable[bool]:
+        return self._store.operations.hand_back(
+            claim, self._lease(), error=error, attempts_max=self._attempts_max
+        )
 
     def _lease(self) -> Lease:
         now = self._clock.now()
-        return Lease(now, now + timedelta(seconds=self._lease_seconds))
+        return Lease(now, now + timedelta(seconds=self._lease_seconds), self._owner)
 
 
 async def _stop(*tasks: asyncio.Task[Any]) -> None:

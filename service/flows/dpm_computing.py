@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,8 +18,16 @@ from service.domains.results import RebalanceResult
 from service.engines.dpm import versions
 from service.engines.dpm.pipeline import RunIdentity
 from service.engines.policy.overlay import overlay
+from service.errors import RequestInvalid
 from service.flows.costs import simulation_steps
 from service.flows.result_sizes import RESULT_BYTES_MAX, encoded_within
+
+# Wrong in every part that can be large, so that whoever reads it has loaded what explains faults.
+FAULTY = (
+    b'{"portfolio_snapshot":{"positions":[{"lots":[{}]}],"cash_balances":[{}]},"market_data_snapshot":'
+    b'{"prices":[{}],"fx_rates":[{}]},"model_portfolio":{"targets":[{}]},"shelf_entries":[{}],'
+    b'"options":{"target_method":0},"scenarios":{"a":0},"proposed_cash_flows":[{}],"proposed_trades":[{}]}'
+)
 
 # Results are encoded once, here; these bytes are stored and answered.
 RESULT = msgspec.json.Encoder(decimal_format="string")
@@ -127,5 +136,8 @@ def _simulate(request: RebalanceRequest, identity: RunIdentity) -> RebalanceResu
     return versions.engine_of()(request, identity)
 
 
-def prepare(_: Readers) -> None:
-    """Reaching this has made a worker import all that the other functions need."""
+def prepare(readers: Readers) -> None:
+    """Has its process load all that the other functions need, and what says what is wrong with a body."""
+    for read in (readers.rebalance, readers.batch):
+        with suppress(RequestInvalid):
+            read(FAULTY)

@@ -9,6 +9,7 @@ from service.domains.analyses import Analyzed
 from service.domains.dpm_runs import (
     DEFAULT_TENANT,
     Admitted,
+    AskedRun,
     BatchAdmission,
     DpmRun,
     RunAdmission,
@@ -20,7 +21,7 @@ from service.domains.pages import Page
 from service.domains.policy_packs import ResolvedPack
 from service.domains.rebalances import RebalanceRequest
 from service.domains.retention import Horizon, Retention
-from service.errors import IdempotencyKeyConflict, RunExists, RunNotFound
+from service.errors import RunExists, RunNotFound
 from service.flows.analyses import (
     AnswerRoom,
     BatchIdentity,
@@ -148,6 +149,12 @@ class DpmRunFlow:
         """Raises RunNotFound."""
         return await self._store.dpm_runs.get(DEFAULT_TENANT, rebalance_run_id, self._horizon())
 
+    async def get_request(self, rebalance_run_id: str) -> AskedRun:
+        """What was asked for a run. Raises RunNotFound."""
+        run = await self.get(rebalance_run_id)
+        request = await self._store.dpm_runs.get_request(DEFAULT_TENANT, run.request_id)
+        return AskedRun(request, run.scenario)
+
     async def get_newest_by_correlation(self, correlation_id: str) -> DpmRun:
         """Raises RunNotFound."""
         return await self._store.dpm_runs.get_newest_by_correlation(
@@ -187,8 +194,7 @@ class DpmRunFlow:
     async def _first_answer(
         self, held: KeyMapping, request_hash: str, policy_hash: str | None
     ) -> Admitted | None:
-        if not held.asks_the_same(request_hash, policy_hash):
-            raise IdempotencyKeyConflict()
+        held.require_same(request_hash, policy_hash)
         try:
             return Admitted(await self.get(held.rebalance_run_id), replayed=True)
         except RunNotFound:  # It expired since its key was found.

@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from service.clock import Clock
 from service.domains.dpm_runs import DEFAULT_TENANT
-from service.domains.idempotency import KeyFamily, KeyMapping, KeyUse
+from service.domains.idempotency import IdempotentAnswer, KeyFamily, KeyMapping, KeyUse
 from service.domains.retention import Retention
 from service.errors import IdempotencyKeyNotFound
 from service.storage.port import Store
+
+
+@dataclass(frozen=True, slots=True)
+class KeyedAnswer:
+    """What a request with a key is answered with, the id it is about, and whether it was given before."""
+
+    body: bytes
+    entity_id: str
+    replayed: bool
+
+
+def keyed_answer(wanted: IdempotentAnswer, held: IdempotentAnswer | None) -> KeyedAnswer:
+    """The answer of an act that was done now, or else the one that is held under its key."""
+    answer = wanted if held is None else held
+    return KeyedAnswer(answer.answer, answer.entity_id, replayed=held is not None)
 
 
 class IdempotencyFlow:

@@ -19,6 +19,7 @@ from service.errors import (
 )
 from service.flows.attempts import AttemptRunner
 from service.storage.port import Store
+from service.store_errors import StoreRefused
 
 # When an offer is made again: at once, while another may still be at it, when only another build can do it.
 AT_ONCE = 0.0
@@ -56,7 +57,8 @@ class OfferFlow:
     async def handle(self, tenant_id: str, operation_id: str) -> float | None:
         """Does an offered operation, unless somebody else does or it has ended.
 
-        Gives None when it has ended, else the seconds after which it is to be offered again.
+        Gives None when it has ended, else the seconds after which it is to be offered again. What the store
+        refuses to claim is not offered again at once: the sweep offers it, and ends it in its time.
         """
         if self._abandoned:
             return AT_ONCE
@@ -68,6 +70,9 @@ class OfferFlow:
             return await self._again(tenant_id, operation_id)
         except StoreUnavailable:
             return SOON_SECONDS
+        except StoreRefused as error:
+            logger.error("operation_refused", operation_id=operation_id, sqlstate=error.sqlstate)
+            return None
         return await self._attempt(claim)
 
     async def abandon(self) -> None:
@@ -112,6 +117,10 @@ class OfferFlow:
                 return "HANDED_BACK", ELSEWHERE_SECONDS
             case StoreUnavailable():
                 return "INTERRUPTED", SOON_SECONDS
+            case StoreRefused():
+                # Not even its failure could be written; its lease ends, and so does its number of attempts.
+                logger.error("operation_refused", operation_id=operation_id, sqlstate=error.sqlstate)
+                return "INTERRUPTED", None
         raise error
 
     async def _again(self, tenant_id: str, operation_id: str) -> float | None:

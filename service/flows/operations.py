@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import structlog
 
 from service.clock import Clock, NewId
 from service.domains.analyses import AnalysisPlan
+from service.domains.canonical import canonical_json, digest_of
 from service.domains.dpm_runs import DEFAULT_TENANT
+from service.domains.idempotency import AnswerFamily, IdempotentAnswer
 from service.domains.operations import (
     Operation,
     OperationFilter,
@@ -22,8 +25,10 @@ from service.domains.retention import Horizon, Retention
 from service.errors import OperationExists, OperationLost, OperationMoved, OperationNotFound, ServiceError
 from service.flows.analyses import BatchIdentity, check_batch_body, draw_batch, plan_body
 from service.flows.attempts import AttemptRunner
+from service.flows.cancellations import cancel_operation
 from service.flows.costs import work_on_body
 from service.flows.dpm_computing import Readers
+from service.flows.idempotency import KeyedAnswer, keyed_answer
 from service.processes import Offload
 from service.storage.port import Store
 from service.tracing import current_trace_id
@@ -73,17 +78,7 @@ class OperationFlow:
         """
         for _ in range(DRAWS_MAX):
             plan = await self._plan(body, draw_batch(self._new_id, correlation_id), pack)
-            operation = Operation(
-                operation_id=self._new_id("dop"),
-                tenant_id=DEFAULT_TENANT,
-                operation_type=OperationType.ANALYZE_SCENARIOS,
-                status=OperationStatus.PENDING,
-                correlation_id=correlation_id,
-                created_at=self._clock.now(),
-                is_queued=self._queued,
-                scenarios_total=len(plan.scenarios),
-                request=plan.written(),
-            )
+            operation = self._operation(plan, correlation_id)
             try:
                 await self._store.operations.submit(operation, trace_id=current_trace_id())
             except OperationExists:
@@ -91,6 +86,44 @@ class OperationFlow:
             if self._inline:
                 await self._run_at_once(operation)
             return operation
+        raise AssertionError("drawn operation ids keep clashing")
+
+    async def submit_once(
+        self,
+        body: bytes,
+        *,
+        correlation_id: str,
+        pack: ResolvedPack | None = None,
+        idempotency_key: str,
+        write: Callable[[Operation], bytes],
+    ) -> KeyedAnswer:
+        """Accepts one batch for all requests with the key, and gives each the bytes the first was answered.
+
+        `write` makes the answer. The same body under another policy pack asks for something else (ruling 6).
+        Raises what `submit` raises, and IdempotencyKeyConflict.
+        """
+        pack_hash = None if pack is None else pack.content_hash
+        for _ in range(DRAWS_MAX):
+            plan = await self._plan(body, draw_batch(self._new_id, correlation_id), pack)
+            operation = self._operation(plan, correlation_id)
+            answer = IdempotentAnswer(
+                tenant_id=DEFAULT_TENANT,
+                family=AnswerFamily.ANALYZE_ASYNC,
+                idempotency_key=idempotency_key,
+                request_hash=digest_of(canonical_json([plan.request_hash, pack_hash])),
+                entity_id=operation.operation_id,
+                created_at=operation.created_at,
+                answer=write(operation),
+            )
+            try:
+                held = await self._store.operations.submit_once(
+                    operation, answer, self._horizon(), trace_id=current_trace_id()
+                )
+            except OperationExists:
+                continue
+            if self._inline and held is None:
+                await self._run_at_once(operation)
+            return keyed_answer(answer, held)
         raise AssertionError("drawn operation ids keep clashing")
 
     async def check(self, body: bytes) -> None:
@@ -114,6 +147,14 @@ class OperationFlow:
                 raise OperationMoved(operation_id=operation_id) from None
             return operation
         return await self.get(operation_id)
+
+    async def cancel(self, operation_id: str) -> Operation:
+        """Ends a pending or running operation as FAILED; nothing of what was done is recorded.
+
+        Raises OperationNotFound, OperationEnded, StoreUnavailable.
+        """
+        await self.get(operation_id)
+        return await cancel_operation(self._store, self._clock, self._runner, operation_id)
 
     async def close(self) -> None:
         """Hands back what is still being done in this process."""
@@ -149,6 +190,19 @@ class OperationFlow:
 
     async def _plan(self, body: bytes, identity: BatchIdentity, pack: ResolvedPack | None) -> AnalysisPlan:
         return await work_on_body(self._offload, body, plan_body, self._readers, body, identity, pack)
+
+    def _operation(self, plan: AnalysisPlan, correlation_id: str) -> Operation:
+        return Operation(
+            operation_id=self._new_id("dop"),
+            tenant_id=DEFAULT_TENANT,
+            operation_type=OperationType.ANALYZE_SCENARIOS,
+            status=OperationStatus.PENDING,
+            correlation_id=correlation_id,
+            created_at=self._clock.now(),
+            is_queued=self._queued,
+            scenarios_total=len(plan.scenarios),
+            request=plan.written(),
+        )
 
     async def _run_at_once(self, operation: Operation) -> None:
         try:

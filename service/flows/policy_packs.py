@@ -98,6 +98,17 @@ class PolicyPackFlow:
             raise PolicyPackUnknown(policy_pack_id=selection.policy_pack_id)
         return PackResolution(selection)
 
+    async def is_there(self, selection: PackSelection) -> bool | None:
+        """Whether a pack is meant, and exists; None where the catalog cannot be asked."""
+        if selection.policy_pack_id is None:
+            return False
+        try:
+            catalog = await self._catalog.current()
+        except StoreUnavailable as refused:
+            logger.warning("policy_catalog_unavailable", cause=repr(refused.__cause__ or refused))
+            return None
+        return selection.policy_pack_id in catalog.packs
+
     async def list(self) -> tuple[PolicyPack, ...]:
         """Every pack, by id."""
         with told_as_policies():

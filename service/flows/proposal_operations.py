@@ -21,6 +21,7 @@ from service.domains.proposal_tasks import ProposalTask
 from service.domains.retention import KEEP_ALL
 from service.errors import OperationExists, OperationMoved, OperationNotFound, ServiceError
 from service.flows.attempts import AttemptRunner
+from service.flows.cancellations import cancel_operation
 from service.flows.proposal_versions import read_creation, read_version
 from service.flows.proposals import ProposalFlow
 from service.proposal_errors import ProposalOperationNotFound
@@ -109,6 +110,14 @@ class ProposalOperationFlow:
             raise ProposalOperationNotFound()
         last = max(newest, key=lambda head: (head.created_at, head.operation_id))
         return await self.get(last.operation_id)
+
+    async def cancel(self, operation_id: str) -> Operation:
+        """Ends a pending or running operation as FAILED; nothing of what was done is recorded.
+
+        Raises ProposalOperationNotFound, OperationEnded, StoreUnavailable.
+        """
+        await self.get(operation_id)
+        return await cancel_operation(self._store, self._clock, self._runner, operation_id)
 
     async def resume(self) -> None:
         """Begins what nobody does: what a process that died had accepted. Raises StoreUnavailable."""

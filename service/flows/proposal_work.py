@@ -15,7 +15,7 @@ from service.errors import (
     NotFound,
     OperationLost,
     ServiceError,
-    Unavailable,
+    StoreUnavailable,
 )
 from service.flows.attempts import RETRY_SECONDS, Attempt
 from service.flows.proposal_changes import Prepared, Sent
@@ -88,7 +88,7 @@ async def insist(prepare: Callable[[], Awaitable[Prepared]]) -> Prepared:
     while True:
         try:
             return await prepare()
-        except Unavailable:
+        except StoreUnavailable:
             await asyncio.sleep(RETRY_SECONDS)
 
 

@@ -178,6 +178,8 @@ def compute_again(readers: Readers, run: DpmRun, request: RunRequest) -> Recompu
     recorded_hash = digest_of(run.result)
     try:
         replayed = recompute(readers, run, request)
+    except MemoryError:  # It says nothing of what is stored.
+        raise
     except Exception as error:
         return Recomputed(recorded_hash, None, Difference("$", recorded_hash, None), type(error).__name__)
     replayed_hash = digest_of(replayed)

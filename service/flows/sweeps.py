@@ -9,6 +9,7 @@ import structlog
 
 from service.clock import Clock
 from service.domains.dpm_runs import DEFAULT_TENANT
+from service.domains.operations import overdue_after
 from service.domains.retention import Retention
 from service.errors import ServiceError
 from service.measures import UNWATCHED, SweepMeasures
@@ -33,6 +34,7 @@ class SweepFlow:
         clock: Clock,
         retention: Retention,
         attempts_max: int,
+        operation_seconds_max: int,
         queue: JobQueue | None,
         lease_seconds: float,
         measures: SweepMeasures = UNWATCHED,
@@ -41,16 +43,28 @@ class SweepFlow:
         self._clock = clock
         self._retention = retention
         self._attempts_max = attempts_max
+        self._operation_seconds_max = operation_seconds_max
         self._queue = queue
         self._lease_seconds = lease_seconds
         self._measures = measures
 
     async def run_once(self) -> None:
-        """Takes back what nobody holds, ends what nobody will do, offers what was forgotten.
+        """Requeues what has no holder, ends what is over its time, offers what was forgotten.
 
         Raises StoreUnavailable.
         """
         now = self._clock.now()
+        # First, so that an operation that the store does not let be requeued ends by its deadline.
+        seconds_max = self._operation_seconds_max
+        overdue = await self._store.operations.fail_overdue(
+            DEFAULT_TENANT,
+            started_before=now - timedelta(seconds=seconds_max),
+            now=now,
+            error=overdue_after(seconds_max),
+            limit=SWEPT_AT_ONCE,
+        )
+        for operation_id in overdue:
+            logger.error("operation_deadline_exceeded", operation_id=operation_id, seconds_max=seconds_max)
         reaped = await self._store.operations.reap(
             DEFAULT_TENANT, now=now, attempts_max=self._attempts_max, limit=SWEPT_AT_ONCE
         )
@@ -67,7 +81,10 @@ class SweepFlow:
         for operation_id in expired:
             logger.info("operation_expired", operation_id=operation_id)
         self._measures.swept(
-            taken_back=len(reaped.taken_back), exhausted=len(reaped.exhausted), expired=len(expired)
+            taken_back=len(reaped.taken_back),
+            exhausted=len(reaped.exhausted),
+            expired=len(expired),
+            overdue=len(overdue),
         )
         if self._queue is not None:
             settled = now - timedelta(seconds=LEASES_BEFORE_REFILL * self._lease_seconds)

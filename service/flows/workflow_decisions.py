@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import msgspec
+
 from service.clock import Clock, NewId
+from service.domains.canonical import canonical_json, digest_of
 from service.domains.dpm_runs import DEFAULT_TENANT, RunHead, RunStatus
+from service.domains.idempotency import AnswerFamily, IdempotentAnswer
 from service.domains.pages import Page
 from service.domains.retention import Retention
 from service.domains.workflow_decisions import (
@@ -21,6 +25,7 @@ from service.domains.workflow_decisions import (
 from service.errors import DecisionExists
 from service.flows.costs import work_on_body
 from service.flows.dpm_runs import DRAWS_MAX
+from service.flows.idempotency import KeyedAnswer, keyed_answer
 from service.flows.run_names import RunName, run_id_of
 from service.processes import Offload
 from service.storage.port import Store
@@ -86,27 +91,51 @@ class WorkflowFlow:
         Raises RunNotFound, IdempotencyKeyNotFound, WorkflowNotRequired, WorkflowStateConflict,
         WorkflowInvalidTransition.
         """
-        now = self._clock.now()
-        horizon = self._retention.horizon_at(now)
+        horizon = self._retention.horizon_at(self._clock.now())
         run_id = await run_id_of(self._store, name, horizon)
-        expected = asked.expected_workflow_status
         for _ in range(DRAWS_MAX):
-            verdict = Verdict(
-                decision_id=self._new_id("dwd"),
-                tenant_id=DEFAULT_TENANT,
-                rebalance_run_id=run_id,
-                action=WorkflowAction(asked.action),
-                reason_code=asked.reason_code,
-                comment=asked.comment,
-                actor_id=asked.actor_id,
-                decided_at=now,
-                correlation_id=correlation_id,
-                expected_status=None if expected is None else WorkflowStatus(expected),
-            )
+            verdict = self._verdict(run_id, asked, correlation_id)
             try:
                 return self._review(
                     *await self._store.workflow_decisions.decide(verdict, self._rule, horizon)
                 )
+            except DecisionExists:
+                continue
+        raise AssertionError("drawn decision ids keep clashing")
+
+    async def decide_once(
+        self,
+        name: RunName,
+        asked: WorkflowActionRequest,
+        *,
+        correlation_id: str,
+        idempotency_key: str,
+        write: Callable[[Review], bytes],
+    ) -> KeyedAnswer:
+        """Decides once for all requests with the key, and gives each the bytes that the first was answered.
+
+        `write` makes the answer. Raises what `decide` raises, and IdempotencyKeyConflict.
+        """
+        horizon = self._retention.horizon_at(self._clock.now())
+        run_id = await run_id_of(self._store, name, horizon)
+        head = await self._store.dpm_runs.get_head(DEFAULT_TENANT, run_id, horizon)
+        # By which name the run was found makes no difference.
+        request_hash = digest_of(canonical_json([run_id, msgspec.to_builtins(asked)]))
+        for _ in range(DRAWS_MAX):
+            verdict = self._verdict(run_id, asked, correlation_id)
+            answer = IdempotentAnswer(
+                tenant_id=DEFAULT_TENANT,
+                family=AnswerFamily.WORKFLOW_ACTION,
+                idempotency_key=idempotency_key,
+                request_hash=request_hash,
+                entity_id=run_id,
+                created_at=verdict.decided_at,
+                # Its number is drawn by the store, and no answer has it.
+                answer=write(self._review(head, verdict.numbered(1))),
+            )
+            try:
+                decisions = self._store.workflow_decisions
+                return keyed_answer(answer, await decisions.decide_once(verdict, self._rule, horizon, answer))
             except DecisionExists:
                 continue
         raise AssertionError("drawn decision ids keep clashing")
@@ -118,6 +147,21 @@ class WorkflowFlow:
         horizon = self._retention.horizon_at(self._clock.now())
         return await self._store.workflow_decisions.list(
             DEFAULT_TENANT, decisions, limit=limit, cursor=cursor, horizon=horizon
+        )
+
+    def _verdict(self, run_id: str, asked: WorkflowActionRequest, correlation_id: str) -> Verdict:
+        expected = asked.expected_workflow_status
+        return Verdict(
+            decision_id=self._new_id("dwd"),
+            tenant_id=DEFAULT_TENANT,
+            rebalance_run_id=run_id,
+            action=WorkflowAction(asked.action),
+            reason_code=asked.reason_code,
+            comment=asked.comment,
+            actor_id=asked.actor_id,
+            decided_at=self._clock.now(),
+            correlation_id=correlation_id,
+            expected_status=None if expected is None else WorkflowStatus(expected),
         )
 
     async def _head(self, name: RunName) -> RunHead:

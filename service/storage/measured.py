@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from service.errors import StoreUnavailable
 from service.measures import ActMeasures, Spans
 from service.storage.port import Store
+from service.store_errors import StoreRefused
 
 S = TypeVar("S", bound=Store)
 
@@ -52,8 +53,11 @@ def _timed(act: Act, noun: str, name: str, measures: ActMeasures) -> Act:
         started = time.perf_counter()
         try:
             return await act(*args, **named)
-        except StoreUnavailable:
-            measures.act_failed(noun, name)
+        except StoreUnavailable as error:
+            measures.act_failed(noun, name, error.cause.value)
+            raise
+        except StoreRefused:
+            measures.act_refused(noun, name)
             raise
         finally:
             if not told:

@@ -10,11 +10,14 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import datetime
 from typing import Protocol
 
+from service.domains.idempotency import IdempotentAnswer
 from service.domains.operations import (
+    RELEASE,
     Claim,
     Ending,
     Lease,
     Operation,
+    OperationError,
     OperationFilter,
     OperationHead,
     Reaped,
@@ -37,6 +40,22 @@ class OperationStore(Protocol):
         The edge says in which trace the operation was asked for, where that is known. Without `offer` workers
         are not told, as they work elsewhere. Raises OperationExists when its id is taken. Only PostgreSQL has
         a queue.
+        """
+        ...
+
+    async def submit_once(
+        self,
+        operation: Operation,
+        answer: IdempotentAnswer,
+        horizon: Horizon,
+        *,
+        trace_id: str | None = None,
+        offer: bool = True,
+    ) -> IdempotentAnswer | None:
+        """Submit an operation and keep its answer under a key, in one act; None when it was.
+
+        When the key is taken with the same request hash, the answer that is kept is given back and nothing is
+        written; with another hash, raises IdempotencyKeyConflict. Equal callers at once leave one operation.
         """
         ...
 
@@ -73,8 +92,45 @@ class OperationStore(Protocol):
         """
         ...
 
-    async def hand_back(self, claim: Claim, lease: Lease) -> None:
-        """Move an operation back to PENDING, what is staged kept and the attempt not counted."""
+    async def hand_back(
+        self,
+        claim: Claim,
+        lease: Lease,
+        *,
+        error: OperationError = RELEASE,
+        attempts_max: int | None = None,
+    ) -> bool:
+        """Move an operation back to PENDING, what is staged kept, with `error` as its last error.
+
+        The attempt counts when it began over a lease ago. One that has had `attempts_max` attempts, where
+        there is such a bound, fails with ATTEMPTS_EXHAUSTED instead, and True is given back.
+        """
+        ...
+
+    async def fail(
+        self, tenant_id: str, operation_id: str, *, now: datetime, error: OperationError
+    ) -> Operation:
+        """End an operation that is PENDING or RUNNING with an error, whoever holds it; gives it as it ended.
+
+        Its holder loses it. What was staged is forgotten, and its job leaves the queue. Of this act and any
+        other that ends the operation, one is kept. Raises OperationEnded, OperationNotFound.
+        """
+        ...
+
+    async def fail_overdue(
+        self,
+        tenant_id: str,
+        *,
+        started_before: datetime,
+        now: datetime,
+        error: OperationError,
+        limit: int,
+        only: Collection[str] | None = None,
+    ) -> tuple[str, ...]:
+        """Fail operations that first began before an instant and have not ended; gives their ids.
+
+        At most `limit` at once, those that began first; and none but `only` these, where they are named.
+        """
         ...
 
     async def reap(

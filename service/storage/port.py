@@ -1,6 +1,7 @@
 """What the flows may ask of storage. Each write method is one act: all of it is kept, or nothing.
 
 Every method may raise StoreUnavailable; an act that raises it kept nothing, unless its commit was cut short.
+Every method may raise StoreRefused for what the database itself does not take; then nothing was kept either.
 
 Whatever lies before the horizon a read is given is not there for it, whether it was removed already or not.
 The edge that an operation brought is the exception: it knows no end, and stays until the purge.
@@ -22,7 +23,7 @@ from service.domains.dpm_runs import (
     RunRequest,
     SealedRun,
 )
-from service.domains.idempotency import KeyFamily, KeyMapping, KeyUse
+from service.domains.idempotency import IdempotentAnswer, KeyFamily, KeyMapping, KeyUse
 from service.domains.lineage import Direction, Edge, EdgeFilter, Trail
 from service.domains.pages import Page
 from service.domains.purges import Purge, PurgeRecord, Removed
@@ -131,7 +132,7 @@ class LineageStore(Protocol):
         cursor: str | None,
         horizon: Horizon,
     ) -> Page[Edge]:
-        """The edges that start (down) or end (up) at an entity, each once, by their places.
+        """The edges from an entity to what came of it (down) and to what it came from (up), by their places.
 
         The cursor is that of the last edge; one that names no edge of this list gives an empty page.
         """
@@ -171,6 +172,21 @@ class WorkflowDecisionStore(Protocol):
 
         Raises RunNotFound, WorkflowNotRequired, WorkflowStateConflict, WorkflowInvalidTransition, and
         DecisionExists when the decision id is taken.
+        """
+        ...
+
+    async def decide_once(
+        self,
+        verdict: Verdict,
+        rule: ReviewRule,
+        horizon: Horizon,
+        answer: IdempotentAnswer,
+    ) -> IdempotentAnswer | None:
+        """Decide, and keep the answer under a key, in one act; None when it was decided now.
+
+        When the key is taken with the same request hash, the answer that is kept is given back and nothing is
+        written; with another hash, raises IdempotencyKeyConflict. Equal callers at once leave one decision.
+        Raises what `decide` raises; then the key stays free.
         """
         ...
 
@@ -265,6 +281,10 @@ class Store(Protocol):
 
     async def check(self) -> None:
         """Raises StoreUnavailable unless the store answers and has the schema this build was made for."""
+        ...
+
+    async def check_writable(self) -> None:
+        """Raises StoreUnavailable, with its cause, unless a write would succeed; changes nothing."""
         ...
 
     async def close(self) -> None:

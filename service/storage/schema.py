@@ -90,6 +90,16 @@ def pending_of(shipped: Sequence[Migration], applied: Mapping[str, str | None]) 
     return pending
 
 
+def require_log(path: Path) -> None:
+    """Raises SchemaRefused for a SQLite file that was in use when its write-ahead log was removed."""
+    log, shared = (path.with_name(path.name + end) for end in ("-wal", "-shm"))
+    if shared.exists() and not log.exists():
+        raise SchemaRefused(
+            f"{log} is missing, and {shared.name} says that it was in use: {path.name} lacks what it held; "
+            f"put it back, or remove {shared.name} to go on without"
+        )
+
+
 class Readable(Protocol):
     """A connection of sqlite3 or psycopg."""
 

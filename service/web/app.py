@@ -2,24 +2,38 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Callable, Sequence
+from functools import partial
+
 from aiohttp import web
+from aiohttp.typedefs import Middleware
 
 from service.clock import NewId
+from service.domains.bounds import DEFAULT_BOUNDS, Bounds
+from service.domains.workflow_decisions import WorkflowActionRequest
 from service.errors import ServiceError
 from service.server_metrics import ServerMetrics
+from service.serving_settings import HEAD_BYTES_MAX_DEFAULT
 from service.telemetry import Telemetry
 from service.web import bodies, keys
+from service.web.admission import CAPACITY, Capacity
 from service.web.configured import configured
 from service.web.correlation import correlation
+from service.web.cors import cors
+from service.web.expectations import expectations
 from service.web.flows import Flows
 from service.web.gates import Gates
 from service.web.handlers.workflow_decisions import DECODE_ACTION
+from service.web.heads import heads
+from service.web.limits import limits, sends
 from service.web.measuring import measuring
-from service.web.overload import CAPACITY, Capacity, limits
 from service.web.refusals import BODY_BYTES_MAX, RESULT_BYTES_MAX, refusals
-from service.web.routes import ROUTES
+from service.web.router import Router
+from service.web.routes import PARAMETERS, ROUTES
 from service.web.slashes import slashes
 from service.web.traces import follow_traces, record_traces
+from service.web.unknown_parameters import unknown_parameters
 
 
 def build(
@@ -31,22 +45,32 @@ def build(
     result_bytes_max: int,
     capacity: Capacity,
     refuse_unknown: bool = False,
+    bounds: Bounds = DEFAULT_BOUNDS,
     store_missing: ServiceError | None = None,
     proposal_store_missing: ServiceError | None = None,
     metrics: ServerMetrics | None = None,
     telemetry: Telemetry | None = None,
+    cors_origins: Sequence[str] = (),
+    cors_credentials: bool = False,
+    head_bytes_max: int = HEAD_BYTES_MAX_DEFAULT,
 ) -> web.Application:
-    app = web.Application(
-        middlewares=[
+    app = _application(
+        [
+            sends(capacity),
             *([measuring(metrics)] if metrics else []),
             record_traces(telemetry) if telemetry else follow_traces,
             correlation(new_id),
+            *([cors(cors_origins, credentials_allowed=cors_credentials)] if cors_origins else []),
+            expectations,
             refusals,
             slashes,
+            heads(head_bytes_max),
+            unknown_parameters(PARAMETERS, refused=refuse_unknown),
             limits(capacity),
             configured(store_missing, proposal_store_missing),
         ],
-        client_max_size=body_bytes_max,
+        body_bytes_max=body_bytes_max,
+        head_bytes_max=head_bytes_max,
     )
     app[keys.FLOWS] = flows
     app[keys.GATES] = gates
@@ -55,10 +79,30 @@ def build(
     app[CAPACITY] = capacity
     if metrics:
         metrics.watch_capacity(
-            waiting=lambda: sum(len(lane.waiting) for lane in capacity.lanes),
+            waiting={name: lane.count_queued for name, lane in capacity.lanes.items()},
+            expected_wait={name: lane.expected_wait for name, lane in capacity.lanes.items()},
             turned_away=lambda: capacity.refused,
+            answers_cut=lambda: capacity.answers_cut,
         )
     app.on_response_prepare.append(capacity.close_when_draining)
-    app[DECODE_ACTION] = bodies.decode_action_strict if refuse_unknown else bodies.decode_action
+    app[keys.BOUNDS] = bounds
+    read_action = bodies.decode_action_strict if refuse_unknown else bodies.decode_action
+    decode_action: Callable[[bytes], WorkflowActionRequest] = partial(read_action, bounds=bounds)
+    app[DECODE_ACTION] = decode_action
     app.add_routes(ROUTES)
     return app
+
+
+def _application(
+    middlewares: Sequence[Middleware], *, body_bytes_max: int, head_bytes_max: int
+) -> web.Application:
+    with warnings.catch_warnings():
+        # The library would rather have no router but its own; there is no other way to say what an id may be.
+        warnings.filterwarnings("ignore", "router argument", DeprecationWarning)
+        return web.Application(
+            router=Router(),
+            middlewares=middlewares,
+            client_max_size=body_bytes_max,
+            # For connections that the library takes by itself, as in tests; connection.py says the same.
+            handler_args={"auto_decompress": False, "max_field_size": head_bytes_max},
+        )

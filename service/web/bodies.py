@@ -2,18 +2,19 @@
 
 A typed decoder reads what follows the published shape to the letter. Whatever it refuses is read again
 by the schema of that shape, which accepts the lenient spellings or says all that is wrong.
+
+What callers send is held to bounds; what was stored is read without any.
 """
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Mapping
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any, Literal, TypeVar
 
 import msgspec
 
+from service.domains.bounds import DEFAULT_BOUNDS, Bounds
 from service.domains.money import decode_hook
 from service.domains.options import EngineOptions
 from service.domains.policy_packs import PolicyPackUpsert
@@ -26,9 +27,11 @@ from service.domains.proposal_requests import (
 )
 from service.domains.rebalances import BatchRebalanceRequest, RebalanceRequest
 from service.domains.workflow_decisions import WorkflowActionRequest
-from service.errors import JsonTooDeep, RequestInvalid
+from service.errors import RequestInvalid
+from service.web.body_bounds import holds
+from service.web.json_texts import parsed, text_of, without_mark
 from service.web.schemas.entries import entries_of, entry
-from service.web.schemas.faults import INTEGER_DIGITS_MAX, MESSAGES, Fault, Unreadable, free_faults
+from service.web.schemas.faults import free_faults
 
 SchemaName = Literal[
     "rebalance_request",
@@ -43,10 +46,7 @@ SchemaName = Literal[
     "policy_pack_upsert",
 ]
 
-Value = TypeVar("Value")
-
-# Deeper than any published shape, and well inside what every parser takes on any stack.
-LEVELS_MAX = 64
+Value = TypeVar("Value", bound=msgspec.Struct)
 
 _REBALANCE = msgspec.json.Decoder(RebalanceRequest, dec_hook=decode_hook, float_hook=Decimal)
 _BATCH = msgspec.json.Decoder(BatchRebalanceRequest, dec_hook=decode_hook, float_hook=Decimal)
@@ -62,142 +62,159 @@ _PACK = msgspec.json.Decoder(PolicyPackUpsert, dec_hook=decode_hook, float_hook=
 _REFUSALS = (msgspec.MsgspecError, ValueError, ArithmeticError, RecursionError)
 
 
-def decode_rebalance(body: bytes) -> RebalanceRequest:
+def decode_rebalance(body: bytes, *, bounds: Bounds | None = DEFAULT_BOUNDS) -> RebalanceRequest:
     """The one simulation a body asks for. Raises RequestInvalid, JsonTooDeep."""
-    return _decoded(body, _REBALANCE, "rebalance_request")
+    return _decoded(body, _REBALANCE, "rebalance_request", bounds)
 
 
-def decode_batch(body: bytes) -> BatchRebalanceRequest:
+def decode_batch(body: bytes, *, bounds: Bounds | None = DEFAULT_BOUNDS) -> BatchRebalanceRequest:
     """The scenarios a body asks for; their options stay as sent. Raises RequestInvalid, JsonTooDeep."""
-    return _decoded(body, _BATCH, "batch_rebalance_request")
+    return _decoded(body, _BATCH, "batch_rebalance_request", bounds)
 
 
-def decode_options(options: Mapping[str, Any]) -> EngineOptions:
+def decode_options(options: Mapping[str, Any], *, bounds: Bounds | None = DEFAULT_BOUNDS) -> EngineOptions:
     """The engine options of one scenario. Raises RequestInvalid."""
     if not free_faults(options):
         try:
-            return msgspec.convert(options, EngineOptions, dec_hook=decode_hook)
+            read = msgspec.convert(options, EngineOptions, dec_hook=decode_hook)
         except _REFUSALS:
             pass
-    value: EngineOptions = _explained("engine_options", options)
+        else:
+            if bounds is None or holds(read, bounds):
+                return read
+    value: EngineOptions = _explained("engine_options", options, bounds)
     return value
 
 
-def decode_action(body: bytes) -> WorkflowActionRequest:
+def decode_action(body: bytes, *, bounds: Bounds | None = DEFAULT_BOUNDS) -> WorkflowActionRequest:
     """The decision a body brings. Raises RequestInvalid, JsonTooDeep."""
-    return _decoded(body, _ACTION, "workflow_action_request")
+    return _decoded(body, _ACTION, "workflow_action_request", bounds)
 
 
-def decode_proposal(body: bytes) -> ProposalSimulateRequest:
+def decode_proposal(body: bytes, *, bounds: Bounds | None = DEFAULT_BOUNDS) -> ProposalSimulateRequest:
     """The proposal a body asks to simulate. Raises RequestInvalid, JsonTooDeep."""
-    return _decoded(body, _PROPOSAL, "proposal_simulate_request")
+    return _decoded(body, _PROPOSAL, "proposal_simulate_request", bounds)
 
 
-def decode_creation(body: bytes) -> ProposalCreateRequest:
+def decode_creation(body: bytes, *, bounds: Bounds | None = DEFAULT_BOUNDS) -> ProposalCreateRequest:
     """The proposal a body asks to create. Raises RequestInvalid, JsonTooDeep."""
-    return _decoded(body, _CREATION, "proposal_create_request")
+    return _decoded(body, _CREATION, "proposal_create_request", bounds)
 
 
-def decode_version(body: bytes) -> ProposalVersionRequest:
+def decode_version(body: bytes, *, bounds: Bounds | None = DEFAULT_BOUNDS) -> ProposalVersionRequest:
     """The version a body brings. Raises RequestInvalid, JsonTooDeep."""
-    return _decoded(body, _VERSION, "proposal_version_request")
+    return _decoded(body, _VERSION, "proposal_version_request", bounds)
 
 
-def decode_transition(body: bytes) -> ProposalStateTransitionRequest:
+def decode_transition(
+    body: bytes, *, bounds: Bounds | None = DEFAULT_BOUNDS
+) -> ProposalStateTransitionRequest:
     """The event a body asks for; numbers in its reason stay as sent. Raises RequestInvalid, JsonTooDeep."""
-    return _decoded(body, _TRANSITION, "proposal_state_transition_request")
+    return _decoded(body, _TRANSITION, "proposal_state_transition_request", bounds)
 
 
-def decode_approval(body: bytes) -> ProposalApprovalRequest:
+def decode_approval(body: bytes, *, bounds: Bounds | None = DEFAULT_BOUNDS) -> ProposalApprovalRequest:
     """The approval a body brings; numbers in its details stay as sent. Raises RequestInvalid, JsonTooDeep."""
-    return _decoded(body, _APPROVAL, "proposal_approval_request")
+    return _decoded(body, _APPROVAL, "proposal_approval_request", bounds)
 
 
-def decode_policy_pack(body: bytes) -> PolicyPackUpsert:
+def decode_policy_pack(body: bytes, *, bounds: Bounds | None = DEFAULT_BOUNDS) -> PolicyPackUpsert:
     """The policy pack a body brings. Raises RequestInvalid, JsonTooDeep."""
-    return _decoded(body, _PACK, "policy_pack_upsert")
+    return _decoded(body, _PACK, "policy_pack_upsert", bounds)
 
 
 # The strict twins refuse unknown keys (ruling 9). Only the schemas know these, so they read every body.
 
 
-def decode_rebalance_strict(body: bytes) -> RebalanceRequest:
+def decode_rebalance_strict(body: bytes, *, bounds: Bounds | None = DEFAULT_BOUNDS) -> RebalanceRequest:
     """As decode_rebalance, but an unknown key is refused."""
-    value: RebalanceRequest = _closed(body, "rebalance_request")
+    value: RebalanceRequest = _closed(body, "rebalance_request", bounds)
     return value
 
 
-def decode_batch_strict(body: bytes) -> BatchRebalanceRequest:
+def decode_batch_strict(body: bytes, *, bounds: Bounds | None = DEFAULT_BOUNDS) -> BatchRebalanceRequest:
     """As decode_batch, but an unknown key is refused."""
-    value: BatchRebalanceRequest = _closed(body, "batch_rebalance_request")
+    value: BatchRebalanceRequest = _closed(body, "batch_rebalance_request", bounds)
     return value
 
 
-def decode_options_strict(options: Mapping[str, Any]) -> EngineOptions:
+def decode_options_strict(
+    options: Mapping[str, Any], *, bounds: Bounds | None = DEFAULT_BOUNDS
+) -> EngineOptions:
     """As decode_options, but an unknown key is refused."""
-    value: EngineOptions = _explained("engine_options", options, refuse_unknown=True)
+    value: EngineOptions = _explained("engine_options", options, bounds, refuse_unknown=True)
     return value
 
 
-def decode_action_strict(body: bytes) -> WorkflowActionRequest:
+def decode_action_strict(body: bytes, *, bounds: Bounds | None = DEFAULT_BOUNDS) -> WorkflowActionRequest:
     """As decode_action, but an unknown key is refused."""
-    value: WorkflowActionRequest = _closed(body, "workflow_action_request")
+    value: WorkflowActionRequest = _closed(body, "workflow_action_request", bounds)
     return value
 
 
-def decode_proposal_strict(body: bytes) -> ProposalSimulateRequest:
+def decode_proposal_strict(body: bytes, *, bounds: Bounds | None = DEFAULT_BOUNDS) -> ProposalSimulateRequest:
     """As decode_proposal, but an unknown key is refused."""
-    value: ProposalSimulateRequest = _closed(body, "proposal_simulate_request")
+    value: ProposalSimulateRequest = _closed(body, "proposal_simulate_request", bounds)
     return value
 
 
-def decode_creation_strict(body: bytes) -> ProposalCreateRequest:
+def decode_creation_strict(body: bytes, *, bounds: Bounds | None = DEFAULT_BOUNDS) -> ProposalCreateRequest:
     """As decode_creation, but an unknown key is refused."""
-    value: ProposalCreateRequest = _closed(body, "proposal_create_request")
+    value: ProposalCreateRequest = _closed(body, "proposal_create_request", bounds)
     return value
 
 
-def decode_version_strict(body: bytes) -> ProposalVersionRequest:
+def decode_version_strict(body: bytes, *, bounds: Bounds | None = DEFAULT_BOUNDS) -> ProposalVersionRequest:
     """As decode_version, but an unknown key is refused."""
-    value: ProposalVersionRequest = _closed(body, "proposal_version_request")
+    value: ProposalVersionRequest = _closed(body, "proposal_version_request", bounds)
     return value
 
 
-def decode_transition_strict(body: bytes) -> ProposalStateTransitionRequest:
+def decode_transition_strict(
+    body: bytes, *, bounds: Bounds | None = DEFAULT_BOUNDS
+) -> ProposalStateTransitionRequest:
     """As decode_transition, but an unknown key is refused."""
-    value: ProposalStateTransitionRequest = _closed(body, "proposal_state_transition_request")
+    value: ProposalStateTransitionRequest = _closed(body, "proposal_state_transition_request", bounds)
     return value
 
 
-def decode_approval_strict(body: bytes) -> ProposalApprovalRequest:
+def decode_approval_strict(body: bytes, *, bounds: Bounds | None = DEFAULT_BOUNDS) -> ProposalApprovalRequest:
     """As decode_approval, but an unknown key is refused."""
-    value: ProposalApprovalRequest = _closed(body, "proposal_approval_request")
+    value: ProposalApprovalRequest = _closed(body, "proposal_approval_request", bounds)
     return value
 
 
-def decode_policy_pack_strict(body: bytes) -> PolicyPackUpsert:
+def decode_policy_pack_strict(body: bytes, *, bounds: Bounds | None = DEFAULT_BOUNDS) -> PolicyPackUpsert:
     """As decode_policy_pack, but an unknown key is refused."""
-    value: PolicyPackUpsert = _closed(body, "policy_pack_upsert")
+    value: PolicyPackUpsert = _closed(body, "policy_pack_upsert", bounds)
     return value
 
 
-def _decoded(body: bytes, decoder: msgspec.json.Decoder[Value], schema: SchemaName) -> Value:
-    text = _text(body)
+def _decoded(
+    body: bytes, decoder: msgspec.json.Decoder[Value], schema: SchemaName, bounds: Bounds | None
+) -> Value:
+    body = without_mark(body)
+    text = text_of(body)
     # The typed decoder does not mind a NUL, which only this escape can spell.
     if b"\\u0000" not in body:
         try:
-            return decoder.decode(body)
+            read = decoder.decode(body)
         except _REFUSALS:
             pass
-    value: Value = _explained(schema, _parsed(text))
+        else:
+            if bounds is None or holds(read, bounds):
+                return read
+    value: Value = _explained(schema, parsed(text), bounds)
     return value
 
 
-def _closed(body: bytes, schema: SchemaName) -> Any:
-    return _explained(schema, _parsed(_text(body)), refuse_unknown=True)
+def _closed(body: bytes, schema: SchemaName, bounds: Bounds | None) -> Any:
+    return _explained(schema, parsed(text_of(without_mark(body))), bounds, refuse_unknown=True)
 
 
-def _explained(schema: SchemaName, received: Any, *, refuse_unknown: bool = False) -> Any:
+def _explained(
+    schema: SchemaName, received: Any, bounds: Bounds | None, *, refuse_unknown: bool = False
+) -> Any:
     # Bodies that follow the shape to the letter never pay for loading the schema library.
     from marshmallow import ValidationError
 
@@ -208,85 +225,6 @@ def _explained(schema: SchemaName, received: Any, *, refuse_unknown: bool = Fals
     nouns = (dpm_runs, workflow_decisions, proposals, policy_packs)
     noun = next(each for each in nouns if hasattr(each, schema))
     try:
-        return getattr(noun, schema)(refuse_unknown=refuse_unknown).load(received)
+        return getattr(noun, schema)(refuse_unknown=refuse_unknown, bounds=bounds).load(received)
     except ValidationError as refused:
         raise RequestInvalid(entries_of(refused.messages, received)) from None
-
-
-def _text(body: bytes) -> str:
-    """The text of a body that a parser may see: the typed one does not look into what it skips."""
-    try:
-        text = body.decode()
-    except UnicodeDecodeError as refused:
-        # The contract counts characters, the exception bytes.
-        raise _not_json("Invalid UTF-8", len(body[: refused.start].decode())) from None
-    refuse_depth(body)
-    return text
-
-
-def _parsed(text: str) -> Any:
-    """The JSON value of a body, None when it is empty; a number that has no value is Unreadable."""
-    if text == "":
-        return None
-    try:
-        return json.loads(text, parse_float=_fraction, parse_int=_integer, parse_constant=_constant)
-    except json.JSONDecodeError as refused:
-        raise _not_json(refused.msg, refused.pos) from None
-
-
-def _not_json(reason: str, at: int) -> RequestInvalid:
-    fault = Fault("json_invalid", MESSAGES["json_invalid"], {"error": reason})
-    return RequestInvalid([entry(fault, ("body", at), {})])
-
-
-def _fraction(text: str) -> Decimal | Unreadable:
-    try:
-        return Decimal(text)
-    except InvalidOperation:
-        return Unreadable(text, "decimal_parsing")
-
-
-def _integer(text: str) -> int | Unreadable:
-    if len(text) > INTEGER_DIGITS_MAX:
-        return Unreadable(text, "decimal_parsing")
-    return int(text)
-
-
-def _constant(text: str) -> Unreadable:
-    return Unreadable(text, "finite_number")
-
-
-# Brackets of both kinds become parentheses; all but them and the quotes is dropped.
-_BRACKETS = bytes.maketrans(b"[{]}", b"(())")
-_NO_STRUCTURE = bytes(byte for byte in range(256) if byte not in b'[]{}"')
-_STRING = re.compile(rb'"[^"]*(?:"|\Z)')
-
-
-def refuse_depth(body: bytes) -> None:
-    """Raises JsonTooDeep for a body that nests deeper than LEVELS_MAX, well-formed or not.
-
-    Answers alike on every interpreter and stack, before any parser that recurses sees the body.
-    """
-    if b"\\" in body:
-        # An escaped quote ends no string; an escaped backslash escapes nothing.
-        body = body.replace(b"\\\\", b"").replace(b'\\"', b"")
-    skeleton = body.translate(_BRACKETS, _NO_STRUCTURE)
-    # Two quotes in a row enclose no bracket, whether they belong to one string or to two.
-    skeleton = skeleton.replace(b'""', b"")
-    if b'"' in skeleton:
-        skeleton = _STRING.sub(b"", skeleton)
-    left = _peeled(skeleton)
-    # What no bracket closes is as deep as if the end of the body closed it.
-    unclosed = left.count(b"(")
-    if 0 < unclosed <= LEVELS_MAX:
-        left = _peeled(skeleton + b")" * unclosed)
-    if b"(" in left:
-        raise JsonTooDeep(levels_max=LEVELS_MAX)
-
-
-def _peeled(skeleton: bytes) -> bytes:
-    for _ in range(LEVELS_MAX):
-        if b"()" not in skeleton:
-            break
-        skeleton = skeleton.replace(b"()", b"")
-    return skeleton

@@ -2,12 +2,16 @@
 
 from aiohttp import web
 
+from service.domains.bounds import Bounds
 from service.web.flows import Flows
 from service.web.gates import Gates
 
 FLOWS = web.AppKey("FLOWS", Flows)
 GATES = web.AppKey("GATES", Gates)
+BOUNDS = web.AppKey("BOUNDS", Bounds)
 
 # The id sent by the caller, or none; and the one this request goes by in logs and in the answer.
 CORRELATION_SENT = web.RequestKey("CORRELATION_SENT", str)
 CORRELATION_ID = web.RequestKey("CORRELATION_ID", str)
+# The run that a request made or was given again, for its log line.
+RUN_ID = web.RequestKey("RUN_ID", str)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Protocol
 
 from aiohttp import web
 
 from service.metrics import CONTENT_TYPE
-from service.web.listening import listen
+from service.web.listener import listen
 from service.web.refusals import refusals
 
 
@@ -49,5 +50,22 @@ async def metrics_listening(metrics: Rendered, host: str, port: int | None) -> A
         listener = await listen(runner, host, port)
         yield listener.sockets[0].getsockname()[1]
         listener.close()
+    finally:
+        await runner.cleanup()
+
+
+@asynccontextmanager
+async def metrics_on_socket(metrics: Rendered, path: Path | None) -> AsyncIterator[None]:
+    """Serves the figures on a Unix socket for as long as it is open; without a path it does nothing."""
+    if path is None:
+        yield
+        return
+    runner = web.AppRunner(build(metrics))
+    await runner.setup()
+    try:
+        # What a process that was killed left there is in the way of its successor.
+        path.unlink(missing_ok=True)
+        await web.UnixSite(runner, str(path)).start()
+        yield
     finally:
         await runner.cleanup()

@@ -71,7 +71,7 @@ def _pack_of(policy_pack_id: str, entry: msgspec.Raw) -> PolicyPack | None:
             name: members[name] for name in SECTIONS if bytes(members.get(name, NULL)).strip() != NULL
         }
         body = msgspec.json.encode({"version": _version_of(members), **sections})
-        return pack_of(policy_pack_id, bodies.decode_policy_pack(body))
+        return pack_of(policy_pack_id, bodies.decode_policy_pack(body, bounds=None))
     except (msgspec.MsgspecError, ValueError, RecursionError, RequestInvalid, JsonTooDeep):
         return None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 from urllib.parse import parse_qsl, unquote
@@ -10,19 +10,37 @@ from urllib.parse import parse_qsl, unquote
 from aiohttp import web
 from marshmallow import ValidationError
 
+from service.domains.bounds import ENTITY_ID, FILED_CORRELATION_ID, ID, IDEMPOTENCY_KEY, Bounds, TextBound
 from service.errors import RequestInvalid
-from service.web import reading
-from service.web.schemas.entries import entry
-from service.web.schemas.faults import text_fault
-from service.web.schemas.parameters import QuerySchema
+from service.web import keys, reading
+from service.web.schemas.entries import entry, size_entries
+from service.web.schemas.faults import size_fault, text_fault
+from service.web.schemas.parameters import AskedText, QuerySchema
+
+_IN_PATH = {
+    "correlation_id": FILED_CORRELATION_ID,
+    "idempotency_key": IDEMPOTENCY_KEY,
+    "entity_id": ENTITY_ID,
+}
 
 
 def path_id(request: web.Request, name: str, missing: Callable[[], Exception]) -> str:
-    """An id in the path; one that cannot be stored names nothing, and so it is missing (D48)."""
+    """An id in the path; one that cannot be stored names nothing, and so it is missing (D48).
+
+    Raises what `missing` makes, and RequestInvalid for an id that is longer than any can be.
+    """
     # The router takes bytes that are no text for the very characters that spell them, percent signs and all.
     if text_fault(unquote(request.rel_url.raw_path, errors="surrogateescape")) is not None:
         raise missing()
-    return reading.path_text(request, name)
+    text = reading.path_text(request, name)
+    if too_long := size_entries(text, ("path", name), bound_in_path(name), request.app[keys.BOUNDS]):
+        raise RequestInvalid(too_long)
+    return text
+
+
+def bound_in_path(name: str) -> TextBound:
+    """How long a part of a path can be."""
+    return _IN_PATH.get(name, ID)
 
 
 def read(
@@ -33,12 +51,14 @@ def read(
     Raises RequestInvalid, which lists what is wrong with the query and then with the headers.
     """
     received = received_in(request)
+    values: dict[str, Any] = {}
+    found = _long_texts(received, schema, request.app[keys.BOUNDS])
     try:
-        values: dict[str, Any] = schema.load(received)
+        values = schema.load(received)
     except ValidationError as refused:
-        raise RequestInvalid([*_query_faults(refused, received), *header_faults]) from None
-    if header_faults:
-        raise RequestInvalid(header_faults)
+        found |= refused.messages_dict
+    if found or header_faults:
+        raise RequestInvalid([*_query_faults(found, received), *header_faults])
     return values
 
 
@@ -68,6 +88,15 @@ def received_in(request: web.Request) -> dict[str, str]:
     return dict(parse_qsl(query, keep_blank_values=True, errors="surrogateescape"))
 
 
-def _query_faults(refused: ValidationError, received: dict[str, str]) -> list[reading.Entry]:
-    found = refused.messages_dict
+def _long_texts(received: Mapping[str, str], schema: QuerySchema, bounds: Bounds) -> dict[str, Any]:
+    """What is wrong with the lengths of texts, by the names of their parameters."""
+    return {
+        name: [fault]
+        for name, field in ((field.data_key or key, field) for key, field in schema.fields.items())
+        if isinstance(field, AskedText) and name in received
+        if (fault := size_fault(received[name], field.bound, bounds)) is not None
+    }
+
+
+def _query_faults(found: Mapping[str, Any], received: Mapping[str, str]) -> list[reading.Entry]:
     return [entry(fault, ("query", name), received.get(name)) for name in found for fault in found[name]]

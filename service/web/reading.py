@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from functools import partial
+from http import HTTPStatus
 from typing import Any
 
 from aiohttp import web
 
+from service.domains.bounds import CORRELATION_ID, ID, TextBound
 from service.domains.policy_packs import PackWish
-from service.errors import BodyTooLarge, MediaTypeUnsupported
-from service.web import correlation, keys
-from service.web.overload import PLACE
+from service.errors import BodyTooLarge, MediaTypeUnsupported, RequestInvalid
+from service.flows.idempotency import KeyedAnswer
+from service.web import content_coding, correlation, expectations, keys
+from service.web.admission import SLOT
 from service.web.refusals import BODY_BYTES_MAX
+from service.web.schemas.entries import SCALAR_CHARACTERS_MAX, size_entries
 
-KEY_HEADER = "Idempotency-Key"
+KEY_HEADER = correlation.KEY_HEADER
 # Ruling 4: 1 to 255 visible ASCII characters.
 KEY_PATTERN = "^[!-~]{1,255}$"
 
@@ -23,18 +29,31 @@ _JSON = re.compile(r"application/(?:json|[^\s;/]+\+json)", re.IGNORECASE)
 Entry = dict[str, Any]
 
 
-async def json_body(request: web.Request) -> bytes:
-    """The body's bytes, and with them a place of work.
+async def json_body(request: web.Request, head_faults: Sequence[Entry] = ()) -> bytes:
+    """The body's bytes as they were before they were compressed, and with them a place of work.
 
-    Raises MediaTypeUnsupported, BodyTooLarge, RequestTooSlow, and what the server raises on too large a body.
+    What the head decides is raised before a body that is held back is asked for; so are the faults found in
+    the headers, which otherwise wait for those of the body. Raises RequestInvalid, MediaTypeUnsupported,
+    ContentCodingUnsupported, BodyTooLarge, BodyUnreadable, RequestTooSlow, and what the server raises on too
+    large a body.
     """
     media_type = request.headers.get("Content-Type")
     if media_type is not None and _JSON.fullmatch(media_type.partition(";")[0].strip()) is None:
         raise MediaTypeUnsupported()
-    if (request.content_length or 0) > request.app[BODY_BYTES_MAX]:
+    coding = content_coding.coding_of(request.headers)
+    bytes_max = request.app[BODY_BYTES_MAX]
+    if (request.content_length or 0) > bytes_max:
         # What will be too much is not read first.
-        raise BodyTooLarge(bytes_max=request.app[BODY_BYTES_MAX])
-    return await request[PLACE].receive(request)
+        raise BodyTooLarge(bytes_max=bytes_max)
+    if expectations.is_held_back(request):
+        if head_faults:
+            raise RequestInvalid(head_faults)
+        await expectations.invite(request)
+    if coding is None:
+        return await request[SLOT].receive(request)
+    return await request[SLOT].receive(
+        request, partial(content_coding.decoded, coding=coding, bytes_max=bytes_max)
+    )
 
 
 def key_entries(request: web.Request) -> list[Entry]:
@@ -56,14 +75,21 @@ def key_entries(request: web.Request) -> list[Entry]:
     return []
 
 
+def optional_key_entries(request: web.Request) -> list[Entry]:
+    """What is wrong with the idempotency key where none is needed."""
+    return key_entries(request) if KEY_HEADER in request.headers else []
+
+
 def correlation_entries(request: web.Request) -> list[Entry]:
     """What is wrong with the correlation id that was sent; an empty one counts as absent."""
-    return _text_entries(correlation.HEADER, request[keys.CORRELATION_SENT])
+    return _text_entries(request, correlation.HEADER, request[keys.CORRELATION_SENT], CORRELATION_ID)
 
 
-def _text_entries(header: str, sent: str) -> list[Entry]:
-    if sent == "" or correlation.is_text(sent):
+def _text_entries(request: web.Request, header: str, sent: str, bound: TextBound) -> list[Entry]:
+    if sent == "":
         return []
+    if correlation.is_text(sent):
+        return size_entries(sent, ("header", header), bound, request.app[keys.BOUNDS])
     return [
         {
             "type": "string_unicode",
@@ -84,7 +110,7 @@ def pack_entries(request: web.Request) -> list[Entry]:
     return [
         entry
         for name in (PACK_HEADER, TENANT_PACK_HEADER, TENANT_HEADER)
-        for entry in _text_entries(name, request.headers.get(name, ""))
+        for entry in _text_entries(request, name, request.headers.get(name, ""), ID)
     ]
 
 
@@ -98,10 +124,18 @@ def pack_wish(request: web.Request) -> PackWish:
     )
 
 
+def keyed(answer: KeyedAnswer, status: HTTPStatus = HTTPStatus.OK) -> web.Response:
+    """The answer to a request with a key, which says whether it was given before."""
+    response = web.Response(body=answer.body, status=int(status), content_type="application/json")
+    if answer.replayed:
+        response.headers["Idempotent-Replayed"] = "true"
+    return response
+
+
 def path_text(request: web.Request, name: str) -> str:
     """A path segment, percent-decoded; `%2F` stays inside its segment (D53)."""
     return request.match_info[name]
 
 
 def _printable(text: str) -> str:
-    return text.encode("utf-8", "replace").decode("utf-8")
+    return text[:SCALAR_CHARACTERS_MAX].encode("utf-8", "replace").decode("utf-8")

@@ -30,7 +30,10 @@ from service.errors import (
     WrongMediaType,
 )
 from service.flows.result_sizes import require_within
+from service.http_errors import ContentCodingUnsupported, ExpectationUnsupported, HeadTooLarge
 from service.proposal_errors import proposal_refusal
+from service.store_errors import StoreRefused
+from service.web.content_coding import ACCEPT_ENCODING
 
 # What is served under it has codes of its own for a store that is not there.
 PROPOSALS = "/rebalance/proposals"
@@ -44,9 +47,12 @@ STATUS_OF: Mapping[type[ServiceError], HTTPStatus] = {
     TooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     TooSlow: HTTPStatus.REQUEST_TIMEOUT,
     WrongMediaType: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    ExpectationUnsupported: HTTPStatus.EXPECTATION_FAILED,
+    HeadTooLarge: HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
     NotFound: HTTPStatus.NOT_FOUND,
     Conflict: HTTPStatus.CONFLICT,
     Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+    StoreRefused: HTTPStatus.INTERNAL_SERVER_ERROR,
     GivenUp: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 
@@ -77,8 +83,10 @@ def problem(
     *,
     code: str,
     detail: Any,
+    members: Mapping[str, object] | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> web.Response:
+    """`members` stand beside those that every problem has (RFC 9457, section 3.2)."""
     body = Problem(
         title=TITLE_OF.get(status, status.phrase),
         status=int(status),
@@ -87,13 +95,28 @@ def problem(
         code=code,
     )
     answer = web.Response(
-        body=msgspec.json.encode(body),
+        body=msgspec.json.encode({**msgspec.structs.asdict(body), **members} if members else body),
         status=int(status),
         content_type="application/problem+json",
         headers=headers,
     )
     answer[CODE] = code
     return answer
+
+
+def last_answer(refused: ServiceError) -> bytes:
+    """A refusal of what is no request yet, after which the connection is closed."""
+    status = status_of(type(refused))
+    body = msgspec.json.encode(
+        Problem(
+            title=status.phrase, status=int(status), detail=refused.detail, instance="/", code=refused.code
+        )
+    )
+    head = (
+        f"HTTP/1.1 {int(status)} {status.phrase}\r\nContent-Type: application/problem+json\r\n"
+        f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+    )
+    return head.encode() + body
 
 
 def retry_after(error: Unavailable | type[Unavailable]) -> str:
@@ -103,16 +126,33 @@ def retry_after(error: Unavailable | type[Unavailable]) -> str:
 
 def refusal(request: web.Request, error: ServiceError) -> web.Response:
     headers = None
-    if isinstance(error, StoreBusy):
+    cause = error.cause.value if isinstance(error, StoreUnavailable) else None
+    if isinstance(error, StoreRefused):
+        # The database's words may quote a client's values; its code says what kind of fault is ours.
+        logger.error("store_refused", sqlstate=error.sqlstate, kind=type(error.__cause__).__name__)
+    elif isinstance(error, StoreBusy):
         # The contract's codes say that the store is away, and it is not.
+        logger.warning("unavailable", code=error.code, cause=repr(error.__cause__), store=cause)
         error = Overloaded()
     elif isinstance(error, StoreUnavailable) and request.path.startswith(PROPOSALS):
         error = proposal_refusal(error)
     if isinstance(error, Unavailable):
-        # The caller is told that it passes; who keeps the service up needs to know what it was.
-        logger.warning("unavailable", code=error.code, cause=repr(error.__cause__))
+        if not isinstance(error, Overloaded):
+            # The caller is told that it passes; who keeps the service up needs to know what it was. An
+            # overload is told once a second for all.
+            reason = {} if cause is None else {"store": cause}
+            logger.warning("unavailable", code=error.code, cause=repr(error.__cause__), **reason)
         headers = {"Retry-After": retry_after(error)}
-    return problem(request, status_of(type(error)), code=error.code, detail=error.detail, headers=headers)
+    elif isinstance(error, ContentCodingUnsupported):
+        headers = {"Accept-Encoding": ACCEPT_ENCODING}
+    return problem(
+        request,
+        status_of(type(error)),
+        code=error.code,
+        detail=error.detail,
+        members=error.members,
+        headers=headers,
+    )
 
 
 @web.middleware

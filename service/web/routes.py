@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import partial
+
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from service.web.expectations import hold
 from service.web.handlers import (
     artifacts,
     docs,
@@ -21,15 +25,24 @@ from service.web.handlers import (
     proposal_support,
     proposals,
     replays,
+    run_requests,
     support_bundles,
     supportability,
     workflow_decisions,
 )
+from service.web.schemas.parameters import QuerySchema
+
+
+def route(method: str, path: str, handler: Handler) -> web.RouteDef:
+    return web.route(method, path, handler, expect_handler=hold)
 
 
 def get(path: str, handler: Handler) -> web.RouteDef:
-    # HEAD is not served (HTTP contract 1.4).
-    return web.get(path, handler, allow_head=False)
+    """HEAD is answered like GET, without the body (ruling 21)."""
+    return web.get(path, handler, expect_handler=hold)
+
+
+post, put, delete = (partial(route, method) for method in ("POST", "PUT", "DELETE"))
 
 
 BY_CORRELATION = "/rebalance/runs/by-correlation/{correlation_id}"
@@ -51,9 +64,9 @@ ROUTES: tuple[web.RouteDef, ...] = (
     get("/docs", docs.show),
     get("/docs/{asset}", docs.show_asset),
     get("/redoc", docs.move),
-    web.post("/rebalance/simulate", dpm_runs.simulate),
-    web.post("/rebalance/analyze", dpm_runs.analyze),
-    web.post("/rebalance/analyze/async", operations.submit),
+    post("/rebalance/simulate", dpm_runs.simulate),
+    post("/rebalance/analyze", dpm_runs.analyze),
+    post("/rebalance/analyze/async", operations.submit),
     get("/rebalance/runs", dpm_runs.list_runs),
     get(BY_CORRELATION, dpm_runs.get_run_by_correlation),
     get("/rebalance/runs/by-request-hash/{request_hash}", dpm_runs.get_run_by_request_hash),
@@ -67,51 +80,78 @@ ROUTES: tuple[web.RouteDef, ...] = (
     get(f"{BY_KEY}/workflow", workflow_decisions.get_workflow),
     get(f"{BY_CORRELATION}/workflow/history", workflow_decisions.get_history),
     get(f"{BY_KEY}/workflow/history", workflow_decisions.get_history),
-    web.post(f"{BY_CORRELATION}/workflow/actions", workflow_decisions.decide),
-    web.post(f"{BY_KEY}/workflow/actions", workflow_decisions.decide),
+    post(f"{BY_CORRELATION}/workflow/actions", workflow_decisions.decide),
+    post(f"{BY_KEY}/workflow/actions", workflow_decisions.decide),
     get(BY_RUN, dpm_runs.get_run),
     get(f"{BY_RUN}/artifact", artifacts.get_artifact),
+    get(f"{BY_RUN}/request", run_requests.get_request),
     get(f"{BY_RUN}/support-bundle", support_bundles.get_bundle),
     get(f"{BY_RUN}/workflow", workflow_decisions.get_workflow),
     get(f"{BY_RUN}/workflow/history", workflow_decisions.get_history),
-    web.post(f"{BY_RUN}/workflow/actions", workflow_decisions.decide),
-    web.post(f"{BY_RUN}/replay", replays.replay),
+    post(f"{BY_RUN}/workflow/actions", workflow_decisions.decide),
+    post(f"{BY_RUN}/replay", replays.replay),
     get("/rebalance/idempotency/{idempotency_key}/history", idempotency.list_key_history),
     get(operations.OPERATIONS, operations.list_operations),
     get(
         f"{operations.OPERATIONS}/by-correlation/{{correlation_id}}", operations.get_operation_by_correlation
     ),
     get(BY_OPERATION, operations.get_operation),
-    web.post(f"{BY_OPERATION}/execute", operations.execute),
+    post(f"{BY_OPERATION}/execute", operations.execute),
+    post(f"{BY_OPERATION}/cancel", operations.cancel),
     get("/rebalance/supportability/summary", supportability.get_summary),
     get("/rebalance/supportability/parity", parity.get_parity),
     get("/rebalance/policies/effective", policy_packs.get_effective),
     get(CATALOG, policy_packs.list_packs),
     get(BY_PACK, policy_packs.get_pack),
-    web.put(BY_PACK, policy_packs.publish),
-    web.delete(BY_PACK, policy_packs.remove),
+    put(BY_PACK, policy_packs.publish),
+    delete(BY_PACK, policy_packs.remove),
     get("/rebalance/lineage/{entity_id}", lineage.list_lineage),
     get("/rebalance/workflow/decisions", workflow_decisions.list_decisions),
     get("/rebalance/workflow/decisions/by-correlation/{correlation_id}", workflow_decisions.get_history),
-    web.post(f"{PROPOSALS}/simulate", proposal_simulations.simulate),
-    web.post(f"{PROPOSALS}/artifact", proposal_simulations.build_artifact),
-    web.post(PROPOSALS, proposals.create),
+    post(f"{PROPOSALS}/simulate", proposal_simulations.simulate),
+    post(f"{PROPOSALS}/artifact", proposal_simulations.build_artifact),
+    post(PROPOSALS, proposals.create),
     get(PROPOSALS, proposals.list_proposals),
-    web.post(f"{PROPOSALS}/async", proposal_operations.submit_creation),
+    post(f"{PROPOSALS}/async", proposal_operations.submit_creation),
     get(
         f"{PROPOSALS}/operations/by-correlation/{{correlation_id}}",
         proposal_operations.get_operation_by_correlation,
     ),
     get(f"{PROPOSALS}/operations/{{operation_id}}", proposal_operations.get_operation),
+    post(f"{PROPOSALS}/operations/{{operation_id}}/cancel", proposal_operations.cancel),
     get(f"{PROPOSALS}/idempotency/{{idempotency_key}}", proposal_support.get_key),
     get(f"{PROPOSALS}/supportability/config", proposal_support.get_config),
     get(BY_PROPOSAL, proposals.get_proposal),
-    web.post(VERSIONS, proposals.add_version),
-    web.post(f"{VERSIONS}/async", proposal_operations.submit_version),
+    post(VERSIONS, proposals.add_version),
+    post(f"{VERSIONS}/async", proposal_operations.submit_version),
     get(f"{VERSIONS}/{{version_no}}", proposals.get_version),
-    web.post(f"{BY_PROPOSAL}/transitions", proposals.transition),
-    web.post(APPROVALS, proposals.approve),
+    post(f"{BY_PROPOSAL}/transitions", proposals.transition),
+    post(APPROVALS, proposals.approve),
     get(APPROVALS, proposal_support.list_approvals),
     get(f"{BY_PROPOSAL}/workflow-events", proposal_support.list_events),
     get(f"{BY_PROPOSAL}/lineage", proposal_support.get_lineage),
 )
+
+BUNDLES = (
+    f"{BY_RUN}/support-bundle",
+    f"{BY_CORRELATION}/support-bundle",
+    f"{BY_KEY}/support-bundle",
+    "/rebalance/runs/by-operation/{operation_id}/support-bundle",
+)
+QUERIES: Mapping[tuple[str, str], QuerySchema] = {
+    ("GET", "/rebalance/runs"): dpm_runs.RUN_LIST,
+    **{("GET", path): support_bundles.BUNDLE for path in BUNDLES},
+    ("POST", f"{BY_RUN}/replay"): replays.REPLAY,
+    ("GET", operations.OPERATIONS): operations.OPERATION_LIST,
+    ("GET", "/rebalance/supportability/parity"): parity.PARITY,
+    ("GET", "/rebalance/lineage/{entity_id}"): lineage.LINEAGE,
+    ("GET", "/rebalance/workflow/decisions"): workflow_decisions.DECISION_LIST,
+    ("GET", PROPOSALS): proposals.PROPOSAL_LIST,
+    ("GET", BY_PROPOSAL): proposals.EVIDENCE,
+    ("GET", f"{VERSIONS}/{{version_no}}"): proposals.EVIDENCE,
+}
+# The names that each route knows in a query; all others know none.
+PARAMETERS: Mapping[tuple[str, str], frozenset[str]] = {
+    named: frozenset(field.data_key or name for name, field in schema.fields.items())
+    for named, schema in QUERIES.items()
+}

@@ -24,8 +24,8 @@ def build(*, worker: Worker, metrics: WorkerMetrics, middlewares: Sequence[Middl
     app[METRICS] = metrics
     app.add_routes(
         [
-            web.get("/health/live", live, allow_head=False),
-            web.get("/health/ready", ready, allow_head=False),
+            web.get("/health/live", live),
+            web.get("/health/ready", ready),
             web.get("/metrics", show_metrics, allow_head=False),
         ]
     )

@@ -17,11 +17,13 @@ WHERE tenant_id = :tenant_id AND source_entity_id = :source_entity_id AND edge_t
     AND target_entity_id = :target_entity_id AND (lives_with <> 'RUN' OR created_at >= :runs_since);
 
 -- name: list_edges
--- The edges that start or end at an entity after a place, each once: two walks along an index, merged.
+-- The edges that start or end at an entity after a place, each once: two walks along an index, merged. The
+-- types say in which direction each is followed.
 (
     SELECT source_entity_id, edge_type, target_entity_id, created_at, metadata, lives_with
     FROM dpm_lineage_edges
-    WHERE tenant_id = :tenant_id AND source_entity_id = :entity_id AND CAST(:goes_down AS boolean)
+    WHERE tenant_id = :tenant_id AND source_entity_id = :entity_id
+        AND edge_type = ANY (CAST(:types_from_source AS text[]))
         AND (CAST(:edge_type AS text) IS NULL OR edge_type = :edge_type)
         AND created_at >= :created_from AND created_at <= :created_to
         AND (lives_with <> 'RUN' OR created_at >= :runs_since)
@@ -34,8 +36,9 @@ UNION ALL
 (
     SELECT source_entity_id, edge_type, target_entity_id, created_at, metadata, lives_with
     FROM dpm_lineage_edges
-    WHERE tenant_id = :tenant_id AND target_entity_id = :entity_id AND CAST(:goes_up AS boolean)
-        AND (source_entity_id <> :entity_id OR NOT CAST(:goes_down AS boolean))
+    WHERE tenant_id = :tenant_id AND target_entity_id = :entity_id
+        AND edge_type = ANY (CAST(:types_to_source AS text[]))
+        AND (source_entity_id <> :entity_id OR edge_type <> ALL (CAST(:types_from_source AS text[])))
         AND (CAST(:edge_type AS text) IS NULL OR edge_type = :edge_type)
         AND created_at >= :created_from AND created_at <= :created_to
         AND (lives_with <> 'RUN' OR created_at >= :runs_since)
@@ -50,6 +53,7 @@ LIMIT :limit;
 -- name: trace_edges
 -- The edges met on walks from an entity, nearest first. Walks go from entity to entity, each entity once for every
 -- distance it can be reached at, so that circles end; all of them end after a number of steps, which `steps` tells.
+-- The types say in which direction each is followed.
 WITH RECURSIVE reached (entity_id, distance) AS (
     SELECT CAST(:entity_id AS text) COLLATE "C", 0
     UNION
@@ -58,12 +62,14 @@ WITH RECURSIVE reached (entity_id, distance) AS (
     CROSS JOIN LATERAL (
         SELECT target_entity_id AS entity_id
         FROM dpm_lineage_edges
-        WHERE tenant_id = :tenant_id AND source_entity_id = reached.entity_id AND CAST(:goes_down AS boolean)
+        WHERE tenant_id = :tenant_id AND source_entity_id = reached.entity_id
+            AND edge_type = ANY (CAST(:types_from_source AS text[]))
             AND (lives_with <> 'RUN' OR created_at >= :runs_since)
         UNION ALL
         SELECT source_entity_id AS entity_id
         FROM dpm_lineage_edges
-        WHERE tenant_id = :tenant_id AND target_entity_id = reached.entity_id AND CAST(:goes_up AS boolean)
+        WHERE tenant_id = :tenant_id AND target_entity_id = reached.entity_id
+            AND edge_type = ANY (CAST(:types_to_source AS text[]))
             AND (lives_with <> 'RUN' OR created_at >= :runs_since)
     ) AS step
     WHERE reached.distance + 1 < :depth
@@ -82,12 +88,14 @@ WITH RECURSIVE reached (entity_id, distance) AS (
     CROSS JOIN LATERAL (
         SELECT source_entity_id, edge_type, target_entity_id, created_at, metadata, lives_with
         FROM dpm_lineage_edges
-        WHERE tenant_id = :tenant_id AND source_entity_id = nearest.entity_id AND CAST(:goes_down AS boolean)
+        WHERE tenant_id = :tenant_id AND source_entity_id = nearest.entity_id
+            AND edge_type = ANY (CAST(:types_from_source AS text[]))
             AND (lives_with <> 'RUN' OR created_at >= :runs_since)
         UNION ALL
         SELECT source_entity_id, edge_type, target_entity_id, created_at, metadata, lives_with
         FROM dpm_lineage_edges
-        WHERE tenant_id = :tenant_id AND target_entity_id = nearest.entity_id AND CAST(:goes_up AS boolean)
+        WHERE tenant_id = :tenant_id AND target_entity_id = nearest.entity_id
+            AND edge_type = ANY (CAST(:types_to_source AS text[]))
             AND (lives_with <> 'RUN' OR created_at >= :runs_since)
     ) AS edge
 )

@@ -109,3 +109,7 @@ UNION ALL
 SELECT 'SCHEMA ' || nspname, 'USAGE'
 FROM pg_namespace
 WHERE nspname IN ('public', 'queue') AND has_schema_privilege(pg_namespace.oid, 'USAGE');
+
+-- name: get_write_state
+-- Whether this server is a standby, and whether it would refuse a write.
+SELECT pg_is_in_recovery() AS in_recovery, current_setting('transaction_read_only') = 'on' AS read_only;

@@ -95,9 +95,12 @@ FROM proposals
 WHERE tenant_id = :tenant_id AND proposal_id = :proposal_id;
 
 -- name: list_proposals
--- Proposals before a place, newest first.
-SELECT tenant_id, proposal_id, portfolio_id, mandate_id, jurisdiction, title, advisor_notes, created_by, created_at,
-    last_event_at, state, version_no, version_status, versioned_by, revision
+-- Proposals before a place, newest first; texts that are long are left out.
+SELECT tenant_id, proposal_id, portfolio_id, mandate_id, jurisdiction,
+    CASE WHEN octet_length(title) <= :text_bytes_max THEN title END AS title,
+    CASE WHEN octet_length(advisor_notes) <= :text_bytes_max THEN advisor_notes END AS advisor_notes,
+    coalesce(octet_length(title) > :text_bytes_max OR octet_length(advisor_notes) > :text_bytes_max, FALSE) AS is_long,
+    created_by, created_at, last_event_at, state, version_no, version_status, versioned_by, revision
 FROM proposals
 WHERE tenant_id = :tenant_id
     AND created_at >= :created_from
@@ -107,9 +110,12 @@ ORDER BY created_at DESC, proposal_id DESC
 LIMIT :limit;
 
 -- name: list_proposals_by_portfolio
--- Proposals for one portfolio before a place, newest first.
-SELECT tenant_id, proposal_id, portfolio_id, mandate_id, jurisdiction, title, advisor_notes, created_by, created_at,
-    last_event_at, state, version_no, version_status, versioned_by, revision
+-- Proposals for one portfolio before a place, newest first; texts that are long are left out.
+SELECT tenant_id, proposal_id, portfolio_id, mandate_id, jurisdiction,
+    CASE WHEN octet_length(title) <= :text_bytes_max THEN title END AS title,
+    CASE WHEN octet_length(advisor_notes) <= :text_bytes_max THEN advisor_notes END AS advisor_notes,
+    coalesce(octet_length(title) > :text_bytes_max OR octet_length(advisor_notes) > :text_bytes_max, FALSE) AS is_long,
+    created_by, created_at, last_event_at, state, version_no, version_status, versioned_by, revision
 FROM proposals
 WHERE tenant_id = :tenant_id
     AND portfolio_id = :portfolio_id
@@ -122,9 +128,12 @@ ORDER BY created_at DESC, proposal_id DESC
 LIMIT :limit;
 
 -- name: list_proposals_by_creator
--- Proposals of one adviser before a place, newest first.
-SELECT tenant_id, proposal_id, portfolio_id, mandate_id, jurisdiction, title, advisor_notes, created_by, created_at,
-    last_event_at, state, version_no, version_status, versioned_by, revision
+-- Proposals of one adviser before a place, newest first; texts that are long are left out.
+SELECT tenant_id, proposal_id, portfolio_id, mandate_id, jurisdiction,
+    CASE WHEN octet_length(title) <= :text_bytes_max THEN title END AS title,
+    CASE WHEN octet_length(advisor_notes) <= :text_bytes_max THEN advisor_notes END AS advisor_notes,
+    coalesce(octet_length(title) > :text_bytes_max OR octet_length(advisor_notes) > :text_bytes_max, FALSE) AS is_long,
+    created_by, created_at, last_event_at, state, version_no, version_status, versioned_by, revision
 FROM proposals
 WHERE tenant_id = :tenant_id
     AND created_by = :created_by
@@ -136,9 +145,12 @@ ORDER BY created_at DESC, proposal_id DESC
 LIMIT :limit;
 
 -- name: list_proposals_by_state
--- Proposals in one state before a place, newest first.
-SELECT tenant_id, proposal_id, portfolio_id, mandate_id, jurisdiction, title, advisor_notes, created_by, created_at,
-    last_event_at, state, version_no, version_status, versioned_by, revision
+-- Proposals in one state before a place, newest first; texts that are long are left out.
+SELECT tenant_id, proposal_id, portfolio_id, mandate_id, jurisdiction,
+    CASE WHEN octet_length(title) <= :text_bytes_max THEN title END AS title,
+    CASE WHEN octet_length(advisor_notes) <= :text_bytes_max THEN advisor_notes END AS advisor_notes,
+    coalesce(octet_length(title) > :text_bytes_max OR octet_length(advisor_notes) > :text_bytes_max, FALSE) AS is_long,
+    created_by, created_at, last_event_at, state, version_no, version_status, versioned_by, revision
 FROM proposals
 WHERE tenant_id = :tenant_id
     AND state = :state

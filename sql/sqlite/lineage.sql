@@ -16,12 +16,14 @@ WHERE tenant_id = :tenant_id AND source_entity_id = :source_entity_id AND edge_t
     AND target_entity_id = :target_entity_id AND (lives_with <> 'RUN' OR created_at >= :runs_since);
 
 -- name: list_edges
--- The edges that start or end at an entity after a place, each once: two walks along an index, merged.
+-- The edges that start or end at an entity after a place, each once: two walks along an index, merged. The
+-- types say in which direction each is followed.
 SELECT source_entity_id, edge_type, target_entity_id, created_at, metadata, lives_with
 FROM (
     SELECT source_entity_id, edge_type, target_entity_id, created_at, metadata, lives_with
     FROM dpm_lineage_edges INDEXED BY dpm_lineage_edges_from_source
-    WHERE tenant_id = :tenant_id AND source_entity_id = :entity_id AND :goes_down
+    WHERE tenant_id = :tenant_id AND source_entity_id = :entity_id
+        AND edge_type IN (SELECT value FROM json_each(:types_from_source))
         AND (CAST(:edge_type AS text) IS NULL OR edge_type = :edge_type)
         AND created_at >= :created_from AND created_at <= :created_to
         AND (lives_with <> 'RUN' OR created_at >= :runs_since)
@@ -35,8 +37,9 @@ SELECT source_entity_id, edge_type, target_entity_id, created_at, metadata, live
 FROM (
     SELECT source_entity_id, edge_type, target_entity_id, created_at, metadata, lives_with
     FROM dpm_lineage_edges INDEXED BY dpm_lineage_edges_to_target
-    WHERE tenant_id = :tenant_id AND target_entity_id = :entity_id AND :goes_up
-        AND (source_entity_id <> :entity_id OR NOT :goes_down)
+    WHERE tenant_id = :tenant_id AND target_entity_id = :entity_id
+        AND edge_type IN (SELECT value FROM json_each(:types_to_source))
+        AND (source_entity_id <> :entity_id OR edge_type NOT IN (SELECT value FROM json_each(:types_from_source)))
         AND (CAST(:edge_type AS text) IS NULL OR edge_type = :edge_type)
         AND created_at >= :created_from AND created_at <= :created_to
         AND (lives_with <> 'RUN' OR created_at >= :runs_since)
@@ -51,6 +54,7 @@ LIMIT :limit;
 -- name: trace_edges
 -- The edges met on walks from an entity, nearest first. Walks go from entity to entity, each entity once for every
 -- distance it can be reached at, so that circles end; all of them end after a number of steps, which `steps` tells.
+-- The types say in which direction each is followed.
 WITH RECURSIVE reached (entity_id, distance) AS (
     SELECT :entity_id, 0
     UNION
@@ -58,14 +62,16 @@ WITH RECURSIVE reached (entity_id, distance) AS (
     FROM reached
     CROSS JOIN dpm_lineage_edges AS edge INDEXED BY dpm_lineage_edges_from_source
         ON edge.tenant_id = :tenant_id AND edge.source_entity_id = reached.entity_id
-    WHERE reached.distance + 1 < :depth AND :goes_down
+    WHERE reached.distance + 1 < :depth
+        AND edge.edge_type IN (SELECT value FROM json_each(:types_from_source))
         AND (edge.lives_with <> 'RUN' OR edge.created_at >= :runs_since)
     UNION
     SELECT edge.source_entity_id, reached.distance + 1
     FROM reached
     CROSS JOIN dpm_lineage_edges AS edge INDEXED BY dpm_lineage_edges_to_target
         ON edge.tenant_id = :tenant_id AND edge.target_entity_id = reached.entity_id
-    WHERE reached.distance + 1 < :depth AND :goes_up
+    WHERE reached.distance + 1 < :depth
+        AND edge.edge_type IN (SELECT value FROM json_each(:types_to_source))
         AND (edge.lives_with <> 'RUN' OR edge.created_at >= :runs_since)
     LIMIT :steps_max
 ), walked AS MATERIALIZED (
@@ -81,14 +87,16 @@ WITH RECURSIVE reached (entity_id, distance) AS (
     FROM nearest
     CROSS JOIN dpm_lineage_edges AS edge INDEXED BY dpm_lineage_edges_from_source
         ON edge.tenant_id = :tenant_id AND edge.source_entity_id = nearest.entity_id
-    WHERE :goes_down AND (edge.lives_with <> 'RUN' OR edge.created_at >= :runs_since)
+    WHERE edge.edge_type IN (SELECT value FROM json_each(:types_from_source))
+        AND (edge.lives_with <> 'RUN' OR edge.created_at >= :runs_since)
     UNION ALL
     SELECT edge.source_entity_id, edge.edge_type, edge.target_entity_id, edge.created_at, edge.metadata,
         edge.lives_with, nearest.distance + 1 AS distance
     FROM nearest
     CROSS JOIN dpm_lineage_edges AS edge INDEXED BY dpm_lineage_edges_to_target
         ON edge.tenant_id = :tenant_id AND edge.target_entity_id = nearest.entity_id
-    WHERE :goes_up AND (edge.lives_with <> 'RUN' OR edge.created_at >= :runs_since)
+    WHERE edge.edge_type IN (SELECT value FROM json_each(:types_to_source))
+        AND (edge.lives_with <> 'RUN' OR edge.created_at >= :runs_since)
 )
 SELECT source_entity_id, edge_type, target_entity_id, created_at, metadata, lives_with,
     min(distance) AS distance, (SELECT count(*) FROM walked) AS steps

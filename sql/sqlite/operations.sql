@@ -15,7 +15,8 @@ RETURNING operation_id;
 -- Moves an operation from PENDING to RUNNING, as a new attempt with a fence of its own. No row back means it is not
 -- PENDING.
 UPDATE dpm_operations
-SET status = 'RUNNING', started_at = :started_at, lease_until = :lease_until, attempt = attempt + 1, fence = fence + 1
+SET status = 'RUNNING', started_at = :started_at, lease_until = :lease_until, lease_owner = :lease_owner,
+    attempt = attempt + 1, fence = fence + 1, first_started_at = COALESCE(first_started_at, :started_at)
 WHERE tenant_id = :tenant_id AND operation_id = :operation_id AND status = 'PENDING'
 RETURNING fence;
 
@@ -46,12 +47,16 @@ WHERE tenant_id = :tenant_id AND operation_id = :operation_id
 RETURNING operation_id;
 
 -- name: hand_back_operation
--- Moves an operation back to PENDING, its attempt not counted. No row back means that it is no longer its holder's.
+-- Moves an operation back to PENDING and says why; its attempt counts if it began before an instant. No row back means
+-- that it is no longer its holder's.
 UPDATE dpm_operations
-SET status = 'PENDING', started_at = NULL, lease_until = NULL, attempt = attempt - 1
+SET status = 'PENDING', started_at = NULL, lease_until = NULL, lease_owner = NULL,
+    attempt = CASE WHEN started_at < :uncounted_since THEN attempt ELSE attempt - 1 END,
+    last_error_code = :error_code, last_error_message = :error_message, last_error_attempt = attempt,
+    last_error_at = :now
 WHERE tenant_id = :tenant_id AND operation_id = :operation_id
     AND status = 'RUNNING' AND fence = :fence AND lease_until >= :now
-RETURNING operation_id;
+RETURNING attempt;
 
 -- name: insert_scenario
 -- Keeps what came of a scenario. No row back means that it is kept already.
@@ -74,16 +79,17 @@ WHERE tenant_id = :tenant_id AND operation_id = :operation_id;
 
 -- name: list_ended_leases
 -- The operations that are held by nobody any more, those created first.
-SELECT operation_id, attempt
+SELECT operation_id, attempt, lease_owner
 FROM dpm_operations INDEXED BY dpm_operations_by_status
 WHERE tenant_id = :tenant_id AND status = 'RUNNING' AND lease_until < :now
 ORDER BY created_at, operation_id
 LIMIT :limit;
 
 -- name: take_back_operation
--- Moves an operation back to PENDING, its attempt counted.
+-- Moves an operation back to PENDING, its attempt counted, and says why.
 UPDATE dpm_operations
-SET status = 'PENDING', started_at = NULL, lease_until = NULL
+SET status = 'PENDING', started_at = NULL, lease_until = NULL, lease_owner = NULL, last_error_code = :error_code,
+    last_error_message = :error_message, last_error_attempt = attempt, last_error_at = :now
 WHERE tenant_id = :tenant_id AND operation_id = :operation_id AND status = 'RUNNING';
 
 -- name: exhaust_operation
@@ -108,10 +114,28 @@ UPDATE dpm_operations
 SET status = 'FAILED', finished_at = :finished_at, error_code = :error_code, error_message = :error_message
 WHERE tenant_id = :tenant_id AND operation_id = :operation_id AND status = 'PENDING';
 
+-- name: fail_operation
+-- Fails an operation that has not ended, whoever holds it. No row back means that it has ended or was never there.
+UPDATE dpm_operations
+SET status = 'FAILED', finished_at = :finished_at, lease_until = NULL, error_code = :error_code,
+    error_message = :error_message
+WHERE tenant_id = :tenant_id AND operation_id = :operation_id AND status IN ('PENDING', 'RUNNING')
+RETURNING operation_id;
+
+-- name: list_overdue
+-- The operations that began before an instant and have not ended, those that began first.
+SELECT operation_id
+FROM dpm_operations INDEXED BY dpm_operations_by_first_start
+WHERE tenant_id = :tenant_id AND first_started_at IS NOT NULL AND finished_at IS NULL
+    AND first_started_at < :started_before
+ORDER BY first_started_at, operation_id
+LIMIT :limit;
+
 -- name: find_operation
 -- One operation, unless it has expired.
 SELECT tenant_id, operation_id, operation_type, status, correlation_id, created_at, started_at, finished_at,
-    error_code, error_message, is_queued, attempt, scenarios_total, scenarios_done,
+    error_code, error_message, is_queued, attempt, scenarios_total, scenarios_done, lease_until, lease_owner,
+    first_started_at, last_error_code, last_error_message, last_error_attempt, last_error_at,
     request, result
 FROM dpm_operations
 WHERE tenant_id = :tenant_id AND operation_id = :operation_id
@@ -120,7 +144,8 @@ WHERE tenant_id = :tenant_id AND operation_id = :operation_id
 -- name: find_newest_operation_by_correlation
 -- The operation a correlation id was last used for; equal instants fall back on the id.
 SELECT tenant_id, operation_id, operation_type, status, correlation_id, created_at, started_at, finished_at,
-    error_code, error_message, is_queued, attempt, scenarios_total, scenarios_done,
+    error_code, error_message, is_queued, attempt, scenarios_total, scenarios_done, lease_until, lease_owner,
+    first_started_at, last_error_code, last_error_message, last_error_attempt, last_error_at,
     request, result
 FROM dpm_operations
 WHERE tenant_id = :tenant_id AND correlation_id = :correlation_id
@@ -131,7 +156,8 @@ LIMIT 1;
 -- name: find_operation_head
 -- One operation without what was asked and answered, unless it has expired.
 SELECT tenant_id, operation_id, operation_type, status, correlation_id, created_at, started_at, finished_at,
-    error_code, error_message, is_queued, attempt, scenarios_total, scenarios_done
+    error_code, error_message, is_queued, attempt, scenarios_total, scenarios_done, lease_until, lease_owner,
+    first_started_at, last_error_code, last_error_message, last_error_attempt, last_error_at
 FROM dpm_operations
 WHERE tenant_id = :tenant_id AND operation_id = :operation_id
     AND (finished_at IS NULL OR finished_at >= :operations_since);
@@ -139,7 +165,8 @@ WHERE tenant_id = :tenant_id AND operation_id = :operation_id
 -- name: list_operations
 -- Operations before a place, newest first.
 SELECT tenant_id, operation_id, operation_type, status, correlation_id, created_at, started_at, finished_at,
-    error_code, error_message, is_queued, attempt, scenarios_total, scenarios_done
+    error_code, error_message, is_queued, attempt, scenarios_total, scenarios_done, lease_until, lease_owner,
+    first_started_at, last_error_code, last_error_message, last_error_attempt, last_error_at
 FROM dpm_operations INDEXED BY dpm_operations_by_creation
 WHERE tenant_id = :tenant_id
     AND (finished_at IS NULL OR finished_at >= :operations_since)
@@ -152,7 +179,8 @@ LIMIT :limit;
 -- name: list_operations_by_type
 -- Operations of one type before a place, newest first.
 SELECT tenant_id, operation_id, operation_type, status, correlation_id, created_at, started_at, finished_at,
-    error_code, error_message, is_queued, attempt, scenarios_total, scenarios_done
+    error_code, error_message, is_queued, attempt, scenarios_total, scenarios_done, lease_until, lease_owner,
+    first_started_at, last_error_code, last_error_message, last_error_attempt, last_error_at
 FROM dpm_operations INDEXED BY dpm_operations_by_type
 WHERE tenant_id = :tenant_id
     AND operation_type = :operation_type
@@ -166,7 +194,8 @@ LIMIT :limit;
 -- name: list_operations_by_status
 -- Operations of one status before a place, newest first.
 SELECT tenant_id, operation_id, operation_type, status, correlation_id, created_at, started_at, finished_at,
-    error_code, error_message, is_queued, attempt, scenarios_total, scenarios_done
+    error_code, error_message, is_queued, attempt, scenarios_total, scenarios_done, lease_until, lease_owner,
+    first_started_at, last_error_code, last_error_message, last_error_attempt, last_error_at
 FROM dpm_operations INDEXED BY dpm_operations_by_status
 WHERE tenant_id = :tenant_id
     AND status = :status
@@ -181,7 +210,8 @@ LIMIT :limit;
 -- name: list_operations_by_correlation
 -- Operations of one correlation id before a place, newest first.
 SELECT tenant_id, operation_id, operation_type, status, correlation_id, created_at, started_at, finished_at,
-    error_code, error_message, is_queued, attempt, scenarios_total, scenarios_done
+    error_code, error_message, is_queued, attempt, scenarios_total, scenarios_done, lease_until, lease_owner,
+    first_started_at, last_error_code, last_error_message, last_error_attempt, last_error_at
 FROM dpm_operations INDEXED BY dpm_operations_by_correlation
 WHERE tenant_id = :tenant_id
     AND correlation_id = :correlation_id

@@ -16,7 +16,7 @@ SELECT rebalance_run_id, request_id
 FROM dpm_runs
 WHERE tenant_id = :tenant_id AND created_at < :runs_before
 ORDER BY created_at, rebalance_run_id
-LIMIT :limit;
+LIMIT :limit OFFSET :skipped;
 
 -- name: list_expired_operations
 -- The analyses that ended longest ago; operations of proposals stay.
@@ -24,7 +24,7 @@ SELECT operation_id
 FROM dpm_operations
 WHERE tenant_id = :tenant_id AND operation_type = 'ANALYZE_SCENARIOS' AND finished_at < :operations_before
 ORDER BY finished_at, operation_id
-LIMIT :limit;
+LIMIT :limit OFFSET :skipped;
 
 -- name: delete_decisions
 -- Removes the decisions on runs, given as a JSON list of ids.
@@ -40,6 +40,16 @@ WHERE tenant_id = :tenant_id AND rebalance_run_id IN (SELECT value FROM json_eac
 -- Frees the keys that stand for runs.
 DELETE FROM dpm_run_idempotency
 WHERE tenant_id = :tenant_id AND rebalance_run_id IN (SELECT value FROM json_each(:run_ids));
+
+-- name: delete_answers_about_runs
+-- Removes the answers about runs, and so frees their keys.
+DELETE FROM dpm_idempotent_answers
+WHERE tenant_id = :tenant_id AND rebalance_run_id IN (SELECT value FROM json_each(:run_ids));
+
+-- name: delete_answers_about_operations
+-- Removes the answers about operations, and so frees their keys.
+DELETE FROM dpm_idempotent_answers
+WHERE tenant_id = :tenant_id AND operation_id IN (SELECT value FROM json_each(:operation_ids));
 
 -- name: delete_uses
 -- Removes runs from the histories of their keys.

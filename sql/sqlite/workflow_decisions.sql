@@ -36,9 +36,10 @@ WHERE tenant_id = :tenant_id AND rebalance_run_id = :rebalance_run_id
 ORDER BY decision_no;
 
 -- name: list_decisions
--- Decisions before a place, newest first.
-SELECT tenant_id, rebalance_run_id, decision_no, decision_id, action, reason_code, comment, actor_id, decided_at,
-    correlation_id
+-- Decisions before a place, newest first; a comment that is long is left out.
+SELECT tenant_id, rebalance_run_id, decision_no, decision_id, action, reason_code,
+    CASE WHEN length(CAST(comment AS BLOB)) <= :text_bytes_max THEN comment END AS comment,
+    coalesce(length(CAST(comment AS BLOB)) > :text_bytes_max, FALSE) AS is_long, actor_id, decided_at, correlation_id
 FROM dpm_workflow_decisions INDEXED BY dpm_workflow_decisions_by_time
 WHERE tenant_id = :tenant_id
     AND run_created_at >= :runs_since
@@ -49,9 +50,10 @@ ORDER BY decided_at DESC, decision_id DESC
 LIMIT :limit;
 
 -- name: list_decisions_by_action
--- Decisions of one kind before a place, newest first.
-SELECT tenant_id, rebalance_run_id, decision_no, decision_id, action, reason_code, comment, actor_id, decided_at,
-    correlation_id
+-- Decisions of one kind before a place, newest first; a comment that is long is left out.
+SELECT tenant_id, rebalance_run_id, decision_no, decision_id, action, reason_code,
+    CASE WHEN length(CAST(comment AS BLOB)) <= :text_bytes_max THEN comment END AS comment,
+    coalesce(length(CAST(comment AS BLOB)) > :text_bytes_max, FALSE) AS is_long, actor_id, decided_at, correlation_id
 FROM dpm_workflow_decisions INDEXED BY dpm_workflow_decisions_by_action
 WHERE tenant_id = :tenant_id
     AND action = :action
@@ -63,9 +65,10 @@ ORDER BY decided_at DESC, decision_id DESC
 LIMIT :limit;
 
 -- name: list_decisions_by_reason_code
--- Decisions for one reason before a place, newest first.
-SELECT tenant_id, rebalance_run_id, decision_no, decision_id, action, reason_code, comment, actor_id, decided_at,
-    correlation_id
+-- Decisions for one reason before a place, newest first; a comment that is long is left out.
+SELECT tenant_id, rebalance_run_id, decision_no, decision_id, action, reason_code,
+    CASE WHEN length(CAST(comment AS BLOB)) <= :text_bytes_max THEN comment END AS comment,
+    coalesce(length(CAST(comment AS BLOB)) > :text_bytes_max, FALSE) AS is_long, actor_id, decided_at, correlation_id
 FROM dpm_workflow_decisions INDEXED BY dpm_workflow_decisions_by_reason_code
 WHERE tenant_id = :tenant_id
     AND reason_code = :reason_code
@@ -78,9 +81,10 @@ ORDER BY decided_at DESC, decision_id DESC
 LIMIT :limit;
 
 -- name: list_decisions_by_actor
--- Decisions of one reviewer before a place, newest first.
-SELECT tenant_id, rebalance_run_id, decision_no, decision_id, action, reason_code, comment, actor_id, decided_at,
-    correlation_id
+-- Decisions of one reviewer before a place, newest first; a comment that is long is left out.
+SELECT tenant_id, rebalance_run_id, decision_no, decision_id, action, reason_code,
+    CASE WHEN length(CAST(comment AS BLOB)) <= :text_bytes_max THEN comment END AS comment,
+    coalesce(length(CAST(comment AS BLOB)) > :text_bytes_max, FALSE) AS is_long, actor_id, decided_at, correlation_id
 FROM dpm_workflow_decisions INDEXED BY dpm_workflow_decisions_by_actor
 WHERE tenant_id = :tenant_id
     AND actor_id = :actor_id
@@ -94,9 +98,10 @@ ORDER BY decided_at DESC, decision_id DESC
 LIMIT :limit;
 
 -- name: list_decisions_by_run
--- Decisions on one run before a place, newest first.
-SELECT tenant_id, rebalance_run_id, decision_no, decision_id, action, reason_code, comment, actor_id, decided_at,
-    correlation_id
+-- Decisions on one run before a place, newest first; a comment that is long is left out.
+SELECT tenant_id, rebalance_run_id, decision_no, decision_id, action, reason_code,
+    CASE WHEN length(CAST(comment AS BLOB)) <= :text_bytes_max THEN comment END AS comment,
+    coalesce(length(CAST(comment AS BLOB)) > :text_bytes_max, FALSE) AS is_long, actor_id, decided_at, correlation_id
 FROM dpm_workflow_decisions
 WHERE tenant_id = :tenant_id
     AND rebalance_run_id = :rebalance_run_id

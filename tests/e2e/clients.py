@@ -34,7 +34,8 @@ class Answer:
     retry_after: str | None = None
 
 
-async def post(session: aiohttp.ClientSession, url: str, body: bytes, key: str | None) -> Answer:
+async def post(session: aiohttp.ClientSession, url: str, body: bytes, key: str | None = None) -> Answer:
+    """Without a key, for what is to happen each time it is sent."""
     headers = {"Content-Type": "application/json"} | ({} if key is None else {"Idempotency-Key": key})
     async with session.post(url, data=body, headers=headers) as found:
         return Answer(

@@ -11,7 +11,7 @@ from typing import Any
 
 from aiohttp import web
 
-from service import wiring_flows
+from service import wiring_flows, wiring_readers
 from service.clock import Clock, NewId
 from service.flows.health import HealthFlow
 from service.settings import Settings, read
@@ -56,7 +56,7 @@ async def done_here(work: Callable[..., Any], *args: Any) -> Any:
 
 
 def flows_on(store: Store, settings: Settings, clock: Clock, new_id: NewId) -> Flows:
-    readers = wiring_flows.readers_of(settings)
+    readers = wiring_readers.readers_of(settings)
     return wiring_flows.flows_of(
         settings, Stores.all_in(store), HealthFlow(store), clock, new_id, done_here, readers
     )

@@ -43,7 +43,7 @@ def send(url: str, body: bytes = b"") -> Answer:
 
     async def asked() -> Answer:
         async with aiohttp.ClientSession(timeout=PATIENT) as session:
-            return await ask(session, url, body, "unused")
+            return await ask(session, url, body, None)
 
     return asyncio.run(asked())
 
@@ -101,7 +101,7 @@ class Submissions:
             for place in itertools.cycle(range(len(self.bodies))):
                 if self._stopping.is_set():
                     return
-                answer = await ask(session, self.url, self.bodies[place], "unused")
+                answer = await ask(session, self.url, self.bodies[place], None)
                 if answer.status == 202:
                     self.accepted[json.loads(answer.body)["operation_id"]] = place
                     await asyncio.sleep(self.every)

@@ -6,7 +6,6 @@ import json
 import multiprocessing
 import urllib.request
 from concurrent.futures import ProcessPoolExecutor
-from functools import partial
 
 import pytest
 
@@ -19,13 +18,14 @@ REQUESTS_PER_CLIENT = 50
 @pytest.mark.faults
 def test_two_hundred_callers_with_one_key_leave_one_run(start, demo_body, faults_in_full):
     keys = [f"one-key-{number}" for number in range(50 if faults_in_full else 4)]
-    # Most of them are to meet at the row, and not at the door.
-    base = start(DPM_REQUESTS_MAX="256").base
+    # They never stop, and all are to be answered.
+    base = start(DPM_QUEUE_SECONDS_MAX="60").base
     url = f"{base}/rebalance/simulate"
 
     with ProcessPoolExecutor(CLIENTS, mp_context=multiprocessing.get_context("spawn")) as clients:
-        call = partial(post_at_once, [url], demo_body, keys, REQUESTS_PER_CLIENT, patient=True)
-        asked = [clients.submit(call) for _ in range(CLIENTS)]
+        asked = [
+            clients.submit(post_at_once, [url], demo_body, keys, REQUESTS_PER_CLIENT) for _ in range(CLIENTS)
+        ]
         by_client = [client.result() for client in asked]
 
     for round_no, key in enumerate(keys):
@@ -47,7 +47,7 @@ def test_servers_on_one_database_agree_on_one_run(
     started = [start(DPM_ENGINE_PROCESSES="1") for _ in range(servers[faults_in_full])]
     urls = [f"{server.base}/rebalance/simulate" for server in started]
 
-    by_key = post_at_once(urls, demo_body, keys, requests[faults_in_full], patient=True)
+    by_key = post_at_once(urls, demo_body, keys, requests[faults_in_full])
 
     for number, (key, answers) in enumerate(zip(keys, by_key, strict=True)):
         assert len(answers) == len(started) * requests[faults_in_full]

@@ -68,13 +68,31 @@ def test_logs_tell_the_route_and_never_the_payload(start, demo_body):
 
 
 @pytest.mark.parametrize("variables", ["IN_MEMORY"], indirect=True)
+def test_pages_of_named_origins_and_long_heads_are_let_in_as_the_settings_say(start, variables):
+    variables |= {"DPM_CORS_ORIGINS": "https://desk.example", "DPM_HEAD_BYTES_MAX": "60000"}
+    asked = (
+        b"OPTIONS /rebalance/simulate HTTP/1.1\r\nHost: x\r\nConnection: close\r\nOrigin: https://desk.example\r\n"
+        b"Access-Control-Request-Method: POST\r\nCookie: " + b"a" * 50_000 + b"\r\n\r\n"
+    )
+
+    head, body = exchange(start().port, asked)
+
+    assert (int(head.split()[1]), body) == (204, b"")
+    assert b"Access-Control-Allow-Origin: https://desk.example" in head
+
+
+@pytest.mark.parametrize("variables", ["IN_MEMORY"], indirect=True)
 @pytest.mark.parametrize(
     ("sent", "status", "code"),
     [
         (b"GARBAGE\r\n\r\n", 400, "HTTP_UNREADABLE"),
         (b"GET /\xff HTTP/1.1\r\nHost: x\r\n\r\n", 400, "HTTP_UNREADABLE"),
-        (b"GET / HTTP/1.1\r\nHost: x\r\nLong: " + b"a" * 20_000 + b"\r\n\r\n", 400, "HTTP_UNREADABLE"),
-        (b"POST %s\r\nContent-Encoding: br\r\nContent-Length: 2\r\n\r\n{}", 400, "HTTP_UNREADABLE"),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nLong: " + b"a" * 40_000 + b"\r\n\r\n", 431, "REQUEST_HEAD_TOO_LARGE"),
+        (
+            b"POST %s\r\nContent-Encoding: br\r\nContent-Length: 2\r\n\r\n{}",
+            415,
+            "UNSUPPORTED_CONTENT_ENCODING",
+        ),
         (b"POST %s\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nabc\r\n", 400, "HTTP_UNREADABLE"),
         (
             b"POST %s\r\nContent-Encoding: gzip\r\nContent-Length: 10\r\n\r\n0123456789",

@@ -35,6 +35,7 @@ from service.domains.results import AllocationMetric, GateDecision, SimulatedSta
 from service.engines.advisory.artifact_texts import assumptions_of, disclosures_of, four_places, summary_of
 from service.engines.advisory.artifact_trades import suitability_of, trades_and_funding_of
 from service.engines.advisory.suitability import new_issues
+from service.engines.answer_bounds import bounded_number
 from service.engines.gate import decide_gate
 from service.engines.valuation import exact_weights
 
@@ -142,7 +143,7 @@ def _impact(result: ProposalResult, limit: int) -> PortfolioImpact:
         before=_state(before),
         after=_state(after),
         delta=ArtifactDelta(
-            total_value_delta=Money(change, after.total_value.currency),
+            total_value_delta=Money(bounded_number(change), after.total_value.currency),
             largest_weight_changes=_largest_changes(before, after, limit),
         ),
         reconciliation=result.reconciliation,

@@ -18,6 +18,7 @@ from service.domains.proposal_artifacts import (
 from service.domains.proposal_requests import ProposalSimulateRequest
 from service.domains.proposal_results import ProposalResult, ProposedTradeIntent
 from service.domains.results import FxSpotIntent, GateDecision, LineageData, SimulatedState
+from service.engines.answer_bounds import bounded_number
 from service.engines.valuation import CASH_CLASS, exact_weights
 
 COSTS = Limit(notes="Trading costs, fees and spreads are not modelled.")
@@ -39,7 +40,7 @@ _STEP_AFTER_GATE: dict[str, NextStep] = {
 
 
 def four_places(number: Decimal) -> str:
-    return f"{_WIDE.quantize(number, _FOUR_PLACES):f}"
+    return f"{bounded_number(_WIDE.quantize(number, _FOUR_PLACES)):f}"
 
 
 def summary_of(request: ProposalSimulateRequest, result: ProposalResult) -> ArtifactSummary:

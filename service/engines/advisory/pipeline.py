@@ -10,11 +10,9 @@ The order is data: a corrected version brings its own tuple, sharing every stage
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from decimal import localcontext
 
 from msgspec.structs import replace
 
-from service.domains.money import ENGINE_CONTEXT
 from service.domains.options import ValuationMode
 from service.domains.proposal_requests import ProposalSimulateRequest
 from service.domains.proposal_results import ProposalResult, ProposedTradeIntent
@@ -29,9 +27,11 @@ from service.engines.advisory.run import ProposalIdentity, Run
 from service.engines.advisory.suitability import new_issues, scan_suitability
 from service.engines.advisory.trades import read_trades
 from service.engines.advisory.verdict import guards, reconcile, status_of
+from service.engines.answer_bounds import instruments_of, within_bounds
 from service.engines.gate import decide_gate
 from service.engines.holdings import amounts_of, cash_with, positions_with, quantities_of
 from service.engines.rules import judge
+from service.engines.stage import NO_GAPS, Gaps
 from service.engines.valuation import value_state
 
 __all__ = ["ENGINE_VERSION", "STAGES", "ProposalIdentity", "run_stages", "simulate"]
@@ -53,14 +53,17 @@ def run_stages(
     identity: ProposalIdentity,
 ) -> ProposalResult:
     """Walk all stages; a proposal that is blocked is still shown whole."""
-    with localcontext(ENGINE_CONTEXT):
-        run = open_run(request, identity)
+
+    def walk(gaps: Gaps) -> ProposalResult:
+        run = open_run(request, identity, gaps)
         for stage in stages:
             run = stage(run)
         return result_of(run, engine_version)
 
+    return within_bounds(walk, lambda: instruments_of(request))
 
-def open_run(request: ProposalSimulateRequest, identity: ProposalIdentity) -> Run:
+
+def open_run(request: ProposalSimulateRequest, identity: ProposalIdentity, gaps: Gaps = NO_GAPS) -> Run:
     """A run that knows its book and the value of the portfolio before the proposal (3.3)."""
     book = open_book(request)
     portfolio = book.portfolio
@@ -70,7 +73,7 @@ def open_run(request: ProposalSimulateRequest, identity: ProposalIdentity) -> Ru
         identity=identity,
         before=before,
         after=before,
-        gaps=before.gaps + unusable_prices(before.state),
+        gaps=before.gaps + unusable_prices(before.state) + gaps,
         quantities=quantities_of(portfolio),
         amounts=amounts_of(portfolio),
     )

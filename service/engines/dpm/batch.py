@@ -2,7 +2,7 @@
 
 Problem: scenarios over one book are compared by a few figures, and one that fails must not hide the others.
 Example: two trades of 1,000 and 500 in base give a count of 2 and a gross turnover of 1,500.
-Rounding: none but the 28 digits of the context.
+Rounding: none but the 28 digits of the context, and the bounds of what is answered (ruling 2).
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from decimal import localcontext
 from service.domains.money import ENGINE_CONTEXT, ZERO, Money
 from service.domains.rebalances import BatchRebalanceRequest
 from service.domains.results import BatchScenarioMetric, RebalanceResult, SecurityTradeIntent
+from service.engines.answer_bounds import bounded_number
 from service.engines.book import MARKET_DATA_ID
 from service.engines.dpm.run import RunIdentity
 
@@ -27,7 +28,7 @@ def metric_of(result: RebalanceResult, base_currency: str) -> BatchScenarioMetri
     return BatchScenarioMetric(
         status=result.status,
         security_intent_count=len(trades),
-        gross_turnover_notional_base=Money(turnover, base_currency),
+        gross_turnover_notional_base=Money(bounded_number(turnover), base_currency),
     )
 
 

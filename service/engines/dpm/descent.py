@@ -6,9 +6,9 @@ solution of the system for every limit that is taken up or let go.
 Example: wishes 5, 3, 1 with a total of at most 6 give the multiplier 1.0, as the exact method does.
 
 Method: the dual of the projection is a convex function of the multipliers, quadratic in pieces. Newton's
-method with the bounds of the multipliers kept, and an exact search along each step, goes down until all limits
-hold. If they contradict each other it has no lowest point: the multipliers grow without end, in the proportions
-of the contradiction.
+method with the bounds of the multipliers kept, and an exact search along each step, goes down until all
+limits hold. If they contradict each other it has no lowest point: the multipliers grow without end, in the
+proportions of the contradiction.
 
 Rounding: of floats. What is found here is only where the proof in whole numbers begins.
 """

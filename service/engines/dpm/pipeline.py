@@ -10,14 +10,13 @@ The order is data: a corrected version brings its own tuple, sharing every stage
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from decimal import localcontext
 
 from msgspec.structs import replace
 
-from service.domains.money import ENGINE_CONTEXT
 from service.domains.options import ValuationMode
 from service.domains.rebalances import RebalanceRequest
 from service.domains.results import RebalanceResult
+from service.engines.answer_bounds import instruments_of, within_bounds
 from service.engines.dpm.after_state import execute
 from service.engines.dpm.assembly import result_of
 from service.engines.dpm.book import open_book
@@ -30,6 +29,7 @@ from service.engines.dpm.solver import TARGETS_BY_METHOD, compare_methods, diver
 from service.engines.dpm.turnover import cap_turnover
 from service.engines.dpm.universe import select_universe
 from service.engines.rules import hard_failures, judge
+from service.engines.stage import NO_GAPS, Gaps
 from service.engines.valuation import value_state
 
 __all__ = ["ENGINE_VERSION", "STAGES", "RunIdentity", "run_stages", "simulate"]
@@ -48,21 +48,24 @@ def run_stages(
     stages: Sequence[Stage], engine_version: str, request: RebalanceRequest, identity: RunIdentity
 ) -> RebalanceResult:
     """Walk the stages until one blocks the run or all are done."""
-    with localcontext(ENGINE_CONTEXT):
-        run = open_run(request, identity)
+
+    def walk(gaps: Gaps) -> RebalanceResult:
+        run = open_run(request, identity, gaps)
         for stage in stages:
             run = stage(run)
             if run.block is not None:
                 break
         return result_of(run, engine_version)
 
+    return within_bounds(walk, lambda: instruments_of(request))
 
-def open_run(request: RebalanceRequest, identity: RunIdentity) -> Run:
+
+def open_run(request: RebalanceRequest, identity: RunIdentity, gaps: Gaps = NO_GAPS) -> Run:
     """A run that knows its book and the value of the portfolio before trades (6.1)."""
     book = open_book(request)
     portfolio = book.portfolio
     before = value_state(book, portfolio.positions, portfolio.cash_balances, book.options.valuation_mode)
-    return Run(book=book, identity=identity, before=before, after=before, gaps=before.gaps)
+    return Run(book=book, identity=identity, before=before, after=before, gaps=before.gaps + gaps)
 
 
 def universe_stage(run: Run) -> Run:

@@ -11,8 +11,8 @@ Rounding: none. Decimals are scaled to integers by their least common denominato
 fractions; the caller rounds.
 
 Method: a guess of the binding limits that is returned only with its proof (nearest); where it does not
-settle, or there are many limits, another one from where a descent in floats has led (descent); and at last a search
-that always ends (active_sets). Limits are called contradictory only with the proof that they are.
+settle, or there are many limits, another one from where a descent in floats has led (descent); and at last
+a search that always ends (active_sets). Limits are called contradictory only with the proof that they are.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ from service.domains.artifacts import Artifact, edge_of_artifact
 from service.domains.retention import Horizon
 from service.errors import RunNotFound
 from service.storage.memory import lineage
+from service.storage.memory.collector import hide
 from service.storage.memory.state import State
 
 
@@ -31,6 +32,7 @@ class MemoryArtifacts:
 
 def insert_artifact(state: State, artifact: Artifact) -> None:
     """Write an artifact and its edge."""
+    hide(artifact)
     state.artifacts[artifact.tenant_id, artifact.rebalance_run_id] = artifact
     lineage.insert_edges(state, artifact.tenant_id, [edge_of_artifact(artifact)])
 

@@ -24,10 +24,12 @@ from service.domains.lineage import EdgeType
 from service.domains.pages import EARLIEST, LATEST, Page, empty_page, page_of
 from service.domains.retention import Horizon
 from service.domains.supportability import Subject
-from service.errors import IdempotencyKeyConflict, RunExists, RunNotFound
+from service.errors import RunExists, RunNotFound
 from service.storage.memory import artifacts, idempotency, lineage
+from service.storage.memory.collector import hide
 from service.storage.memory.shelves import Place, ShelfKey, Shelves
 from service.storage.memory.state import KeptRequest, KeptRun, State
+from service.storage.texts import require_storable
 
 
 class MemoryDpmRuns:
@@ -37,14 +39,14 @@ class MemoryDpmRuns:
     async def admit(self, admission: RunAdmission, horizon: Horizon) -> Admitted:
         state, run, mapping = self.state, admission.run, mapping_of(admission.run)
         state.require_open()
+        require_storable(admission.request, run)
         held = None
         if admission.replay:
             held = idempotency.find_key(
                 state, mapping.tenant_id, mapping.family, mapping.idempotency_key, horizon
             )
         if held is not None:
-            if not held.asks_the_same(mapping.request_hash, mapping.policy_hash):
-                raise IdempotencyKeyConflict(key=mapping.idempotency_key)
+            held.require_same(mapping.request_hash, mapping.policy_hash)
             return Admitted(state.runs[held.tenant_id, held.rebalance_run_id].run, replayed=True)
         require_free(state, [run], admission.request)
         insert_request(state, admission.request)
@@ -53,6 +55,7 @@ class MemoryDpmRuns:
         insert_artifacts(state, admission.artifact)
         idempotency.move_key(state, mapping)
         idempotency.insert_use(state, use_of(run))
+        state.trim("runs", run.tenant_id)
         return Admitted(run, replayed=False)
 
     async def admit_batch(self, batch: BatchAdmission) -> None:
@@ -63,12 +66,14 @@ class MemoryDpmRuns:
     async def admit_replay(self, replay: ReplayAdmission, horizon: Horizon) -> None:
         state, run = self.state, replay.run
         state.require_open()
+        require_storable(run)
         original = get_run(state, run.tenant_id, replay.original_id, horizon).run
         assert run.request_id == original.request_id, (run.request_id, original.request_id)
         require_free(state, [run])
         insert_run(state, run)
         lineage.insert_edges(state, run.tenant_id, replay.edges)
         insert_artifacts(state, replay.artifact)
+        state.trim("runs", run.tenant_id)
 
     async def get(self, tenant_id: str, rebalance_run_id: str, horizon: Horizon) -> DpmRun:
         self.state.require_open()
@@ -167,7 +172,8 @@ def shelf_for(state: State, tenant_id: str, runs: RunFilter) -> tuple[Shelves[Pl
 
 
 def require_free(state: State, runs: Sequence[DpmRun], request: RunRequest | None = None) -> None:
-    """Raises RunExists when the id of the request or of a run is taken; asked before anything is written."""
+    """Raises RunExists when an id is taken, StoreRefused for a text; asked before anything is written."""
+    require_storable(request, *runs)
     if request is not None and (request.tenant_id, request.request_id) in state.requests:
         raise RunExists(id=request.request_id)
     drawn: set[str] = set()
@@ -184,10 +190,12 @@ def insert_batch(state: State, batch: BatchAdmission) -> None:
         insert_run(state, run)
     lineage.insert_edges(state, batch.request.tenant_id, batch.edges)
     insert_artifacts(state, *batch.artifacts)
+    state.trim("runs", batch.request.tenant_id)
 
 
 def insert_request(state: State, request: RunRequest) -> None:
     kept = KeptRequest(request, digest_of(request.body))
+    hide(kept)
     state.requests[request.tenant_id, request.request_id] = kept
     if request.correlation_id is not None:
         state.batches_by_correlation.put((request.tenant_id, request.correlation_id), kept.place)
@@ -195,6 +203,7 @@ def insert_request(state: State, request: RunRequest) -> None:
 
 def insert_run(state: State, run: DpmRun) -> None:
     kept = KeptRun(run, head_of(run), digest_of(run.result))
+    hide(kept)
     state.runs[run.tenant_id, run.rebalance_run_id] = kept
     for shelves, shelf in shelves_of(state, run):
         shelves.put(shelf, kept.place)

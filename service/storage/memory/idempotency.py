@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from service.domains.idempotency import KeyFamily, KeyMapping, KeyUse
 from service.domains.retention import Horizon
+from service.storage.memory.collector import hide
 from service.storage.memory.shelves import Place, ShelfKey
 from service.storage.memory.state import State
 
@@ -36,10 +37,13 @@ def find_key(
 
 
 def move_key(state: State, mapping: KeyMapping) -> None:
-    state.keys[mapping.tenant_id, mapping.family, mapping.idempotency_key] = mapping
+    key = (mapping.tenant_id, mapping.family, mapping.idempotency_key)
+    hide(key, mapping)
+    state.keys[key] = mapping
 
 
 def insert_use(state: State, use: KeyUse) -> None:
+    hide(use)
     state.uses[use.tenant_id, use.rebalance_run_id] = use
     state.uses_by_key.put(shelf_of(use), place_of(use))
 

@@ -21,6 +21,7 @@ from service.domains.lineage import (
 from service.domains.pages import EARLIEST, LATEST, Page, empty_page, page_of
 from service.domains.retention import Horizon
 from service.domains.supportability import Subject
+from service.storage.memory.collector import hide
 from service.storage.memory.state import State
 
 # The edges a run brings end at it or start at it, by their type.
@@ -91,8 +92,8 @@ def ways_from(
     followed = EdgeFilter(direction)
     for edge in edges_at(state, tenant_id, entity_id):
         if is_there(edge, horizon) and followed.touches(edge, entity_id):
-            goes_down = edge.source_entity_id == entity_id
-            yield edge, edge.target_entity_id if goes_down else edge.source_entity_id
+            is_source = edge.source_entity_id == entity_id
+            yield edge, edge.target_entity_id if is_source else edge.source_entity_id
 
 
 def edges_at(state: State, tenant_id: str, entity_id: str) -> Iterator[Edge]:
@@ -141,6 +142,7 @@ def find_place(edges: Iterator[Edge]) -> EdgePlace | None:
 def insert_edges(state: State, tenant_id: str, edges: Iterable[Edge]) -> None:
     for edge in edges:
         place = edge.place
+        hide(edge, place)
         state.edges[tenant_id, place] = edge
         for entity_id in {edge.source_entity_id, edge.target_entity_id}:
             state.edges_by_entity.put((tenant_id, entity_id), place)

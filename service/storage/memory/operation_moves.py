@@ -5,38 +5,68 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
-from service.domains.operations import MOVES, Operation, OperationError, OperationStatus
+from service.domains.operations import (
+    MOVES,
+    AttemptError,
+    Operation,
+    OperationError,
+    OperationStatus,
+)
 from service.domains.supportability import Subject
+from service.storage.memory.collector import hide
 from service.storage.memory.shelves import Place, ShelfKey, Shelves
 from service.storage.memory.state import Hold, State
 
 
-def take_back(state: State, operation: Operation) -> None:
-    """Move a RUNNING operation back to PENDING; what is staged stays."""
-    waiting = replace(operation, status=OperationStatus.PENDING, started_at=None)
-    move(state, waiting, Hold(state.holds[key_of(operation)].fence))
+def take_back(
+    state: State,
+    operation: Operation,
+    *,
+    attempt: int,
+    error: OperationError,
+    at: datetime,
+) -> Operation:
+    """Move a RUNNING operation back to PENDING and say why; what is staged stays."""
+    waiting = replace(
+        operation,
+        status=OperationStatus.PENDING,
+        started_at=None,
+        attempt=attempt,
+        last_error=AttemptError(error.code, error.message, operation.attempt, at),
+    )
+    return move(state, waiting, Hold(state.holds[key_of(operation)].fence))
 
 
-def end(state: State, operation: Operation, finished_at: datetime, error: OperationError | None) -> None:
+def end(
+    state: State,
+    operation: Operation,
+    finished_at: datetime,
+    error: OperationError | None,
+) -> Operation:
     """Move an operation to its end and forget what was staged."""
     status = OperationStatus.SUCCEEDED if error is None else OperationStatus.FAILED
     ended = replace(operation, status=status, finished_at=finished_at, error=error)
-    move(state, ended, Hold(state.holds[key_of(operation)].fence))
     if operation.is_analysis:
         state.operations_by_end.put((operation.tenant_id,), (finished_at, operation.operation_id))
     state.staged.pop(key_of(operation), None)
+    return move(state, ended, Hold(state.holds[key_of(operation)].fence))
 
 
-def move(state: State, operation: Operation, hold: Hold) -> None:
+def move(state: State, operation: Operation, hold: Hold) -> Operation:
     """Write an operation as it is from here on, and who holds it."""
     held = state.operations[key_of(operation)]
     assert operation.status in MOVES[held.status] or operation.status is held.status, held.status
+    owner = operation.lease_owner if operation.status is OperationStatus.RUNNING else None
+    moved = replace(operation, lease_owner=owner, lease_expires_at=hold.until)
     remove_from_shelves(state, held)
-    insert_operation(state, operation)
+    insert_operation(state, moved)
     state.holds[key_of(operation)] = hold
+    hide(hold)
+    return moved
 
 
 def insert_operation(state: State, operation: Operation) -> None:
+    hide(operation)
     state.operations[key_of(operation)] = operation
     for shelves, shelf in shelves_of(state, operation):
         shelves.put(shelf, place_of(operation))
@@ -56,7 +86,8 @@ def remove_operation(state: State, tenant_id: str, operation_id: str) -> None:
     operation = state.operations.pop((tenant_id, operation_id))
     assert operation.finished_at is not None, operation.status
     remove_from_shelves(state, operation)
-    state.operations_by_end.take((tenant_id,), (operation.finished_at, operation_id))
+    if operation.is_analysis:
+        state.operations_by_end.take((tenant_id,), (operation.finished_at, operation_id))
     del state.holds[tenant_id, operation_id]
 
 

@@ -6,7 +6,15 @@ from collections.abc import Collection, Iterator
 from datetime import datetime
 from itertools import islice
 
-from service.domains.operations import UNEXECUTED, Operation, OperationStatus, Reaped, exhausted_after
+from service.domains.operations import (
+    UNEXECUTED,
+    Operation,
+    OperationError,
+    OperationStatus,
+    Reaped,
+    exhausted_after,
+    lease_expired,
+)
 from service.storage.memory.operation_moves import end, take_back
 from service.storage.memory.state import State
 
@@ -23,7 +31,8 @@ def reap(
     taken_back, exhausted = [], []
     for operation in chosen_of(islice(those_unheld(state, tenant_id, now), limit), only):
         if operation.attempt < attempts_max:
-            take_back(state, operation)
+            error = lease_expired(operation.lease_owner)
+            take_back(state, operation, attempt=operation.attempt, error=error, at=now)
             taken_back.append(operation.operation_id)
         else:
             end(state, operation, now, exhausted_after(operation.attempt))
@@ -47,6 +56,29 @@ def expire(
     chosen = chosen_of(islice(unexecuted, limit), only)
     for operation in chosen:
         end(state, operation, now, UNEXECUTED)
+    return tuple(operation.operation_id for operation in chosen)
+
+
+def fail_overdue(
+    state: State,
+    tenant_id: str,
+    *,
+    started_before: datetime,
+    now: datetime,
+    error: OperationError,
+    limit: int,
+    only: Collection[str] | None,
+) -> tuple[str, ...]:
+    overdue = sorted(
+        (operation.first_started_at, operation.operation_id)
+        for status in (OperationStatus.PENDING, OperationStatus.RUNNING)
+        for _, operation_id in state.operations_by_status.forward((tenant_id, status.value))
+        if (operation := state.operations[tenant_id, operation_id]).first_started_at is not None
+        and operation.first_started_at < started_before
+    )
+    chosen = chosen_of((state.operations[tenant_id, name] for _, name in overdue[:limit]), only)
+    for operation in chosen:
+        end(state, operation, now, error)
     return tuple(operation.operation_id for operation in chosen)
 
 

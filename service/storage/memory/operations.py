@@ -2,29 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import fields, replace
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 from datetime import datetime
 from itertools import islice
 
 from service.domains.dpm_runs import BatchAdmission
+from service.domains.idempotency import IdempotentAnswer
 from service.domains.operations import (
+    RELEASE,
     Claim,
     Ending,
     Lease,
     Operation,
+    OperationError,
     OperationFilter,
     OperationHead,
     OperationStatus,
     Reaped,
     StagedScenario,
     edge_of_operation,
+    end_of,
+    exhausted_after,
 )
 from service.domains.pages import EARLIEST, LATEST, Page, empty_page, page_of
 from service.domains.proposals import ProposalChange, ProposalKey
 from service.domains.retention import Horizon
-from service.errors import OperationExists, OperationLost, OperationMoved, OperationNotFound
+from service.errors import (
+    OperationEnded,
+    OperationExists,
+    OperationLost,
+    OperationMoved,
+    OperationNotFound,
+)
 from service.storage.memory import dpm_runs, lineage, operation_sweeps, proposals
+from service.storage.memory.collector import hide
+from service.storage.memory.idempotent_answers import find_answer, insert_answer
+from service.storage.memory.operation_lists import (
+    head_of,
+    is_there,
+    shelf_for,
+    those_there,
+)
 from service.storage.memory.operation_moves import (
     end,
     insert_operation,
@@ -33,10 +52,8 @@ from service.storage.memory.operation_moves import (
     place_of,
     take_back,
 )
-from service.storage.memory.shelves import Place, ShelfKey, Shelves
 from service.storage.memory.state import Hold, State
-
-HEAD = tuple(field.name for field in fields(OperationHead))
+from service.storage.texts import require_storable
 
 
 class MemoryOperations:
@@ -44,15 +61,26 @@ class MemoryOperations:
         self.state = state
 
     async def submit(self, operation: Operation, *, trace_id: str | None = None, offer: bool = True) -> None:
-        state, tenant_id = self.state, operation.tenant_id
-        state.require_open()
-        assert operation.is_executable, operation.status
+        self.state.require_open()
         assert not (operation.is_queued and offer), "memory has no queue"
-        if (tenant_id, operation.operation_id) in state.operations:
-            raise OperationExists(operation_id=operation.operation_id)
-        insert_operation(state, operation)
-        state.holds[tenant_id, operation.operation_id] = Hold()
-        lineage.insert_edges(state, tenant_id, [edge_of_operation(operation, trace_id)])
+        submit(self.state, operation, trace_id)
+
+    async def submit_once(
+        self,
+        operation: Operation,
+        answer: IdempotentAnswer,
+        horizon: Horizon,
+        *,
+        trace_id: str | None = None,
+        offer: bool = True,
+    ) -> IdempotentAnswer | None:
+        self.state.require_open()
+        assert not (operation.is_queued and offer), "memory has no queue"
+        held = find_answer(self.state, answer, horizon)
+        if held is None:
+            submit(self.state, operation, trace_id)
+            insert_answer(self.state, answer)
+        return held
 
     async def claim(self, tenant_id: str, operation_id: str, lease: Lease) -> Claim:
         self.state.require_open()
@@ -62,16 +90,20 @@ class MemoryOperations:
         if held.status is not OperationStatus.PENDING:
             raise OperationMoved(operation_id=operation_id)
         running = replace(
-            held, status=OperationStatus.RUNNING, started_at=lease.now, attempt=held.attempt + 1
+            held,
+            status=OperationStatus.RUNNING,
+            started_at=lease.now,
+            first_started_at=held.first_started_at or lease.now,
+            attempt=held.attempt + 1,
+            lease_owner=lease.owner,
         )
         fence = self.state.holds[tenant_id, operation_id].fence + 1
-        move(self.state, running, Hold(fence, lease.until))
-        return Claim(running, fence)
+        return Claim(move(self.state, running, Hold(fence, lease.until)), fence)
 
     async def extend(self, claim: Claim, lease: Lease) -> None:
         self.state.require_open()
         held = held_by(self.state, claim, lease.now)
-        self.state.holds[key_of(held)] = Hold(claim.fence, lease.until)
+        move(self.state, held, Hold(claim.fence, lease.until))
 
     async def stage(self, claim: Claim, scenarios: Sequence[StagedScenario], lease: Lease) -> None:
         state = self.state
@@ -106,10 +138,55 @@ class MemoryOperations:
         end(state, replace(held, result=ending.result, scenarios_done=done), ending.finished_at, ending.error)
         return None
 
-    async def hand_back(self, claim: Claim, lease: Lease) -> None:
+    async def hand_back(
+        self,
+        claim: Claim,
+        lease: Lease,
+        *,
+        error: OperationError = RELEASE,
+        attempts_max: int | None = None,
+    ) -> bool:
         self.state.require_open()
         held = held_by(self.state, claim, lease.now)
-        take_back(self.state, replace(held, attempt=held.attempt - 1))
+        is_counted = held.started_at is not None and held.started_at < lease.uncounted_since
+        attempt = held.attempt if is_counted else held.attempt - 1
+        waiting = take_back(self.state, held, attempt=attempt, error=error, at=lease.now)
+        if attempts_max is None or attempt < attempts_max:
+            return False
+        end(self.state, waiting, lease.now, exhausted_after(attempt))
+        return True
+
+    async def fail(
+        self, tenant_id: str, operation_id: str, *, now: datetime, error: OperationError
+    ) -> Operation:
+        self.state.require_open()
+        held = self.state.operations.get((tenant_id, operation_id))
+        if held is None:
+            raise OperationNotFound(operation_id=operation_id)
+        if held.has_ended:
+            raise OperationEnded(**end_of(held))
+        return end(self.state, held, now, error)
+
+    async def fail_overdue(
+        self,
+        tenant_id: str,
+        *,
+        started_before: datetime,
+        now: datetime,
+        error: OperationError,
+        limit: int,
+        only: Collection[str] | None = None,
+    ) -> tuple[str, ...]:
+        self.state.require_open()
+        return operation_sweeps.fail_overdue(
+            self.state,
+            tenant_id,
+            started_before=started_before,
+            now=now,
+            error=error,
+            limit=limit,
+            only=only,
+        )
 
     async def reap(
         self,
@@ -182,6 +259,19 @@ class MemoryOperations:
         return page_of(heads, limit, lambda head: head.operation_id)
 
 
+def submit(state: State, operation: Operation, trace_id: str | None) -> None:
+    require_storable(operation)
+    assert operation.is_executable, operation.status
+    key = key_of(operation)
+    if key in state.operations:
+        raise OperationExists(operation_id=operation.operation_id)
+    state.trim("operations", operation.tenant_id)
+    insert_operation(state, operation)
+    hold = state.holds[key] = Hold()
+    hide(hold)
+    lineage.insert_edges(state, operation.tenant_id, [edge_of_operation(operation, trace_id)])
+
+
 def held_by(state: State, claim: Claim, now: datetime) -> Operation:
     """The operation as it is. Raises OperationLost when the claim does not hold it at that moment."""
     key = key_of(claim.operation)
@@ -203,30 +293,3 @@ def insert_effect(state: State, effect: BatchAdmission | ProposalChange | None) 
                 return taken
             proposals.insert_change(state, effect)
     return None
-
-
-def shelf_for(state: State, tenant_id: str, operations: OperationFilter) -> tuple[Shelves[Place], ShelfKey]:
-    """The shortest shelf with all operations that a filter lets through."""
-    if operations.correlation_id is not None:
-        return state.operations_by_correlation, (tenant_id, operations.correlation_id)
-    if operations.status is not None:
-        return state.operations_by_status, (tenant_id, operations.status)
-    return state.operations_by_creation, (tenant_id,)
-
-
-def those_there(
-    state: State, tenant_id: str, places: Iterable[Place], horizon: Horizon
-) -> Iterator[Operation]:
-    """The operations at these places that have not expired."""
-    for _, operation_id in places:
-        operation = state.operations[tenant_id, operation_id]
-        if is_there(operation, horizon):
-            yield operation
-
-
-def is_there(operation: Operation, horizon: Horizon) -> bool:
-    return operation.finished_at is None or operation.finished_at >= horizon.operations_since
-
-
-def head_of(operation: Operation) -> OperationHead:
-    return OperationHead(**{name: getattr(operation, name) for name in HEAD})

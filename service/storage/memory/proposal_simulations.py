@@ -6,8 +6,10 @@ from datetime import datetime
 
 from service.domains.proposal_simulations import ProposalSimulation
 from service.errors import IdempotencyKeyConflict
+from service.storage.memory.collector import hide
 from service.storage.memory.shelves import Place
 from service.storage.memory.state import State
+from service.storage.texts import require_storable
 
 
 class MemoryProposalSimulations:
@@ -17,13 +19,16 @@ class MemoryProposalSimulations:
     async def keep(
         self, simulation: ProposalSimulation, *, kept_since: datetime
     ) -> ProposalSimulation | None:
+        require_storable(simulation)
         self.state.require_open()
         tenant_id, idempotency_key = simulation.tenant_id, simulation.idempotency_key
         held = find_simulation(self.state, tenant_id, idempotency_key, kept_since)
         if held is None:
             remove_simulation(self.state, tenant_id, idempotency_key)
+            hide(simulation)
             self.state.simulations[tenant_id, idempotency_key] = simulation
             self.state.simulations_by_creation.put((tenant_id,), place_of(simulation))
+            self.state.trim("simulations", tenant_id)
             return None
         if held.request_hash != simulation.request_hash:
             raise IdempotencyKeyConflict(key=idempotency_key)

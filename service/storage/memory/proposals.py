@@ -21,8 +21,10 @@ from service.domains.proposals import (
 from service.errors import IdempotencyKeyConflict
 from service.proposal_errors import ProposalMoved, ProposalNotFound, ProposalVersionNotFound
 from service.storage.memory import lineage
+from service.storage.memory.collector import hide
 from service.storage.memory.shelves import Place, ShelfKey, Shelves
 from service.storage.memory.state import RowKey, State
+from service.storage.texts import require_storable
 
 HEAD = tuple(field.name for field in fields(VersionHead))
 
@@ -96,6 +98,7 @@ def require_changeable(state: State, change: ProposalChange) -> ProposalKey | No
 
     Raises IdempotencyKeyConflict, ProposalMoved, ProposalNotFound.
     """
+    require_storable(change.proposal, change.event, change.key, change.version, change.approval)
     key, proposal = change.key, change.proposal
     if key is not None:
         held = find_key(state, (key.tenant_id, key.family, key.scope, key.idempotency_key))
@@ -126,7 +129,9 @@ def insert_change(state: State, change: ProposalChange) -> None:
     key, version, approval = change.key, change.version, change.approval
     of = key_of(change.proposal)
     if key is not None:
-        state.proposal_keys[key.tenant_id, key.family, key.scope, key.idempotency_key] = key
+        place = (key.tenant_id, key.family, key.scope, key.idempotency_key)
+        hide(place)
+        state.proposal_keys[place] = key
     if change.is_creation:
         insert_proposal(state, change.proposal)
     else:
@@ -141,11 +146,22 @@ def insert_change(state: State, change: ProposalChange) -> None:
     assert change.event.event_no == len(events) + 1, change.event.event_no
     events.append(change.event)
     if approval is not None:
-        state.proposal_approvals.setdefault(of, []).append(approval)
+        approvals = state.proposal_approvals.setdefault(of, [])
+        approvals.append(approval)
+        hide(approval, approvals)
     state.proposal_ids.update(ids_of(change))
+    if key is not None:
+        keys = state.keys_of_proposal.setdefault(of, [])
+        scoped = (key.family, key.scope, key.idempotency_key)
+        keys.append(scoped)
+        hide(scoped, keys)
+    hide(key, version, change.event, approval, versions, events)
+    if change.is_creation:
+        state.trim("proposals", of[0])
 
 
 def insert_proposal(state: State, proposal: Proposal) -> None:
+    hide(proposal)
     state.proposals[key_of(proposal)] = proposal
     for shelves, shelf in shelves_of(state, proposal):
         shelves.put(shelf, place_of(proposal))
@@ -167,6 +183,30 @@ def advance(state: State, proposal: Proposal) -> None:
         revision=proposal.revision,
     )
     insert_proposal(state, left)
+
+
+def remove_proposal(state: State, tenant_id: str, proposal_id: str) -> None:
+    """Remove a proposal with everything that is kept of it."""
+    of = (tenant_id, proposal_id)
+    proposal = state.proposals.pop(of)
+    for shelves, shelf in shelves_of(state, proposal):
+        shelves.take(shelf, place_of(proposal))
+    versions = state.proposal_versions.pop(of, [])
+    events = state.proposal_events.pop(of, [])
+    approvals = state.proposal_approvals.pop(of, [])
+    for family, scope, idempotency_key in state.keys_of_proposal.pop(of, []):
+        del state.proposal_keys[tenant_id, family, scope, idempotency_key]
+    edges = {
+        edge.place: edge
+        for version in versions
+        for edge in lineage.edges_at(state, tenant_id, version.proposal_version_id)
+    }
+    lineage.remove_edges(state, tenant_id, list(edges.values()))
+    state.proposal_ids -= {
+        *(("version", tenant_id, version.proposal_version_id) for version in versions),
+        *(("event", tenant_id, event.event_id) for event in events),
+        *(("approval", tenant_id, approval.approval_id) for approval in approvals),
+    }
 
 
 def ids_of(change: ProposalChange) -> list[tuple[str, str, str]]:

@@ -9,6 +9,7 @@ from service.storage.memory import (
     artifacts,
     dpm_runs,
     idempotency,
+    idempotent_answers,
     lineage,
     operation_moves,
     workflow_decisions,
@@ -38,22 +39,29 @@ class MemoryPurges:
 def remove_expired(state: State, purge: Purge) -> Removed:
     """Remove the oldest runs and operations of all that expired, and what belongs to them."""
     tenant_id, horizon = purge.tenant_id, purge.horizon
-    run_ids = [
-        run_id
-        for _, run_id in state.runs_by_creation.older_than((tenant_id,), horizon.runs_since, purge.limit)
-    ]
-    operation_ids = [
-        operation_id
-        for _, operation_id in state.operations_by_end.older_than(
-            (tenant_id,), horizon.operations_since, purge.limit
-        )
-    ]
+    expired_runs = state.runs_by_creation.older_than(
+        (tenant_id,), horizon.runs_since, purge.runs_skipped + purge.runs_limit
+    )
+    run_ids = [run_id for _, run_id in expired_runs[purge.runs_skipped :]]
+    ended = state.operations_by_end.older_than(
+        (tenant_id,), horizon.operations_since, purge.operations_skipped + purge.operations_limit
+    )
+    operation_ids = [operation_id for _, operation_id in ended[purge.operations_skipped :]]
+    return remove_rows(state, tenant_id, run_ids, operation_ids)
+
+
+def remove_rows(state: State, tenant_id: str, run_ids: list[str], operation_ids: list[str]) -> Removed:
+    """Remove runs and operations, and what belongs to them."""
     edges = [
         *(lineage.edges_of_run(state, tenant_id, run_id) for run_id in run_ids),
         *(lineage.edges_of_operation(state, tenant_id, operation_id) for operation_id in operation_ids),
     ]
     # The key of a run is found by its use, and a request goes when its last run has gone.
     keys = sum(idempotency.remove_key(state, tenant_id, run_id) for run_id in run_ids)
+    keys += sum(
+        idempotent_answers.remove_answers(state, tenant_id, entity_id)
+        for entity_id in (*run_ids, *operation_ids)
+    )
     uses = sum(idempotency.remove_use(state, tenant_id, run_id) for run_id in run_ids)
     requests = dpm_runs.remove_runs(state, tenant_id, run_ids)
     for operation_id in operation_ids:

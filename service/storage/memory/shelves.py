@@ -10,6 +10,7 @@ from typing import Generic, TypeVar
 
 from service.domains.lineage import EdgePlace
 from service.domains.pages import EARLIEST, LATEST
+from service.storage.memory.collector import hide
 
 # An instant and an id: where a row stands among its kind.
 Place = tuple[datetime, str]
@@ -32,7 +33,11 @@ class Shelves(Generic[P]):
 
     def put(self, key: ShelfKey, place: P) -> None:
         # Ids and instants grow with time, so this is an append nearly always.
-        insort(self.shelves.setdefault(key, []), place)
+        shelf = self.shelves.get(key)
+        if shelf is None:
+            shelf = self.shelves[key] = []
+            hide(shelf)
+        insort(shelf, place)
 
     def take(self, key: ShelfKey, place: P) -> None:
         shelf = self.shelves[key]

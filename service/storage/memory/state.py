@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 
 from service.domains.artifacts import Artifact
 from service.domains.dpm_runs import DpmRun, RunHead, RunRequest
-from service.domains.idempotency import KeyFamily, KeyMapping, KeyUse
+from service.domains.idempotency import (
+    AnswerFamily,
+    IdempotentAnswer,
+    KeyFamily,
+    KeyMapping,
+    KeyUse,
+)
 from service.domains.lineage import Edge, EdgePlace
 from service.domains.operations import Operation, StagedScenario
 from service.domains.parity import Difference
@@ -30,6 +37,7 @@ from service.storage.memory.shelves import Place, Shelves
 
 # A tenant id and an id of that tenant.
 RowKey = tuple[str, str]
+AnswerKey = tuple[str, AnswerFamily, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +81,8 @@ class Hold:
 class State:
     """Rows by their keys, then the shelves that find them in order; each key starts with the tenant id.
 
-    An artifact and a use of a key are found by the id of their run; a hold, and what is staged, by that of
+    An artifact and a use of a key are found by the id of their run; the keys of answers, by the id of the run
+    or operation that they are about; a hold, and what is staged, by that of
     their operation; versions, events and approvals, in the order of their numbers, by that of their proposal.
     `proposal_ids` has the ids of those three, each with its kind. The changes of a catalog of policy packs,
     in the order of their revisions, are found by the tenant alone.
@@ -84,6 +93,8 @@ class State:
     artifacts: dict[RowKey, Artifact] = field(default_factory=dict)
     keys: dict[tuple[str, KeyFamily, str], KeyMapping] = field(default_factory=dict)
     uses: dict[RowKey, KeyUse] = field(default_factory=dict)
+    answers: dict[AnswerKey, IdempotentAnswer] = field(default_factory=dict)
+    answers_about: dict[RowKey, set[AnswerKey]] = field(default_factory=dict)
     edges: dict[tuple[str, EdgePlace], Edge] = field(default_factory=dict)
     decisions: dict[RowKey, WorkflowDecision] = field(default_factory=dict)
     decisions_of_run: dict[RowKey, list[WorkflowDecision]] = field(default_factory=dict)
@@ -96,6 +107,7 @@ class State:
     proposal_approvals: dict[RowKey, list[ProposalApproval]] = field(default_factory=dict)
     proposal_ids: set[tuple[str, str, str]] = field(default_factory=set)
     proposal_keys: dict[tuple[str, ProposalKeyFamily, str, str], ProposalKey] = field(default_factory=dict)
+    keys_of_proposal: dict[RowKey, list[tuple[ProposalKeyFamily, str, str]]] = field(default_factory=dict)
     simulations: dict[RowKey, ProposalSimulation] = field(default_factory=dict)
     pack_changes: dict[str, list[PackChange]] = field(default_factory=dict)
     purges: dict[RowKey, PurgeRecord] = field(default_factory=dict)
@@ -123,6 +135,18 @@ class State:
 
     tallies: dict[str, Counter[tuple[Subject, str]]] = field(default_factory=dict)
     closed: bool = False
+    # Told the kind of a row that was written, and its tenant; removes what is too much.
+    trim: Callable[[str, str], None] = lambda kind, tenant_id: None
+
+    @property
+    def tables(self) -> tuple[object, ...]:
+        """Everything that grows with what is kept."""
+        parts = [getattr(self, part.name) for part in fields(self)]
+        return tuple(
+            part.shelves if isinstance(part, Shelves) else part
+            for part in parts
+            if isinstance(part, Shelves | dict | set)
+        )
 
     def require_open(self) -> None:
         if self.closed:

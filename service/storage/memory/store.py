@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from service.storage.memory.artifacts import MemoryArtifacts
+from service.storage.memory.collector import Curtain
 from service.storage.memory.dpm_runs import MemoryDpmRuns
 from service.storage.memory.idempotency import MemoryIdempotency
+from service.storage.memory.limits import RUNS_MAX_DEFAULT, Limits
 from service.storage.memory.lineage import MemoryLineage
 from service.storage.memory.operations import MemoryOperations
 from service.storage.memory.parity import MemoryParity
@@ -18,8 +20,11 @@ from service.storage.memory.workflow_decisions import MemoryWorkflowDecisions
 
 
 class MemoryStore:
-    def __init__(self) -> None:
+    def __init__(self, runs_max: int = RUNS_MAX_DEFAULT) -> None:
         self.state = State()
+        self.limits = Limits(self.state, runs_max)
+        self.limits.install()
+        self.curtain = Curtain(self.state.tables)
         self.dpm_runs = MemoryDpmRuns(self.state)
         self.idempotency = MemoryIdempotency(self.state)
         self.lineage = MemoryLineage(self.state)
@@ -33,8 +38,19 @@ class MemoryStore:
         self.supportability = MemorySupportability(self.state)
         self.purges = MemoryPurges(self.state)
 
+    @classmethod
+    def open(cls, runs_max: int) -> MemoryStore:
+        """A store that serves: what it keeps costs the collector no time until it is closed."""
+        store = cls(runs_max)
+        store.curtain.draw()
+        return store
+
     async def check(self) -> None:
+        self.state.require_open()
+
+    async def check_writable(self) -> None:
         self.state.require_open()
 
     async def close(self) -> None:
         self.state.closed = True
+        self.curtain.open()

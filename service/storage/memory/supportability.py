@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from service.domains.operations import OperationStatus
 from service.domains.retention import Horizon
 from service.domains.supportability import Bounds, Subject, Summary, Unfinished, counts_of
-from service.storage.memory import lineage, operations
+from service.storage.memory import lineage, operation_lists
 from service.storage.memory.state import State
 
 
@@ -66,7 +66,11 @@ def bounds_of_operations(state: State, tenant_id: str, horizon: Horizon) -> Boun
     shelves = state.operations_by_creation
     ends = [
         next(
-            (one for one in operations.those_there(state, tenant_id, places, horizon) if one.is_analysis),
+            (
+                one
+                for one in operation_lists.those_there(state, tenant_id, places, horizon)
+                if one.is_analysis
+            ),
             None,
         )
         for places in (shelves.forward((tenant_id,)), shelves.backward((tenant_id,)))

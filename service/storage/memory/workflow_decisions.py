@@ -5,14 +5,18 @@ from __future__ import annotations
 from itertools import islice
 
 from service.domains.dpm_runs import RunHead
+from service.domains.idempotency import IdempotentAnswer
 from service.domains.pages import EARLIEST, LATEST, Page, empty_page, page_of
 from service.domains.retention import Horizon
 from service.domains.supportability import Subject
 from service.domains.workflow_decisions import DecisionFilter, ReviewRule, Verdict, WorkflowDecision
 from service.errors import DecisionExists
 from service.storage.memory import dpm_runs
+from service.storage.memory.collector import hide
+from service.storage.memory.idempotent_answers import find_answer, insert_answer
 from service.storage.memory.shelves import Place
 from service.storage.memory.state import State
+from service.storage.texts import require_storable
 
 
 class MemoryWorkflowDecisions:
@@ -22,15 +26,24 @@ class MemoryWorkflowDecisions:
     async def decide(
         self, verdict: Verdict, rule: ReviewRule, horizon: Horizon
     ) -> tuple[RunHead, WorkflowDecision]:
+        require_storable(verdict)
         self.state.require_open()
-        run = dpm_runs.get_run(self.state, verdict.tenant_id, verdict.rebalance_run_id, horizon).head
-        latest = find_latest(self.state, verdict.tenant_id, verdict.rebalance_run_id)
-        rule.require_allowed(verdict, run.status, None if latest is None else latest.action)
-        if (verdict.tenant_id, verdict.decision_id) in self.state.decisions:
-            raise DecisionExists(decision_id=verdict.decision_id)
-        decision = verdict.numbered(1 if latest is None else latest.decision_no + 1)
-        insert_decision(self.state, decision)
-        return run, decision
+        return decide(self.state, verdict, rule, horizon)
+
+    async def decide_once(
+        self,
+        verdict: Verdict,
+        rule: ReviewRule,
+        horizon: Horizon,
+        answer: IdempotentAnswer,
+    ) -> IdempotentAnswer | None:
+        require_storable(verdict)
+        self.state.require_open()
+        held = find_answer(self.state, answer, horizon)
+        if held is None:
+            decide(self.state, verdict, rule, horizon)
+            insert_answer(self.state, answer)
+        return held
 
     async def list_of_run(self, tenant_id: str, rebalance_run_id: str) -> tuple[WorkflowDecision, ...]:
         self.state.require_open()
@@ -71,6 +84,19 @@ class MemoryWorkflowDecisions:
         return page_of(list(islice(rows, limit + 1)), limit, lambda decision: decision.decision_id)
 
 
+def decide(
+    state: State, verdict: Verdict, rule: ReviewRule, horizon: Horizon
+) -> tuple[RunHead, WorkflowDecision]:
+    run = dpm_runs.get_run(state, verdict.tenant_id, verdict.rebalance_run_id, horizon).head
+    latest = find_latest(state, verdict.tenant_id, verdict.rebalance_run_id)
+    rule.require_allowed(verdict, run.status, latest)
+    if (verdict.tenant_id, verdict.decision_id) in state.decisions:
+        raise DecisionExists(decision_id=verdict.decision_id)
+    decision = verdict.numbered(1 if latest is None else latest.decision_no + 1)
+    insert_decision(state, decision)
+    return run, decision
+
+
 def find_latest(state: State, tenant_id: str, rebalance_run_id: str) -> WorkflowDecision | None:
     taken = state.decisions_of_run.get((tenant_id, rebalance_run_id))
     return taken[-1] if taken else None
@@ -78,8 +104,11 @@ def find_latest(state: State, tenant_id: str, rebalance_run_id: str) -> Workflow
 
 def insert_decision(state: State, decision: WorkflowDecision) -> None:
     tenant_id = decision.tenant_id
+    hide(decision)
     state.decisions[tenant_id, decision.decision_id] = decision
-    state.decisions_of_run.setdefault((tenant_id, decision.rebalance_run_id), []).append(decision)
+    taken = state.decisions_of_run.setdefault((tenant_id, decision.rebalance_run_id), [])
+    taken.append(decision)
+    hide(taken)
     state.decisions_by_time.put((tenant_id,), place_of(decision))
     state.tally(tenant_id, Subject.WORKFLOW_ACTION, decision.action.value, 1)
     state.tally(tenant_id, Subject.WORKFLOW_REASON_CODE, decision.reason_code, 1)

@@ -14,21 +14,14 @@ import asyncpg
 
 from service.errors import PostgresDsnRequired, PostgresUnavailable, StoreBusy, StoreUnavailable
 from service.measures import PoolUse
+from service.storage.postgres.addresses import writable
+from service.storage.postgres.faults import FAULTS, READ_ONLY_TRANSACTION, error_of
 from service.storage.postgres.statements import Connection, every, one
 from service.storage.queries import load
 from service.storage.schema import LISTS, SchemaRefused, pending_of, shipped_for
+from service.store_causes import StoreCause
 
 BOOK_QUERIES = load("postgres", "migrations")
-
-# What the driver raises when the server is not there, is not in time, or does not take a statement.
-# A connection whose server has said that it goes, and has not gone yet, is an internal error to it.
-FAULTS = (
-    asyncpg.PostgresError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,
-    OSError,
-    TimeoutError,
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +100,7 @@ class Database:
                 await conn.execute(f"SET transaction_timeout = {options.act_seconds_max * 1000:.0f}")
 
         pool = asyncpg.create_pool(
-            dsn,
+            writable(dsn),
             min_size=0,
             max_size=options.connections_max,
             connection_class=PooledConnection,
@@ -124,8 +117,9 @@ class Database:
     async def act(self, isolation: str | None = None) -> AsyncIterator[Connection]:
         """A transaction: all that is written inside is kept, or nothing is.
 
-        Raises PostgresUnavailable when the server cannot be reached, refuses a statement or is lost. If it is
-        lost in the midst of the commit, nobody can say whether the act was kept; a repeated act finds out.
+        Raises PostgresUnavailable when the server cannot be reached or is lost, StoreBusy when others keep
+        what the act needs, StoreRefused when the server does not take a statement. If it is lost in the midst
+        of the commit, nobody can say whether the act was kept; a repeated act finds out.
         """
         async with self.connection() as conn, conn.transaction(isolation=isolation):
             yield conn
@@ -156,19 +150,30 @@ class Database:
         self.callers += 1
         # Watching the time is dear, and where a connection is free there is nothing to wait for.
         waits = self.callers > self.options.connections_max
+        is_connected = False
         try:
             async with self.pool.acquire(timeout=self.wait_seconds_max if waits else None) as conn:
                 waits = False
-                yield conn
+                try:
+                    yield conn
+                except FAULTS as error:
+                    is_connected = not conn.is_closed()
+                    if getattr(error, "sqlstate", None) == READ_ONLY_TRANSACTION:
+                        await self.reconnect()
+                    raise
                 self.used_at = time.monotonic()
         except FAULTS as error:
             if waits and isinstance(error, TimeoutError):
                 raise self.exhausted() from error
-            raise PostgresUnavailable() from error
+            raise error_of(error, is_connected=is_connected) from error
         finally:
             self.callers -= 1
             if not self.callers:
                 self.idle.set()
+
+    async def reconnect(self) -> None:
+        """Connects anew from now on: another server may be the primary by now."""
+        await self.pool.expire_connections()
 
     def exhausted(self) -> StoreUnavailable:
         """What to tell who gets no connection: whether the others get on, or nobody does."""
@@ -189,7 +194,24 @@ class Database:
             async with self.look() as conn:
                 await self.require_current_schema(conn)
         except SchemaRefused as refusal:
-            raise PostgresUnavailable() from refusal
+            raise PostgresUnavailable(cause=StoreCause.SCHEMA_MISMATCH) from refusal
+
+    async def check_writable(self) -> None:
+        """The same, and the server takes writes."""
+        try:
+            async with self.look() as conn:
+                await self.require_writable(conn)
+                await self.require_current_schema(conn)
+        except SchemaRefused as refusal:
+            raise PostgresUnavailable(cause=StoreCause.SCHEMA_MISMATCH) from refusal
+
+    async def require_writable(self, conn: Connection) -> None:
+        state = await one(conn, BOOK_QUERIES["get_write_state"])
+        assert state is not None, "a state is a row"
+        if state["in_recovery"] or state["read_only"]:
+            await self.reconnect()
+            cause = StoreCause.IN_RECOVERY if state["in_recovery"] else StoreCause.READ_ONLY
+            raise PostgresUnavailable(cause=cause)
 
     async def require_current_schema(self, conn: Connection) -> None:
         books = await one(conn, BOOK_QUERIES["count_books"])

@@ -32,6 +32,7 @@ from service.storage.postgres.database import Database
 from service.storage.postgres.run_rows import head_of, request_of, row_of, run_of, sealed_of
 from service.storage.postgres.statements import Connection, every, many, one
 from service.storage.queries import load
+from service.storage.texts import require_storable
 
 SQL = load("postgres", "dpm_runs")
 
@@ -155,6 +156,7 @@ def listing_of(runs: RunFilter) -> tuple[str, dict[str, str | None]]:
 
 
 async def admit(conn: Connection, admission: RunAdmission, horizon: Horizon) -> Admitted:
+    require_storable(admission.run, admission.request)
     run, mapping = admission.run, mapping_of(admission.run)
     if admission.replay:
         if await admit_at_once(conn, admission):
@@ -201,11 +203,13 @@ async def admit_at_once(conn: Connection, admission: RunAdmission) -> bool:
 
 
 async def admit_batch(conn: Connection, batch: BatchAdmission) -> None:
+    require_storable(batch.request, *batch.runs)
     await insert_request(conn, batch.request)
     await insert_runs(conn, batch.runs, batch.edges, batch.artifacts)
 
 
 async def admit_replay(conn: Connection, replay: ReplayAdmission, horizon: Horizon) -> None:
+    require_storable(replay.run)
     run = replay.run
     await get_head(conn, run.tenant_id, replay.original_id, horizon)
     kept = [] if replay.artifact is None else [replay.artifact]

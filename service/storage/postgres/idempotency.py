@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from service.domains.idempotency import KeyFamily, KeyMapping, KeyUse
 from service.domains.retention import Horizon
-from service.errors import IdempotencyKeyConflict
 from service.storage.postgres.database import Database
 from service.storage.postgres.statements import Connection, every, one, run
 from service.storage.queries import load
@@ -62,8 +61,7 @@ async def claim(conn: Connection, mapping: KeyMapping, horizon: Horizon) -> str 
             return None
         held = await find_key(conn, mapping.tenant_id, mapping.family, mapping.idempotency_key, horizon)
         if held is not None:
-            if not held.asks_the_same(mapping.request_hash, mapping.policy_hash):
-                raise IdempotencyKeyConflict(key=mapping.idempotency_key)
+            held.require_same(mapping.request_hash, mapping.policy_hash)
             return held.rebalance_run_id
         renewed = await one(conn, SQL["renew_key"], **row_of(mapping), runs_since=horizon.runs_since)
         if renewed is not None:

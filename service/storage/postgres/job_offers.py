@@ -28,7 +28,7 @@ from pgqueuer.ports.driver import Driver
 from pgqueuer.queries import Queries
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
-from service.storage.postgres.database import FAULTS
+from service.storage.postgres.faults import FAULTS
 from service.storage.postgres.statements import Connection
 
 __all__ = [

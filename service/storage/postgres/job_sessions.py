@@ -14,7 +14,9 @@ import structlog
 
 from service.errors import PostgresUnavailable
 from service.storage.operations_port import OfferHandler
-from service.storage.postgres.database import FAULTS, PooledConnection, PoolOptions
+from service.storage.postgres.addresses import writable
+from service.storage.postgres.database import PooledConnection, PoolOptions
+from service.storage.postgres.faults import FAULTS
 from service.storage.postgres.job_offers import (
     ENTRYPOINT,
     FailingListenerError,
@@ -77,7 +79,7 @@ class JobSessions:
             conn.add_termination_listener(lose)
 
         pool = asyncpg.create_pool(
-            self.dsn,
+            writable(self.dsn),
             min_size=CONNECTIONS_MIN,
             max_size=CONNECTIONS_MAX,
             # None is given up for its age, so that one that ends was lost.

@@ -5,36 +5,38 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
-import asyncpg
-
-from service.domains.dpm_runs import BatchAdmission
+from service.domains.idempotency import IdempotentAnswer
 from service.domains.operations import (
+    RELEASE,
     Claim,
     Ending,
     Lease,
     Operation,
+    OperationError,
     OperationFilter,
     OperationHead,
-    OperationStatus,
     Reaped,
     StagedScenario,
-    edge_of_operation,
 )
 from service.domains.pages import EARLIEST, LATEST, Page, empty_page, page_of
 from service.domains.proposals import ProposalKey
 from service.domains.retention import KEEP_ALL, Horizon
-from service.errors import OperationExists, OperationLost, OperationMoved, OperationNotFound
-from service.storage.postgres import dpm_runs, lineage, proposals
+from service.errors import OperationNotFound
+from service.storage.postgres import idempotent_answers, proposals
 from service.storage.postgres.database import Database
-from service.storage.postgres.operation_rows import (
-    head_of,
-    operation_of,
-    row_of,
-    row_of_staged,
-    staged_of,
+from service.storage.postgres.operation_acts import (
+    claim,
+    fail_one,
+    finish,
+    hand_back,
+    hold_on,
+    stage,
+    submit,
 )
-from service.storage.postgres.operation_sweeps import expire, reap
-from service.storage.postgres.statements import Connection, Row, every, many, one, run
+from service.storage.postgres.operation_lists import find, listing_of
+from service.storage.postgres.operation_rows import head_of, operation_of, staged_of
+from service.storage.postgres.operation_sweeps import expire, fail_overdue, reap
+from service.storage.postgres.statements import every, one
 from service.storage.queries import load
 
 SQL = load("postgres", "operations")
@@ -47,6 +49,21 @@ class PostgresOperations:
     async def submit(self, operation: Operation, *, trace_id: str | None = None, offer: bool = True) -> None:
         async with self.database.act() as conn:
             await submit(conn, operation, trace_id=trace_id, offer=offer)
+
+    async def submit_once(
+        self,
+        operation: Operation,
+        answer: IdempotentAnswer,
+        horizon: Horizon,
+        *,
+        trace_id: str | None = None,
+        offer: bool = True,
+    ) -> IdempotentAnswer | None:
+        async with self.database.act() as conn:
+            held = await idempotent_answers.claim(conn, answer, horizon)
+            if held is None:
+                await submit(conn, operation, trace_id=trace_id, offer=offer)
+        return held
 
     async def claim(self, tenant_id: str, operation_id: str, lease: Lease) -> Claim:
         async with self.database.act() as conn:
@@ -75,9 +92,43 @@ class PostgresOperations:
             return await proposals.replay(self.database, taken.key)
         return None
 
-    async def hand_back(self, claim: Claim, lease: Lease) -> None:
+    async def hand_back(
+        self,
+        claim: Claim,
+        lease: Lease,
+        *,
+        error: OperationError = RELEASE,
+        attempts_max: int | None = None,
+    ) -> bool:
         async with self.database.act() as conn:
-            await hold_on(conn, "hand_back_operation", claim, now=lease.now)
+            return await hand_back(conn, claim, lease, error=error, attempts_max=attempts_max)
+
+    async def fail(
+        self, tenant_id: str, operation_id: str, *, now: datetime, error: OperationError
+    ) -> Operation:
+        async with self.database.act() as conn:
+            return await fail_one(conn, tenant_id, operation_id, now=now, error=error)
+
+    async def fail_overdue(
+        self,
+        tenant_id: str,
+        *,
+        started_before: datetime,
+        now: datetime,
+        error: OperationError,
+        limit: int,
+        only: Collection[str] | None = None,
+    ) -> tuple[str, ...]:
+        async with self.database.act() as conn:
+            return await fail_overdue(
+                conn,
+                tenant_id,
+                started_before=started_before,
+                now=now,
+                error=error,
+                limit=limit,
+                only=only,
+            )
 
     async def reap(
         self,
@@ -156,107 +207,3 @@ class PostgresOperations:
                 **values,
             )
         return page_of([head_of(row) for row in rows], limit, lambda head: head.operation_id)
-
-
-def listing_of(operations: OperationFilter) -> tuple[str, dict[str, str | None]]:
-    """The query that walks the index of the narrowest filter given, and the values of its filters."""
-    filters = {
-        "correlation_id": operations.correlation_id,
-        "status": operations.status,
-        "operation_type": operations.operation_type,
-    }
-    if operations.correlation_id is not None:
-        return "list_operations_by_correlation", filters
-    del filters["correlation_id"]
-    if operations.status is not None:
-        return "list_operations_by_status", filters
-    del filters["status"]
-    has_type = operations.operation_type is not None
-    return ("list_operations_by_type", filters) if has_type else ("list_operations", {})
-
-
-async def submit(conn: Connection, operation: Operation, *, trace_id: str | None, offer: bool) -> None:
-    assert operation.status is OperationStatus.PENDING, operation.status
-    if await one(conn, SQL["insert_operation"], **row_of(operation)) is None:
-        raise OperationExists(id=operation.operation_id)
-    await lineage.insert_edges(conn, operation.tenant_id, [edge_of_operation(operation, trace_id)])
-    if operation.is_queued and offer:
-        # Where nothing is queued, the engine of the queue is not even loaded.
-        from service.storage.postgres import job_offers
-
-        await job_offers.offer(conn, operation.tenant_id, [operation.operation_id])
-
-
-async def claim(conn: Connection, tenant_id: str, operation_id: str, lease: Lease) -> int:
-    """Gives the fence of the claim."""
-    row = await one(
-        conn,
-        SQL["claim_operation"],
-        tenant_id=tenant_id,
-        operation_id=operation_id,
-        started_at=lease.now,
-        lease_until=lease.until,
-    )
-    if row is not None:
-        return int(row["fence"])
-    if await find(conn, "find_operation_head", tenant_id, operation_id, KEEP_ALL) is None:
-        raise OperationNotFound(operation_id=operation_id)
-    raise OperationMoved(operation_id=operation_id)
-
-
-async def stage(conn: Connection, claim: Claim, scenarios: Sequence[StagedScenario], lease: Lease) -> None:
-    operation = claim.operation
-    # In one order, so that two who stage the same never wait for each other.
-    staged = sorted(scenarios, key=lambda one: one.scenario)
-    rows = [row_of_staged(operation.tenant_id, operation.operation_id, one) for one in staged]
-    try:
-        added = len(await many(conn, SQL["insert_scenario"], rows))
-    except asyncpg.ForeignKeyViolationError:
-        # The operation has ended, and was purged since.
-        raise OperationLost(operation_id=operation.operation_id) from None
-    times = {"now": lease.now, "lease_until": lease.until}
-    await hold_on(conn, "advance_operation", claim, added=added, **times)
-
-
-async def finish(conn: Connection, claim: Claim, ending: Ending) -> None:
-    operation, error = claim.operation, ending.error
-    await hold_on(
-        conn,
-        "finish_operation",
-        claim,
-        status=ending.status.value,
-        finished_at=ending.finished_at,
-        result=ending.result,
-        error_code=error.code if error else None,
-        error_message=error.message if error else None,
-    )
-    await run(
-        conn,
-        SQL["delete_scenarios"],
-        tenant_id=operation.tenant_id,
-        operation_id=operation.operation_id,
-    )
-    if isinstance(ending.effect, BatchAdmission):
-        await dpm_runs.admit_batch(conn, ending.effect)
-    elif ending.effect is not None:
-        await proposals.keep_change(conn, ending.effect)
-
-
-async def hold_on(conn: Connection, query: str, claim: Claim, **values: object) -> None:
-    """Write as the holder of an operation. Raises OperationLost once somebody else may have it."""
-    tenant_id, operation_id = claim.operation.tenant_id, claim.operation.operation_id
-    place = {"tenant_id": tenant_id, "operation_id": operation_id, "fence": claim.fence}
-    if await one(conn, SQL[query], **place, **values) is None:
-        raise OperationLost(operation_id=operation_id)
-
-
-async def find(
-    conn: Connection, query: str, tenant_id: str, operation_id: str, horizon: Horizon
-) -> Row | None:
-    return await one(
-        conn,
-        SQL[query],
-        tenant_id=tenant_id,
-        operation_id=operation_id,
-        operations_since=horizon.operations_since,
-    )

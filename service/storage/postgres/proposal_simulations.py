@@ -9,6 +9,7 @@ from service.errors import IdempotencyKeyConflict
 from service.storage.postgres.database import Database
 from service.storage.postgres.statements import Connection, Row, one, run
 from service.storage.queries import load
+from service.storage.texts import require_storable
 
 SQL = load("postgres", "proposal_simulations")
 
@@ -47,6 +48,7 @@ async def keep(
     conn: Connection, simulation: ProposalSimulation, kept_since: datetime
 ) -> ProposalSimulation | None:
     """Who finds the key taken has written nothing and holds no lock, however long reading it takes."""
+    require_storable(simulation)
     row = row_of(simulation)
     for _ in range(KEEPS_MAX):
         if await one(conn, SQL["insert_simulation"], **row) is not None:

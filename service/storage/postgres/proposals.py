@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from service.domains.pages import EARLIEST, LATEST, Page, empty_page, page_of
+from service.domains.pages import (
+    EARLIEST,
+    LATEST,
+    LISTED_TEXT_BYTES_MAX,
+    PAGE_BYTES_MAX,
+    Page,
+    empty_page,
+    page_of,
+)
 from service.domains.proposal_documents import stored_change
 from service.domains.proposals import (
     Proposal,
@@ -37,6 +45,7 @@ from service.storage.postgres.proposal_rows import (
 )
 from service.storage.postgres.statements import Connection, Row, every, one
 from service.storage.queries import load
+from service.storage.texts import require_storable
 
 SQL = load("postgres", "proposals")
 
@@ -88,9 +97,15 @@ class PostgresProposals:
                 before_at=before_at,
                 before_id=before_id,
                 limit=limit + 1,
+                text_bytes_max=LISTED_TEXT_BYTES_MAX,
                 **values,
             )
-        return page_of([proposal_of(row) for row in rows], limit, lambda proposal: proposal.proposal_id)
+            items, size = [proposal_of(row) for row in rows], 0
+            for at, item in enumerate(items):
+                if rows[at]["is_long"] and size <= PAGE_BYTES_MAX:
+                    items[at] = await find_proposal(conn, tenant_id, item.proposal_id) or item
+                    size += items[at].text_bytes
+        return page_of(items, limit, lambda proposal: proposal.proposal_id)
 
     async def get_version(self, tenant_id: str, proposal_id: str, version_no: int) -> ProposalVersion:
         async with self.database.look() as conn:
@@ -175,6 +190,7 @@ async def find_key(
 
 async def keep_change(conn: Connection, change: ProposalChange) -> None:
     """Raises KeyTaken, ProposalMoved, ProposalNotFound."""
+    require_storable(change.proposal, change.event, change.key, change.version, change.approval)
     change = stored_change(change)
     # A rival that is at the same key is waited for here, before the proposal is locked.
     if change.key is not None and await one(conn, SQL["claim_key"], **row_of_key(change.key)) is None:

@@ -43,14 +43,16 @@ async def remove(conn: Connection, purge: Purge) -> Removed | None:
         SQL["list_expired_runs"],
         tenant_id=purge.tenant_id,
         runs_before=purge.horizon.runs_since,
-        limit=purge.limit,
+        limit=purge.runs_limit,
+        skipped=purge.runs_skipped,
     )
     operations = await every(
         conn,
         SQL["list_expired_operations"],
         tenant_id=purge.tenant_id,
         operations_before=purge.horizon.operations_since,
-        limit=purge.limit,
+        limit=purge.operations_limit,
+        skipped=purge.operations_skipped,
     )
     if not runs and not operations:
         return Removed()
@@ -87,7 +89,9 @@ async def remove_all(
     return Removed(
         decisions=await delete("delete_decisions", run_ids=run_ids),
         artifacts=await delete("delete_artifacts", run_ids=run_ids),
-        keys=await delete("delete_keys", run_ids=run_ids),
+        keys=await delete("delete_keys", run_ids=run_ids)
+        + await delete("delete_answers_about_runs", run_ids=run_ids)
+        + await delete("delete_answers_about_operations", operation_ids=operation_ids),
         uses=await delete("delete_uses", run_ids=run_ids),
         edges=await delete("delete_edges_to_runs", run_ids=run_ids)
         + await delete("delete_edges_from_runs", run_ids=run_ids)

@@ -47,5 +47,8 @@ class PostgresStore:
     async def check(self) -> None:
         await self.database.check()
 
+    async def check_writable(self) -> None:
+        await self.database.check_writable()
+
     async def close(self) -> None:
         await self.database.close()

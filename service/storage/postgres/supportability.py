@@ -7,7 +7,7 @@ import asyncpg
 from service.domains.operations import OperationStatus, OperationType
 from service.domains.retention import Horizon
 from service.domains.supportability import Bounds, Summary, Unfinished, counts_of
-from service.errors import PostgresUnavailable
+from service.errors import StoreBusy
 from service.storage.postgres.database import Database
 from service.storage.postgres.statements import Connection, every, one, run
 from service.storage.queries import load
@@ -53,7 +53,7 @@ class PostgresSupportability:
             # The one snapshot is what keeps a change from being forgotten that was not added up.
             async with self.database.act(isolation="repeatable_read") as conn:
                 await fold(conn)
-        except PostgresUnavailable as refused:
+        except StoreBusy as refused:
             # Another instance folded between our snapshot and our lock, so there is nothing left to do.
             if not isinstance(refused.__cause__, asyncpg.SerializationError):
                 raise

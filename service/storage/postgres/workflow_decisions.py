@@ -5,7 +5,16 @@ from __future__ import annotations
 import asyncpg
 
 from service.domains.dpm_runs import RunHead
-from service.domains.pages import EARLIEST, LATEST, Page, empty_page, page_of
+from service.domains.idempotency import IdempotentAnswer
+from service.domains.pages import (
+    EARLIEST,
+    LATEST,
+    LISTED_TEXT_BYTES_MAX,
+    PAGE_BYTES_MAX,
+    Page,
+    empty_page,
+    page_of,
+)
 from service.domains.retention import KEEP_ALL, Horizon
 from service.domains.workflow_decisions import (
     DecisionFilter,
@@ -13,6 +22,7 @@ from service.domains.workflow_decisions import (
     Verdict,
     WorkflowAction,
     WorkflowDecision,
+    facts_of,
 )
 from service.errors import (
     DecisionExists,
@@ -20,10 +30,11 @@ from service.errors import (
     WorkflowInvalidTransition,
     WorkflowStateConflict,
 )
-from service.storage.postgres import dpm_runs
+from service.storage.postgres import dpm_runs, idempotent_answers
 from service.storage.postgres.database import Database
 from service.storage.postgres.statements import Connection, Row, every, one
 from service.storage.queries import load
+from service.storage.texts import require_storable
 
 SQL = load("postgres", "workflow_decisions")
 
@@ -37,6 +48,19 @@ class PostgresWorkflowDecisions:
     ) -> tuple[RunHead, WorkflowDecision]:
         async with self.database.act() as conn:
             return await decide(conn, verdict, rule, horizon)
+
+    async def decide_once(
+        self,
+        verdict: Verdict,
+        rule: ReviewRule,
+        horizon: Horizon,
+        answer: IdempotentAnswer,
+    ) -> IdempotentAnswer | None:
+        async with self.database.act() as conn:
+            held = await idempotent_answers.claim(conn, answer, horizon)
+            if held is None:
+                await decide(conn, verdict, rule, horizon)
+        return held
 
     async def list_of_run(self, tenant_id: str, rebalance_run_id: str) -> tuple[WorkflowDecision, ...]:
         async with self.database.look() as conn:
@@ -79,9 +103,15 @@ class PostgresWorkflowDecisions:
                 before_at=before_at,
                 before_id=before_id,
                 limit=limit + 1,
+                text_bytes_max=LISTED_TEXT_BYTES_MAX,
                 **values,
             )
-        return page_of([decision_of(row) for row in rows], limit, lambda decision: decision.decision_id)
+            items, size = [decision_of(row) for row in rows], 0
+            for at, item in enumerate(items):
+                if rows[at]["is_long"] and size <= PAGE_BYTES_MAX:
+                    items[at] = await find_decision(conn, tenant_id, item.decision_id, horizon) or item
+                    size += len(items[at].comment or "")
+        return page_of(items, limit, lambda decision: decision.decision_id)
 
 
 # From the filter that leaves the fewest rows to the one that leaves the most.
@@ -111,9 +141,10 @@ def listing_of(decisions: DecisionFilter) -> tuple[str, dict[str, str | None]]:
 async def decide(
     conn: Connection, verdict: Verdict, rule: ReviewRule, horizon: Horizon
 ) -> tuple[RunHead, WorkflowDecision]:
+    require_storable(verdict)
     head = await dpm_runs.get_head(conn, verdict.tenant_id, verdict.rebalance_run_id, horizon)
     latest = await find_latest(conn, verdict.tenant_id, verdict.rebalance_run_id)
-    rule.require_allowed(verdict, head.status, None if latest is None else latest.action)
+    rule.require_allowed(verdict, head.status, latest)
     decision = verdict.numbered(1 if latest is None else latest.decision_no + 1)
     try:
         inserted = await one(conn, SQL["insert_decision"], **row_of(decision), run_created_at=head.created_at)
@@ -125,7 +156,10 @@ async def decide(
     if await find_decision(conn, verdict.tenant_id, verdict.decision_id, KEEP_ALL) is not None:
         raise DecisionExists(id=verdict.decision_id)
     # Somebody else decided on the state we saw, and theirs is the next number.
-    raise WorkflowStateConflict() if verdict.expected_status else WorkflowInvalidTransition()
+    winner = facts_of(await find_latest(conn, verdict.tenant_id, verdict.rebalance_run_id))
+    raise (
+        WorkflowStateConflict(**winner) if verdict.expected_status else WorkflowInvalidTransition(**winner)
+    )
 
 
 async def find_latest(conn: Connection, tenant_id: str, rebalance_run_id: str) -> WorkflowDecision | None:

@@ -41,7 +41,7 @@ def first_difference(place: str, primary: object, shadow: object) -> Found:
 def parts_of(primary: object, shadow: object) -> list[tuple[str, object, object]]:
     """The parts of two values of one type, side by side."""
     if is_dataclass(primary):
-        names = [part.name for part in fields(primary)]
+        names = [part.name for part in fields(primary) if part.compare]
         return [(name, getattr(primary, name), getattr(shadow, name)) for name in names]
     if isinstance(primary, tuple) and isinstance(shadow, tuple) and len(primary) == len(shadow):
         return [(str(at), left, right) for at, (left, right) in enumerate(zip(primary, shadow, strict=True))]

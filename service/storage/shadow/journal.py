@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Sequence
 from datetime import datetime
 
 import structlog
@@ -14,6 +15,7 @@ from service.measures import ShadowMeasures
 from service.storage.parity_port import ParityStore
 from service.storage.shadow.acts import Told
 from service.storage.shadow.comparing import Found
+from service.store_errors import StoreRefused
 
 # Of each kind, by each process; so that a broken shadow fills neither the primary nor the log.
 ROWS_PER_MINUTE = 60
@@ -89,11 +91,22 @@ class Journal:
             return True
         try:
             await self._store.record(gathered)
+        except StoreRefused:
+            await self._keep_one_by_one(gathered)
         except Exception as error:
             logger.warning("shadow_differences_not_kept", count=len(gathered), cause=repr(error))
             return False
         del self._waiting[: len(gathered)]
         return True
+
+    async def _keep_one_by_one(self, gathered: Sequence[Difference]) -> None:
+        """Keeps what the primary takes; what it refuses it would refuse again, and is only counted."""
+        for difference in gathered:
+            try:
+                await self._store.record([difference])
+            except StoreRefused as error:
+                self.unrecorded += 1
+                logger.error("shadow_difference_refused", kind=difference.kind.value, sqlstate=error.sqlstate)
 
     def _begin_minute(self, now: datetime) -> None:
         minute = now.replace(second=0, microsecond=0)

@@ -23,6 +23,7 @@ from service.storage.shadow.comparing import Found, difference_of, is_less, text
 from service.storage.shadow.journal import Journal
 from service.storage.shadow.presence import GaveUp, Presence
 from service.storage.shadow.waiting import Item, Waiting
+from service.store_errors import StoreRefused
 
 T = TypeVar("T")
 
@@ -92,12 +93,17 @@ class Keeper:
     ) -> T:
         """Does an act on the primary, and has what came of it repeated; raises what the primary raises."""
         outcome: Outcome | None = None
+        has_refused = False
         self._acting += 1
         try:
             value = await do(*args, **named)
             outcome = Kept(value)
             return value
         except StoreUnavailable:
+            raise
+        except StoreRefused:
+            # The fault is ours, and the primary wrote nothing; there is nothing to repeat or to compare.
+            has_refused = True
             raise
         except ServiceError as refusal:
             outcome = Refused(refusal)
@@ -106,7 +112,8 @@ class Keeper:
             self._acting -= 1
             try:
                 told = describe(outcome, *args, **named)
-                self._take(act, told, outcome, lambda shadow: again(shadow, *args, **(named | told.more)))
+                if not has_refused:
+                    self._take(act, told, outcome, lambda shadow: again(shadow, *args, **(named | told.more)))
             except Exception:
                 logger.exception("shadow_act_not_taken", act=act)
 
@@ -207,7 +214,10 @@ class Keeper:
         if told.wrote and not told.counts:
             # What builds on it cannot go well either.
             self._remember(told)
-        return DifferenceKind.CONSEQUENCE if is_absent or is_less_there else DifferenceKind.OUTCOME
+        if is_absent or is_less_there:
+            return DifferenceKind.CONSEQUENCE
+        has_refused = isinstance(outcome, Refused) and isinstance(outcome.refusal, StoreRefused)
+        return DifferenceKind.FAILED if has_refused else DifferenceKind.OUTCOME
 
     async def close(self) -> None:
         """Repeats what can be repeated in two seconds and lets go of the shadow; never raises."""

@@ -8,9 +8,11 @@ acts reach the shadow on ways of their own; so it is told which operations the p
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 from typing import Any
 
 from service.domains.dpm_runs import BatchAdmission
+from service.domains.idempotency import IdempotentAnswer
 from service.domains.operations import (
     Claim,
     Ending,
@@ -21,7 +23,7 @@ from service.domains.operations import (
 )
 from service.domains.proposals import ProposalChange
 from service.domains.purges import Purge
-from service.domains.retention import KEEP_ALL
+from service.domains.retention import KEEP_ALL, Horizon
 from service.errors import IdempotencyKeyConflict, OperationMoved, OperationNotFound
 from service.proposal_errors import ProposalMoved, ProposalNotFound
 from service.storage.port import Store
@@ -45,6 +47,29 @@ def submit(outcome: Outcome | None, operation: Operation, **_: object) -> Told:
         looks=(look_at(operation.tenant_id, operation.operation_id),),
         size=len(operation.request),
         correlation_id=operation.correlation_id,
+    )
+
+
+def submit_once(
+    outcome: Outcome | None, operation: Operation, answer: IdempotentAnswer, horizon: Horizon, **_: object
+) -> Told:
+    told = submit(outcome, operation)
+    # An answer that was given before wrote nothing.
+    return replace(
+        told,
+        touches=told.touches | {key_of(answer)},
+        wrote=isinstance(outcome, Kept) and outcome.value is None,
+        size=told.size + len(answer.answer),
+    )
+
+
+def fail(outcome: Outcome | None, tenant_id: str, operation_id: str, **_: object) -> Told:
+    return Told(
+        entity_id=operation_id,
+        tenant_id=tenant_id,
+        touches=frozenset({operation_id}),
+        wrote=isinstance(outcome, Kept),
+        looks=(look_at(tenant_id, operation_id),),
     )
 
 
@@ -74,7 +99,7 @@ def stage(outcome: Outcome | None, claim: Claim, scenarios: Collection[Any], lea
     return of_holder(outcome, claim, size=size)
 
 
-def hand_back(outcome: Outcome | None, claim: Claim, lease: Lease) -> Told:
+def hand_back(outcome: Outcome | None, claim: Claim, lease: Lease, **_: object) -> Told:
     return of_holder(outcome, claim)
 
 
@@ -135,6 +160,14 @@ def expire(outcome: Outcome | None, tenant_id: str, **_: object) -> Told:
         case Kept(tuple() as ids):
             return swept(tenant_id, ids)
     return swept(tenant_id, ())
+
+
+def fail_overdue(outcome: Outcome | None, tenant_id: str, **_: object) -> Told:
+    return expire(outcome, tenant_id)
+
+
+def key_of(answer: IdempotentAnswer) -> str:
+    return f"answer {answer.family.value} {answer.idempotency_key}"
 
 
 def swept(tenant_id: str, ids: tuple[str, ...]) -> Told:

@@ -68,7 +68,7 @@ class Presence:
                     async with asyncio.timeout(CHECK_SECONDS_MAX):
                         if self._shadow is None:
                             self._shadow = await self._open_shadow()
-                        await self._shadow.check()
+                        await self._shadow.check_writable()
                     self.is_there = True
                     logger.info("shadow_there")
                 except Exception as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from service.domains.artifacts import Artifact
@@ -15,7 +16,7 @@ from service.domains.dpm_runs import (
     RunRequest,
     mapping_of,
 )
-from service.domains.idempotency import KeyFamily
+from service.domains.idempotency import IdempotentAnswer, KeyFamily
 from service.domains.policy_packs import PackChange
 from service.domains.retention import KEEP_ALL, Horizon
 from service.domains.workflow_decisions import ReviewRule, Verdict
@@ -73,8 +74,7 @@ def conflict_of(run: DpmRun, horizon: Horizon) -> Ask:
         )
         if held is None:
             raise IdempotencyKeyNotFound()
-        if not held.asks_the_same(wanted.request_hash, wanted.policy_hash):
-            raise IdempotencyKeyConflict(key=wanted.idempotency_key)
+        held.require_same(wanted.request_hash, wanted.policy_hash)
 
     return ask
 
@@ -139,7 +139,7 @@ def decide(outcome: Outcome | None, verdict: Verdict, rule: ReviewRule, horizon:
     async def would_be_refused(shadow: Store) -> None:
         head = await shadow.dpm_runs.get_head(tenant_id, run_id, horizon)
         latest = await shadow.workflow_decisions.find_latest(tenant_id, run_id)
-        rule.require_allowed(verdict, head.status, latest.action if latest else None)
+        rule.require_allowed(verdict, head.status, latest)
 
     def latest(store: Store) -> Any:
         return store.workflow_decisions.find_latest(tenant_id, run_id)
@@ -153,6 +153,20 @@ def decide(outcome: Outcome | None, verdict: Verdict, rule: ReviewRule, horizon:
         echo=would_be_refused if is_refused else None,
         looks=(Look("decision", latest),),
         correlation_id=verdict.correlation_id,
+    )
+
+
+def decide_once(
+    outcome: Outcome | None, verdict: Verdict, rule: ReviewRule, horizon: Horizon, answer: IdempotentAnswer
+) -> Told:
+    told = decide(outcome, verdict, rule, horizon)
+    is_conflict = isinstance(outcome, Refused) and isinstance(outcome.refusal, IdempotencyKeyConflict)
+    # An answer that was given before wrote nothing.
+    return replace(
+        told,
+        touches=told.touches | {f"answer {answer.family.value} {answer.idempotency_key}"},
+        wrote=isinstance(outcome, Kept) and outcome.value is None,
+        echo=None if is_conflict else told.echo,
     )
 
 

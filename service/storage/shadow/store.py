@@ -37,15 +37,18 @@ ACTS: Mapping[str, Mapping[str, Describe]] = {
         "admit_replay": run_acts.admit_replay,
     },
     "artifacts": {"keep": run_acts.keep},
-    "workflow_decisions": {"decide": run_acts.decide},
+    "workflow_decisions": {"decide": run_acts.decide, "decide_once": run_acts.decide_once},
     "policy_packs": {"amend": run_acts.amend},
     "operations": {
         "submit": operation_acts.submit,
+        "submit_once": operation_acts.submit_once,
         "claim": operation_acts.claim,
         "extend": operation_acts.extend,
         "stage": operation_acts.stage,
         "finish": operation_acts.finish,
         "hand_back": operation_acts.hand_back,
+        "fail": operation_acts.fail,
+        "fail_overdue": operation_acts.fail_overdue,
         "reap": operation_acts.reap,
         "expire": operation_acts.expire,
     },
@@ -119,6 +122,9 @@ class ShadowedStore:
 
     async def check(self) -> None:
         await self.primary.check()
+
+    async def check_writable(self) -> None:
+        await self.primary.check_writable()
 
     async def close(self) -> None:
         if self._owns_keeper:

@@ -16,6 +16,7 @@ from typing import TypeVar
 import aiosqlite
 
 from service.errors import StoreUnavailable
+from service.storage.sqlite.faults import UNSTORABLE, error_of
 
 T = TypeVar("T")
 
@@ -29,8 +30,8 @@ class Connection(aiosqlite.Connection):
         self.require_open()
         try:
             answer: T = await self._execute(function, self._conn)  # type: ignore[no-untyped-call]
-        except sqlite3.Error as error:
-            raise StoreUnavailable() from error
+        except (sqlite3.Error, *UNSTORABLE) as error:
+            raise error_of(error) from error
         return answer
 
     async def run_in_snapshot(self, function: Callable[[sqlite3.Connection], T]) -> T:
@@ -67,7 +68,7 @@ async def connect(path: Path, *, pragmas: tuple[str, ...], busy_seconds_max: flo
     try:
         await connection
     except sqlite3.Error as error:
-        raise StoreUnavailable() from error
+        raise error_of(error) from error
     return connection
 
 

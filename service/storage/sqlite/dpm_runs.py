@@ -27,6 +27,7 @@ from service.storage.sqlite import artifacts, idempotency
 from service.storage.sqlite.database import Database
 from service.storage.sqlite.run_rows import head_of, request_of, row_of, run_of, sealed_of
 from service.storage.sqlite.statements import every, from_first_given, one, text_of
+from service.storage.texts import require_storable
 
 SQL = load("sqlite", "dpm_runs")
 # By the most selective filter that is given.
@@ -98,6 +99,7 @@ class SqliteDpmRuns:
 
 
 def admit(conn: sqlite3.Connection, admission: RunAdmission, horizon: Horizon) -> Admitted:
+    require_storable(admission.run, admission.request)
     run, mapping = admission.run, mapping_of(admission.run)
     if admission.replay:
         holder_id = idempotency.claim(conn, mapping, horizon)
@@ -114,6 +116,7 @@ def admit(conn: sqlite3.Connection, admission: RunAdmission, horizon: Horizon) -
 
 
 def admit_batch(conn: sqlite3.Connection, batch: BatchAdmission) -> None:
+    require_storable(batch.request, *batch.runs)
     insert_request(conn, batch.request)
     for run in batch.runs:
         insert_run(conn, run)
@@ -121,6 +124,7 @@ def admit_batch(conn: sqlite3.Connection, batch: BatchAdmission) -> None:
 
 
 def admit_replay(conn: sqlite3.Connection, replay: ReplayAdmission, horizon: Horizon) -> None:
+    require_storable(replay.run)
     run = replay.run
     get_head(conn, tenant_id=run.tenant_id, rebalance_run_id=replay.original_id, horizon=horizon)
     insert_run(conn, run)

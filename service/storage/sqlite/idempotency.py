@@ -7,7 +7,6 @@ from functools import partial
 
 from service.domains.idempotency import KeyFamily, KeyMapping, KeyUse
 from service.domains.retention import Horizon
-from service.errors import IdempotencyKeyConflict
 from service.storage.queries import load
 from service.storage.sqlite.database import Database
 from service.storage.sqlite.statements import every, instant_of, one, run, text_of
@@ -64,8 +63,7 @@ def claim(conn: sqlite3.Connection, mapping: KeyMapping, horizon: Horizon) -> st
     if held is None:
         renew(conn, mapping, horizon)
         return None
-    if not held.asks_the_same(mapping.request_hash, mapping.policy_hash):
-        raise IdempotencyKeyConflict(key=mapping.idempotency_key)
+    held.require_same(mapping.request_hash, mapping.policy_hash)
     return held.rebalance_run_id
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from service.domains.dpm_runs import RunStatus
 from service.domains.operations import (
+    AttemptError,
     Operation,
     OperationError,
     OperationHead,
@@ -36,11 +37,12 @@ def head_of(row: sqlite3.Row) -> OperationHead:
 
 
 def parts_of(row: sqlite3.Row) -> dict[str, Any]:
+    status = OperationStatus(row["status"])
     return {
         "operation_id": row["operation_id"],
         "tenant_id": row["tenant_id"],
         "operation_type": OperationType(row["operation_type"]),
-        "status": OperationStatus(row["status"]),
+        "status": status,
         "correlation_id": row["correlation_id"],
         "created_at": instant_of(row["created_at"]),
         "started_at": optional_instant_of(row["started_at"]),
@@ -52,4 +54,16 @@ def parts_of(row: sqlite3.Row) -> dict[str, Any]:
         "attempt": row["attempt"],
         "scenarios_total": row["scenarios_total"],
         "scenarios_done": row["scenarios_done"],
+        # An earlier build leaves the owner where it is when it moves the operation on.
+        "lease_owner": row["lease_owner"] if status is OperationStatus.RUNNING else None,
+        "lease_expires_at": optional_instant_of(row["lease_until"]),
+        "first_started_at": optional_instant_of(row["first_started_at"]),
+        "last_error": None
+        if row["last_error_code"] is None
+        else AttemptError(
+            row["last_error_code"],
+            row["last_error_message"],
+            row["last_error_attempt"],
+            instant_of(row["last_error_at"]),
+        ),
     }

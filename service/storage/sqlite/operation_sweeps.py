@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
-from service.domains.operations import UNEXECUTED, OperationError, Reaped, exhausted_after
+from service.domains.operations import UNEXECUTED, OperationError, Reaped, exhausted_after, lease_expired
 from service.storage.queries import load
 from service.storage.sqlite.statements import every, run, text_of
 
@@ -27,7 +27,9 @@ def reap(
     for row in chosen_of(ended, only):
         wanted = {"tenant_id": tenant_id, "operation_id": row["operation_id"]}
         if row["attempt"] < attempts_max:
-            run(conn, SQL["take_back_operation"], **wanted)
+            error = lease_expired(row["lease_owner"])
+            told = {"now": text_of(now), "error_code": error.code, "error_message": error.message}
+            run(conn, SQL["take_back_operation"], **wanted, **told)
             taken_back.append(row["operation_id"])
         else:
             fail(conn, "exhaust_operation", wanted, now, exhausted_after(row["attempt"]))
@@ -50,6 +52,26 @@ def expire(
     for row in rows:
         wanted = {"tenant_id": tenant_id, "operation_id": row["operation_id"]}
         fail(conn, "expire_operation", wanted, now, UNEXECUTED)
+    return tuple(row["operation_id"] for row in rows)
+
+
+def fail_overdue(
+    conn: sqlite3.Connection,
+    *,
+    tenant_id: str,
+    started_before: datetime,
+    now: datetime,
+    error: OperationError,
+    limit: int,
+    only: Collection[str] | None,
+) -> tuple[str, ...]:
+    before = text_of(started_before)
+    overdue = every(conn, SQL["list_overdue"], tenant_id=tenant_id, started_before=before, limit=limit)
+    rows = chosen_of(overdue, only)
+    for row in rows:
+        fail(
+            conn, "fail_operation", {"tenant_id": tenant_id, "operation_id": row["operation_id"]}, now, error
+        )
     return tuple(row["operation_id"] for row in rows)
 
 

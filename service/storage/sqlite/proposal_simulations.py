@@ -11,6 +11,7 @@ from service.errors import IdempotencyKeyConflict
 from service.storage.queries import load
 from service.storage.sqlite.database import Database
 from service.storage.sqlite.statements import count, instant_of, one, text_of
+from service.storage.texts import require_storable
 
 SQL = load("sqlite", "proposal_simulations")
 
@@ -46,6 +47,7 @@ class SqliteProposalSimulations:
 def keep(
     conn: sqlite3.Connection, simulation: ProposalSimulation, kept_since: datetime
 ) -> ProposalSimulation | None:
+    require_storable(simulation)
     values = values_of(simulation)
     if one(conn, SQL["insert_simulation"], **values) is not None:
         return None

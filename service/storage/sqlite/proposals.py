@@ -5,7 +5,15 @@ from __future__ import annotations
 import sqlite3
 from functools import partial
 
-from service.domains.pages import EARLIEST, LATEST, Page, empty_page, page_of
+from service.domains.pages import (
+    EARLIEST,
+    LATEST,
+    LISTED_TEXT_BYTES_MAX,
+    PAGE_BYTES_MAX,
+    Page,
+    empty_page,
+    page_of,
+)
 from service.domains.proposal_documents import stored_change
 from service.domains.proposals import (
     Proposal,
@@ -38,6 +46,7 @@ from service.storage.sqlite.proposal_rows import (
     version_of,
 )
 from service.storage.sqlite.statements import every, from_first_given, one, text_of
+from service.storage.texts import require_storable
 
 SQL = load("sqlite", "proposals")
 # By the most selective filter that is given.
@@ -103,6 +112,7 @@ def keep_change(conn: sqlite3.Connection, change: ProposalChange) -> ProposalKey
 
     Raises IdempotencyKeyConflict, ProposalMoved, ProposalNotFound.
     """
+    require_storable(change.proposal, change.event, change.key, change.version, change.approval)
     change = stored_change(change)
     held = None if change.key is None else claim_key(conn, change.key)
     if held is None:
@@ -238,5 +248,11 @@ def list_proposals(
         before_at=text_of(before_at),
         before_id=before_id,
         limit=limit + 1,
+        text_bytes_max=LISTED_TEXT_BYTES_MAX,
     )
-    return page_of([proposal_of(row) for row in rows], limit, lambda proposal: proposal.proposal_id)
+    items, size = [proposal_of(row) for row in rows], 0
+    for at, item in enumerate(items):
+        if rows[at]["is_long"] and size <= PAGE_BYTES_MAX:
+            items[at] = find_proposal(conn, tenant_id=tenant_id, proposal_id=item.proposal_id) or item
+            size += items[at].text_bytes
+    return page_of(items, limit, lambda proposal: proposal.proposal_id)

@@ -36,14 +36,16 @@ def remove(conn: sqlite3.Connection, purge: Purge) -> Removed | None:
         SQL["list_expired_runs"],
         tenant_id=purge.tenant_id,
         runs_before=text_of(purge.horizon.runs_since),
-        limit=purge.limit,
+        limit=purge.runs_limit,
+        skipped=purge.runs_skipped,
     )
     operations = every(
         conn,
         SQL["list_expired_operations"],
         tenant_id=purge.tenant_id,
         operations_before=text_of(purge.horizon.operations_since),
-        limit=purge.limit,
+        limit=purge.operations_limit,
+        skipped=purge.operations_skipped,
     )
     if not runs and not operations:
         return Removed()
@@ -70,7 +72,9 @@ def remove_all(
     return Removed(
         decisions=count(conn, SQL["delete_decisions"], **of_runs),
         artifacts=count(conn, SQL["delete_artifacts"], **of_runs),
-        keys=count(conn, SQL["delete_keys"], **of_runs),
+        keys=count(conn, SQL["delete_keys"], **of_runs)
+        + count(conn, SQL["delete_answers_about_runs"], **of_runs)
+        + count(conn, SQL["delete_answers_about_operations"], **of_operations),
         uses=count(conn, SQL["delete_uses"], **of_runs),
         edges=count(conn, SQL["delete_edges_to_runs"], **of_runs)
         + count(conn, SQL["delete_edges_from_runs"], **of_runs)

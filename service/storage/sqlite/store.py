@@ -45,5 +45,8 @@ class SqliteStore:
     async def check(self) -> None:
         await self.database.check()
 
+    async def check_writable(self) -> None:
+        await self.database.check_writable()
+
     async def close(self) -> None:
         await self.database.close()

@@ -7,7 +7,16 @@ from datetime import datetime
 from functools import partial
 
 from service.domains.dpm_runs import RunHead
-from service.domains.pages import EARLIEST, LATEST, Page, empty_page, page_of
+from service.domains.idempotency import IdempotentAnswer
+from service.domains.pages import (
+    EARLIEST,
+    LATEST,
+    LISTED_TEXT_BYTES_MAX,
+    PAGE_BYTES_MAX,
+    Page,
+    empty_page,
+    page_of,
+)
 from service.domains.retention import KEEP_ALL, Horizon
 from service.domains.workflow_decisions import (
     DecisionFilter,
@@ -15,12 +24,14 @@ from service.domains.workflow_decisions import (
     Verdict,
     WorkflowAction,
     WorkflowDecision,
+    facts_of,
 )
 from service.errors import DecisionExists, WorkflowInvalidTransition
 from service.storage.queries import load
-from service.storage.sqlite import dpm_runs
+from service.storage.sqlite import dpm_runs, idempotent_answers
 from service.storage.sqlite.database import Database
 from service.storage.sqlite.statements import every, from_first_given, instant_of, one, text_of
+from service.storage.texts import require_storable
 
 SQL = load("sqlite", "workflow_decisions")
 # By the most selective filter that is given.
@@ -41,6 +52,17 @@ class SqliteWorkflowDecisions:
         self, verdict: Verdict, rule: ReviewRule, horizon: Horizon
     ) -> tuple[RunHead, WorkflowDecision]:
         return await self.database.write(partial(decide, verdict=verdict, rule=rule, horizon=horizon))
+
+    async def decide_once(
+        self,
+        verdict: Verdict,
+        rule: ReviewRule,
+        horizon: Horizon,
+        answer: IdempotentAnswer,
+    ) -> IdempotentAnswer | None:
+        return await self.database.write(
+            partial(decide_once, verdict=verdict, rule=rule, horizon=horizon, answer=answer)
+        )
 
     async def list_of_run(self, tenant_id: str, rebalance_run_id: str) -> tuple[WorkflowDecision, ...]:
         return await self.database.read(
@@ -76,13 +98,27 @@ class SqliteWorkflowDecisions:
 def decide(
     conn: sqlite3.Connection, verdict: Verdict, rule: ReviewRule, horizon: Horizon
 ) -> tuple[RunHead, WorkflowDecision]:
+    require_storable(verdict)
     tenant_id, run_id = verdict.tenant_id, verdict.rebalance_run_id
     head = dpm_runs.get_head(conn, tenant_id=tenant_id, rebalance_run_id=run_id, horizon=horizon)
     latest = find_latest(conn, tenant_id=tenant_id, rebalance_run_id=run_id)
-    rule.require_allowed(verdict, head.status, latest.action if latest else None)
+    rule.require_allowed(verdict, head.status, latest)
     decision = verdict.numbered(latest.decision_no + 1 if latest else 1)
     insert_decision(conn, decision, run_created_at=head.created_at)
     return head, decision
+
+
+def decide_once(
+    conn: sqlite3.Connection,
+    verdict: Verdict,
+    rule: ReviewRule,
+    horizon: Horizon,
+    answer: IdempotentAnswer,
+) -> IdempotentAnswer | None:
+    held = idempotent_answers.claim(conn, answer, horizon)
+    if held is None:
+        decide(conn, verdict, rule, horizon)
+    return held
 
 
 def insert_decision(
@@ -107,7 +143,11 @@ def insert_decision(
         return
     if find_decision(conn, tenant_id=decision.tenant_id, decision_id=decision.decision_id, horizon=KEEP_ALL):
         raise DecisionExists(id=decision.decision_id)
-    raise WorkflowInvalidTransition()
+    place = {
+        "tenant_id": decision.tenant_id,
+        "rebalance_run_id": decision.rebalance_run_id,
+    }
+    raise WorkflowInvalidTransition(**facts_of(find_latest(conn, **place)))
 
 
 def find_latest(
@@ -171,8 +211,15 @@ def list_decisions(
         before_at=text_of(before_at),
         before_id=before_id,
         limit=limit + 1,
+        text_bytes_max=LISTED_TEXT_BYTES_MAX,
     )
-    return page_of([decision_of(row) for row in rows], limit, lambda decision: decision.decision_id)
+    items, size = [decision_of(row) for row in rows], 0
+    for at, item in enumerate(items):
+        if rows[at]["is_long"] and size <= PAGE_BYTES_MAX:
+            whole = find_decision(conn, tenant_id=tenant_id, decision_id=item.decision_id, horizon=horizon)
+            items[at] = whole or item
+            size += len(items[at].comment or "")
+    return page_of(items, limit, lambda decision: decision.decision_id)
 
 
 def decision_of(row: sqlite3.Row) -> WorkflowDecision:

@@ -2,7 +2,8 @@
 
 A commit costs one flush of the disk whatever it holds, so the more callers wait, the less each of them pays.
 Each act stands alone inside the shared commit: one that is refused takes only its own writes back. Nobody is
-answered before the commit, and if it fails nobody is told that anything was kept.
+answered before the commit, and if it fails nobody is told that anything was kept; where it fails by the fault
+of one act, each is committed alone.
 
 The writer's thread goes from commit to commit by itself and does not wait for the event loop in between.
 """
@@ -10,7 +11,9 @@ The writer's thread goes from commit to commit by itself and does not wait for t
 from __future__ import annotations
 
 import asyncio
+import math
 import sqlite3
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,6 +22,7 @@ from typing import Any, TypeVar
 
 from service.errors import StoreUnavailable
 from service.storage.sqlite.connection import Connection, savepoint, transaction
+from service.storage.sqlite.faults import error_of
 
 T = TypeVar("T")
 Act = Callable[[sqlite3.Connection], T]
@@ -54,11 +58,13 @@ class Writer:
         # Guards `waiting` and `busy`, which the event loop and the writer's thread both touch.
         self.lock = Lock()
         self.busy = False
+        # When the last commit reached the disk, by the monotonic clock.
+        self.committed_at = -math.inf
 
     async def write(self, act: Act[T]) -> T:
         """Give back what the act gives, once it is committed.
 
-        Raises what the act raises, its writes undone, and StoreUnavailable when the commit fails. An act
+        Raises what the act raises, its writes undone, and what error_of makes of a commit that fails. An act
         whose caller is cancelled before its turn is not begun; one under way is finished.
         """
         self.connection.require_open()
@@ -72,14 +78,23 @@ class Writer:
 
     def commit_until_idle(self, conn: sqlite3.Connection) -> None:
         while group := self.next_group(ACTS_PER_COMMIT_MAX):
-            try:
-                outcomes: Sequence[Outcome] = commit_together(conn, [waiting.act for waiting in group])
-            except Exception as error:
-                if is_busy(error):
-                    # They waited through the same time-out; another one each would hold them for minutes.
-                    group += self.all_waiting()
-                outcomes = [Refused(refusal_of(error)) for _ in group]
-            tell(group, outcomes)
+            tell(group, self.outcomes_of(conn, group))
+
+    def outcomes_of(self, conn: sqlite3.Connection, group: list[Waiting]) -> Sequence[Outcome]:
+        """What came of each act of a group; the group grows by those who are refused with it."""
+        try:
+            outcomes = commit_together(conn, [waiting.act for waiting in group])
+        except Exception as error:
+            if is_busy(error):
+                # They waited through the same time-out; another one each would hold them for minutes.
+                group += self.all_waiting()
+            refusal = error_of(error)
+            if isinstance(refusal, StoreUnavailable) or len(group) == 1:
+                return [Refused(refusal) for _ in group]
+            # One of them made the commit fail, and the others are not to suffer for it.
+            return [outcome for waiting in group for outcome in self.outcomes_of(conn, [waiting])]
+        self.committed_at = time.monotonic()
+        return outcomes
 
     def next_group(self, count_max: int) -> list[Waiting]:
         """The acts to commit next; when there is none, the next caller has to begin again."""
@@ -113,16 +128,7 @@ def attempt(conn: sqlite3.Connection, act: Act[Any]) -> Outcome:
     except Exception as error:
         if not conn.in_transaction:
             raise
-        return Refused(refusal_of(error))
-
-
-def refusal_of(error: Exception) -> Exception:
-    """What the caller gets to see: no error of the driver, and every other as it is."""
-    if not isinstance(error, sqlite3.Error):
-        return error
-    refusal = StoreUnavailable()
-    refusal.__cause__ = error
-    return refusal
+        return Refused(error_of(error))
 
 
 def is_busy(error: Exception) -> bool:

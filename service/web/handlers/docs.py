@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
+from functools import cache
 from http import HTTPStatus
 from pathlib import Path
 
-from aiohttp import web
+from aiohttp import ETag, web
 
 FOLDER = Path(__file__).resolve().parents[1] / "docs"
 PAGE = "index.html"
@@ -31,27 +34,45 @@ HEADERS = {
 }
 
 
-async def show(_: web.Request) -> web.StreamResponse:
+async def show(request: web.Request) -> web.Response:
     """The page."""
-    return _file(PAGE, "text/html")
+    return await _file(request, PAGE, "text/html")
 
 
-async def show_asset(request: web.Request) -> web.StreamResponse:
+async def show_asset(request: web.Request) -> web.Response:
     """A part of the page."""
     name = request.match_info["asset"]
     if name not in ASSETS:
         raise web.HTTPNotFound()
-    return _file(name, ASSETS[name])
+    return await _file(request, name, ASSETS[name])
 
 
 async def move(_: web.Request) -> web.StreamResponse:
     """Another page of the existing service showed the same document."""
-    return web.Response(status=HTTPStatus.TEMPORARY_REDIRECT, headers={"Location": "/docs"})
+    # Beside it, wherever a proxy publishes both.
+    return web.Response(status=HTTPStatus.TEMPORARY_REDIRECT, headers={"Location": "docs"})
 
 
-def _file(name: str, media_type: str) -> web.FileResponse:
-    answer = web.FileResponse(FOLDER / name, headers=HEADERS)
+async def _file(request: web.Request, name: str, media_type: str) -> web.Response:
+    """A file of the folder, whole, or word that the caller has it already.
+
+    The server's own answer of files knows ranges and conditions, and refuses some without saying why.
+    """
+    content, tag = await asyncio.to_thread(_read, name)
+    known = request.if_none_match or ()
+    answer = web.Response(headers=HEADERS)
+    answer.etag = ETag(tag)
+    if any(each.value in (tag, "*") for each in known):
+        answer.set_status(HTTPStatus.NOT_MODIFIED)
+        return answer
+    answer.body = content
     answer.content_type = media_type
     if media_type.startswith("text/"):
         answer.charset = "utf-8"
     return answer
+
+
+@cache
+def _read(name: str) -> tuple[bytes, str]:
+    content = (FOLDER / name).read_bytes()
+    return content, hashlib.sha256(content).hexdigest()

@@ -49,11 +49,11 @@ class RunList(msgspec.Struct, frozen=True, kw_only=True):
 
 async def simulate(request: web.Request) -> web.Response:
     """One simulation, recorded under its idempotency key (HTTP contract 4.1)."""
-    body = await reading.json_body(request)
-    flow = request.app[keys.FLOWS].dpm_runs
     faults = (
         reading.key_entries(request) + reading.correlation_entries(request) + reading.pack_entries(request)
     )
+    body = await reading.json_body(request, faults)
+    flow = request.app[keys.FLOWS].dpm_runs
     if faults:
         with parameters.together_with(faults):
             await flow.check_simulation(body)
@@ -64,6 +64,7 @@ async def simulate(request: web.Request) -> web.Response:
         correlation_id=request[keys.CORRELATION_ID],
         pack=resolution.pack,
     )
+    request[keys.RUN_ID] = admitted.run.rebalance_run_id
     answer = web.Response(body=admitted.run.result, content_type="application/json")
     if admitted.replayed:
         answer.headers["Idempotent-Replayed"] = "true"
@@ -72,9 +73,9 @@ async def simulate(request: web.Request) -> web.Response:
 
 async def analyze(request: web.Request) -> web.Response:
     """Named what-if scenarios over one book (HTTP contract 4.2)."""
-    body = await reading.json_body(request)
-    flow = request.app[keys.FLOWS].dpm_runs
     faults = reading.correlation_entries(request) + reading.pack_entries(request)
+    body = await reading.json_body(request, faults)
+    flow = request.app[keys.FLOWS].dpm_runs
     if faults:
         with parameters.together_with(faults):
             await flow.check_batch(body)

@@ -15,6 +15,6 @@ async def live(_: web.Request) -> web.Response:
 
 
 async def ready(request: web.Request) -> web.Response:
-    """The process can take work: its store answers and it is not stopping."""
+    """The process can take work: a write would succeed and it is not stopping."""
     await request.app[keys.FLOWS].health.check_ready()
     return web.Response(body=UP, content_type="application/json")

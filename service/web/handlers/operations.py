@@ -11,12 +11,15 @@ from aiohttp import web
 
 from service.domains.operations import Operation, OperationFilter, OperationHead
 from service.errors import OperationNotFound
+from service.flows.idempotency import KeyedAnswer
 from service.web import keys, parameters, reading
 from service.web.handlers.policy_packs import resolved, told
 from service.web.schemas.parameters import OperationListQuery
 
 OPERATION_LIST = OperationListQuery()
 OPERATIONS = "/rebalance/operations"
+# Most operations have ended by then.
+RETRY_AFTER_SECONDS = "1"
 
 
 class OperationFailure(msgspec.Struct, frozen=True):
@@ -31,6 +34,15 @@ class OperationProgress(msgspec.Struct, frozen=True):
 
     scenarios_total: int
     scenarios_done: int
+
+
+class AttemptFailure(msgspec.Struct, frozen=True):
+    """Why the latest attempt was over that did not end the operation, and when."""
+
+    code: str
+    message: str
+    attempt: int
+    at: str
 
 
 class OperationAccepted(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,6 +74,9 @@ class OperationStatus(msgspec.Struct, frozen=True, kw_only=True):
     error: OperationFailure | None
     progress: OperationProgress
     attempt: int
+    lease_owner: str | None
+    lease_expires_at: str | None
+    last_error: AttemptFailure | None
 
 
 class OperationListItem(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,6 +92,9 @@ class OperationListItem(msgspec.Struct, frozen=True, kw_only=True):
     finished_at: str | None
     progress: OperationProgress
     attempt: int
+    lease_owner: str | None
+    lease_expires_at: str | None
+    last_error: AttemptFailure | None
 
 
 class OperationList(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,17 +106,40 @@ class OperationList(msgspec.Struct, frozen=True, kw_only=True):
 
 async def submit(request: web.Request) -> web.Response:
     """Accepts a batch; a bad one is told what is wrong with it, even where none is accepted (2.2)."""
-    body = await reading.json_body(request)
+    faults = (
+        reading.optional_key_entries(request)
+        + reading.correlation_entries(request)
+        + reading.pack_entries(request)
+    )
+    body = await reading.json_body(request, faults)
     gates = request.app[keys.GATES]
     flow = request.app[keys.FLOWS].operations
-    faults = reading.correlation_entries(request) + reading.pack_entries(request)
     if faults or not gates.async_operations_enabled:
         with parameters.together_with(faults):
             await flow.check(body)
     gates.require_operations()
     resolution = await resolved(request, partial(flow.check, body))
-    operation = await flow.submit(body, correlation_id=request[keys.CORRELATION_ID], pack=resolution.pack)
-    return told(_answer(_accepted_of(operation), HTTPStatus.ACCEPTED), resolution)
+    correlation_id, key = request[keys.CORRELATION_ID], request.headers.get(reading.KEY_HEADER)
+    if key is None:
+        operation = await flow.submit(body, correlation_id=correlation_id, pack=resolution.pack)
+        answered = KeyedAnswer(_written(operation), operation.operation_id, replayed=False)
+    else:
+        answered = await flow.submit_once(
+            body,
+            correlation_id=correlation_id,
+            pack=resolution.pack,
+            idempotency_key=key,
+            write=_written,
+        )
+    response = reading.keyed(answered, HTTPStatus.ACCEPTED)
+    return told(accepted_at(response, f"{OPERATIONS}/{answered.entity_id}"), resolution)
+
+
+async def cancel(request: web.Request) -> web.Response:
+    """Ends one pending or running operation, and answers it as it ended."""
+    request.app[keys.GATES].require_operations()
+    operation_id = parameters.path_id(request, "operation_id", OperationNotFound)
+    return _answer(status_of(await request.app[keys.FLOWS].operations.cancel(operation_id)))
 
 
 async def execute(request: web.Request) -> web.Response:
@@ -149,13 +190,32 @@ def status_of(operation: Operation) -> OperationStatus:
         error=OperationFailure(error.code, error.message) if error else None,
         progress=_progress_of(operation),
         attempt=operation.attempt,
+        lease_owner=operation.lease_owner,
+        lease_expires_at=_text_of(operation.lease_expires_at),
+        last_error=last_error_of(operation),
     )
+
+
+def last_error_of(operation: OperationHead) -> AttemptFailure | None:
+    error = operation.last_error
+    return AttemptFailure(error.code, error.message, error.attempt, error.at.isoformat()) if error else None
+
+
+def accepted_at(response: web.Response, location: str) -> web.Response:
+    """Says where an accepted operation can be looked up, and after how many seconds (ruling 18)."""
+    response.headers["Location"] = location
+    response.headers["Retry-After"] = RETRY_AFTER_SECONDS
+    return response
 
 
 def _require_open(request: web.Request) -> None:
     gates = request.app[keys.GATES]
     gates.require_support_apis()
     gates.require_operations()
+
+
+def _written(operation: OperationHead) -> bytes:
+    return msgspec.json.encode(_accepted_of(operation))
 
 
 def _accepted_of(operation: OperationHead) -> OperationAccepted:
@@ -184,6 +244,9 @@ def _listed(operation: OperationHead) -> OperationListItem:
         finished_at=_text_of(operation.finished_at),
         progress=_progress_of(operation),
         attempt=operation.attempt,
+        lease_owner=operation.lease_owner,
+        lease_expires_at=_text_of(operation.lease_expires_at),
+        last_error=last_error_of(operation),
     )
 
 

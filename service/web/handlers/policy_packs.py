@@ -20,11 +20,12 @@ UNKNOWN = "UNKNOWN"
 
 
 class EffectivePolicyPack(msgspec.Struct, frozen=True, kw_only=True):
-    """`DpmEffectivePolicyPackResolution`."""
+    """`DpmEffectivePolicyPackResolution`, and whether there is such a pack; null if that is not known."""
 
     enabled: bool
     selected_policy_pack_id: str | None
     source: PackSource
+    selected_policy_pack_present: bool | None
 
 
 class PolicyPackCatalog(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,16 +46,22 @@ class PolicyPackMutation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def get_effective(request: web.Request) -> web.Response:
-    """The pack the headers select, whether it exists or not; the catalog is not asked."""
+    """The pack the headers select, whether it exists or not; answered also where the catalog is away."""
     _require_readable(request)
-    selection = request.app[keys.FLOWS].policy_packs.select(reading.pack_wish(request))
-    return _answer(
+    flow = request.app[keys.FLOWS].policy_packs
+    selection = flow.select(reading.pack_wish(request))
+    present = await flow.is_there(selection)
+    answer = _answer(
         EffectivePolicyPack(
             enabled=selection.enabled,
             selected_policy_pack_id=selection.policy_pack_id,
             source=selection.source,
+            selected_policy_pack_present=present,
         )
     )
+    if selection.policy_pack_id is not None and present is False:
+        answer.headers[STATUS_HEADER] = UNKNOWN
+    return answer
 
 
 async def list_packs(request: web.Request) -> web.Response:
@@ -86,8 +93,8 @@ async def get_pack(request: web.Request) -> web.Response:
 async def publish(request: web.Request) -> web.Response:
     """Puts a pack into the catalog, or another in its place."""
     flow = request.app[keys.FLOWS].policy_packs
-    body = await reading.json_body(request)
     faults = reading.correlation_entries(request)
+    body = await reading.json_body(request, faults)
     with parameters.together_with(faults):
         wanted = await flow.read(body)
     request.app[keys.GATES].require_policy_admin()

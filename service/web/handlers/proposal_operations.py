@@ -13,7 +13,12 @@ from service.domains.operations import Operation, OperationHead
 from service.domains.proposal_tasks import read_task
 from service.proposal_errors import ProposalOperationNotFound
 from service.web import keys, parameters, reading
-from service.web.handlers.operations import OperationFailure
+from service.web.handlers.operations import (
+    AttemptFailure,
+    OperationFailure,
+    accepted_at,
+    last_error_of,
+)
 from service.web.handlers.proposals import proposal_id_of
 
 OPERATIONS = "/rebalance/proposals/operations"
@@ -45,6 +50,10 @@ class ProposalOperationStatus(msgspec.Struct, frozen=True, kw_only=True):
     finished_at: str | None
     result: msgspec.Raw | None
     error: OperationFailure | None
+    attempt: int
+    lease_owner: str | None
+    lease_expires_at: str | None
+    last_error: AttemptFailure | None
 
 
 class _Named(msgspec.Struct, frozen=True):
@@ -100,10 +109,17 @@ async def get_operation_by_correlation(request: web.Request) -> web.Response:
     return _found(await flow.get_newest_by_correlation(correlation_id))
 
 
+async def cancel(request: web.Request) -> web.Response:
+    """Ends one pending or running operation, and answers it as it ended."""
+    _require_open(request)
+    operation_id = parameters.path_id(request, "operation_id", ProposalOperationNotFound)
+    return _found(await request.app[keys.FLOWS].proposal_operations.cancel(operation_id))
+
+
 async def _read(
     request: web.Request, faults: Sequence[reading.Entry], check: Callable[[bytes], Awaitable[None]]
 ) -> bytes:
-    body = await reading.json_body(request)
+    body = await reading.json_body(request, faults)
     gates = request.app[keys.GATES]
     if faults or not (gates.proposals_enabled and gates.proposal_operations_enabled):
         with parameters.together_with(faults):
@@ -127,7 +143,7 @@ def _accepted(operation: OperationHead) -> web.Response:
         created_at=operation.created_at.isoformat(),
         status_url=f"{OPERATIONS}/{operation.operation_id}",
     )
-    return _answer(accepted, HTTPStatus.ACCEPTED)
+    return accepted_at(_answer(accepted, HTTPStatus.ACCEPTED), accepted.status_url)
 
 
 def _found(operation: Operation) -> web.Response:
@@ -149,6 +165,10 @@ def _found(operation: Operation) -> web.Response:
             finished_at=_text_of(operation.finished_at),
             result=msgspec.Raw(result) if result is not None else None,
             error=OperationFailure(error.code, error.message) if error else None,
+            attempt=operation.attempt,
+            lease_owner=operation.lease_owner,
+            lease_expires_at=_text_of(operation.lease_expires_at),
+            last_error=last_error_of(operation),
         )
     )
 

@@ -44,8 +44,8 @@ def answer_of(answered: Answered) -> web.Response:
 
 async def _read(request: web.Request) -> bytes:
     """The body, where nothing is wrong with the headers; else raises all that is wrong with both."""
-    body = await reading.json_body(request)
     faults = reading.key_entries(request) + reading.correlation_entries(request)
+    body = await reading.json_body(request, faults)
     if faults:
         with parameters.together_with(faults):
             await request.app[keys.FLOWS].proposal_simulations.check(body)

@@ -106,7 +106,7 @@ def json_of(body: bytes) -> web.Response:
 
 def _sent_key_entries(request: web.Request) -> list[reading.Entry]:
     """What is wrong with an idempotency key that may be left out."""
-    return reading.key_entries(request) if reading.KEY_HEADER in request.headers else []
+    return reading.optional_key_entries(request)
 
 
 async def _read(
@@ -116,7 +116,7 @@ async def _read(
 
     Raises RequestInvalid, MediaTypeUnsupported, ProposalsDisabled, and what the check raises.
     """
-    body = await reading.json_body(request)
+    body = await reading.json_body(request, faults)
     gates = request.app[keys.GATES]
     if faults or not gates.proposals_enabled:
         with parameters.together_with(faults):

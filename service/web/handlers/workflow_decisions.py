@@ -77,15 +77,21 @@ async def get_history(request: web.Request) -> web.Response:
 
 async def decide(request: web.Request) -> web.Response:
     """One decision of a reviewer; answers where the run stands after it."""
-    body = await reading.json_body(request)
-    flow = request.app[keys.FLOWS].workflow
-    with parameters.together_with(reading.correlation_entries(request)):
+    faults = reading.optional_key_entries(request) + reading.correlation_entries(request)
+    body = await reading.json_body(request, faults)
+    flow, name = request.app[keys.FLOWS].workflow, _run_name(request)
+    with parameters.together_with(faults):
         asked = await flow.read(request.app[DECODE_ACTION], body)
     _require_open(request)
-    review = await flow.decide(
-        _run_name(request), asked, correlation_id=request[keys.CORRELATION_SENT] or NO_CORRELATION
+    correlation_id = request[keys.CORRELATION_SENT] or NO_CORRELATION
+    key = request.headers.get(reading.KEY_HEADER)
+    if key is None:
+        return _reviewed(await flow.decide(name, asked, correlation_id=correlation_id))
+    return reading.keyed(
+        await flow.decide_once(
+            name, asked, correlation_id=correlation_id, idempotency_key=key, write=_written
+        )
     )
-    return _reviewed(review)
 
 
 async def list_decisions(request: web.Request) -> web.Response:
@@ -121,7 +127,11 @@ def _run_name(request: web.Request) -> RunName:
 
 
 def _reviewed(review: Review) -> web.Response:
-    return _answer(
+    return web.Response(body=_written(review), content_type="application/json")
+
+
+def _written(review: Review) -> bytes:
+    return msgspec.json.encode(
         Workflow(
             run_id=review.rebalance_run_id,
             run_status=review.run_status.value,

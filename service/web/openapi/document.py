@@ -34,10 +34,12 @@ JSON = "application/json"
 DESCRIPTION = (
     "Simulates, records, reviews and proves portfolio changes of a private bank's discretionary desk, and "
     "takes proposals of its advisers from draft to execution.\n\n"
-    "Decimals are sent as text or as numbers and answered as text. Booleans, integers and instants are also "
-    "taken in the lenient spellings of the HTTP contract. Unknown fields are ignored unless the service is "
-    "told to refuse them. Everything an answer has is always there; what is not known is null. Instants are "
-    "UTC."
+    "Decimals are sent as text or as numbers and answered as text; one has at most 38 significant digits "
+    "and, without zeros at its end, an exponent between -40 and 18. Every decimal that is answered is taken. "
+    "Booleans, integers and instants are also taken in the lenient spellings of the HTTP contract. Unknown "
+    "fields are ignored unless the service is told to refuse them. Every text, list and map has a bound; a "
+    "setting lets longer ids in. Everything an answer has is always there; what is not known is null. "
+    "Instants are UTC."
 )
 
 OPERATIONS: tuple[Operation, ...] = (
@@ -63,6 +65,28 @@ HEADERS: dict[str, dict[str, Any]] = {
     "X-Policy-Pack-Status": {
         "description": "The policy pack that was selected is not there, so nothing was overridden.",
         "schema": {"type": "string", "const": "UNKNOWN"},
+    },
+    "X-Ignored-Parameters": {
+        "description": "Parameters of the query that mean nothing here, often because they are misspelled.",
+        "schema": {"type": "string"},
+    },
+    "X-Request-Hash": {
+        "description": "The hash of the stored request, as runs show it; of a batch, that of the batch.",
+        "required": True,
+        "schema": {"type": "string"},
+    },
+    "X-Scenario": {
+        "description": "Which scenario of the batch the run is; only where the run is one.",
+        "schema": {"type": "string"},
+    },
+    "Accept-Encoding": {
+        "description": "How a body may be encoded.",
+        "schema": {"type": "string"},
+    },
+    "Location": {
+        "description": "Where the operation can be looked up; a path, without a host.",
+        "required": True,
+        "schema": {"type": "string", "format": "uri-reference"},
     },
     "Retry-After": {
         "description": "Seconds after which it is worth trying again.",
@@ -141,8 +165,13 @@ def _success(operation: Operation, answers: Answers, example: dict[str, Any]) ->
     sent = ["X-Correlation-Id"]
     if operation.replays:
         sent.append("Idempotent-Replayed")
+    if operation.accepts:
+        sent += ["Location", "Retry-After"]
     if operation.tells_pack:
         sent.append("X-Policy-Pack-Status")
+    if operation.is_business:
+        sent.append("X-Ignored-Parameters")
+    sent.extend(operation.sends)
     response: dict[str, Any] = {
         "description": HTTPStatus(operation.status).phrase,
         "headers": {name: {"$ref": f"#/components/headers/{name}"} for name in sent},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from http import HTTPStatus
+from typing import Any
 
 from service.domains.rebalances import BatchRebalanceRequest, RebalanceRequest
 from service.domains.results import RebalanceResult
@@ -106,9 +107,11 @@ OPERATIONS: tuple[Operation, ...] = (
         "the operation is done before the answer, by a worker, or when it is executed.",
         answer=OperationAccepted,
         status=HTTPStatus.ACCEPTED,
-        headers=(Header.CORRELATION, *PACK_HEADERS),
+        headers=(Header.OPTIONAL_KEY, Header.CORRELATION, *PACK_HEADERS),
         body=BatchRebalanceRequest,
-        refusals=(OperationsDisabled, *PACK, *STORE),
+        refusals=(OperationsDisabled, IdempotencyKeyConflict, *PACK, *STORE),
+        replays=True,
+        accepts=True,
         tells_pack=True,
         example="analyze_async",
     ),
@@ -186,6 +189,17 @@ OPERATIONS: tuple[Operation, ...] = (
         answer=ArtifactDocument,
         refusals=(*SUPPORT, ArtifactsDisabled, ResultTooLarge, RunNotFound),
         example="run_artifact",
+    ),
+    found(
+        path=f"{BY_RUN}/request",
+        name="get_run_request_by_run_id",
+        summary="What was asked for a run",
+        description="The request as it was stored, in canonical JSON and the same bytes at every call. For a "
+        "run of a batch it is the whole batch, and a header names the scenario.",
+        answer=dict[str, Any],
+        sends=("X-Request-Hash", "X-Scenario"),
+        refusals=(*SUPPORT, RunNotFound),
+        example="run_request",
     ),
     Operation(
         method="POST",

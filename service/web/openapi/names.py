@@ -70,6 +70,7 @@ ANSWER_NAMES: Mapping[type, str] = {
     lineage.LineageEdge: "DpmLineageEdgeResponse",
     lineage_handlers.Lineage: "DpmLineageResponse",
     operations.OperationAccepted: "DpmAsyncAcceptedResponse",
+    operations.AttemptFailure: "DpmAsyncAttemptError",
     operations.OperationFailure: "DpmAsyncError",
     operations.OperationProgress: "DpmAsyncProgress",
     operations.OperationStatus: "DpmAsyncOperationStatusResponse",

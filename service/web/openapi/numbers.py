@@ -9,16 +9,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-_PLAIN = r"[0-9]{1,19}(\.[0-9]{0,18})?|\.[0-9]{1,18}"
-_WITH_EXPONENT = r"([0-9]{1,9}(\.[0-9]{0,9})?|\.[0-9]{1,9})[eE][+-]?[0-9]"
-_POSITIVE = r"0{0,9}[1-9][0-9]{0,9}(\.[0-9]{0,18})?|0{0,9}\.0{0,8}[1-9][0-9]{0,9}"
+_PLAIN = r"[0-9]{1,19}(\.[0-9]{0,19})?|[0-9]{1,10}\.[0-9]{0,28}|0?\.[0-9]{1,38}|[0-9]{1,28}\.[0-9]{0,7}[1-9]"
+_WITH_EXPONENT = (
+    r"([0-9]{1,9}(\.[0-9]{0,9})?|\.[0-9]{1,9})[eE][+-]?[0-9]"
+    r"|[1-9](\.[0-9]{0,27})?[eE](\+?[0-9]|\+?1[0-8]|-[0-9]|-[12][0-9]|-3[0-9])"
+)
+_POSITIVE = r"0{0,9}[1-9][0-9]{0,9}(\.[0-9]{0,28})?|0{0,9}\.0{0,9}[1-9][0-9]{0,27}"
+_SMALL = r"[0-9](\.[0-9]{0,27})?[eE]-[1-9]|[1-9](\.[0-9]{0,27})?[eE]-([12][0-9]|3[0-9])"
 
-# At most 19 places before the point and 18 behind it are always within both bounds of ruling 2.
+# Whatever fits is always within both bounds of ruling 2.
 ANY = rf"^[+-]?({_PLAIN}|{_WITH_EXPONENT})$"
 NOT_NEGATIVE = rf"^\+?({_PLAIN}|{_WITH_EXPONENT})$"
 POSITIVE = rf"^\+?({_POSITIVE})$"
 # From 0 to 1, both included.
-SHARE = r"^\+?(0{1,9}(\.[0-9]{0,18})?|\.[0-9]{1,18}|0{0,8}1(\.0{0,18})?|[0-9](\.[0-9]{0,9})?[eE]-[1-9])$"
+SHARE = rf"^\+?(0{{1,9}}(\.[0-9]{{0,38}})?|\.[0-9]{{1,38}}|0{{0,8}}1(\.0{{0,18}})?|{_SMALL})$"
 
 # Beyond it a JSON number has more places before the point than are kept.
 MAGNITUDE_MAX = 10**18

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from service.domains.bounds import CORRELATION_ID
 from service.errors import (
     PostgresDsnRequired,
     PostgresUnavailable,
@@ -50,7 +51,11 @@ TAG_TEXTS: Mapping[Tag, str] = {
     Tag.SERVICE: "Whether the service runs, and this document.",
 }
 
-_TEXT: Mapping[str, Any] = {"type": "string", "pattern": "^[ -~]*$"}
+_TEXT: Mapping[str, Any] = {
+    "type": "string",
+    "pattern": "^[ -~]*$",
+    "maxLength": CORRELATION_ID.characters_max,
+}
 
 
 class Header(Enum):
@@ -130,10 +135,19 @@ class Operation:
     body: type[msgspec.Struct] | None = None
     refusals: Refusals = ()
     replays: bool = False
+    # What is answered says where to look up what was accepted, and when.
+    accepts: bool = False
     tells_pack: bool = False
+    # The headers of a success beyond those that follow from the rest.
+    sends: tuple[str, ...] = ()
     # A probe is answered also by a server that has no room for more.
     always_admitted: bool = False
     example: str | None = None
+
+    @property
+    def is_business(self) -> bool:
+        """Whether it is about portfolios; the others take any query and any header."""
+        return self.path.startswith("/rebalance/")
 
     @property
     def operation_id(self) -> str:

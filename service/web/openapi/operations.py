@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from service.errors import (
     ManualExecutionDisabled,
+    OperationEnded,
     OperationMoved,
     OperationNotFound,
     OperationsDisabled,
@@ -48,6 +49,19 @@ OPERATIONS: tuple[Operation, ...] = (
         answer=OperationStatus,
         refusals=(*SUPPORT, OperationsDisabled, OperationNotFound),
         example="operation",
+    ),
+    Operation(
+        method="POST",
+        path=f"{PATH}/{{operation_id}}/cancel",
+        name="cancel_dpm_async_operation",
+        tag=Tag.SUPPORT,
+        summary="Cancel a pending or running operation",
+        description="The operation ends as FAILED with the code `DPM_ASYNC_OPERATION_CANCELLED`; nothing of "
+        "what was done is recorded, and who works on it stops. One that has ended is refused; `outcome` and "
+        "`finished_at` tell how it ended and when.",
+        answer=OperationStatus,
+        refusals=(OperationsDisabled, OperationNotFound, OperationEnded, *STORE),
+        example="cancelled_operation",
     ),
     Operation(
         method="POST",

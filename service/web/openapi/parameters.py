@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from service.web.parameters import bound_in_path
 from service.web.schemas.proposals import VERSION_NO
 
 _NAME = re.compile(r"{(\w+)}")
@@ -48,7 +49,7 @@ IN_QUERY: Mapping[str, str] = {
     "created_by": "Only those created by this adviser.",
     "edge_type": "Only edges of this type; an unknown one gives an empty page.",
     "depth": "How many edges a walk may go from the entity.",
-    "direction": "Whether a walk goes along edges, against them, or both.",
+    "direction": "Whether a walk goes up, to what the entity came from, down, to what came of it, or both.",
     "kind": "Only differences of this kind.",
     "limit": "How many are on a page at most.",
     "cursor": "The `next_cursor` of the page before; one that is not known gives an empty page.",
@@ -69,9 +70,13 @@ def sample_path(path: str) -> str:
     return _NAME.sub(lambda found: str(IN_PATH[found[1]][1]), path)
 
 
+def _text(name: str) -> dict[str, Any]:
+    return {"type": "string", "maxLength": bound_in_path(name).characters_max}
+
+
 def path_parameter(name: str) -> dict[str, Any]:
     description, example = IN_PATH[name]
-    number = {"type": "integer", "minimum": 1} if name == VERSION_NO else {"type": "string"}
+    number = {"type": "integer", "minimum": 1} if name == VERSION_NO else _text(name)
     return {
         "in": "path",
         "name": name,

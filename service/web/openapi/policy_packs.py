@@ -29,6 +29,7 @@ OPERATIONS: tuple[Operation, ...] = (
         description="Which pack a request with these headers is under, whether it exists or not.",
         answer=EffectivePolicyPack,
         headers=PACK_HEADERS,
+        tells_pack=True,
         example="effective_pack",
     ),
     Operation(
@@ -61,7 +62,7 @@ OPERATIONS: tuple[Operation, ...] = (
         tag=Tag.SUPPORT,
         summary="Publish a pack",
         description="Puts a pack into the catalog, or another in its place, whole. What is null in a pack "
-        "leaves the option of a request as it is.",
+        "leaves the option of a request as it is. A field that is not known is refused.",
         answer=PolicyPackMutation,
         headers=(Header.CORRELATION,),
         body=PolicyPackUpsert,

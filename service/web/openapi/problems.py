@@ -17,9 +17,12 @@ from service.errors import (
     RequestTimedOut,
     ServiceError,
 )
+from service.http_errors import ContentCodingUnsupported, ExpectationUnsupported, HeadTooLarge
 from service.web.openapi.operation import Operation
 from service.web.openapi.parameters import path_names, sample_path
+from service.web.parameters import bound_in_path
 from service.web.refusals import TITLE_OF, status_of
+from service.web.schemas.entries import SCALAR_CHARACTERS_MAX
 from service.web.schemas.faults import MESSAGES
 from service.web.schemas.proposals import VERSION_NO
 
@@ -28,8 +31,15 @@ MEDIA_TYPE = "application/problem+json"
 # Stand-ins for the facts that messages are filled with.
 FACTS: dict[str, object] = {
     "bytes_max": 10_485_760,
+    "codings": "gzip or deflate",
+    "decided_at": "2026-11-21T09:41:00+00:00",
+    "decided_by": "reviewer_1",
+    "decision": "APPROVE",
+    "decision_id": "dwd_019ac00000007000800000000000abcd",
     "engine_version": "0.9.0",
+    "finished_at": "2026-11-21T09:41:00+00:00",
     "levels_max": 64,
+    "outcome": "CANCELLED",
     "packs_max": 1000,
     "policy_pack_id": "dpm_core_sg",
     "reason": "expected_state mismatch",
@@ -51,16 +61,22 @@ def problems_of(operation: Operation, schema: dict[str, Any]) -> dict[str, dict[
         said.setdefault(status_of(kind), {})[kind.code] = _detail_of(kind, operation)
     if "entity_id" in path_names(operation.path):
         said[HTTPStatus.NOT_FOUND].update([NO_SUCH_TEXT])
-    return {str(int(status)): _response(operation, status, said[status], schema) for status in sorted(said)}
+    members = {kind.code: {name: FACTS[name] for name in kind.shown} for kind in all_refusals(operation)}
+    return {
+        str(int(status)): _response(operation, status, said[status], members, schema)
+        for status in sorted(said)
+    }
 
 
 def all_refusals(operation: Operation) -> Iterable[type[ServiceError]]:
     """Those of the operation itself, and those that follow from what it takes."""
     yield from operation.refusals
     if operation.body is not None:
-        yield from (BodyUnreadable, BodyTooLarge, MediaTypeUnsupported, JsonTooDeep)
+        yield from (BodyUnreadable, BodyTooLarge, MediaTypeUnsupported, ContentCodingUnsupported, JsonTooDeep)
+        yield ExpectationUnsupported
         # What is large is read, and what is much is computed, in a process that is held to its bounds.
         yield from (EngineDeadlineExceeded, EngineMemoryExceeded)
+    yield HeadTooLarge
     if _can_be_malformed(operation):
         yield RequestInvalid
     if not operation.always_admitted:
@@ -68,12 +84,16 @@ def all_refusals(operation: Operation) -> Iterable[type[ServiceError]]:
 
 
 def _can_be_malformed(operation: Operation) -> bool:
-    parts = (operation.body, operation.query, *operation.headers)
-    return any(part is not None for part in parts) or VERSION_NO in path_names(operation.path)
+    # A parameter that means nothing may be refused, and a header that is repeated always is.
+    return operation.is_business
 
 
 def _response(
-    operation: Operation, status: HTTPStatus, said: dict[str, Any], schema: dict[str, Any]
+    operation: Operation,
+    status: HTTPStatus,
+    said: dict[str, Any],
+    members: dict[str, dict[str, Any]],
+    schema: dict[str, Any],
 ) -> dict[str, Any]:
     title = TITLE_OF.get(status, status.phrase)
     codes = sorted(said)
@@ -84,7 +104,8 @@ def _response(
             MEDIA_TYPE: {
                 "schema": schema,
                 "examples": {
-                    code: {"value": _problem(operation, status, code, said[code])} for code in codes
+                    code: {"value": _problem(operation, status, code, said[code]) | members.get(code, {})}
+                    for code in codes
                 },
             }
         },
@@ -92,6 +113,8 @@ def _response(
     }
     if status is HTTPStatus.SERVICE_UNAVAILABLE:
         response["headers"]["Retry-After"] = {"$ref": "#/components/headers/Retry-After"}
+    if status is HTTPStatus.UNSUPPORTED_MEDIA_TYPE:
+        response["headers"]["Accept-Encoding"] = {"$ref": "#/components/headers/Accept-Encoding"}
     return response
 
 
@@ -127,7 +150,28 @@ def _entry_of(operation: Operation) -> dict[str, Any]:
     if operation.query is not None:
         name, field = next(iter(operation.query().fields.items()))
         return _no_text(["query", field.data_key or name])
-    return _no_text(["header", operation.headers[0].parameter["name"]])
+    if operation.headers:
+        return _no_text(["header", operation.headers[0].parameter["name"]])
+    names = path_names(operation.path)
+    if names:
+        return _too_long(names[0])
+    return {
+        "type": "extra_forbidden",
+        "loc": ["query", "unknown"],
+        "msg": MESSAGES["extra_forbidden"],
+        "input": "1",
+    }
+
+
+def _too_long(name: str) -> dict[str, Any]:
+    most = bound_in_path(name).characters_max
+    return {
+        "type": "string_too_long",
+        "loc": ["path", name],
+        "msg": f"String should have at most {most} characters",
+        "input": "x" * SCALAR_CHARACTERS_MAX,
+        "ctx": {"max_length": most},
+    }
 
 
 def _no_text(loc: list[str]) -> dict[str, Any]:

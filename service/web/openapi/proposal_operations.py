@@ -5,6 +5,7 @@ from __future__ import annotations
 from http import HTTPStatus
 
 from service.domains.proposal_requests import ProposalCreateRequest, ProposalVersionRequest
+from service.errors import OperationEnded
 from service.proposal_errors import (
     ProposalNotFound,
     ProposalOperationNotFound,
@@ -25,6 +26,7 @@ OPERATIONS: tuple[Operation, ...] = (
         description="Takes what creating takes and answers with an operation to look up.",
         answer=ProposalOperationAccepted,
         status=HTTPStatus.ACCEPTED,
+        accepts=True,
         headers=(Header.KEY, Header.CORRELATION),
         body=ProposalCreateRequest,
         refusals=LATER,
@@ -38,10 +40,22 @@ OPERATIONS: tuple[Operation, ...] = (
         "that is not there is told by the operation.",
         answer=ProposalOperationAccepted,
         status=HTTPStatus.ACCEPTED,
+        accepts=True,
         headers=(Header.CORRELATION,),
         body=ProposalVersionRequest,
         refusals=(*LATER, ProposalNotFound),
         example="create_version_async",
+    ),
+    act(
+        path=f"{BY_OPERATION}/{{operation_id}}/cancel",
+        name="cancel_proposal_async_operation",
+        summary="Cancel a pending or running operation on proposals",
+        description="The operation ends as FAILED with the code `DPM_ASYNC_OPERATION_CANCELLED`; nothing of "
+        "what was done is recorded, and who works on it stops. One that has ended is refused; `outcome` and "
+        "`finished_at` tell how it ended and when.",
+        answer=ProposalOperationStatus,
+        refusals=(*LATER, ProposalOperationNotFound, OperationEnded),
+        example="cancelled_proposal_operation",
     ),
     found(
         path=f"{BY_OPERATION}/{{operation_id}}",

@@ -13,6 +13,7 @@ from apispec.ext.marshmallow import MarshmallowPlugin
 from apispec.ext.marshmallow.openapi import OpenAPIConverter
 from marshmallow import fields
 
+from service.domains.bounds import FreeBound, TextBound
 from service.domains.fields import Check, Checked, FieldRule, WholeRule
 from service.domains.options import (
     EngineOptions,
@@ -24,13 +25,16 @@ from service.domains.options import (
 from service.domains.policy_packs import ConstraintPolicy, TurnoverPolicy
 from service.domains.proposal_requests import ProposedTrade, TradeNotional
 from service.domains.rebalances import SCENARIOS_MAX, BatchRebalanceRequest
+from service.web.body_bounds import totals_of
 from service.web.openapi import numbers
 from service.web.openapi.names import REQUEST_NAMES
 from service.web.schemas.derive import StructSchema
-from service.web.schemas.fields import Choice, ExactNumber, FreeMap, Unfractioned
+from service.web.schemas.fields import Choice, ExactNumber, FreeMap, ListOf, MapOf, Text, Unfractioned
 
 SHARE: Mapping[str, Any] = {"minimum": 0, "maximum": 1}
-GROUP_NAMES: Mapping[str, Any] = {"propertyNames": {"pattern": "^[^:]+:[^:]+$"}}
+# What is said of the keys of a map.
+NAMES = "propertyNames"
+GROUP_NAMES: Mapping[str, Any] = {NAMES: {"pattern": "^[^:]+:[^:]+$"}}
 
 # What the rules of a field mean for its published schema; a rule across fields is only described.
 RULES: Mapping[tuple[type, str], Mapping[str, Any]] = {
@@ -88,8 +92,10 @@ def published(self: OpenAPIConverter, field: fields.Field[Any], ret: dict[str, A
         _publish_choice(ret, field)
     elif isinstance(field, FreeMap):
         ret["additionalProperties"] = True
+    _publish_size(ret, field)
     if not isinstance(field, ExactNumber | Unfractioned):
-        ret.update(_rule_of(field))
+        for word, said in _rule_of(field).items():
+            ret[word] = {**ret.get(word, {}), **said} if word == NAMES else said
     if "example" in ret:
         ret["examples"] = [ret.pop("example")]
     # Generators take neither; that a field is optional says what is meant.
@@ -102,6 +108,7 @@ def description_of(struct: type) -> str:
     """What a type says of itself, and the rules across its fields."""
     said = (struct.__doc__ or "").strip()
     rules = [f"Rule: {check.text}." for check in checks_of(struct) if isinstance(check, WholeRule)]
+    rules += [f"Rule: {total.text}." for total in totals_of(struct)]
     return "\n\n".join(filter(None, [said, *rules]))
 
 
@@ -130,6 +137,26 @@ def _publish_number(ret: dict[str, Any], field: fields.Field[Any], *, fraction: 
     for name in ("format", *numbers.BOUNDS):
         ret.pop(name, None)
     ret.update(numbers.in_request(limits, fraction=fraction, nullable=field.allow_none))
+
+
+def _publish_size(ret: dict[str, Any], field: fields.Field[Any]) -> None:
+    match field:
+        case Text(bound=bound):
+            ret.update(size_of(bound))
+        case ListOf(items_max=int(most)):
+            ret["maxItems"] = most
+        case MapOf(bound=bound):
+            ret["maxProperties"] = bound.entries_max
+            if bound.key is not None:
+                ret[NAMES] = size_of(bound.key)
+        case FreeMap(bound=FreeBound(members_max=most)):
+            ret["maxProperties"] = most
+
+
+def size_of(bound: TextBound) -> dict[str, Any]:
+    """What is published of the bound of a text."""
+    said = {"maxLength": bound.characters_max}
+    return {"minLength": bound.characters_min, **said} if bound.characters_min else said
 
 
 def _publish_choice(ret: dict[str, Any], field: Choice) -> None:

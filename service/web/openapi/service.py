@@ -7,6 +7,7 @@ from typing import Any, Literal
 import msgspec
 
 from service.errors import Stopping
+from service.flows.health import NOT_READY
 from service.web.openapi.operation import STORE, Operation, Tag
 
 
@@ -34,9 +35,10 @@ OPERATIONS: tuple[Operation, ...] = (
         name="ready",
         tag=Tag.SERVICE,
         summary="Whether the process can take work",
-        description="Its store answers and it is not stopping; whoever gets 503 sends work elsewhere.",
+        description="A write would succeed and it is not stopping; 503 says by its code why not, and whoever "
+        "gets it sends work elsewhere.",
         answer=Health,
-        refusals=(Stopping, *STORE),
+        refusals=(Stopping, *STORE, *NOT_READY.values()),
         always_admitted=True,
         example="health",
     ),

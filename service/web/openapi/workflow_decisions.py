@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from service.domains.workflow_decisions import WorkflowActionRequest
 from service.errors import (
+    IdempotencyKeyConflict,
     IdempotencyKeyNotFound,
     RunNotFound,
     WorkflowDisabled,
@@ -64,10 +65,12 @@ def _action(path: str, way: str, missing: Refusals) -> Operation:
         tag=Tag.SUPPORT,
         summary="Decide on a run",
         description="Appends one decision of a reviewer and answers where the run stands after it. With "
-        "`expected_workflow_status` it is refused when somebody else decided meanwhile.",
+        "`expected_workflow_status` it is refused when somebody else decided meanwhile. A refusal tells the "
+        "latest decision: `decision`, `decided_by`, `decided_at` and `decision_id`.",
         answer=Workflow,
-        headers=(Header.CORRELATION,),
+        headers=(Header.OPTIONAL_KEY, Header.CORRELATION),
         body=WorkflowActionRequest,
+        replays=True,
         refusals=(
             *SUPPORT,
             WorkflowDisabled,
@@ -75,6 +78,7 @@ def _action(path: str, way: str, missing: Refusals) -> Operation:
             WorkflowNotRequired,
             WorkflowInvalidTransition,
             WorkflowStateConflict,
+            IdempotencyKeyConflict,
         ),
         example="workflow_action",
     )

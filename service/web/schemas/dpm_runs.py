@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from service.domains.bounds import DEFAULT_BOUNDS, Bounds
 from service.domains.options import EngineOptions
 from service.domains.rebalances import BatchRebalanceRequest, RebalanceRequest
 from service.web.schemas.derive import StructSchema, loader_of
 
 
-def rebalance_request(*, refuse_unknown: bool = False) -> StructSchema:
-    return loader_of(RebalanceRequest, refuse_unknown)
+def rebalance_request(
+    *, refuse_unknown: bool = False, bounds: Bounds | None = DEFAULT_BOUNDS
+) -> StructSchema:
+    return loader_of(RebalanceRequest, refuse_unknown, bounds)
 
 
-def batch_rebalance_request(*, refuse_unknown: bool = False) -> StructSchema:
-    return loader_of(BatchRebalanceRequest, refuse_unknown)
+def batch_rebalance_request(
+    *, refuse_unknown: bool = False, bounds: Bounds | None = DEFAULT_BOUNDS
+) -> StructSchema:
+    return loader_of(BatchRebalanceRequest, refuse_unknown, bounds)
 
 
-def engine_options(*, refuse_unknown: bool = False) -> StructSchema:
-    return loader_of(EngineOptions, refuse_unknown)
+def engine_options(*, refuse_unknown: bool = False, bounds: Bounds | None = DEFAULT_BOUNDS) -> StructSchema:
+    return loader_of(EngineOptions, refuse_unknown, bounds)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, assert_never
 
+from service.domains.bounds import Bounds, FreeBound, TextBound
 from service.domains.fields import Bound, FieldCheck, FieldRule, Pattern
 
 # The typed decoder takes no longer integer, and the interpreter reads none.
@@ -33,6 +34,7 @@ MESSAGES = {
     "decimal_type": "Decimal input should be an integer, float, string or Decimal object",
     "decimal_parsing": "Input should be a valid decimal",
     "finite_number": "Input should be a finite number",
+    "too_many_errors": "More is wrong than is listed here",
 }
 
 
@@ -99,6 +101,33 @@ def check_fault(check: FieldCheck, value: Any) -> Fault | None:
             return Fault("less_than_equal", f"Input should be less than or equal to {le}", {"le": le})
         case _:
             assert_never(check)
+
+
+def size_fault(text: str, bound: TextBound, bounds: Bounds) -> Fault | None:
+    """What is wrong with the length of a text."""
+    longest = bound.longest(bounds)
+    if len(text) > longest:
+        return Fault(
+            "string_too_long", f"String should have at most {longest} characters", {"max_length": longest}
+        )
+    if len(text) < bound.characters_min:
+        return Fault("string_too_short", "String should have at least 1 character", {"min_length": 1})
+    return None
+
+
+def too_long(kind: str, length: int, most: int) -> Fault:
+    """The fault of a list or a map with too many items; kind is `List` or `Dictionary`."""
+    return Fault(
+        "too_long",
+        f"{kind} should have at most {most} items after validation, not {length}",
+        {"field_type": kind, "max_length": most, "actual_length": length},
+    )
+
+
+def too_large(bound: FreeBound) -> Fault:
+    return broken_rule(
+        f"at most {bound.members_max} members and items, and {bound.characters_max} characters in all"
+    )
 
 
 def text_fault(text: str) -> str | Fault | None:

@@ -13,8 +13,10 @@ from typing import Any
 
 from marshmallow import ValidationError, fields
 
+from service.domains.bounds import DEFAULT_BOUNDS, LABEL, Bounds, FreeBound, MapBound, TextBound
 from service.domains.fields import FieldCheck, NoFraction
 from service.domains.money import NumberRefused, exact_of
+from service.web.body_bounds import is_within
 from service.web.schemas.entries import ENTRIES_MAX
 from service.web.schemas.faults import (
     INTEGER_DIGITS_MAX,
@@ -25,7 +27,10 @@ from service.web.schemas.faults import (
     check_fault,
     free_faults,
     outside,
+    size_fault,
     text_fault,
+    too_large,
+    too_long,
 )
 
 _INTEGER = re.compile(rf"[ \t\r\n]*([+-]?[0-9]{{1,{INTEGER_DIGITS_MAX}}})(?:\.0+)?[ \t\r\n]*")
@@ -53,12 +58,23 @@ def _faults(wrong_type: str) -> dict[str, Any]:
 
 
 class Text(fields.String):
+    """A text within a bound; without bounds, as it was stored, of any length."""
+
     default_error_messages = _faults("string_type")
+
+    def __init__(
+        self, *, bound: TextBound = LABEL, bounds: Bounds | None = DEFAULT_BOUNDS, **options: Any
+    ) -> None:
+        super().__init__(**options)
+        self.bound = bound
+        self.bounds = bounds
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
         if type(value) is not str:
             raise self.make_error("invalid")
         fault = text_fault(value)
+        if fault is None and self.bounds is not None:
+            fault = size_fault(value, self.bound, self.bounds)
         if fault is not None:
             raise ValidationError([fault])
         return value
@@ -140,11 +156,19 @@ class NestedObject(fields.Nested):
 
 
 class ListOf(fields.List[Any]):
+    """A list; one that is too long is refused before any item is looked at."""
+
     default_error_messages = _faults("list_type")
+
+    def __init__(self, inner: fields.Field[Any], *, items_max: int | None, **options: Any) -> None:
+        super().__init__(inner, **options)
+        self.items_max = items_max
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
         if type(value) is not list:
             raise self.make_error("invalid")
+        if self.items_max is not None and len(value) > self.items_max:
+            raise ValidationError([too_long("List", len(value), self.items_max)])
         read: list[Any] = []
         found: dict[int, Any] = {}
         for at, item in enumerate(value):
@@ -152,7 +176,7 @@ class ListOf(fields.List[Any]):
                 read.append(self.inner.deserialize(item, **kwargs))
             except ValidationError as refused:
                 found[at] = refused.messages
-                if len(found) == ENTRIES_MAX:
+                if len(found) > ENTRIES_MAX:
                     break
         if found:
             raise ValidationError(found)
@@ -160,16 +184,31 @@ class ListOf(fields.List[Any]):
 
 
 class MapOf(fields.Dict):
+    """A map from texts; one that is too long is refused before any entry is looked at."""
+
     default_error_messages = _faults("dict_type")
+
+    def __init__(self, *, bound: MapBound, bounds: Bounds | None, **options: Any) -> None:
+        super().__init__(**options)
+        self.bound = bound
+        self.bounds = bounds
+
+    def _key_fault(self, key: str) -> Any:
+        fault = text_fault(key)
+        if fault is None and self.bounds is not None and self.bound.key is not None:
+            return size_fault(key, self.bound.key, self.bounds)
+        return fault
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> dict[str, Any]:
         if type(value) is not dict:
             raise self.make_error("invalid")
+        if self.bounds is not None and len(value) > self.bound.entries_max:
+            raise ValidationError([too_long("Dictionary", len(value), self.bound.entries_max)])
         assert self.value_field is not None
         read: dict[str, Any] = {}
         found: dict[str, Any] = {}
         for key, item in value.items():
-            fault = text_fault(key)
+            fault = self._key_fault(key)
             if fault is not None:
                 found[MapKey(key)] = {KEY: [fault]}
                 continue
@@ -177,7 +216,7 @@ class MapOf(fields.Dict):
                 read[key] = self.value_field.deserialize(item, **kwargs)
             except ValidationError as refused:
                 found[MapKey(key)] = refused.messages
-            if len(found) == ENTRIES_MAX:
+            if len(found) > ENTRIES_MAX:
                 break
         if found:
             raise ValidationError(found)
@@ -185,13 +224,19 @@ class MapOf(fields.Dict):
 
 
 class FreeMap(fields.Dict):
-    """A map of any JSON, passed on as it is; only what no store can hold is refused."""
+    """A map of any JSON, passed on as it is; what is too large, or what no store can hold, is refused."""
 
     default_error_messages = _faults("dict_type")
+
+    def __init__(self, *, bound: FreeBound | None, **options: Any) -> None:
+        super().__init__(**options)
+        self.bound = bound
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> dict[str, Any]:
         if type(value) is not dict:
             raise self.make_error("invalid")
+        if self.bound is not None and not is_within(self.bound, value):
+            raise ValidationError([too_large(self.bound)])
         found = free_faults(value)
         if found:
             raise ValidationError(found)

@@ -10,6 +10,7 @@ from typing import Any
 
 from marshmallow import EXCLUDE, Schema, ValidationError, fields
 
+from service.domains.bounds import CURSOR, FILED_CORRELATION_ID, LABEL, OPEN_ID, TextBound
 from service.domains.fields import Bound
 from service.domains.lineage import DEPTH_MAX, Direction
 from service.domains.retention import BEGINNING
@@ -36,6 +37,13 @@ class QuerySchema(Schema):
     class Meta:
         unknown = EXCLUDE
         register = False
+
+
+class AskedText(Text):
+    """A text in a query, which is held to its bound where it is known how long ids may be."""
+
+    def __init__(self, bound: TextBound = LABEL, **options: Any) -> None:
+        super().__init__(bound=bound, bounds=None, **options)
 
 
 class Count(Whole):
@@ -73,11 +81,11 @@ class RunListQuery(QuerySchema):
 
     created_from = Instant(data_key="from", load_default=None)
     created_to = Instant(data_key="to", load_default=None)
-    status = Text(load_default=None)
-    request_hash = Text(load_default=None)
-    portfolio_id = Text(load_default=None)
+    status = AskedText(load_default=None)
+    request_hash = AskedText(load_default=None)
+    portfolio_id = AskedText(OPEN_ID, load_default=None)
     limit = Count("limit", least=1, most=LIMIT_MAX, default=LIMIT_DEFAULT)
-    cursor = Text(load_default=None)
+    cursor = AskedText(CURSOR, load_default=None)
 
 
 class OperationListQuery(QuerySchema):
@@ -85,21 +93,21 @@ class OperationListQuery(QuerySchema):
 
     created_from = Instant(data_key="from", load_default=None)
     created_to = Instant(data_key="to", load_default=None)
-    operation_type = Text(load_default=None)
-    status = Text(load_default=None)
-    correlation_id = Text(load_default=None)
+    operation_type = AskedText(load_default=None)
+    status = AskedText(load_default=None)
+    correlation_id = AskedText(FILED_CORRELATION_ID, load_default=None)
     limit = Count("limit", least=1, most=LIMIT_MAX, default=LIMIT_DEFAULT)
-    cursor = Text(load_default=None)
+    cursor = AskedText(CURSOR, load_default=None)
 
 
 class LineageQuery(QuerySchema):
     """What the edges around an entity can be asked for."""
 
-    edge_type = Text(load_default=None)
+    edge_type = AskedText(load_default=None)
     created_from = Instant(data_key="from", load_default=None)
     created_to = Instant(data_key="to", load_default=None)
     limit = Count("limit", least=1, most=LIMIT_MAX, default=LIMIT_DEFAULT)
-    cursor = Text(load_default=None)
+    cursor = AskedText(CURSOR, load_default=None)
     depth = Count("depth", least=1, most=DEPTH_MAX, default=DEPTH_DEFAULT)
     direction = Choice(
         "enum", {direction.value: direction for direction in Direction}, load_default=Direction.BOTH
@@ -159,14 +167,15 @@ def _time_of_day(scanner: Scanner) -> timedelta:
 
 
 def _zone(scanner: Scanner) -> timezone:
-    sign = scanner.skipped("Z", "z", "+", "-")
-    if sign not in ("+", "-"):
+    # In a query that was put together without encoding it, a plus has become a blank.
+    sign = scanner.skipped("Z", "z", "+", "-", " ")
+    if sign in ("Z", "z", ""):
         return UTC
     hours = scanner.number("timezone hour", 2, range(24), "0-23")
     has_minutes = scanner.skipped(":") or not scanner.ended()
     minutes = scanner.number("timezone minute", 2, range(60), "0-59") if has_minutes else 0
     ahead = timedelta(hours=hours, minutes=minutes)
-    return timezone(ahead if sign == "+" else -ahead)
+    return timezone(-ahead if sign == "-" else ahead)
 
 
 class Scanner:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from service.domains.bounds import CURSOR
 from service.domains.parity import DifferenceKind
-from service.web.schemas.fields import Choice, Text
-from service.web.schemas.parameters import LIMIT_DEFAULT, LIMIT_MAX, Count, Instant, QuerySchema
+from service.web.schemas.fields import Choice
+from service.web.schemas.parameters import LIMIT_DEFAULT, LIMIT_MAX, AskedText, Count, Instant, QuerySchema
 
 
 class ParityQuery(QuerySchema):
@@ -14,4 +15,4 @@ class ParityQuery(QuerySchema):
     found_from = Instant(data_key="from", load_default=None)
     found_to = Instant(data_key="to", load_default=None)
     limit = Count("limit", least=1, most=LIMIT_MAX, default=LIMIT_DEFAULT)
-    cursor = Text(load_default=None)
+    cursor = AskedText(CURSOR, load_default=None)

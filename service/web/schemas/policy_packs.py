@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from service.domains.bounds import DEFAULT_BOUNDS, Bounds
 from service.domains.policy_packs import PolicyPackUpsert
 from service.web.schemas.derive import StructSchema, loader_of
 
 
-def policy_pack_upsert(*, refuse_unknown: bool = False) -> StructSchema:
-    return loader_of(PolicyPackUpsert, refuse_unknown)
+def policy_pack_upsert(
+    *, refuse_unknown: bool = False, bounds: Bounds | None = DEFAULT_BOUNDS
+) -> StructSchema:
+    return loader_of(PolicyPackUpsert, refuse_unknown, bounds)

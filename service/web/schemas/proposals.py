@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from marshmallow import ValidationError
 
+from service.domains.bounds import CURSOR, DEFAULT_BOUNDS, OPEN_ID, Bounds
 from service.domains.fields import Bound
 from service.domains.proposal_requests import (
     ProposalApprovalRequest,
@@ -15,8 +16,8 @@ from service.domains.proposal_requests import (
 from service.errors import RequestInvalid
 from service.web.schemas.derive import StructSchema, loader_of
 from service.web.schemas.entries import entry
-from service.web.schemas.fields import FirstBroken, Flag, Text, Whole
-from service.web.schemas.parameters import Count, Instant, QuerySchema
+from service.web.schemas.fields import FirstBroken, Flag, Whole
+from service.web.schemas.parameters import AskedText, Count, Instant, QuerySchema
 
 LIMIT_DEFAULT = 20
 LIMIT_MAX = 100
@@ -24,36 +25,46 @@ LIMIT_MAX = 100
 VERSION_NO = "version_no"
 
 
-def proposal_simulate_request(*, refuse_unknown: bool = False) -> StructSchema:
-    return loader_of(ProposalSimulateRequest, refuse_unknown)
+def proposal_simulate_request(
+    *, refuse_unknown: bool = False, bounds: Bounds | None = DEFAULT_BOUNDS
+) -> StructSchema:
+    return loader_of(ProposalSimulateRequest, refuse_unknown, bounds)
 
 
-def proposal_create_request(*, refuse_unknown: bool = False) -> StructSchema:
-    return loader_of(ProposalCreateRequest, refuse_unknown)
+def proposal_create_request(
+    *, refuse_unknown: bool = False, bounds: Bounds | None = DEFAULT_BOUNDS
+) -> StructSchema:
+    return loader_of(ProposalCreateRequest, refuse_unknown, bounds)
 
 
-def proposal_version_request(*, refuse_unknown: bool = False) -> StructSchema:
-    return loader_of(ProposalVersionRequest, refuse_unknown)
+def proposal_version_request(
+    *, refuse_unknown: bool = False, bounds: Bounds | None = DEFAULT_BOUNDS
+) -> StructSchema:
+    return loader_of(ProposalVersionRequest, refuse_unknown, bounds)
 
 
-def proposal_state_transition_request(*, refuse_unknown: bool = False) -> StructSchema:
-    return loader_of(ProposalStateTransitionRequest, refuse_unknown)
+def proposal_state_transition_request(
+    *, refuse_unknown: bool = False, bounds: Bounds | None = DEFAULT_BOUNDS
+) -> StructSchema:
+    return loader_of(ProposalStateTransitionRequest, refuse_unknown, bounds)
 
 
-def proposal_approval_request(*, refuse_unknown: bool = False) -> StructSchema:
-    return loader_of(ProposalApprovalRequest, refuse_unknown)
+def proposal_approval_request(
+    *, refuse_unknown: bool = False, bounds: Bounds | None = DEFAULT_BOUNDS
+) -> StructSchema:
+    return loader_of(ProposalApprovalRequest, refuse_unknown, bounds)
 
 
 class ProposalListQuery(QuerySchema):
     """What the list of proposals can be asked for; a state outside the vocabulary matches nothing."""
 
-    portfolio_id = Text(load_default=None)
-    state = Text(load_default=None)
-    created_by = Text(load_default=None)
+    portfolio_id = AskedText(OPEN_ID, load_default=None)
+    state = AskedText(load_default=None)
+    created_by = AskedText(OPEN_ID, load_default=None)
     created_from = Instant(load_default=None)
     created_to = Instant(load_default=None)
     limit = Count("limit", least=1, most=LIMIT_MAX, default=LIMIT_DEFAULT)
-    cursor = Text(load_default=None)
+    cursor = AskedText(CURSOR, load_default=None)
 
 
 class EvidenceQuery(QuerySchema):

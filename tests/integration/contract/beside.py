@@ -25,6 +25,7 @@ TABLES = (
     "dpm_workflow_decisions",
     "dpm_operations",
     "dpm_operation_scenarios",
+    "dpm_idempotent_answers",
     "dpm_policy_pack_changes",
     "proposals",
     "proposal_versions",

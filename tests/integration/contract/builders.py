@@ -19,6 +19,7 @@ from service.domains.dpm_runs import (
     RunRequest,
     RunStatus,
 )
+from service.domains.idempotency import AnswerFamily, IdempotentAnswer
 from service.domains.operations import (
     Claim,
     Ending,
@@ -38,6 +39,7 @@ from service.storage.port import Store
 
 AT = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
 ODD_BYTES = '{"note":"Zürich \N{MIDDLE DOT} 日本 \N{BANK}","amount":"1.10"}'.encode()
+SOME_HASH = "sha256:" + "b" * 64
 OTHER_HASH = "sha256:" + "c" * 64
 # Longer than any test lets pass.
 LONG_SECONDS = 10_000_000.0
@@ -206,6 +208,7 @@ def started(operation: Operation, seconds: float = 1) -> Operation:
         operation,
         status=OperationStatus.RUNNING,
         started_at=after(seconds),
+        first_started_at=operation.first_started_at or after(seconds),
         attempt=operation.attempt + 1,
     )
 
@@ -263,6 +266,8 @@ def as_submitted(operation: Operation) -> Operation:
         operation,
         status=OperationStatus.PENDING,
         started_at=None,
+        first_started_at=None,
+        last_error=None,
         finished_at=None,
         result=None,
         error=None,
@@ -285,6 +290,21 @@ async def submit_and_move(store: Store, operation: Operation) -> Claim | None:
     if operation.has_ended:
         await store.operations.finish(claim, ending_of(operation))
     return claim
+
+
+def an_answer(entity_id: str, **fields: Any) -> IdempotentAnswer:
+    """The answer to a review of a run, or to an analysis whose operation's id begins with `dop`."""
+    is_operation = entity_id.startswith("dop")
+    given: dict[str, Any] = {
+        "tenant_id": DEFAULT_TENANT,
+        "family": AnswerFamily.ANALYZE_ASYNC if is_operation else AnswerFamily.WORKFLOW_ACTION,
+        "idempotency_key": "act-1",
+        "request_hash": SOME_HASH,
+        "entity_id": entity_id,
+        "created_at": AT,
+        "answer": f"answer about {entity_id}".encode(),
+    }
+    return IdempotentAnswer(**(given | fields))
 
 
 def a_purge(horizon: Horizon, **fields: Any) -> Purge:

@@ -135,10 +135,13 @@ async def test_a_repeated_request_under_the_same_pack_is_answered_with_the_first
 @EACH_PAIR
 async def test_a_repeated_request_under_another_pack_is_a_conflict_and_writes_nothing(store, before, then):
     first, other = an_admission(policy=before), an_admission(policy=then)
+    another = an_admission(policy=then, request_hash=OTHER_HASH)
     await store.dpm_runs.admit(first, KEEP_ALL)
 
-    with pytest.raises(IdempotencyKeyConflict):
+    with pytest.raises(IdempotencyKeyConflict, match="effective policy pack differs"):
         await store.dpm_runs.admit(other, KEEP_ALL)
+    with pytest.raises(IdempotencyKeyConflict, match="request hash mismatch"):
+        await store.dpm_runs.admit(another, KEEP_ALL)
 
     await assert_absent(store, other.run)
     assert await key_of(store, first.run) == mapping_of(first.run)

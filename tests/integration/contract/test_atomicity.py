@@ -8,12 +8,13 @@ import pytest
 import pytest_asyncio
 
 from service.domains.dpm_runs import DEFAULT_TENANT, RunStatus
-from service.domains.operations import Claim
+from service.domains.operations import CANCELLATION as CANCELLED_BY_CALLER
+from service.domains.operations import RELEASE, Claim, Lease
 from service.domains.proposals import ApprovalType, ProposalEventType, ProposalState
 from service.domains.retention import KEEP_ALL, Horizon
 from service.domains.workflow_decisions import WorkflowAction
-from service.errors import StoreUnavailable
 from service.storage.port import Store
+from service.store_errors import StoreRefused
 from tests.integration.contract.beside import Beside, opened_beside
 from tests.integration.contract.builders import (
     LONG_SECONDS,
@@ -29,11 +30,13 @@ from tests.integration.contract.builders import (
     a_verdict,
     after,
     an_admission,
+    an_answer,
     an_artifact,
     an_operation,
     claimed,
     ending_of,
     failed,
+    operations_since,
     started,
     submit_and_move,
     succeeded,
@@ -54,12 +57,14 @@ RUN = a_run(rebalance_run_id="rr_held", status=RunStatus.PENDING_REVIEW, created
 BATCH = a_batch("a", "b", "c", artifacts=True, sent_as="corr", created_at=after(2))
 OPERATION = an_operation(operation_id="dop_held")
 RUNNING = an_operation(operation_id="dop_running")
+ENDED = an_operation(operation_id="dop_ended")
 RETURNED = an_operation(operation_id="dop_returned")
 # The first of an operation has the first fence.
 CLAIM = Claim(RUNNING, 1)
 LATE = after(LONG_SECONDS + 1)
 REPLAY = a_replay(RUN, artifact=True)
 VERDICT = a_verdict(RUN, WorkflowAction.REJECT)
+DECISION = an_answer("rr_held", idempotency_key="act-new")
 PURGE = a_purge(Horizon(after(50), after(50)))
 ADMISSION = an_admission(idempotency_key="key-2", artifact=True)
 MOVE = an_admission(replay=False, request_hash=OTHER_HASH, artifact=True)
@@ -84,6 +89,7 @@ OF_WHAT_GOES = {
     "dpm_run_artifacts",
     "dpm_workflow_decisions",
     "dpm_operations",
+    "dpm_idempotent_answers",
 }
 OF_A_PROPOSAL = {
     "proposals",
@@ -143,6 +149,41 @@ ACTS = {
     "submit": (
         lambda store: store.operations.submit(an_operation(operation_id="dop_new")),
         [("INSERT", table) for table in ("dpm_operations", "dpm_lineage_edges", "dpm_tally_changes")],
+    ),
+    "decide under a key": (
+        lambda store: store.workflow_decisions.decide_once(VERDICT, REVIEWED, KEEP_ALL, DECISION),
+        [("INSERT", "dpm_workflow_decisions"), ("INSERT", "dpm_idempotent_answers")],
+    ),
+    "submit under a key": (
+        lambda store: store.operations.submit_once(
+            an_operation(operation_id="dop_new"), an_answer("dop_new", idempotency_key="act-new"), KEEP_ALL
+        ),
+        [("INSERT", table) for table in ("dpm_operations", "dpm_lineage_edges", "dpm_idempotent_answers")],
+    ),
+    "submit under an expired key": (
+        lambda store: store.operations.submit_once(
+            an_operation(operation_id="dop_new"), an_answer("dop_new"), operations_since(50)
+        ),
+        [("INSERT", table) for table in ("dpm_operations", "dpm_lineage_edges")]
+        + [("UPDATE", "dpm_idempotent_answers")],
+    ),
+    "fail": (
+        lambda store: store.operations.fail(
+            DEFAULT_TENANT, "dop_running", now=LATE, error=CANCELLED_BY_CALLER
+        ),
+        OF_AN_END,
+    ),
+    "fail_overdue": (
+        lambda store: store.operations.fail_overdue(
+            DEFAULT_TENANT, started_before=LATE, now=LATE, error=CANCELLED_BY_CALLER, limit=10
+        ),
+        OF_AN_END,
+    ),
+    "hand_back for the last time": (
+        lambda store: store.operations.hand_back(
+            CLAIM, Lease(after(500), after(600)), error=RELEASE, attempts_max=1
+        ),
+        OF_AN_END,
     ),
     "claim": (
         lambda store: claimed(store, OPERATION),
@@ -275,7 +316,8 @@ async def fill(store: Store) -> None:
     await store.dpm_runs.admit(held, KEEP_ALL)
     await store.workflow_decisions.decide(a_verdict(RUN), REVIEWED, KEEP_ALL)
     await store.operations.submit(OPERATION)
-    await submit_and_move(store, succeeded(started(an_operation())))
+    await store.operations.submit_once(ENDED, an_answer("dop_ended"), KEEP_ALL)
+    await store.operations.finish(await claimed(store, ENDED), ending_of(succeeded(started(ENDED))))
     for operation in (RUNNING, RETURNED):
         claim = await submit_and_move(store, started(operation))
         await store.operations.stage(claim, [a_staged("a")], a_lease())
@@ -295,7 +337,7 @@ async def test_an_act_that_fails_at_any_write_keeps_nothing_and_can_be_repeated(
     breakable.database.break_write(statement, table)
 
     try:
-        with pytest.raises(StoreUnavailable):
+        with pytest.raises(StoreRefused):
             await act(breakable.store)
 
         assert breakable.database.rows() == before

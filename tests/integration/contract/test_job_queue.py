@@ -15,10 +15,17 @@ import pytest_asyncio
 from scripts.postgres import Postgres, create_database, free_port
 from service.cli import migrate
 from service.domains.dpm_runs import DEFAULT_TENANT
+from service.domains.operations import CANCELLATION
 from service.domains.purges import Removed
 from service.domains.retention import KEEP_ALL, Horizon
-from service.errors import OperationExists, OperationNotFound, PostgresDsnRequired, PostgresUnavailable
-from service.storage.postgres import job_sessions, operations
+from service.errors import (
+    OperationExists,
+    OperationNotFound,
+    PostgresDsnRequired,
+    PostgresUnavailable,
+    StoreUnavailable,
+)
+from service.storage.postgres import job_sessions, operation_acts
 from service.storage.postgres.database import PoolOptions
 from service.storage.postgres.job_offers import NAMES, Names
 from service.storage.postgres.job_queue import PostgresJobQueue
@@ -171,7 +178,7 @@ async def test_an_act_that_fails_leaves_no_offer(store, dsn):
 
     with pytest.raises(ZeroDivisionError):
         async with store.database.act() as conn:
-            await operations.submit(conn, operation, trace_id=None, offer=True)
+            await operation_acts.submit(conn, operation, trace_id=None, offer=True)
             raise ZeroDivisionError
 
     assert jobs_in(dsn) == []
@@ -268,6 +275,54 @@ async def test_what_is_claimed_or_has_ended_is_not_offered_again(store, queue, d
     change(dsn, "DELETE FROM queue.pgqueuer")
 
     assert await refill(queue) == 0
+
+
+async def cancel(store, operation):
+    return await store.operations.fail(DEFAULT_TENANT, operation.operation_id, now=LATER, error=CANCELLATION)
+
+
+async def test_the_job_of_an_operation_that_is_cancelled_leaves_the_queue(store, queue, worker, dsn):
+    cancelled, other = a_queued(), a_queued()
+    for operation in (cancelled, other):
+        await store.operations.submit(operation)
+
+    await cancel(store, cancelled)
+
+    assert jobs_in(dsn) == [(other.operation_id, "queued")]
+    assert await refill(queue) == 0
+    await worker.work(drain=True)
+    assert worker.offered == [other.operation_id]
+
+
+async def test_a_worker_whose_operation_is_cancelled_goes_on_with_the_next(store, worker, dsn):
+    cancelled, other = a_queued(), a_queued()
+    await store.operations.submit(cancelled)
+    worker.may_answer.clear()
+    async with worker.at_work():
+        await worker.until_offered(1)
+
+        await cancel(store, cancelled)
+        assert jobs_in(dsn) == []
+        worker.may_answer.set()
+        await store.operations.submit(other)
+
+        await worker.until_offered(2)
+        await until(lambda: nothing_in(dsn))
+    assert worker.offered == [cancelled.operation_id, other.operation_id]
+
+
+async def test_a_cancel_that_fails_leaves_the_job_where_it_is(store, dsn):
+    operation = a_queued()
+    await store.operations.submit(operation)
+    change(dsn, "ALTER TABLE queue.pgqueuer RENAME TO elsewhere")
+    try:
+        with pytest.raises(StoreUnavailable):
+            await cancel(store, operation)
+    finally:
+        change(dsn, "ALTER TABLE queue.elsewhere RENAME TO pgqueuer")
+
+    assert jobs_in(dsn) == [(operation.operation_id, "queued")]
+    assert (await store.operations.get(DEFAULT_TENANT, operation.operation_id, KEEP_ALL)).is_executable
 
 
 async def test_an_offer_is_made_again_when_its_handler_says(store, worker, dsn):

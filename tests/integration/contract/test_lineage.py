@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from dataclasses import replace
 
 import pytest
@@ -11,7 +12,7 @@ from service.domains.artifacts import edge_of_artifact
 from service.domains.dpm_runs import DEFAULT_TENANT, edges_of
 from service.domains.lineage import DEPTH_MAX, TRAIL_EDGES_MAX, Direction, EdgeFilter, EdgeType, Trail
 from service.domains.operations import edge_of_operation
-from service.domains.pages import Page, empty_page
+from service.domains.pages import Page, empty_page, opaque
 from service.domains.retention import KEEP_ALL
 from tests.integration.contract.builders import (
     a_batch,
@@ -43,6 +44,7 @@ UNKNOWN_CURSORS = [
     "9999-12-31T23:59:59.999999+00:00|corr|CORRELATION_TO_RUN|rr",
     "0001-01-01T00:00:00+00:00|corr|CORRELATION_TO_RUN|rr",
 ]
+PLACE = "2026-03-02T09:30:00+00:00|corr|CORRELATION_TO_RUN|rr"
 BOUNDS = [(None, None), (after(2), None), (None, after(2)), (after(2), after(2)), (after(3), after(1))]
 
 
@@ -135,6 +137,34 @@ async def test_the_edge_from_a_correlation_id_names_the_trace_and_no_other_does(
         "request_hash": first.run.request_hash,
         "trace_id": TRACE,
     }
+
+
+async def test_up_leads_to_what_a_run_came_from_and_down_to_what_came_of_it(store):
+    operation = an_operation(operation_id="dop", correlation_id="corr-op")
+    await store.operations.submit(operation)
+    batch = a_batch("a", cause_id="dop", correlation_id="corr-run", artifacts=True)
+    await store.dpm_runs.admit_batch(batch)
+    (run,), (artifact,) = batch.runs, batch.artifacts
+    again = a_replay(run, correlation_id="corr-again")
+    await store.dpm_runs.admit_replay(again, KEEP_ALL)
+    correlation, cause = edges_of(run, cause_id="dop")
+    _, replayed = edges_of(again.run, original_id=run.rebalance_run_id)
+    derived, accepted = edge_of_artifact(artifact), edge_of_operation(operation)
+    ways = {
+        (run.rebalance_run_id, Direction.UP): (correlation, cause),
+        (run.rebalance_run_id, Direction.DOWN): (replayed, derived),
+        ("dop", Direction.UP): (),
+        ("dop", Direction.DOWN): (accepted, cause),
+        (artifact.artifact_id, Direction.UP): (derived,),
+        (artifact.artifact_id, Direction.DOWN): (),
+    }
+
+    for (entity_id, direction), edges in ways.items():
+        assert (await page_at(store, entity_id, EdgeFilter(direction))).items == by_place(*edges)
+        assert (await trail_at(store, entity_id, direction, depth=1)).edges == by_place(*edges)
+    assert (await trail_at(store, artifact.artifact_id, Direction.UP)).edges == by_place(
+        derived, correlation, cause
+    )
 
 
 async def test_edges_of_every_kind_come_back_as_they_were_written(store):
@@ -292,10 +322,13 @@ async def test_a_full_last_page_says_that_nothing_follows(store):
     assert await page_at(store, "hub", limit=249) == Page(edges[:249], edges[248].cursor)
 
 
-@pytest.mark.parametrize("cursor", UNKNOWN_CURSORS)
+# As they are written inside a cursor, and as they were sent when cursors were not encoded.
+@pytest.mark.parametrize(
+    "cursor", [*UNKNOWN_CURSORS, *map(opaque, UNKNOWN_CURSORS), PLACE, f"{opaque(PLACE)}="]
+)
 async def test_an_unknown_cursor_gives_an_empty_page(store, cursor):
     await store.dpm_runs.admit(an_admission(rebalance_run_id="rr", correlation_id="corr"), KEEP_ALL)
-    assert (await edges_at(store, "rr"))[0].cursor == "2026-03-02T09:30:00+00:00|corr|CORRELATION_TO_RUN|rr"
+    assert (await edges_at(store, "rr"))[0].cursor == opaque(PLACE)
 
     assert await page_at(store, "rr", cursor=cursor) == empty_page()
 
@@ -333,6 +366,19 @@ async def test_a_cursor_of_an_expired_edge_gives_an_empty_page(store):
 
     assert before == Page((edges_of(new.run)[1],), None)
     assert later == empty_page()
+
+
+async def test_a_cursor_can_be_put_into_a_query_as_it_is(store):
+    """Whatever the ids are made of (ruling 13)."""
+    for number in range(16):
+        correlation_id = f"é +&|#{chr(0x1F600 + number)}{'x' * number}"
+        admission = an_admission(replay=False, correlation_id=correlation_id, rebalance_run_id=f"rr_{number}")
+        await store.dpm_runs.admit(admission, KEEP_ALL)
+
+        page = await page_at(store, f"rr_{number}", limit=1)
+
+        assert re.fullmatch("[A-Za-z0-9_-]+", page.next_cursor)
+        assert (await page_at(store, f"rr_{number}", cursor=page.next_cursor)).items
 
 
 @pytest.mark.parametrize(
@@ -390,25 +436,25 @@ async def test_a_walk_down_does_not_turn_up_and_a_walk_up_does_not_turn_down(sto
     one, other = batch.runs
     of_one, of_other = (edges_of(run, cause_id="dop_1") for run in batch.runs)
 
-    down = await trail_at(store, one.correlation_id, Direction.DOWN, 3)
-    up = await trail_at(store, "dop_1", Direction.UP, 3)
+    up = await trail_at(store, one.rebalance_run_id, Direction.UP, 3)
+    down = await trail_at(store, "dop_1", Direction.DOWN, 3)
     both = await trail_at(store, one.correlation_id, Direction.BOTH, 4)
 
-    assert down == Trail(by_place(*of_one), False)
-    assert up == Trail(by_place(*of_one, *of_other), False)
+    assert up == Trail(by_place(*of_one), False)
+    assert down == Trail(by_place(of_one[1], of_other[1]), False)
     assert both == Trail(by_place(*of_one, *of_other), False)
-    assert other.rebalance_run_id not in {end for ends in ends_of(down.edges) for end in ends}
+    assert other.rebalance_run_id not in {end for ends in ends_of(up.edges) for end in ends}
 
 
 async def test_a_walk_over_two_ways_of_other_length_takes_the_shorter(store):
     first = await keep_chain(store, "a", "b", "c", "d", "e")
-    late = a_batch("x", cause_id="d", correlation_id="a", rebalance_run_id="x", created_at=after(9))
-    await store.dpm_runs.admit_batch(late)
-    short = edges_of(late.runs[0], cause_id="d")
+    late = an_admission(rebalance_run_id="d", correlation_id="a", created_at=after(9))
+    await store.dpm_runs.admit(late, KEEP_ALL)
+    short = edges_of(late.run)[0]
 
-    trail = await trail_at(store, "a", Direction.DOWN, 3)
+    trail = await trail_at(store, "a", Direction.DOWN, 2)
 
-    assert trail == Trail((*first, *short), False)
+    assert trail == Trail((first[0], first[1], first[3], short), False)
 
 
 @pytest.mark.parametrize("length", [1, 2, 3, 7])
@@ -456,21 +502,21 @@ async def test_a_trail_of_too_many_edges_is_cut_at_the_nearest_and_says_so(store
     *others, own = (edges_of(run, cause_id="star")[1] for run in star.runs)
     named = edges_of(last)[0]
 
-    up = await trail_at(store, "star", Direction.UP, 1)
+    down = await trail_at(store, "star", Direction.DOWN, 1)
     both = await trail_at(store, last.rebalance_run_id, Direction.BOTH, 3)
-    down = await trail_at(store, last.rebalance_run_id, Direction.DOWN, 3)
+    up = await trail_at(store, last.rebalance_run_id, Direction.UP, 3)
 
-    assert up == Trail(by_place(*others, own)[:TRAIL_EDGES_MAX], truncated=True)
+    assert down == Trail(by_place(*others, own, beyond)[:TRAIL_EDGES_MAX], truncated=True)
     second_step = by_place(*others, beyond)[: TRAIL_EDGES_MAX - 2]
     assert both == Trail(by_place(named, own, *second_step), truncated=True)
-    assert down == Trail((own, beyond), truncated=False)
+    assert up == Trail(by_place(named, own), truncated=False)
 
 
 async def test_a_trail_of_just_as_many_edges_as_fit_is_whole(store):
     star = a_batch(*(f"s{n:04}" for n in range(TRAIL_EDGES_MAX)), cause_id="star")
     await store.dpm_runs.admit_batch(star)
 
-    trail = await trail_at(store, "star", Direction.UP, 1)
+    trail = await trail_at(store, "star", Direction.DOWN, 1)
 
     assert len(trail.edges) == TRAIL_EDGES_MAX
     assert not trail.truncated
@@ -484,10 +530,10 @@ async def test_a_walk_does_not_pass_over_an_expired_edge(store):
     await store.dpm_runs.admit_replay(replay, KEEP_ALL)
     await store.dpm_runs.admit_replay(again, KEEP_ALL)
 
-    up = await trail_at(store, again.run.rebalance_run_id, Direction.DOWN, 3, runs_since(5))
+    up = await trail_at(store, again.run.rebalance_run_id, Direction.UP, 3, runs_since(5))
     down = await trail_at(store, "corr", Direction.DOWN, 3, runs_since(5))
 
-    assert ends_of(up.edges) == [
+    assert ends_of(edge for edge in up.edges if edge.edge_type is EdgeType.REPLAYED_FROM) == [
         (replay.run.rebalance_run_id, old.run.rebalance_run_id),
         (again.run.rebalance_run_id, replay.run.rebalance_run_id),
     ]

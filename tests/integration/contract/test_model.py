@@ -25,6 +25,7 @@ from service.domains.dpm_runs import BatchAdmission, DpmRun, RunAdmission, RunFi
 from service.domains.idempotency import KeyFamily
 from service.domains.lineage import DEPTH_MAX, Direction, EdgeFilter, EdgeType
 from service.domains.operations import (
+    CANCELLATION,
     MOVES,
     Claim,
     Ending,
@@ -49,6 +50,8 @@ from service.storage.port import Store
 from service.storage.postgres.store import PostgresStore
 from service.storage.sqlite.store import SqliteStore
 from tests.integration.contract.builders import (
+    OTHER_HASH,
+    SOME_HASH,
     a_batch,
     a_purge,
     a_replay,
@@ -58,6 +61,7 @@ from tests.integration.contract.builders import (
     a_staged_failure,
     a_verdict,
     after,
+    an_answer,
     an_artifact,
     an_operation,
     ending_of,
@@ -75,6 +79,7 @@ BATCH_IDS = ["batch_1", "batch_2", "batch_3", "batch_4"]
 OPERATION_IDS = [f"dop_{number:02}" for number in range(12)]
 TYPES = [OperationType.ANALYZE_SCENARIOS, OperationType.CREATE_PROPOSAL]
 SCENARIOS = ["a", "b", "é"]
+ACT_KEYS = ["act-1", "act-2"]
 DECISION_IDS = [f"dwd_{number:02}" for number in range(40)]
 ACTORS = ["reviewer-1", "reviewer-2"]
 REASONS = ["REVIEWED", "TOO_LARGE"]
@@ -206,6 +211,33 @@ ACTS = {
         review=st.sampled_from([ALL_IN_REVIEW, ALL_IN_REVIEW, SOME_IN_REVIEW]),
         horizon=horizons,
     ),
+    "decide_once": one_of_each(
+        position=positions,
+        decision_id=st.sampled_from(DECISION_IDS),
+        action=st.sampled_from(WorkflowAction),
+        decided_at=instants,
+        key=st.sampled_from(ACT_KEYS),
+        request_hash=st.sampled_from([SOME_HASH, SOME_HASH, OTHER_HASH]),
+        horizon=horizons,
+    ),
+    "submit_once": one_of_each(
+        operation_id=operation_ids,
+        second=instants,
+        key=st.sampled_from(ACT_KEYS),
+        request_hash=st.sampled_from([SOME_HASH, SOME_HASH, OTHER_HASH]),
+        horizon=horizons,
+    ),
+    "cancel": one_of_each(
+        position=positions,
+        legally=st.sampled_from([True, True, False]),
+        status=st.sampled_from([OperationStatus.PENDING, OperationStatus.RUNNING]),
+        now=instants,
+    ),
+    "fail_overdue": one_of_each(
+        started_before=st.sampled_from([after(0), after(1), after(2)]),
+        now=instants,
+        limit=st.sampled_from([1, 1, 2]),
+    ),
     "submit": one_of_each(
         operation_id=operation_ids,
         operation_type=st.sampled_from([OperationType.ANALYZE_SCENARIOS, *OperationType]),
@@ -242,6 +274,7 @@ ACTS = {
     "hand_back": one_of_each(
         holder=holders,
         lease=leases,
+        attempts_max=st.sampled_from([None, 1, 2]),
     ),
     "reap": one_of_each(
         now=instants | st.just(after(8)),
@@ -466,6 +499,39 @@ class SideBySide(RuleBasedStateMachine):
         verdict = a_verdict(self.run_at(position), **fields)
         self.same(lambda store: store.workflow_decisions.decide(verdict, review, horizon))
 
+    def decide_once(
+        self, position: int, key: str, request_hash: str, horizon: Horizon, **fields: Any
+    ) -> None:
+        run = self.run_at(position)
+        verdict = a_verdict(run, actor_id=ACTORS[0], **fields)
+        answer = an_answer(
+            run.rebalance_run_id,
+            tenant_id=self.tenant_id,
+            idempotency_key=key,
+            request_hash=request_hash,
+            answer=verdict.decision_id.encode(),
+        )
+        self.same(lambda store: store.workflow_decisions.decide_once(verdict, ALL_IN_REVIEW, horizon, answer))
+
+    def submit_once(
+        self, operation_id: str, second: datetime, key: str, request_hash: str, horizon: Horizon
+    ) -> None:
+        operation = an_operation(
+            tenant_id=self.tenant_id,
+            operation_id=operation_id,
+            created_at=second,
+            scenarios_total=len(SCENARIOS),
+        )
+        answer = an_answer(
+            operation_id,
+            tenant_id=self.tenant_id,
+            idempotency_key=key,
+            request_hash=request_hash,
+            answer=str(next(self.ticks)).encode(),
+        )
+        if self.same(lambda store: store.operations.submit_once(operation, answer, horizon)) is None:
+            self.statuses[operation_id] = OperationStatus.PENDING
+
     def submit(
         self, operation_id: str, operation_type: OperationType, correlation_id: str, second: datetime
     ) -> None:
@@ -534,9 +600,24 @@ class SideBySide(RuleBasedStateMachine):
         ending = replace(ending, finished_at=self.tick(second))
         self.same(lambda store: store.operations.finish(claim, ending))
 
-    def hand_back(self, holder: tuple[int, int], lease: Lease) -> None:
+    def hand_back(self, holder: tuple[int, int], lease: Lease, attempts_max: int | None) -> None:
         claim = self.claim_of(holder)
-        self.same(lambda store: store.operations.hand_back(claim, lease))
+        self.same(lambda store: store.operations.hand_back(claim, lease, attempts_max=attempts_max))
+
+    def cancel(self, position: int, legally: bool, status: OperationStatus, now: datetime) -> None:
+        operation_id = self.operation_at(position, status if legally else None)
+        now = self.tick(now)
+        self.same(
+            lambda store: store.operations.fail(self.tenant_id, operation_id, now=now, error=CANCELLATION)
+        )
+
+    def fail_overdue(self, started_before: datetime, now: datetime, limit: int) -> None:
+        now = self.tick(now)
+        self.same(
+            lambda store: store.operations.fail_overdue(
+                self.tenant_id, started_before=started_before, now=now, error=CANCELLATION, limit=limit
+            )
+        )
 
     def reap(self, now: datetime, attempts_max: int, limit: int) -> None:
         now = self.tick(now)

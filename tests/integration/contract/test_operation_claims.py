@@ -9,7 +9,7 @@ import pytest
 
 from service.domains.artifacts import edge_of_artifact
 from service.domains.dpm_runs import DEFAULT_TENANT, edges_of
-from service.domains.operations import OperationStatus
+from service.domains.operations import RELEASE, AttemptError, OperationStatus
 from service.domains.retention import KEEP_ALL
 from service.errors import OperationLost, OperationMoved, RunExists
 from tests.integration.contract.builders import (
@@ -307,10 +307,15 @@ async def test_who_lost_an_operation_is_told_so_even_if_his_ids_are_taken(store)
         await store.operations.finish(claim, ending_of(succeeded(PENDING, 3), BATCH))
 
 
-async def test_an_operation_that_is_handed_back_is_as_it_was_before_its_claim(store):
+async def test_an_operation_that_is_handed_back_tells_why_and_when_it_first_began(store):
     claim = await submit_and_move(store, started(PENDING))
 
     await store.operations.hand_back(claim, a_lease(2))
 
-    assert await operation_in(store, PENDING) == PENDING
-    assert (await claimed(store, PENDING, a_lease(3))).operation == started(PENDING, 3)
+    waiting = replace(
+        PENDING,
+        first_started_at=after(1),
+        last_error=AttemptError(RELEASE.code, RELEASE.message, 1, after(2)),
+    )
+    assert await operation_in(store, PENDING) == waiting
+    assert (await claimed(store, PENDING, a_lease(3))).operation == started(waiting, 3)

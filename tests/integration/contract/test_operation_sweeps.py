@@ -11,6 +11,8 @@ from service.domains.dpm_runs import DEFAULT_TENANT
 from service.domains.operations import (
     ATTEMPTS_EXHAUSTED,
     EXPIRED,
+    LEASE_EXPIRED,
+    AttemptError,
     OperationError,
     OperationStatus,
     Reaped,
@@ -59,11 +61,18 @@ async def test_an_operation_whose_lease_has_ended_waits_to_be_begun_again(store)
     assert await reap(store, 5) == Reaped()
     assert await reap(store, 5.000001) == Reaped(taken_back=ids_of([operation]))
 
-    assert await operation_in(store, operation) == replace(operation, attempt=1, scenarios_done=1)
+    waiting = replace(
+        operation,
+        attempt=1,
+        scenarios_done=1,
+        first_started_at=after(0),
+        last_error=AttemptError(LEASE_EXPIRED, "the lease of its owner expired", 1, after(5.000001)),
+    )
+    assert await operation_in(store, operation) == waiting
     assert await staged_of(store, operation) == (a_staged("a"),)
     assert await reap(store, 5.000001) == Reaped()
     again = (await claimed(store, operation, a_lease(6))).operation
-    assert again == replace(started(operation, 6), attempt=2, scenarios_done=1)
+    assert again == started(waiting, 6)
 
 
 @pytest.mark.parametrize("attempts_max", [1, 2, 4])

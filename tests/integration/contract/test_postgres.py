@@ -18,7 +18,7 @@ import pytest_asyncio
 from scripts.postgres import create_database, drop_database, free_port
 from scripts.seeding import BEGAN_AT, seed_runs, settle
 from service.domains.dpm_runs import DEFAULT_TENANT
-from service.domains.operations import OperationType
+from service.domains.operations import CANCELLATION, OperationType
 from service.domains.pages import EARLIEST
 from service.domains.proposals import ApprovalType, ProposalEventType, ProposalFilter
 from service.domains.purges import Purge
@@ -31,11 +31,14 @@ from service.errors import (
     StoreBusy,
     StoreUnavailable,
 )
-from service.storage.postgres import operations, proposals
+from service.storage.postgres import operation_acts, proposals
+from service.storage.postgres.addresses import writable
 from service.storage.postgres.database import PoolOptions
 from service.storage.postgres.job_queue import PostgresJobQueue
 from service.storage.postgres.store import PostgresStore
 from service.storage.queries import MIGRATIONS_DIR, SQL_DIR, load
+from service.store_causes import StoreCause
+from service.store_errors import StoreRefused
 from tests.integration.contract.builders import (
     LONG_SECONDS,
     a_batch,
@@ -44,11 +47,13 @@ from tests.integration.contract.builders import (
     a_verdict,
     after,
     an_admission,
+    an_answer,
     an_artifact,
     an_id,
     an_operation,
     claimed,
     ending_of,
+    operations_since,
     started,
     submit_and_move,
     succeeded,
@@ -352,6 +357,13 @@ async def test_the_application_role_serves(store, login):
         claim = await claimed(serving, operation)
         batch = a_batch("a", cause_id=operation.operation_id)
         await serving.operations.finish(claim, ending_of(succeeded(operation), batch))
+        for _ in range(2):
+            kept = an_answer("dop_once", idempotency_key="act-2")
+            await serving.operations.submit_once(an_operation(operation_id="dop_once"), kept, KEEP_ALL)
+        await serving.operations.fail(DEFAULT_TENANT, "dop_once", now=after(1), error=CANCELLATION)
+        renewed = an_answer("dop_again", idempotency_key="act-2")
+        again = an_operation(operation_id="dop_again")
+        assert await serving.operations.submit_once(again, renewed, operations_since(5)) is None
         version = a_new_version(await proposed(serving))
         await serving.proposals.change(version)
         replaced = a_simulation(created_at=after(10))
@@ -385,14 +397,19 @@ async def test_the_application_role_offers_work_and_takes_none(login):
     serving = await PostgresStore.open(dsn)
     queue = await a_queue(dsn)
     try:
-        await serving.operations.submit(an_operation(is_queued=True))
+        operation = an_operation(is_queued=True)
+        await serving.operations.submit(operation)
         assert await queue.count_waiting() == 1
+        # What is cancelled leaves the queue; nobody takes it.
+        await serving.operations.fail(
+            DEFAULT_TENANT, operation.operation_id, now=after(1), error=CANCELLATION
+        )
+        assert await queue.count_waiting() == 0
     finally:
         await serving.close()
         await queue.close()
-    for change in ("DELETE FROM queue.pgqueuer", "UPDATE queue.pgqueuer SET status = 'picked'"):
-        with pytest.raises(psycopg.errors.InsufficientPrivilege), psycopg.connect(dsn) as conn:
-            conn.execute(change)
+    with pytest.raises(psycopg.errors.InsufficientPrivilege), psycopg.connect(dsn) as conn:
+        conn.execute("UPDATE queue.pgqueuer SET status = 'picked'")
 
 
 async def test_the_worker_role_works(postgres_database, login):
@@ -425,9 +442,9 @@ async def test_the_application_role_cannot_purge(store, login):
     await filled(store)
     serving = await PostgresStore.open(login("dpm_application"))
     try:
-        with pytest.raises(PostgresUnavailable):
+        with pytest.raises(StoreRefused):
             await serving.purges.remove(Purge(an_id("purge"), DEFAULT_TENANT, BEGAN_AT, LONG_AFTER))
-        with pytest.raises(PostgresUnavailable):
+        with pytest.raises(StoreRefused):
             await serving.proposal_simulations.purge(DEFAULT_TENANT, created_before=after(1), limit=10)
     finally:
         await serving.close()
@@ -444,9 +461,9 @@ async def test_the_retention_role_purges_and_does_nothing_else(store, login):
         forgotten = await purging.proposal_simulations.purge(
             DEFAULT_TENANT, created_before=after(1), limit=10
         )
-        with pytest.raises(PostgresUnavailable):
+        with pytest.raises(StoreRefused):
             await purging.dpm_runs.admit(an_admission(), KEEP_ALL)
-        with pytest.raises(PostgresUnavailable):
+        with pytest.raises(StoreRefused):
             await purging.proposals.change(a_creation())
     finally:
         await purging.close()
@@ -564,7 +581,7 @@ async def test_a_cancelled_act_is_kept_or_taken_back_and_leaves_nothing_behind(p
 
             async def act(begun=begun, operation=operation):
                 async with store.database.act() as conn:
-                    await operations.submit(conn, operation, trace_id=None, offer=False)
+                    await operation_acts.submit(conn, operation, trace_id=None, offer=False)
                     if midst == "in the act":
                         begun.set()
                         await conn.execute("SELECT pg_sleep(3600)")
@@ -602,7 +619,7 @@ async def test_an_act_that_does_not_come_to_its_end_lets_go_of_its_locks(store, 
 
     async def freeze():
         async with frozen.database.act() as conn:
-            await operations.claim(conn, DEFAULT_TENANT, operation.operation_id, a_lease(1))
+            await operation_acts.claim(conn, DEFAULT_TENANT, operation.operation_id, a_lease(1))
             claimed.set()
             if midst == "in a statement":
                 await conn.execute("SELECT pg_sleep(3600)")
@@ -832,3 +849,128 @@ def test_what_is_looked_up_is_found_by_primary_key_before_there_are_statistics(
         ]
 
     assert any(re.search(rf"(using|Index Scan on) {key}\b", line) for line in plan), plan
+
+
+@pytest.mark.parametrize(
+    ("statement", "error"),
+    [
+        ("INSERT INTO dpm_runs DEFAULT VALUES", StoreRefused),
+        ("SELECT 1 FROM nowhere", StoreRefused),
+        ("SELECT 1 / 0", StoreRefused),
+        ("SELECT repeat('x', 1100000000)", StoreRefused),
+        ("DO $$ BEGIN RAISE EXCEPTION 'no'; END $$", StoreRefused),
+        ("DO $$ BEGIN RAISE unique_violation; END $$", StoreRefused),
+        ("DO $$ BEGIN RAISE serialization_failure; END $$", StoreBusy),
+        ("DO $$ BEGIN RAISE deadlock_detected; END $$", StoreBusy),
+        ("DO $$ BEGIN RAISE lock_not_available; END $$", StoreBusy),
+        ("DO $$ BEGIN RAISE query_canceled; END $$", StoreBusy),
+        ("DO $$ BEGIN RAISE disk_full; END $$", StoreCause.DISK_FULL),
+        ("DO $$ BEGIN RAISE too_many_connections; END $$", StoreCause.EXHAUSTED),
+        ("DO $$ BEGIN RAISE out_of_memory; END $$", StoreCause.EXHAUSTED),
+        ("DO $$ BEGIN RAISE admin_shutdown; END $$", StoreCause.CONNECTION),
+        ("DO $$ BEGIN RAISE io_error; END $$", StoreCause.DISK_FAILED),
+        ("DO $$ BEGIN RAISE data_corrupted; END $$", StoreCause.DAMAGED),
+        ("DO $$ BEGIN RAISE read_only_sql_transaction; END $$", StoreCause.READ_ONLY),
+        ("SELECT pg_terminate_backend(pg_backend_pid())", StoreCause.CONNECTION),
+    ],
+)
+async def test_what_the_server_refuses_is_not_what_is_away(store, statement, error):
+    with pytest.raises((StoreRefused, StoreUnavailable)) as raised:
+        async with store.database.act() as conn:
+            await conn.execute(statement)
+
+    if isinstance(error, StoreCause):
+        assert type(raised.value) is PostgresUnavailable
+        assert raised.value.cause is error
+    else:
+        assert type(raised.value) is error
+    assert raised.value.__cause__ is not None
+    await store.check_writable()
+
+
+async def test_a_value_that_the_driver_cannot_send_is_refused(store):
+    with pytest.raises(StoreRefused):
+        async with store.database.act() as conn:
+            await conn.execute("SELECT $1::bigint", 2**70)
+
+    await store.check_writable()
+
+
+async def test_a_server_that_takes_no_writes_is_not_ready_and_is_ready_at_once_when_it_does(
+    postgres_database,
+):
+    store = await PostgresStore.open(postgres_database)
+    name = urlsplit(postgres_database).path[1:]
+    try:
+        await asyncio.gather(*(store.check() for _ in range(4)))
+        told(postgres_database, f'ALTER DATABASE "{name}" SET default_transaction_read_only = on')
+        # The sessions that are open still write; what is read-only is found on a new one.
+        await store.database.reconnect()
+        with pytest.raises(PostgresUnavailable) as not_ready:
+            await store.check_writable()
+        await store.check()
+        with pytest.raises(PostgresUnavailable) as not_kept:
+            await store.dpm_runs.admit(an_admission(), KEEP_ALL)
+        told(
+            postgres_database,
+            "SET default_transaction_read_only = off",
+            f'ALTER DATABASE "{name}" RESET default_transaction_read_only',
+        )
+
+        await store.dpm_runs.admit(an_admission(), KEEP_ALL)
+        await store.check_writable()
+    finally:
+        await store.close()
+    assert not_ready.value.cause is not_kept.value.cause is StoreCause.READ_ONLY
+
+
+async def test_a_refused_write_has_every_connection_made_anew(store):
+    async with store.database.look() as conn:
+        before = await conn.fetch("SELECT pg_backend_pid() AS pid")
+    with pytest.raises(PostgresUnavailable):
+        async with store.database.snapshot() as conn:
+            await conn.execute("CREATE TABLE nowhere (id int)")
+    async with store.database.look() as conn:
+        after_all = await conn.fetch("SELECT pg_backend_pid() AS pid")
+
+    assert before[0]["pid"] != after_all[0]["pid"]
+
+
+def told(dsn, *statements):
+    with psycopg.connect(dsn, autocommit=True) as conn:
+        for statement in statements:
+            conn.execute(statement)
+
+
+@pytest.mark.parametrize(
+    ("dsn", "wanted"),
+    [
+        ("postgresql://u@one:1,two:2/db", "postgresql://u@one:1,two:2/db?target_session_attrs=read-write"),
+        ("postgresql://one,two/db?a=b", "postgresql://one,two/db?a=b&target_session_attrs=read-write"),
+        ("postgresql:///db?host=one,two", "postgresql:///db?host=one,two&target_session_attrs=read-write"),
+        ("postgresql://one,two/db?", "postgresql://one,two/db?target_session_attrs=read-write"),
+        ("postgresql://one/db", None),
+        ("postgresql://one/a,b", None),
+        ("postgresql://one,two/db?target_session_attrs=any", None),
+        ("", None),
+    ],
+)
+def test_of_several_servers_the_one_that_takes_writes_is_asked_for(monkeypatch, dsn, wanted):
+    monkeypatch.delenv("PGTARGETSESSIONATTRS", raising=False)
+
+    assert writable(dsn) == (wanted or dsn)
+
+
+async def test_a_standby_that_comes_first_in_the_address_is_passed_over(postgres_database, monkeypatch):
+    asked = []
+
+    def create_pool(dsn, **options):
+        asked.append(dsn)
+        return made(dsn, **options)
+
+    made = asyncpg.create_pool
+    monkeypatch.setattr(asyncpg, "create_pool", create_pool)
+    store = await PostgresStore.open("postgresql://one:1,two:2/db")
+    await store.close()
+
+    assert asked == ["postgresql://one:1,two:2/db?target_session_attrs=read-write"]

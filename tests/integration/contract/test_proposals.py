@@ -333,7 +333,7 @@ async def test_edges_join_artifacts_versions_and_causes(store):
     assert [(edge.edge_type, edge.source_entity_id) for edge in await edges_at(store, "dop_2")] == [
         (EdgeType.CAUSED_BY, versions[1].proposal_version_id)
     ]
-    trail = await store.lineage.trace(DEFAULT_TENANT, versions[2].artifact_id, Direction.DOWN, 20, KEEP_ALL)
+    trail = await store.lineage.trace(DEFAULT_TENANT, versions[2].artifact_id, Direction.UP, 20, KEEP_ALL)
     reached = {edge.target_entity_id for edge in trail.edges}
     assert reached == {*(version.proposal_version_id for version in versions), "dop_1", "dop_2"}
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, closing, contextmanager
 from datetime import datetime, timedelta, timezone
@@ -13,6 +16,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from service.cli import migrate
 from service.domains.dpm_runs import (
     DEFAULT_TENANT,
     Admitted,
@@ -26,9 +30,15 @@ from service.domains.idempotency import KeyFamily
 from service.domains.proposals import ProposalState
 from service.domains.purges import Removed
 from service.domains.retention import KEEP_ALL, Horizon
-from service.errors import IdempotencyKeyConflict, RunExists, RunNotFound, StoreUnavailable
+from service.errors import IdempotencyKeyConflict, RunExists, RunNotFound, StoreBusy, StoreUnavailable
 from service.storage.queries import SQL_DIR, load
+from service.storage.schema import SchemaRefused
+from service.storage.sqlite import database, probing
+from service.storage.sqlite.database import Database
 from service.storage.sqlite.store import SqliteStore
+from service.store_causes import StoreCause
+from service.store_errors import StoreRefused
+from tests.conftest import ROOT
 from tests.integration.contract.builders import (
     ODD_BYTES,
     OTHER_HASH,
@@ -170,6 +180,11 @@ def a_whole_run(**fields):
     )
 
 
+async def pages_at_most(store, count):
+    """The file is as full as a disk would make it; never fewer pages than it has."""
+    await store.database.writer.connection.run(lambda conn: conn.execute(f"PRAGMA max_page_count = {count}"))
+
+
 async def key_of(store, key):
     return await store.idempotency.find(DEFAULT_TENANT, KeyFamily.DPM_SIMULATE, key, KEEP_ALL)
 
@@ -181,7 +196,7 @@ async def test_an_admission_that_fails_at_any_insert_keeps_nothing(store, path, 
     change(path, failing(table, conflict))
     admission = an_admission(replay=replay, artifact=True)
 
-    with pytest.raises(StoreUnavailable):
+    with pytest.raises(StoreRefused):
         await store.dpm_runs.admit(admission, KEEP_ALL)
 
     assert set(rows_in(path).values()) == {0}
@@ -197,7 +212,7 @@ async def test_a_key_that_cannot_move_stays_where_it_was(store, path, table):
     before = rows_in(path)
     change(path, failing(table))
 
-    with pytest.raises(StoreUnavailable):
+    with pytest.raises(StoreRefused):
         await store.dpm_runs.admit(second, KEEP_ALL)
 
     assert rows_in(path) == before
@@ -209,7 +224,7 @@ async def test_a_batch_that_fails_at_any_insert_keeps_nothing(store, path, table
     change(path, failing(table))
     batch = a_batch("a", "b", "c", artifacts=True)
 
-    with pytest.raises(StoreUnavailable):
+    with pytest.raises(StoreRefused):
         await store.dpm_runs.admit_batch(batch)
 
     assert set(rows_in(path).values()) == {0}
@@ -222,7 +237,7 @@ async def test_a_batch_that_fails_at_its_last_run_keeps_nothing(store, path):
     change(path, failing("dpm_runs").replace(" BEGIN", " WHEN NEW.scenario = 'c' BEGIN"))
     batch = a_batch("a", "b", "c")
 
-    with pytest.raises(StoreUnavailable):
+    with pytest.raises(StoreRefused):
         await store.dpm_runs.admit_batch(batch)
 
     assert set(rows_in(path).values()) == {0}
@@ -237,7 +252,7 @@ async def test_a_commit_that_fails_keeps_nothing_and_the_next_one_works(store, p
     )
     admission = an_admission()
 
-    with pytest.raises(StoreUnavailable):
+    with pytest.raises(StoreRefused):
         await store.dpm_runs.admit(admission, KEEP_ALL)
 
     assert set(rows_in(path).values()) == {0}
@@ -248,7 +263,7 @@ async def test_a_commit_that_fails_keeps_nothing_and_the_next_one_works(store, p
 async def test_a_refusal_says_what_the_driver_said(store, path):
     change(path, failing("dpm_runs"))
 
-    with pytest.raises(StoreUnavailable) as refused:
+    with pytest.raises(StoreRefused) as refused:
         await store.dpm_runs.admit(an_admission(), KEEP_ALL)
 
     assert "disk on fire" in str(refused.value.__cause__)
@@ -297,13 +312,13 @@ async def test_a_refused_act_does_not_harm_those_it_shares_a_commit_with(store, 
     assert [by_run[id(one)] for one in good] == [Admitted(one.run, replayed=False) for one in good]
     assert {type(by_run[id(one)]) for one in clashing} == {RunExists}
     assert {type(by_run[id(one)]) for one in conflicting} == {IdempotencyKeyConflict}
-    assert {type(by_run[id(one)]) for one in cursed} == {StoreUnavailable}
+    assert {type(by_run[id(one)]) for one in cursed} == {StoreRefused}
     assert rows_in(path)["dpm_runs"] == rows_in(path)["dpm_run_idempotency"] == 1 + len(good)
     for one in (*clashing, *cursed):
         assert await key_of(store, one.run.idempotency_key) is None
 
 
-async def test_when_a_shared_commit_fails_nobody_is_told_that_anything_was_kept(store, path):
+async def test_a_shared_commit_that_one_act_makes_fail_is_made_again_for_each_alone(store, path):
     change(path, failing("dpm_runs", "ROLLBACK").replace(" BEGIN", " WHEN NEW.portfolio_id = 'cursed' BEGIN"))
     asked = [an_admission(idempotency_key=f"key-{n}") for n in range(8)]
     asked.append(an_admission(idempotency_key="cursed", portfolio_id="cursed"))
@@ -313,8 +328,25 @@ async def test_when_a_shared_commit_fails_nobody_is_told_that_anything_was_kept(
         await asyncio.sleep(0)
     answers = await asyncio.gather(*waiting, return_exceptions=True)
 
+    *good, cursed = answers
+    assert good == [Admitted(one.run, replayed=False) for one in asked[:-1]]
+    assert type(cursed) is StoreRefused
+    assert rows_in(path)["dpm_runs"] == len(good)
+
+
+async def test_when_a_shared_commit_fails_nobody_is_told_that_anything_was_kept(store, path):
+    asked = [an_admission(idempotency_key=f"key-{n}", result=b"9" * 100_000) for n in range(8)]
+    await pages_at_most(store, 1)
+
+    with held(store):
+        waiting = [asyncio.ensure_future(store.dpm_runs.admit(admission, KEEP_ALL)) for admission in asked]
+        await asyncio.sleep(0)
+    answers = await asyncio.gather(*waiting, return_exceptions=True)
+
     assert {type(answer) for answer in answers} == {StoreUnavailable}
+    assert {answer.cause for answer in answers} == {StoreCause.DISK_FULL}
     assert set(rows_in(path).values()) == {0}
+    await pages_at_most(store, 1_000_000)
     assert await store.dpm_runs.admit(asked[0], KEEP_ALL) == Admitted(asked[0].run, replayed=False)
 
 
@@ -433,7 +465,7 @@ async def test_an_artifact_that_fails_at_any_insert_is_not_kept(store, path, tab
     before = rows_in(path)
     change(path, failing(table))
 
-    with pytest.raises(StoreUnavailable):
+    with pytest.raises(StoreRefused):
         await store.artifacts.keep(an_artifact(run))
 
     assert rows_in(path) == before
@@ -446,7 +478,7 @@ async def test_an_operation_that_fails_at_any_insert_is_not_kept(store, path, ta
     operation = an_operation()
     change(path, failing(table))
 
-    with pytest.raises(StoreUnavailable):
+    with pytest.raises(StoreRefused):
         await store.operations.submit(operation)
 
     assert set(rows_in(path).values()) == {0}
@@ -462,7 +494,7 @@ async def test_a_purge_that_fails_at_any_delete_removes_nothing(store, path, tab
     before = rows_in(path)
     change(path, failing(table, act="DELETE"))
 
-    with pytest.raises(StoreUnavailable):
+    with pytest.raises(StoreRefused):
         await store.purges.remove(a_purge(EVERYTHING))
 
     assert rows_in(path) == before
@@ -502,7 +534,7 @@ async def test_a_fold_that_fails_changes_no_count(store, path, table, act):
     before, rows = await store.supportability.summarise(DEFAULT_TENANT, KEEP_ALL), rows_in(path)
     change(path, failing(table, act=act))
 
-    with pytest.raises(StoreUnavailable):
+    with pytest.raises(StoreRefused):
         await store.supportability.fold()
 
     assert await store.supportability.summarise(DEFAULT_TENANT, KEEP_ALL) == before
@@ -825,3 +857,161 @@ def test_what_is_listed_in_order_is_found_without_sorting(path, query):
 
     assert any(detail.startswith("SEARCH") for detail in plan), plan
     assert not [detail for detail in plan if "TEMP B-TREE" in detail]
+
+
+async def test_a_file_that_takes_writes_is_ready_and_does_not_grow(store, path):
+    await store.check_writable()
+    pages = path.stat().st_size
+    before = rows_in(path)
+
+    for _ in range(20):
+        await store.check_writable()
+
+    assert (path.stat().st_size, rows_in(path)) == (pages, before)
+
+
+async def test_a_file_with_no_room_for_a_page_is_not_ready_until_there_is(store):
+    await pages_at_most(store, 1)
+
+    with pytest.raises(StoreUnavailable) as full:
+        await store.check_writable()
+    await pages_at_most(store, 1_000_000)
+
+    assert full.value.cause is StoreCause.DISK_FULL
+    await store.check_writable()
+
+
+async def test_a_file_on_a_full_disk_is_not_ready(store, monkeypatch):
+    monkeypatch.setattr(probing, "free_bytes", lambda path: probing.FREE_BYTES_MIN - 1)
+
+    with pytest.raises(StoreUnavailable) as full:
+        await store.check_writable()
+
+    assert full.value.cause is StoreCause.DISK_FULL
+
+
+# The limit holds for the process, so it is one of its own; the log reaches it and cannot begin again.
+UNTIL_FULL = """
+import asyncio, resource, sys
+from pathlib import Path
+from service.domains.retention import KEEP_ALL
+from service.errors import StoreUnavailable
+from service.storage.sqlite.store import SqliteStore
+from tests.integration.contract.builders import an_admission
+
+async def main():
+    path = Path(sys.argv[1])
+    store = await SqliteStore.open(path)
+    await store.check_writable()
+    size = path.stat().st_size
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+    for n in range(10_000):
+        try:
+            admission = an_admission(idempotency_key=f"key-{n}", result=b"9" * 20_000)
+            await store.dpm_runs.admit(admission, KEEP_ALL)
+        except StoreUnavailable as error:
+            print(error.cause.value)
+            break
+    # A probe is smaller than any act, and takes what the acts have left.
+    for n in range(100):
+        try:
+            await store.check_writable()
+        except StoreUnavailable as error:
+            print(error.cause.value)
+            break
+    resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    await store.check_writable()
+    print("ready")
+    await store.close()
+
+asyncio.run(main())
+"""
+
+
+def test_a_disk_that_takes_no_more_bytes_is_not_ready_until_it_does(path):
+    told = subprocess.run(
+        [sys.executable, "-c", UNTIL_FULL, str(path)], cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
+
+    refused, probed, after_all = told.stdout.split() or [told.stderr]
+    assert {refused, probed} <= {"DISK_FULL", "DISK_FAILED"}
+    assert after_all == "ready"
+
+
+async def test_a_file_that_another_process_locks_is_not_ready(store, path):
+    with locked(path), pytest.raises(StoreUnavailable) as held_by_another:
+        await store.check_writable()
+
+    assert held_by_another.value.cause is StoreCause.LOCKED
+    await store.check_writable()
+
+
+async def test_a_file_whose_lock_lasts_is_not_ready_before_the_writer_gives_up(path, monkeypatch):
+    monkeypatch.setattr(database, "LOCKED_SECONDS_MAX", 0.01)
+    async with opened(path, busy_seconds_max=60) as store:
+        with locked(path), pytest.raises(StoreUnavailable) as held_by_another:
+            await store.check_writable()
+        assert held_by_another.value.cause is StoreCause.LOCKED
+
+
+async def test_a_writer_that_is_busy_with_acts_of_its_own_is_busy_and_not_locked(store, monkeypatch):
+    monkeypatch.setattr(database, "LOCKED_SECONDS_MAX", 0.01)
+    commits = store.database.writer
+    with held(store):
+        probing_now = asyncio.ensure_future(store.check_writable())
+        await asyncio.sleep(0)
+        commits.committed_at = time.monotonic() + 60
+
+        with pytest.raises(StoreBusy):
+            await probing_now
+
+
+async def test_a_file_that_was_made_read_only_is_not_ready(path):
+    # What a read-only file system does to a connection, whoever runs this.
+    async with opened(path) as store:
+        await store.database.writer.connection.run(lambda conn: conn.execute("PRAGMA query_only = ON"))
+
+        with pytest.raises(StoreUnavailable) as read_only:
+            await store.check_writable()
+
+    assert read_only.value.cause is StoreCause.READ_ONLY
+
+
+async def test_a_file_once_found_damaged_is_not_ready_any_more(path):
+    admission = an_admission(result=b"9" * 200_000)
+    async with opened(path) as store:
+        await store.dpm_runs.admit(admission, KEEP_ALL)
+    with path.open("r+b") as file:
+        file.seek(-100_000, 2)
+        file.write(b"\xff" * 100_000)
+    async with opened_unchecked(path) as store:
+        with pytest.raises(StoreUnavailable) as damaged:
+            await store.dpm_runs.get(DEFAULT_TENANT, admission.run.rebalance_run_id, KEEP_ALL)
+
+        with pytest.raises(StoreUnavailable) as not_ready:
+            await store.check_writable()
+
+    assert damaged.value.cause is not_ready.value.cause is StoreCause.DAMAGED
+
+
+@asynccontextmanager
+async def opened_unchecked(path: Path) -> AsyncIterator[SqliteStore]:
+    """A file that breaks once it is open."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Database, "require_sound", lambda *_: None)
+        async with opened(path) as store:
+            yield store
+
+
+def test_a_file_whose_log_was_removed_is_refused_before_it_is_touched(path):
+    shared = path.with_name(path.name + "-shm")
+    shared.write_bytes(b"")
+    before = path.read_bytes()
+
+    with pytest.raises(SchemaRefused, match=r"store\.db-wal is missing"):
+        migrate.check(path)
+    with pytest.raises(StoreUnavailable) as refused:
+        asyncio.run(SqliteStore.open(path))
+
+    assert refused.value.cause is StoreCause.DAMAGED
+    assert path.read_bytes() == before

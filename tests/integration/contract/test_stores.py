@@ -9,7 +9,7 @@ import pytest
 from service.domains.dpm_runs import DEFAULT_TENANT, Admitted
 from service.domains.idempotency import KeyFamily
 from service.domains.lineage import Direction, EdgeFilter
-from service.domains.operations import Claim, OperationFilter
+from service.domains.operations import CANCELLATION, Claim, OperationFilter
 from service.domains.parity import ParityFilter
 from service.domains.proposals import ProposalKeyFamily
 from service.domains.retention import KEEP_ALL
@@ -26,6 +26,7 @@ from tests.integration.contract.builders import (
     a_staged,
     a_verdict,
     an_admission,
+    an_answer,
     an_artifact,
     an_operation,
     ending_of,
@@ -48,7 +49,17 @@ def acts_of(store):
         lambda: store.dpm_runs.admit_replay(a_replay(run), KEEP_ALL),
         lambda: store.artifacts.keep(an_artifact(run)),
         lambda: store.workflow_decisions.decide(a_verdict(run), REVIEWED, KEEP_ALL),
+        lambda: store.workflow_decisions.decide_once(
+            a_verdict(run), REVIEWED, KEEP_ALL, an_answer(run.rebalance_run_id)
+        ),
         lambda: store.operations.submit(an_operation()),
+        lambda: store.operations.submit_once(
+            an_operation(operation_id="dop_1"), an_answer("dop_1"), KEEP_ALL
+        ),
+        lambda: store.operations.fail(DEFAULT_TENANT, "dop", now=AT, error=CANCELLATION),
+        lambda: store.operations.fail_overdue(
+            DEFAULT_TENANT, started_before=AT, now=AT, error=CANCELLATION, limit=10
+        ),
         lambda: store.operations.claim(DEFAULT_TENANT, "dop", a_lease()),
         lambda: store.operations.extend(claim, a_lease()),
         lambda: store.operations.stage(claim, [a_staged()], a_lease()),

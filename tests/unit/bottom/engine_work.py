@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import time
 from pathlib import Path
@@ -59,6 +60,13 @@ def spin(path: str = "") -> None:
         Path(path).write_text(str(os.getpid()))
     while True:
         pass
+
+
+def spin_without_own_deadline(path: str) -> None:
+    """Only another process can end this."""
+    _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+    resource.setrlimit(resource.RLIMIT_CPU, (hard, hard))
+    spin(path)
 
 
 def sleep_beyond(seconds: float) -> int:

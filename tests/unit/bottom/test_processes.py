@@ -27,6 +27,7 @@ from tests.unit.bottom.engine_work import (
     refuse,
     sleep_beyond,
     spin,
+    spin_without_own_deadline,
     wait_for,
 )
 
@@ -160,9 +161,14 @@ async def test_what_runs_beside_work_that_ends_processes_always_succeeds(process
 
 
 async def test_work_beyond_its_deadline_is_killed_with_its_process_and_not_done_again(
-    processes, ends, tmp_path
+    processes, ends, monkeypatch, tmp_path
 ):
-    spinning = [asyncio.create_task(processes(spin, str(tmp_path / str(number)))) for number in range(3)]
+    # Nothing else ends it.
+    monkeypatch.setattr("service.engine_process.WALL_FACTOR", 1_000_000)
+    spinning = [
+        asyncio.create_task(processes(spin_without_own_deadline, str(tmp_path / str(number))))
+        for number in range(3)
+    ]
 
     ended = await asyncio.gather(*spinning, return_exceptions=True)
 

@@ -10,6 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from service.engine_process import DEADLINE, ENDS
 from service.measures import PoolUse
 from service.server_metrics import PURGED_KINDS, ServerMetrics
+from service.web.connections import Connections
 
 
 def figures(metrics):
@@ -54,12 +55,33 @@ def test_replays_and_refusals_are_counted_by_what_they_were():
 def test_those_who_wait_and_those_who_were_turned_away_are_counted_when_somebody_looks():
     metrics = ServerMetrics()
     before = figures(metrics)
-    metrics.watch_capacity(waiting=lambda: 3, turned_away=lambda: 17)
+    metrics.watch_capacity(
+        waiting={"work": lambda: 3, "lookups": lambda: 0},
+        expected_wait={"work": lambda: 0.25},
+        turned_away=lambda: 17,
+        answers_cut=lambda: 2,
+    )
 
     seen = figures(metrics)
 
     assert before("lotus_requests_turned_away_total") == 0.0
-    assert (seen("lotus_requests_waiting"), seen("lotus_requests_turned_away_total")) == (3.0, 17.0)
+    assert (seen("lotus_requests_waiting", "work"), seen("lotus_requests_waiting", "lookups")) == (3.0, 0.0)
+    assert seen("lotus_http_requests_expected_wait_seconds", "work") == 0.25
+    assert seen("lotus_requests_turned_away_total") == 17.0
+    assert seen("lotus_http_answers_cut_total") == 2.0
+
+
+def test_connections_are_counted_when_somebody_looks():
+    metrics = ServerMetrics()
+    connections = Connections(100)
+    connections.open, connections.closed_idle = 7, 4
+    metrics.watch_connections(connections)
+
+    seen = figures(metrics)
+
+    assert seen("lotus_http_connections_max") == 100.0
+    assert (seen("lotus_http_connections", "idle"), seen("lotus_http_connections", "busy")) == (0.0, 7.0)
+    assert seen("lotus_http_idle_connections_closed_total") == 4.0
 
 
 def test_engine_work_and_acts_of_the_store_are_timed_by_name():
@@ -67,14 +89,14 @@ def test_engine_work_and_acts_of_the_store_are_timed_by_name():
     process.engine_worked("simulate_body", "loop", 0.004)
     process.engine_worked("simulate_body", "process", 0.4)
     process.act_timer("dpm_runs", "admit")(0.02)
-    process.act_failed("dpm_runs", "admit")
+    process.act_failed("dpm_runs", "admit", "READ_ONLY")
 
     seen = figures(metrics)
 
     assert seen("lotus_engine_seconds_sum", "simulate_body", "loop") == pytest.approx(0.004)
     assert seen("lotus_engine_seconds_sum", "simulate_body", "process") == pytest.approx(0.4)
     assert seen("lotus_store_act_seconds_count", "dpm_runs", "admit") == 1.0
-    assert seen("lotus_store_failures_total", "dpm_runs", "admit") == 1.0
+    assert seen("lotus_store_failures_total", "dpm_runs", "admit", "READ_ONLY") == 1.0
 
 
 def test_a_pool_is_counted_when_somebody_looks():
@@ -163,7 +185,7 @@ def test_engine_processes_that_were_replaced_are_counted_by_cause():
 
 def test_sweeps_are_counted_by_the_fate_of_operations():
     metrics = ServerMetrics()
-    metrics.process.swept(taken_back=2, exhausted=1, expired=0)
+    metrics.process.swept(taken_back=2, exhausted=1, expired=0, overdue=3)
 
     seen = figures(metrics)
 

@@ -35,6 +35,49 @@ def test_an_empty_environment_keeps_runs_in_memory():
     assert settings.unknown_fields is UnknownFields.IGNORE
 
 
+def test_no_page_may_call_unless_its_origin_is_named(monkeypatch):
+    assert read().serving.cors_origins == () and not read().serving.cors_credentials
+
+    monkeypatch.setenv(
+        "DPM_CORS_ORIGINS", " https://Desk.example ,http://localhost:3000,,https://[::1]:8443,"
+    )
+
+    assert read().serving.cors_origins == (
+        "https://desk.example",
+        "http://localhost:3000",
+        "https://[::1]:8443",
+    )
+
+
+@pytest.mark.parametrize(
+    "origins",
+    [
+        "*",
+        "null",
+        "desk.example",
+        "https://desk.example/",
+        "https://*.example",
+        "ftp://a",
+        "https://a b",
+        "https://",
+    ],
+)
+def test_what_is_no_origin_is_refused(monkeypatch, origins):
+    monkeypatch.setenv("DPM_CORS_ORIGINS", f"https://desk.example,{origins}")
+
+    with pytest.raises(SettingsInvalid, match="DPM_CORS_ORIGINS"):
+        read()
+
+
+def test_a_head_has_a_bound_that_lets_any_ordinary_one_through(monkeypatch):
+    assert read().serving.head_bytes_max == 32 * 1024
+
+    monkeypatch.setenv("DPM_HEAD_BYTES_MAX", "1000")
+
+    with pytest.raises(SettingsInvalid, match="DPM_HEAD_BYTES_MAX"):
+        read()
+
+
 @pytest.mark.parametrize(
     ("text", "backend"),
     [
@@ -80,6 +123,7 @@ def test_every_fault_is_named_at_once_and_no_value_is_shown(monkeypatch):
     wrong = {
         "DPM_ASYNC_LEASE_SECONDS": "0",
         "DPM_ASYNC_MAX_ATTEMPTS": "0",
+        "DPM_ASYNC_OPERATION_SECONDS_MAX": "0",
         "DPM_BODY_BYTES_MAX": "0",
         "DPM_ENGINE_MEMORY_BYTES_MAX": "1",
         "DPM_ENGINE_PROCESSES": "several",
@@ -88,6 +132,7 @@ def test_every_fault_is_named_at_once_and_no_value_is_shown(monkeypatch):
         "DPM_POSTGRES_CONNECTIONS_MAX": "0",
         "DPM_POSTGRES_STATEMENT_CACHE_SIZE": "-1",
         "DPM_PURGE_INTERVAL_SECONDS": "never",
+        "DPM_MEMORY_RUNS_MAX": "0",
         "DPM_RESULT_BYTES_MAX": "0",
         "DPM_SUPPORTABILITY_POSTGRES_DIRECT_DSN": "mysql://u:p@h/d",
         "DPM_UNKNOWN_FIELDS": "SOMETIMES",
@@ -192,6 +237,7 @@ def test_operations_are_held_and_tried_as_long_as_nothing_else_is_said():
     assert settings.execution_mode is ExecutionMode.INLINE
     assert settings.async_operations_enabled and settings.manual_execution_enabled
     assert (settings.attempts_max, settings.lease_seconds, settings.sweep_seconds) == (3, 8, 2.0)
+    assert settings.operation_seconds_max == 3600
 
 
 @pytest.mark.parametrize(

@@ -8,14 +8,16 @@ import pytest
 from click.testing import CliRunner
 
 from scripts.servers import ROOT
-from service import wiring_engines, wiring_flows, wiring_stores
+from service import wiring_engines, wiring_readers, wiring_stores
 from service.cli import verify
 from service.cli.commands import main
 from service.domains.dpm_runs import DEFAULT_TENANT, RunAdmission
 from service.domains.retention import KEEP_ALL
+from service.engine_errors import EngineDeadlineExceeded
 from service.errors import StoreUnavailable
 from service.flows.dpm_admissions import simulated_request, simulated_run
 from service.flows.dpm_computing import simulate_body
+from service.flows.replays import compute_again
 from service.storage.memory.store import MemoryStore
 
 DEMO = (ROOT / "scripts" / "demo" / "multi_currency.json").read_bytes()
@@ -56,7 +58,7 @@ def record(store, count):
     async def admit():
         for number in range(count):
             run_id = f"rr_{number:032x}"
-            computed = simulate_body(wiring_flows.LENIENT_READERS, DEMO, run_id, "corr-1")
+            computed = simulate_body(wiring_readers.LENIENT_READERS, DEMO, run_id, "corr-1")
             run = simulated_run(
                 computed,
                 run_id,
@@ -126,6 +128,27 @@ def test_the_walk_can_be_narrowed(store, args, count):
     record(store, 4)
 
     assert verified(*args).output == f"{count} runs checked, 0 do not match\n"
+
+
+def test_a_run_whose_work_is_given_up_has_its_line_and_the_others_are_checked(store, monkeypatch):
+    record(store, 3)
+    second = ids(store)[1]
+
+    class Exceeding(ThisProcess):
+        async def __call__(self, work, *args):
+            if work is compute_again and args[1].rebalance_run_id == second:
+                raise EngineDeadlineExceeded(seconds=20)
+            return work(*args)
+
+    monkeypatch.setattr(wiring_engines, "engine_processes_of", Exceeding)
+
+    done = verified()
+
+    assert done.exit_code == 1
+    assert done.output.splitlines() == [
+        f"{second}: ENGINE_DEADLINE_EXCEEDED: not computed within 20 seconds of processor time",
+        "3 runs checked, 1 do not match",
+    ]
 
 
 def test_a_run_that_is_purged_meanwhile_is_not_counted(store, monkeypatch):

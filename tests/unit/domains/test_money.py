@@ -38,6 +38,14 @@ def fault_of(value):
         ("007", "7"),
         ("1e18", "1E+18"),
         ("1E-18", "1E-18"),
+        ("1E-40", "1E-40"),
+        ("0.0078000000000000005", "0.0078000000000000005"),
+        ("6.65513110608279e-05", "0.0000665513110608279"),
+        ("0.001988071570576540755467196819", "0.001988071570576540755467196819"),
+        ("1.694915254237288135593220339E-27", "1.694915254237288135593220339E-27"),
+        ("1.1E-39", "1.1E-39"),
+        ("0." + "0" * 39 + "10", "1.0E-40"),
+        ("0." + "1" * 38, "0." + "1" * 38),
         ("0.10e3", "1.0E+2"),
         ("12345678901234567890.123456789012345678", "12345678901234567890.123456789012345678"),
         ("9" * 38, "9" * 38),
@@ -62,8 +70,8 @@ def test_a_zero_with_a_far_exponent_is_plain_zero(text):
     [
         *("", " ", " 1", "1 ", "1\n", "1_000", "1,5", "--1", "+-1", "-", ".", "e5", "1e", "1e+", "1e1.5"),
         *("0x10", "1f", "\u0663", "\uff11", "\u00bd", "1\x00", "\ud800", "nano", "infinite", "\u0131nf"),
-        *("9" * 39, "1" + "0" * 19, "1e19", "10e18", "1000e18", "1e-19", "1.5e-18", "1e400"),
-        *("1e0000000018", "1e99999999999999999999"),
+        *("9" * 39, "1" + "0" * 19, "1e19", "10e18", "1000e18", "1e-41", "1.5e-40", "1e400"),
+        *("1e0000000018", "1e99999999999999999999", "1.0101e-40", "1." + "1" * 28 + "e-20"),
     ],
 )
 def test_other_texts_are_no_number(text):
@@ -98,7 +106,10 @@ def test_the_bounds_are_those_of_the_normalised_number(digits, exponent, as_text
     text = f"{digits}e{exponent}"
     bare = str(digits).lstrip("-").rstrip("0")
     zeros = len(str(digits).lstrip("-")) - len(bare)
-    within = digits == 0 or (len(bare) <= 38 and -18 <= exponent + zeros <= 18)
+    last, first = exponent + zeros, exponent + zeros + len(bare) - 1
+    within = digits == 0 or (
+        (len(bare) <= 38 and -40 <= last <= 18) or (len(bare) <= 28 and first >= -39 and last < 0)
+    )
 
     if within:
         number = exact_of(text if as_text else Decimal(text))

@@ -108,7 +108,7 @@ def any_request(
         ProposalSimulateRequest,
         portfolio_snapshot=st.builds(
             PortfolioSnapshot,
-            snapshot_id=st.sampled_from([None, "", "ps"]),
+            snapshot_id=st.sampled_from([None, "ps"]),
             portfolio_id=st.just("pf"),
             base_currency=currencies,
             positions=lists_of(any_position()),
@@ -116,7 +116,7 @@ def any_request(
         ),
         market_data_snapshot=st.builds(
             MarketDataSnapshot,
-            snapshot_id=st.sampled_from([None, "", "md_1"]),
+            snapshot_id=st.sampled_from([None, "md_1"]),
             prices=a_row_each(Price, "instrument_id", NAMES, price=ANY_PRICE, currency=currencies),
             fx_rates=a_row_each(FxRate, "pair", PAIRS, rate=ANY_PRICE),
         ),

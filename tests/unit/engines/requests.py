@@ -30,11 +30,11 @@ def is_accepted(number: Decimal) -> bool:
     return True
 
 
-# The corners of what ruling 2 lets in: 38 digits, exponents from -18 to 18, either sign, zero.
+# The corners of what ruling 2 lets in: 38 digits, exponents from -40 to 18, either sign, zero.
 ANY_NUMBER = st.one_of(
     units(-(10**6), 10**6, 2),
     st.sampled_from(
-        [Decimal(0), Decimal("0.00"), Decimal("1E-18"), Decimal("1E+18"), Decimal("-1E-18"), Decimal("1E-40")]
+        [Decimal(text) for text in ("0", "0.00", "1E-18", "1E+18", "-1E-18", "1E-40", "-1E-40", "1.5E-39")]
     ),
     st.builds(
         lambda digits, exponent: Decimal((int(digits < 0), tuple(map(int, str(abs(digits)))), exponent)),

@@ -846,3 +846,22 @@ def test_the_last_shelf_row_and_the_last_row_with_a_weight_are_scanned() -> None
 
     assert result.suitability is not None
     assert Decimal(result.suitability.issues[0].details["measured"]) == 1
+
+
+def test_every_pair_without_a_rate_is_listed_once() -> None:
+    # 100 currencies bought out of 100 others and the base, each pair of which has to be looked for.
+    bought, held = [f"B{number:03}" for number in range(100)], [f"H{number:03}" for number in range(100)]
+    lines = ["cash SGD 1", *[f"cash {currency} 1" for currency in held]]
+    for currency in bought:
+        name = f"X{currency}"
+        lines += [f"price {name} 10 {currency}", f"shelf {name} APPROVED", f"buy {name} 1"]
+
+    result = check("\n".join([*lines, "----", "status BLOCKED"]))
+
+    # What was bought before is cash too, though there is none of it.
+    pairs = [
+        f"{target}/{source}"
+        for number, target in enumerate(bought)
+        for source in ("SGD", *bought[:number], *held)
+    ]
+    assert list(result.diagnostics.missing_fx_pairs) == pairs

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import clarabel
 import numpy
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
@@ -469,6 +469,7 @@ def test_many_limits_are_settled_by_a_few_exact_solutions(monkeypatch, attribute
     assert len(solved) <= 6
 
 
+@settings(max_examples=30, deadline=None)
 @given(st.integers(0, 10**6))
 def test_the_descent_and_the_other_ways_give_the_same_weights(seed):
     asked = drawn(seed)
@@ -482,6 +483,7 @@ def test_the_descent_and_the_other_ways_give_the_same_weights(seed):
         assert found.weights == searched(asked).weights
 
 
+@settings(max_examples=40, deadline=None)
 @given(st.integers(0, 10**6), st.integers(1, 24), st.integers(1, 40))
 def test_a_system_is_solved_as_by_elimination(seed, size, names):
     random = Random(seed)

@@ -25,6 +25,7 @@ SCENARIOS = {
     "c_bad": {"settlement_horizon_days": "never"},
     "d_solver": {"target_method": "SOLVER"},
 }
+OPERATION_SECONDS_MAX = 600
 BODY = a_batch_body(SCENARIOS, positions=6)
 
 
@@ -61,6 +62,8 @@ class Desk:
                 )
             },
             lease_seconds=lease_seconds,
+            attempts_max=3,
+            owner="host-1:42",
         )
         self.flow = OperationFlow(
             store=self.store,
@@ -79,6 +82,7 @@ class Desk:
             clock=self,
             retention=retention,
             attempts_max=3,
+            operation_seconds_max=OPERATION_SECONDS_MAX,
             queue=None,
             lease_seconds=lease_seconds,
         )

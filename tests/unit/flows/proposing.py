@@ -122,6 +122,7 @@ class ProposalDesk:
             clock=self,
             works={OperationType.CREATE_PROPOSAL: work, OperationType.CREATE_PROPOSAL_VERSION: work},
             lease_seconds=lease_seconds,
+            attempts_max=3,
         )
         self.operations = (IdleFlow if idle else ProposalOperationFlow)(
             store=self.store,
@@ -136,6 +137,7 @@ class ProposalDesk:
             clock=self,
             retention=Retention(run_days=0, operation_seconds=3600),
             attempts_max=3,
+            operation_seconds_max=600,
             queue=None,
             lease_seconds=lease_seconds,
         )

@@ -59,8 +59,8 @@ async def test_a_walk_goes_as_deep_as_asked_in_its_direction(flow):
 
     back = [("rr_1", "rr_0"), ("rr_2", "rr_1")]
     forth = [("rr_3", "rr_2")]
-    assert await met(2, Direction.DOWN) == await met(20, Direction.DOWN) == back
-    assert await met(2, Direction.UP) == forth
+    assert await met(2, Direction.UP) == await met(20, Direction.UP) == back
+    assert await met(2, Direction.DOWN) == forth
     assert await met(2, Direction.BOTH) == back + forth
 
 

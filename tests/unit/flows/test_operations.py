@@ -7,7 +7,7 @@ import pytest
 from service.domains.analyses import read_plan
 from service.domains.dpm_runs import DEFAULT_TENANT
 from service.domains.lineage import EdgeFilter, EdgeType
-from service.domains.operations import OperationFilter, OperationStatus
+from service.domains.operations import STORE_REFUSED, OperationFilter, OperationStatus
 from service.domains.retention import KEEP_ALL
 from service.errors import (
     OperationExists,
@@ -45,7 +45,8 @@ async def test_a_body_that_is_refused_is_not_accepted(desk):
     assert (await desk.flow.list(OperationFilter(), limit=9, cursor=None)).items == ()
 
 
-async def test_a_small_batch_is_planned_at_once_and_a_large_one_elsewhere(desk):
+async def test_a_small_batch_is_planned_at_once_and_a_large_one_elsewhere(desk, monkeypatch):
+    monkeypatch.setattr("service.flows.costs.LOOP_COMMAS_MAX", BODY.count(b","))
     await desk.submit()
     assert desk.offloaded == []
 
@@ -62,7 +63,7 @@ async def test_inline_has_ended_by_the_time_it_answers_pending():
     assert (await desk.read(operation)).status is OperationStatus.SUCCEEDED
 
 
-@pytest.mark.parametrize("error", [StoreUnavailable(), RuntimeError("odd"), OperationLost()])
+@pytest.mark.parametrize("error", [StoreUnavailable(), OperationLost()])
 async def test_what_goes_wrong_after_acceptance_is_not_raised(error, monkeypatch):
     desk = Desk(inline=True)
 
@@ -73,6 +74,21 @@ async def test_what_goes_wrong_after_acceptance_is_not_raised(error, monkeypatch
     operation = await desk.submit()
 
     assert (await desk.read(operation)).is_executable
+
+
+async def test_an_operation_whose_claim_the_store_refuses_ends(monkeypatch):
+    desk = Desk(inline=True)
+
+    async def refuses(*args):
+        raise RuntimeError("odd")
+
+    monkeypatch.setattr(desk.store.operations, "claim", refuses)
+    operation = await desk.read(await desk.submit())
+
+    assert (operation.status, operation.error.code) == (OperationStatus.FAILED, STORE_REFUSED)
+    assert "odd" not in operation.error.message
+    with pytest.raises(OperationMoved):
+        await desk.flow.execute(operation.operation_id)
 
 
 async def test_every_way_gives_the_same_result():

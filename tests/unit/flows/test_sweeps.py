@@ -89,6 +89,7 @@ async def test_offers_that_were_lost_are_made_again_once_they_are_old_enough(des
         clock=desk,
         retention=desk.sweeps._retention,
         attempts_max=3,
+        operation_seconds_max=600,
         queue=queue,
         lease_seconds=8,
     )

@@ -19,8 +19,8 @@ class Measures:
     def act_timer(self, noun, act):
         return lambda seconds: self.timed.append((noun, act, seconds >= 0))
 
-    def act_failed(self, noun, act):
-        self.failed.append((noun, act))
+    def act_failed(self, noun, act, cause):
+        self.failed.append((noun, act, cause))
 
 
 class Spans:
@@ -63,7 +63,7 @@ async def test_an_act_that_finds_no_store_is_counted_as_failed():
     with pytest.raises(StoreUnavailable):
         await store.supportability.fold()
 
-    assert measures.failed == [("supportability", "fold")]
+    assert measures.failed == [("supportability", "fold", "CONNECTION")]
     assert measures.timed == [("supportability", "fold", True)]
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from service.clock import SystemClock, TimeOrderedIds
 from service.domains.dpm_runs import DEFAULT_TENANT, Admitted, RunStatus
-from service.domains.operations import OperationStatus
+from service.domains.operations import CANCELLATION, OperationStatus
 from service.domains.parity import DifferenceKind, ParityFilter
 from service.domains.retention import KEEP_ALL
 from service.errors import IdempotencyKeyConflict, OperationMoved, RunNotFound, StoreUnavailable
@@ -27,6 +27,7 @@ from tests.integration.contract.builders import (
     a_verdict,
     after,
     an_admission,
+    an_answer,
     an_operation,
     runs_since,
 )
@@ -125,6 +126,32 @@ async def test_what_the_primary_keeps_the_shadow_keeps_too(beside):
     assert await both.kinds() == []
     assert equal(both.primary, both.shadow)
     assert both.store.counts().applied == 7
+
+
+async def test_answers_under_keys_and_cancelled_operations_are_kept_by_the_shadow_too(beside):
+    both = beside()
+    admission = an_admission(status=RunStatus.PENDING_REVIEW)
+    await both.store.dpm_runs.admit(admission, KEEP_ALL)
+    review = an_answer(admission.run.rebalance_run_id)
+    operation, overdue = an_operation(operation_id="dop_1"), an_operation(operation_id="dop_2")
+    for _ in range(2):
+        await both.store.workflow_decisions.decide_once(a_verdict(admission.run), REVIEWED, KEEP_ALL, review)
+        await both.store.operations.submit_once(operation, an_answer("dop_1"), KEEP_ALL)
+    with pytest.raises(IdempotencyKeyConflict):
+        await both.store.operations.submit_once(
+            overdue, an_answer("dop_2", request_hash=OTHER_HASH), KEEP_ALL
+        )
+    await both.store.operations.fail(DEFAULT_TENANT, "dop_1", now=after(5), error=CANCELLATION)
+    await both.store.operations.submit(overdue)
+    await both.store.operations.claim(DEFAULT_TENANT, "dop_2", a_lease())
+    await both.store.operations.fail_overdue(
+        DEFAULT_TENANT, started_before=after(9), now=after(9), error=CANCELLATION, limit=10
+    )
+
+    assert await both.kinds() == []
+    assert equal(both.primary, both.shadow)
+    assert {one.status for one in both.shadow.state.operations.values()} == {OperationStatus.FAILED}
+    assert len(both.shadow.state.answers) == 2
 
 
 async def test_reads_are_answered_by_the_primary_alone(beside):

@@ -68,6 +68,12 @@ def test_a_profile_starts_what_belongs_together():
     assert services_of(STRICT, "fleet") == DATABASES | PREPARING | STRICTLY_SERVING
 
 
+def test_a_production_desk_reviews_and_can_be_audited(settings_of):
+    for name in STRICTLY_SERVING:
+        settings = settings_of(STRICT[name])
+        assert settings.workflow_enabled and settings.lineage_apis_enabled and settings.history_apis_enabled
+
+
 def test_the_database_is_kept_and_migrated_before_anybody_uses_it():
     postgres = LOCAL["postgres"]
 

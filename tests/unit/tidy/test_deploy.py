@@ -52,6 +52,17 @@ def named_in(texts):
     return {name for text in texts for name in NAME.findall(text)}
 
 
+def test_servers_are_scraped_at_the_port_that_the_text_and_the_compose_file_name():
+    text = SCRAPING.read_text(encoding="utf-8")
+    jobs = {
+        job["job_name"]: job["static_configs"][0]["targets"] for job in yaml.safe_load(text)["scrape_configs"]
+    }
+    (port,) = re.findall(r"DPM_METRICS_PORT \(here (\d+)\)", text)
+
+    assert jobs["lotus-manage"] == [f"lotus-manage:{port}"]
+    assert f":{port}:{port}" in (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
+
+
 def test_there_are_figures_of_every_part_of_the_service():
     assert {
         "lotus_requests",
@@ -126,6 +137,9 @@ def test_every_alert_has_a_name_of_its_own_a_severity_and_says_what_to_do():
         "lotus_shadow_differences_total",
         "lotus_operations_swept_total",
         "lotus_store_reachable",
+        "process_open_fds",
+        "lotus_http_connections",
+        "lotus_http_answers_cut_total",
     ],
 )
 def test_somebody_is_told_when_it_goes_wrong(told):

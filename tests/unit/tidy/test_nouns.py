@@ -30,12 +30,17 @@ SERVED = {
 }
 
 SQL = {
+    "idempotent_answers": "the answers that reviews and analyses with a key share",
     "catalog": "the tables as the database itself describes them",
     "migrations": "the books of the migration runner, in both dialects",
 }
 ADAPTERS = {
     "memory": {
         "__init__": "makes the folder a package",
+        "collector": "keeps rows out of the garbage collector's sight",
+        "limits": "how much is kept, and what goes first",
+        "idempotent_answers": "the answers that reviews and analyses with a key share",
+        "operation_lists": "which operations a list or a look-up finds",
         "operation_moves": "how operations move on, and where they stand meanwhile",
         "operation_sweeps": "the operations nobody holds or comes for",
         "shelves": "places in order, filed under what they are found by",
@@ -46,8 +51,13 @@ ADAPTERS = {
         "__init__": "makes the folder a package",
         "connection": "one connection and its thread; where transactions begin",
         "database": "the connections of one file",
+        "faults": "what the driver raises, told apart",
+        "idempotent_answers": "the answers that reviews and analyses with a key share",
+        "operation_acts": "what is written about one operation",
+        "operation_lists": "which operations a list or a look-up finds",
         "operation_rows": "how operations lie in their rows",
         "operation_sweeps": "the operations nobody holds or comes for",
+        "probing": "whether a file would take a write",
         "proposal_rows": "how proposals lie in their rows",
         "run_rows": "how runs and requests lie in their rows",
         "statements": "runs a named query",
@@ -56,10 +66,15 @@ ADAPTERS = {
     },
     "postgres": {
         "__init__": "makes the folder a package",
+        "addresses": "which of several servers takes writes",
         "database": "the pool and its connections",
+        "faults": "what the driver raises, told apart",
+        "idempotent_answers": "the answers that reviews and analyses with a key share",
         "job_offers": "what is said to the engine of the queue",
         "job_queue": "the queue that wakes workers up; a file and a memory have no workers",
         "job_sessions": "answers what the queue offers, session by session",
+        "operation_acts": "what is written about one operation",
+        "operation_lists": "which operations a list or a look-up finds",
         "operation_rows": "how operations lie in their rows",
         "operation_sweeps": "the operations nobody holds or comes for",
         "proposal_rows": "how proposals lie in their rows",

@@ -41,6 +41,7 @@ OF_ONE_DIALECT = {
         "get_clock": "a file has no clock of its own",
         "get_login": "a file has no logins",
         "list_rights": "a file has no logins",
+        "get_write_state": "a file has no standby",
     },
     ("postgres", "dpm_runs"): {
         "admit_run": "one trip to the server instead of five; a file is no trip away",
@@ -48,6 +49,7 @@ OF_ONE_DIALECT = {
     ("postgres", "operations"): {
         "list_unoffered": "only PostgreSQL has a queue of jobs",
         "revive_offers": "SQLite has no queue",
+        "delete_job": "SQLite has no queue",
         "count_waiting": "only PostgreSQL has a queue of jobs",
     },
     ("postgres", "purges"): {
@@ -61,6 +63,8 @@ CONTROL_ALLOWED = {
     "service/cli/stored_tables_sqlite.py": "reads a file at one instant, without being able to change it",
     "service/cli/forward_only_sqlite.py": "runs a migration and its mark in one transaction",
     "service/storage/sqlite/connection.py": "sets up connections and is where transactions begin and end",
+    "service/storage/sqlite/database.py": "looks whether the pages of a file fit together",
+    "service/storage/sqlite/probing.py": "writes the number that nobody reads",
 }
 
 

@@ -11,7 +11,7 @@ import pytest
 from aiohttp.test_utils import TestClient
 
 from scripts.servers import ROOT
-from service import wiring_flows
+from service import wiring_flows, wiring_readers
 from service.clock import Clock, SystemClock, TimeOrderedIds
 from service.flows.health import HealthFlow
 from service.server_metrics import ServerMetrics
@@ -55,7 +55,7 @@ def start(store: Store, aiohttp_client: Any) -> Start:
             clock or SystemClock(),
             ids,
             done_here,
-            wiring_flows.readers_of(chosen),
+            wiring_readers.readers_of(chosen),
         )
         built = wiring_flows.application_of(chosen, flows, ids, metrics, telemetry)
         client: TestClient[Any, Any] = await aiohttp_client(built)

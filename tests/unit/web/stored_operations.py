@@ -26,6 +26,9 @@ LOOKED_UP = [
     "error",
     "progress",
     "attempt",
+    "lease_owner",
+    "lease_expires_at",
+    "last_error",
 ]
 
 

@@ -18,12 +18,26 @@ async def test_the_page_and_all_its_parts_are_served_from_here(start):
     assert page.status == 200
     assert page.headers["Content-Type"] == "text/html; charset=utf-8"
     named = set(REFERENCES.findall(text))
-    assert named == {f"/docs/{asset}" for asset in ASSETS}
+    assert named == {f"docs/{asset}" for asset in ASSETS}
     for path in named:
-        part = await client.get(path)
+        part = await client.get(f"/{path}")
         assert part.status == 200
-        assert part.content_type == ASSETS[path.removeprefix("/docs/")]
-        assert await part.read() == (FOLDER / path.removeprefix("/docs/")).read_bytes()
+        assert part.content_type == ASSETS[path.removeprefix("docs/")]
+        assert await part.read() == (FOLDER / path.removeprefix("docs/")).read_bytes()
+
+
+async def test_a_page_that_is_known_is_not_sent_again_and_no_range_is_refused(start):
+    client = await start()
+
+    first = await client.get("/docs")
+    again = await client.get("/docs", headers={"If-None-Match": first.headers["ETag"]})
+    changed = await client.get("/docs", headers={"If-None-Match": '"another"', "If-Match": '"another"'})
+    part = await client.get("/docs", headers={"Range": "bytes=99999999-"})
+
+    assert (again.status, await again.read()) == (304, b"")
+    assert again.headers["ETag"] == first.headers["ETag"]
+    assert changed.status == part.status == 200
+    assert await changed.read() == await part.read() == await first.read()
 
 
 @pytest.mark.parametrize("path", ["/docs", "/docs/swagger-ui-bundle.js"])
@@ -58,4 +72,4 @@ async def test_the_page_of_the_existing_service_leads_here(start):
 
     moved = await client.get("/redoc", allow_redirects=False)
 
-    assert (moved.status, moved.headers["Location"]) == (307, "/docs")
+    assert (moved.status, moved.headers["Location"]) == (307, "docs")

@@ -20,11 +20,10 @@ async def test_unknown_paths_and_methods_have_problems_of_their_own(start):
     assert {missing.content_type, wrong.content_type} == {"application/problem+json"}
 
 
-async def test_head_and_options_are_not_served(start):
+async def test_options_are_not_served(start):
     client = await start()
 
-    assert (await client.head("/health/live")).status == 405
-    assert (await client.options(SIMULATE)).status == 405
+    assert (await client.options(SIMULATE)).status == (await client.head(SIMULATE)).status == 405
 
 
 async def test_operations_are_served_for_their_methods_only(start):
@@ -39,12 +38,13 @@ async def test_operations_are_served_for_their_methods_only(start):
     ):
         for method in {"GET", "POST", "PUT", "DELETE", "PATCH"} - {allowed}:
             refused = await client.request(method, path)
-            assert (refused.status, refused.headers["Allow"]) == (405, allowed), (method, path)
+            served = "GET, HEAD" if allowed == "GET" else allowed
+            assert (refused.status, refused.headers["Allow"]) == (405, served), (method, path)
             assert (await refused.json())["code"] == "METHOD_NOT_ALLOWED"
-        assert (await client.head(path)).status == (await client.options(path)).status == 405
+        assert (await client.options(path)).status == 405
         slashed = await client.request(allowed, f"{path}/?limit=1", allow_redirects=False)
         assert slashed.status == 307
-        assert slashed.headers["Location"] == str(client.make_url(f"{path}?limit=1"))
+        assert slashed.headers["Location"] == f"../{path.rpartition('/')[2]}?limit=1"
     assert (await client.get("/rebalance/operations/dop_1/result")).status == 404
 
 
@@ -54,7 +54,7 @@ async def test_a_trailing_slash_is_sent_to_the_route_without(start):
     for method in ("GET", "POST", "DELETE"):
         sent = await client.request(method, "/rebalance/simulate/?a=1%202", allow_redirects=False)
         assert sent.status == 307
-        assert sent.headers["Location"] == str(client.make_url("/rebalance/simulate?a=1%202"))
+        assert sent.headers["Location"] == "../simulate?a=1%202"
         assert await sent.read() == b""
     assert (await client.get("/nowhere/", allow_redirects=False)).status == 404
 
@@ -116,7 +116,7 @@ async def test_readiness_follows_the_store(start, store, monkeypatch):
     async def away():
         raise StoreUnavailable()
 
-    monkeypatch.setattr(store, "check", away, raising=False)
+    monkeypatch.setattr(store, "check_writable", away, raising=False)
     refused = await client.get("/health/ready")
 
     assert refused.status == 503

@@ -3,6 +3,7 @@
 import pytest
 
 from service.domains.lineage import TRAIL_EDGES_MAX, EdgeType
+from service.domains.pages import opaque
 from service.domains.retention import KEEP_ALL
 from tests.integration.contract.builders import (
     AT,
@@ -186,7 +187,7 @@ async def test_pages_follow_each_other_to_the_end(client, store, depth):
         ["rr_2", "rr_3"],
         ["rr_4"],
     ]
-    assert pages[0]["next_cursor"] == "2026-03-02T09:30:01+00:00|a|b|CORRELATION_TO_RUN|rr_1"
+    assert pages[0]["next_cursor"] == opaque("2026-03-02T09:30:01+00:00|a|b|CORRELATION_TO_RUN|rr_1")
 
 
 @pytest.mark.parametrize("depth", [1, 2])
@@ -198,11 +199,12 @@ async def test_a_cursor_that_names_no_shown_edge_gives_an_empty_page(client, sto
     async def shown(**asked):
         return await edges(client, "rr_1", depth=depth, **asked)
 
-    assert await shown(cursor=place) == [("key", "IDEMPOTENCY_TO_RUN", "rr_1")]
+    assert await shown(cursor=opaque(place)) == [("key", "IDEMPOTENCY_TO_RUN", "rr_1")]
     for cursor in ("", "x", place[:-1], place.replace("+00:00|", "|"), "||||"):
-        assert await shown(cursor=cursor) == []
-    assert await shown(cursor="2026-03-02T09:30:01+00:00|other|CORRELATION_TO_RUN|rr_2") == []
-    assert await shown(cursor=place, edge_type="IDEMPOTENCY_TO_RUN") == []
+        assert await shown(cursor=opaque(cursor)) == await shown(cursor=cursor) == []
+    assert await shown(cursor=place) == []
+    assert await shown(cursor=opaque("2026-03-02T09:30:01+00:00|other|CORRELATION_TO_RUN|rr_2")) == []
+    assert await shown(cursor=opaque(place), edge_type="IDEMPOTENCY_TO_RUN") == []
 
 
 @pytest.mark.parametrize("depth", [1, 2])
@@ -233,11 +235,13 @@ async def test_a_deeper_walk_meets_what_is_further_away(client, store):
 async def test_a_walk_can_be_held_to_one_direction(client, store, depth):
     first = await admitted(store, "rr_1", correlation_id="corr", idempotency_key="key")
     await replayed(store, first, "rr_2", 1)
-    down = [("rr_2", "REPLAYED_FROM", "rr_1")]
-    up = [("corr_of_rr_2", "CORRELATION_TO_RUN", "rr_2")]
+    replay = ("rr_2", "REPLAYED_FROM", "rr_1")
+    up = [("corr_of_rr_2", "CORRELATION_TO_RUN", "rr_2"), replay]
+    further = [("corr", "CORRELATION_TO_RUN", "rr_1"), ("key", "IDEMPOTENCY_TO_RUN", "rr_1")]
 
-    assert await edges(client, "rr_2", depth=depth, direction="down") == down
-    assert await edges(client, "rr_2", depth=depth, direction="up") == up
+    assert await edges(client, "rr_2", depth=depth, direction="down") == []
+    assert await edges(client, "rr_1", depth=depth, direction="down") == (down := [replay])
+    assert await edges(client, "rr_2", depth=depth, direction="up") == (further if depth > 1 else []) + up
     both = await edges(client, "rr_2", depth=depth, direction="both")
     assert set(both) >= {*up, *down}
     assert await edges(client, "rr_2", depth=depth) == both

@@ -13,7 +13,7 @@ from service.metrics import CONTENT_TYPE
 from service.processes import WatchedOffload, run_here
 from service.server_metrics import ServerMetrics
 from service.web import metrics_app
-from service.web.listening import PortRefused
+from service.web.sockets import PortRefused
 
 
 def told(metrics, name):

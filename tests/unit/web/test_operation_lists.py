@@ -49,6 +49,9 @@ async def test_a_listed_operation_shows_how_far_it_is_and_neither_result_nor_err
         ("finished_at", None),
         ("progress", {"scenarios_total": 3, "scenarios_done": 0}),
         ("attempt", 0),
+        ("lease_owner", None),
+        ("lease_expires_at", None),
+        ("last_error", None),
     ]
     assert list(done) == list(waiting)
     assert (done["status"], done["is_executable"], done["attempt"]) == ("SUCCEEDED", False, 1)

@@ -7,7 +7,7 @@ from dataclasses import replace as changed
 import pytest
 
 from service.domains.canonical import canonical_json, digest_of
-from service.errors import PostgresDsnRequired, PostgresUnavailable
+from service.errors import PostgresDsnRequired, PostgresUnavailable, StoreUnavailable
 from service.settings import read
 
 SIMULATE = "/rebalance/simulate"
@@ -72,11 +72,18 @@ async def test_the_pack_of_a_request_is_found_in_the_order_of_the_contract(
 ):
     client = await start(policy=policies(**chosen))
 
-    effective = await (await client.get(EFFECTIVE, headers=headers)).json()
+    answer = await client.get(EFFECTIVE, headers=headers)
+    effective = await answer.json()
     catalog = await (await client.get(CATALOG, headers=headers)).json()
 
     enabled = source != "DISABLED"
-    assert effective == {"enabled": enabled, "selected_policy_pack_id": selected, "source": source}
+    assert effective == {
+        "enabled": enabled,
+        "selected_policy_pack_id": selected,
+        "source": source,
+        "selected_policy_pack_present": False,
+    }
+    assert answer.headers.get("X-Policy-Pack-Status") == (None if selected is None else "UNKNOWN")
     assert catalog == {
         "enabled": enabled,
         "total": 0,
@@ -85,6 +92,44 @@ async def test_the_pack_of_a_request_is_found_in_the_order_of_the_contract(
         "selected_policy_pack_source": source,
         "items": [],
     }
+
+
+async def test_the_effective_pack_says_whether_it_is_there(start, store, monkeypatch):
+    client = await start(policy=policies(catalog_seconds=0))
+    await published(client)
+    headers = {"X-Policy-Pack-Id": "tight"}
+
+    there = await client.get(EFFECTIVE, headers=headers)
+
+    async def away(*_):
+        raise StoreUnavailable()
+
+    monkeypatch.setattr(store.policy_packs, "find_revision", away, raising=False)
+    unasked = await client.get(EFFECTIVE, headers=headers)
+
+    assert (await there.json())["selected_policy_pack_present"] is True
+    assert unasked.status == 200, "it was answered before there was a catalog to ask"
+    assert (await unasked.json())["selected_policy_pack_present"] is None
+    assert "X-Policy-Pack-Status" not in there.headers and "X-Policy-Pack-Status" not in unasked.headers
+
+
+async def test_a_rule_that_is_misspelled_is_refused(start):
+    """What is not known would else be left out, and the pack would hold nobody to anything."""
+    client = await start(policy=policies())
+
+    for wanted, place in (
+        (
+            {"version": "1", "turnover_policy": {"max_turnover_pc": "0.1"}},
+            ["turnover_policy", "max_turnover_pc"],
+        ),
+        ({"version": "1", "turnover": {"max_turnover_pct": "0.1"}}, ["turnover"]),
+    ):
+        refused = await client.put(f"{CATALOG}/typo", json=wanted)
+
+        assert refused.status == 422
+        (entry,) = (await refused.json())["detail"]
+        assert (entry["type"], entry["loc"]) == ("extra_forbidden", ["body", *place])
+    assert (await (await client.get(CATALOG)).json())["total"] == 0
 
 
 async def test_a_pack_wins_over_the_options_of_a_simulation_and_is_shown_in_its_artifact(start, demo):
@@ -206,7 +251,10 @@ async def test_the_same_key_under_another_pack_is_a_conflict(start, demo):
     for headers in (keyed(), keyed(X_Policy_Pack_Id="loose")):
         refused = await client.post(SIMULATE, json=demo, headers=headers)
         assert refused.status == 409
-        assert (await refused.json())["detail"] == "IDEMPOTENCY_KEY_CONFLICT: request hash mismatch"
+        assert (await refused.json())["detail"] == "IDEMPOTENCY_KEY_CONFLICT: effective policy pack differs"
+        assert (await refused.json())["code"] == "IDEMPOTENCY_KEY_CONFLICT"
+    another = await client.post(SIMULATE, json=demo | {"options": {}}, headers=keyed())
+    assert (await another.json())["detail"] == "IDEMPOTENCY_KEY_CONFLICT: request hash mismatch"
     again = await client.post(SIMULATE, json=demo, headers=keyed(X_Tenant_Policy_Pack_Id="tight"))
     assert await again.read() == await first.read()
     assert again.headers["Idempotent-Replayed"] == "true"

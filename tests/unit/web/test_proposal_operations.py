@@ -87,6 +87,10 @@ async def test_what_waits_knows_its_key_and_creator_and_no_proposal(start, store
         ("finished_at", None),
         ("result", None),
         ("error", None),
+        ("attempt", 0),
+        ("lease_owner", None),
+        ("lease_expires_at", None),
+        ("last_error", None),
     ]
     assert same == found
 

@@ -197,5 +197,5 @@ async def test_methods_that_are_not_served_are_told(start):
         ("/supportability/config", "GET"),
     ):
         refused = await client.put(PROPOSALS + path, json=creation())
-        assert (refused.status, refused.headers["Allow"]) == (405, allowed)
-        assert (await client.head(PROPOSALS + path)).status == 405
+        served = allowed.replace("GET", "GET, HEAD")
+        assert (refused.status, refused.headers["Allow"]) == (405, served)

@@ -11,15 +11,18 @@ from marshmallow import ValidationError
 from marshmallow.exceptions import SCHEMA
 from msgspec import Meta
 
+from service.domains.bounds import FreeBound, ListBound, MapBound, TextBound
 from service.domains.fields import Bound, Check, Checked, FieldRule, WholeRule
 from service.domains.money import Exact
 from service.domains.options import EngineOptions
 from service.domains.proposal_requests import ProposalSimulateRequest
 from service.domains.rebalances import BatchRebalanceRequest, RebalanceRequest
 from service.web.schemas import dpm_runs, proposals
-from service.web.schemas.derive import schema_of
+from service.web.schemas.derive import loader_of, schema_of
 from service.web.schemas.entries import CONTAINER_CHARACTERS_MAX, ENTRIES_MAX, WHOLE, entries_of, shown
 from service.web.schemas.faults import Unreadable
+
+NAME = TextBound(20)
 
 
 class Side(Enum):
@@ -43,17 +46,17 @@ class Order(Checked, frozen=True, kw_only=True):
         WholeRule("name and note must differ", lambda order: order.name != order.note),
     )
 
-    name: Annotated[str, Meta(description="Its name.", examples=["one"])]
+    name: Annotated[str, NAME, Meta(description="Its name.", examples=["one"])]
     side: Side = Side.BUY
     tier: Literal["LOW", "MID", "HIGH"] | None = None
     days: int = 2
     urgent: bool = False
     amount: Exact | None = None
-    legs: tuple[Leg, ...] = ()
-    weights: dict[str, Exact] = {}  # noqa: RUF012
-    by_leg: dict[str, Leg] = {}  # noqa: RUF012
-    free: dict[str, Any] = {}  # noqa: RUF012
-    note: str = ""
+    legs: Annotated[tuple[Leg, ...], ListBound(500)] = ()
+    weights: Annotated[dict[str, Exact], MapBound(500, NAME)] = {}  # noqa: RUF012
+    by_leg: Annotated[dict[str, Leg], MapBound(500, NAME)] = {}  # noqa: RUF012
+    free: Annotated[dict[str, Any], FreeBound(20, 100)] = {}  # noqa: RUF012
+    note: Annotated[str, NAME] = ""
 
 
 def read(value, **options):
@@ -283,9 +286,11 @@ def test_text_that_no_store_holds_is_refused_wherever_it_stands(text, fault):
 
 def test_numbers_without_a_value_are_refused_in_free_values_too():
     for number in (Unreadable("NaN", "finite_number"), Unreadable("9" * 5000, "decimal_parsing")):
-        assert brief({"name": "a", "free": {"k": number}}) == [(number.fault, ["free", "k"], number.text)]
-        assert brief({"name": "a", "amount": number}) == [(number.fault, ["amount"], number.text)]
-        assert brief({"name": number}) == [("string_type", ["name"], number.text)]
+        assert brief({"name": "a", "free": {"k": number}}) == [
+            (number.fault, ["free", "k"], number.text[:200])
+        ]
+        assert brief({"name": "a", "amount": number}) == [(number.fault, ["amount"], number.text[:200])]
+        assert brief({"name": number}) == [("string_type", ["name"], number.text[:200])]
 
 
 @pytest.mark.parametrize(
@@ -294,7 +299,14 @@ def test_numbers_without_a_value_are_refused_in_free_values_too():
         (Decimal("1.50"), "1.50"),
         ("\ud800x", "?x"),
         ({"\ud800": [Decimal("1e400"), None, True]}, {"?": ["1E+400", None, True]}),
-        ("x" * 5000, "x" * 5000),
+        ("x" * 5000, "x" * 200),
+        ("\U0001f600" * 201, "\U0001f600" * 200),
+        ({"k" * 300: "x" * 300}, {"k" * 200: "x" * 200}),
+        (10**199, 10**199),
+        (10**200, "1" + "0" * 199),
+        (-(10**300), "-1" + "0" * 198),
+        (Decimal("1." + "5" * 500), "1." + "5" * 198),
+        (Unreadable("9" * 5000, "decimal_parsing"), "9" * 200),
         (["x" * (CONTAINER_CHARACTERS_MAX + 1)], []),
         ({"a": {"b": list(range(1000))}}, {}),
         ({str(n): n for n in range(500)}, {}),
@@ -305,8 +317,67 @@ def test_an_entry_repeats_its_input_unless_that_is_long(value, repeated):
 
 
 def test_the_list_of_entries_ends_somewhere():
-    assert len(entries({"name": "a", "legs": [0] * (ENTRIES_MAX + 50), "note": 1})) == ENTRIES_MAX
-    assert len(entries({"name": "a", "by_leg": {str(n): 0 for n in range(ENTRIES_MAX + 50)}})) == ENTRIES_MAX
+    for value in (
+        {"name": "a", "legs": [0] * (ENTRIES_MAX + 50), "note": 1},
+        {"name": "a", "legs": [0] * ENTRIES_MAX, "note": 1},
+        {"name": "a", "by_leg": {str(n): 0 for n in range(ENTRIES_MAX + 50)}},
+    ):
+        found = entries(value)
+        assert len(found) == ENTRIES_MAX
+        assert {entry["type"] for entry in found[:-1]} == {"model_attributes_type"}
+        assert found[-1] == {
+            "type": "too_many_errors",
+            "loc": ["body"],
+            "msg": "More is wrong than is listed here",
+            "input": None,
+        }
+    just = entries({"name": "a", "legs": [0] * ENTRIES_MAX})
+    assert len(just) == ENTRIES_MAX
+    assert just[-1]["loc"] == ["body", "legs", ENTRIES_MAX - 1]
+
+
+@pytest.mark.parametrize(
+    ("spoilt", "fault", "place"),
+    [
+        ({"note": "x" * 21}, "string_too_long", ["note"]),
+        ({"note": "x" * 100_000}, "string_too_long", ["note"]),
+        ({"legs": [0] * 501}, "too_long", ["legs"]),
+        ({"weights": {str(n): "x" for n in range(501)}}, "too_long", ["weights"]),
+        ({"weights": {"x" * 21: 1}}, "string_too_long", ["weights", "x" * 21, "[key]"]),
+        ({"by_leg": {"x" * 300: 1}}, "string_too_long", ["by_leg", "x" * 200, "[key]"]),
+        ({"free": {"k": [0] * 20}}, "value_error", ["free"]),
+        ({"free": {"k": {str(n): None for n in range(20)}}}, "value_error", ["free"]),
+        ({"free": {"k" * 50: "x" * 51}}, "value_error", ["free"]),
+        ({"free": {"k": 10**100}}, "value_error", ["free"]),
+    ],
+)
+def test_what_is_over_its_bound_is_one_entry_and_nothing_in_it_is_looked_at(spoilt, fault, place):
+    assert [(found["type"], found["loc"][1:]) for found in entries({"name": "a", **spoilt})] == [
+        (fault, place)
+    ]
+    assert isinstance(loader_of(Order, False, None).load({"name": "a", **valid_beyond(spoilt)}), Order)
+
+
+def valid_beyond(spoilt):
+    """The same with items that are right by themselves."""
+    right = {
+        "legs": lambda items: [{"weight": 1} for _ in items],
+        "weights": lambda named: {name: 1 for name in named},
+        "by_leg": lambda named: {name: {"weight": 1} for name in named},
+    }
+    return {name: right.get(name, lambda same: same)(value) for name, value in spoilt.items()}
+
+
+def test_what_is_at_its_bound_is_taken():
+    value = {
+        "name": "\U0001f600" * 20,
+        "legs": [{"weight": 1}] * 500,
+        "weights": {str(n): 1 for n in range(500)},
+        "by_leg": {"x" * 20: {"weight": 1}},
+        "free": {"k" * 41: [*["xyz"] * 18, True], **{}},
+    }
+
+    assert len(read(value).legs) == 500
 
 
 def test_fields_carry_what_a_published_description_needs():
@@ -346,8 +417,13 @@ def test_a_type_that_no_field_reads_is_found_at_once():
     class Odd(msgspec.Struct):
         moment: complex
 
+    class Endless(msgspec.Struct):
+        words: str
+
     with pytest.raises(TypeError, match="no schema field reads"):
         schema_of(Odd)
+    with pytest.raises(TypeError, match="with None beside it"):
+        schema_of(Endless)
 
 
 def test_the_marker_of_whole_objects_is_that_of_the_schema_library():

@@ -194,6 +194,9 @@ async def test_an_operation_leads_to_the_newest_run_of_its_correlation_id_and_is
         "error": None,
         "progress": {"scenarios_total": 0, "scenarios_done": 0},
         "attempt": 0,
+        "lease_owner": None,
+        "lease_expires_at": None,
+        "last_error": None,
     }
     assert bundle["async_operation"] == await (await client.get("/rebalance/operations/dop_1")).json()
 

@@ -313,10 +313,14 @@ async def test_unknown_fields_of_an_action_are_ignored_unless_told_otherwise(beg
     assert (await decide(lenient, run_id, body)).status == 200
 
 
-async def test_an_empty_actor_is_an_actor(begin):
+async def test_an_empty_actor_is_none(begin):
     client, run_id = await begin()
 
-    assert (await decide(client, run_id, {**APPROVE, "actor_id": ""})).status == 200
+    refused = await decide(client, run_id, {**APPROVE, "actor_id": ""})
+
+    assert refused.status == 422
+    (found,) = (await refused.json())["detail"]
+    assert (found["type"], found["loc"]) == ("string_too_short", ["body", "actor_id"])
 
 
 async def test_broken_json_is_said_before_anything_else(begin):

@@ -92,7 +92,7 @@ class Sweeps:
 class Store(MemoryStore):
     is_away = False
 
-    async def check(self) -> None:
+    async def check_writable(self) -> None:
         if self.is_away:
             raise StoreUnavailable()
 

@@ -69,9 +69,17 @@ async def test_metrics_are_told_in_the_text_form(client, bench):
     assert 'lotus_operations_ended_total{outcome="HANDED_BACK"} 1.0\n' in text
 
 
+async def test_probes_may_ask_for_the_head_alone(client):
+    for path in ("/health/live", "/health/ready"):
+        answer = await client.head(path)
+
+        assert (answer.status, answer.headers["Content-Length"]) == (200, "15")
+        assert await answer.read() == b""
+
+
 async def test_nothing_else_is_answered(client):
     unknown = await client.get("/rebalance/operations")
-    head = await client.head("/health/live")
+    head = await client.head("/metrics")
 
     assert (unknown.status, (await unknown.json())["code"]) == (404, "NOT_FOUND")
     assert head.status == 405

@@ -1,0 +1,11 @@
+-- What is over its deadline is found among what has begun and not ended, built while the table is in use.
+-- Each statement bears being repeated; the runner rebuilds an index that a break left invalid.
+-- transactional: false
+
+SET lock_timeout = '3s';
+SET statement_timeout = '0';
+
+-- Finds the operations that began first of those that have not ended; all others are not in it.
+CREATE INDEX CONCURRENTLY IF NOT EXISTS dpm_operations_by_first_start
+    ON dpm_operations (tenant_id, first_started_at, operation_id)
+    WHERE first_started_at IS NOT NULL AND finished_at IS NULL;

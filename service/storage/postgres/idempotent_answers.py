@@ -1,0 +1,71 @@
+"""Answers that are kept under keys, in PostgreSQL; in the transaction of what they are the answer to."""
+
+from __future__ import annotations
+
+from service.domains.idempotency import AnswerFamily, IdempotentAnswer
+from service.domains.retention import Horizon
+from service.errors import IdempotencyKeyConflict
+from service.storage.postgres.statements import Connection, Row, one
+from service.storage.queries import load
+
+SQL = load("postgres", "idempotent_answers")
+
+# What a key stands for may expire, be removed or be renewed while we look; each time we look again.
+CLAIMS_MAX = 5
+
+
+async def claim(conn: Connection, answer: IdempotentAnswer, horizon: Horizon) -> IdempotentAnswer | None:
+    """Keep an answer under its key, or give back the one that is kept there.
+
+    A rival that is just claiming the key is waited for. Raises IdempotencyKeyConflict when the key stands for
+    another request.
+    """
+    for _ in range(CLAIMS_MAX):
+        if await one(conn, SQL["claim_answer"], **row_of(answer)) is not None:
+            return None
+        row = await one(
+            conn,
+            SQL["find_answer"],
+            tenant_id=answer.tenant_id,
+            family=answer.family.value,
+            idempotency_key=answer.idempotency_key,
+            runs_since=horizon.runs_since,
+            operations_since=horizon.operations_since,
+        )
+        if row is None:
+            continue
+        held = answer_of(row)
+        if row["is_expired"]:
+            renewed = await one(conn, SQL["renew_answer"], **row_of(answer), expired_entity_id=held.entity_id)
+            if renewed is not None:
+                return None
+        elif held.request_hash != answer.request_hash:
+            raise IdempotencyKeyConflict(key=answer.idempotency_key)
+        else:
+            return held
+    raise AssertionError("a key that is neither free nor held")
+
+
+def row_of(answer: IdempotentAnswer) -> dict[str, object]:
+    return {
+        "tenant_id": answer.tenant_id,
+        "family": answer.family.value,
+        "idempotency_key": answer.idempotency_key,
+        "request_hash": answer.request_hash,
+        "rebalance_run_id": answer.rebalance_run_id,
+        "operation_id": answer.operation_id,
+        "created_at": answer.created_at,
+        "answer": answer.answer,
+    }
+
+
+def answer_of(row: Row) -> IdempotentAnswer:
+    return IdempotentAnswer(
+        tenant_id=row["tenant_id"],
+        family=AnswerFamily(row["family"]),
+        idempotency_key=row["idempotency_key"],
+        request_hash=row["request_hash"],
+        entity_id=row["rebalance_run_id"] or row["operation_id"],
+        created_at=row["created_at"],
+        answer=row["answer"],
+    )

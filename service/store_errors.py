@@ -1,0 +1,70 @@
+"""What is told of a store beyond its being away: why it takes no writes, and that it refused one."""
+
+from __future__ import annotations
+
+from service.errors import ServiceError, Unavailable
+
+
+class StoreReadOnly(Unavailable):
+    """The store takes no writes; told by readiness."""
+
+    code = message = "DPM_SUPPORTABILITY_STORE_READ_ONLY"
+
+
+class StoreInRecovery(Unavailable):
+    """The database is a standby, or replays its log; told by readiness."""
+
+    code = message = "DPM_SUPPORTABILITY_STORE_IN_RECOVERY"
+
+
+class StoreDiskFull(Unavailable):
+    """There is no room for another row; told by readiness."""
+
+    code = message = "DPM_SUPPORTABILITY_STORE_DISK_FULL"
+
+
+class StoreDiskFailed(Unavailable):
+    """The disk refuses to be read or written; told by readiness."""
+
+    code = message = "DPM_SUPPORTABILITY_STORE_DISK_FAILED"
+
+
+class StoreLocked(Unavailable):
+    """Another process holds the write lock; told by readiness."""
+
+    code = message = "DPM_SUPPORTABILITY_STORE_LOCKED"
+
+
+class StoreDamaged(Unavailable):
+    """What is stored cannot be read as a database; told by readiness."""
+
+    code = message = "DPM_SUPPORTABILITY_STORE_DAMAGED"
+
+
+class StoreExhausted(Unavailable):
+    """The database has no connection or memory left; told by readiness."""
+
+    code = message = "DPM_SUPPORTABILITY_STORE_EXHAUSTED"
+
+
+class StoreSchemaMismatch(Unavailable):
+    """The database has the schema of another build; told by readiness."""
+
+    code = message = "DPM_SUPPORTABILITY_STORE_SCHEMA_MISMATCH"
+
+
+class StoreRefused(ServiceError):
+    """The store is there and refuses this statement or value (ruling 19); nothing was written.
+
+    It refuses it again however often it is tried. `sqlstate` is the database's own code, for the log.
+    """
+
+    code = "INTERNAL_ERROR"
+    message = "An unexpected error occurred."
+
+    def __init__(self, *, sqlstate: str = "") -> None:
+        super().__init__(sqlstate=sqlstate)
+
+    @property
+    def sqlstate(self) -> str:
+        return str(self.facts["sqlstate"])

@@ -1,0 +1,144 @@
+"""Attack, then ordinary work is served: on every store, by a server and with a worker.
+
+Health is asked for all the while and answered each time; how fast is the benchmark's business.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from scripts import attacks
+from scripts.attacks import Probes
+from scripts.servers import Server, children_of
+from tests.builders import a_batch_body, a_body, a_proposal_body
+from tests.e2e.clients import get
+from tests.e2e.submissions import WITHIN_WORKERS, operation, send, submit
+from tests.waiting import wait_for
+
+pytestmark = [pytest.mark.slow, pytest.mark.faults]
+
+MEMORY_BYTES_MAX = 400 * 2**20
+SERVING = {
+    "DPM_WORKFLOW_ENABLED": "true",
+    "DPM_WORKFLOW_REQUIRES_REVIEW_FOR_STATUSES": "READY,PENDING_REVIEW,BLOCKED",
+    "DPM_LINEAGE_APIS_ENABLED": "true",
+    "DPM_ENGINE_PROCESSES": "1",
+    # Attacks are done with sooner; the rule is the same.
+    "DPM_ENGINE_SECONDS_MAX": "5",
+}
+KEYS = count()
+
+Start = Callable[..., Server]
+
+
+def ask(base: str, path: str, body: bytes) -> tuple[int, bytes]:
+    return attacks.ask(base, path, body, f"ordinary-{next(KEYS)}")
+
+
+def require_ordinary_work(base: str) -> None:
+    """One of everything is served."""
+    assert ask(base, attacks.SIMULATE, a_body(10, seed=3))[0] == 200
+    assert ask(base, attacks.SIMULATE, a_body(1_000, seed=4))[0] == 200
+    assert ask(base, attacks.ANALYZE, a_batch_body({"a": {}, "b": {"target_method": "SOLVER"}}, 50))[0] == 200
+    assert ask(base, attacks.PROPOSE, a_proposal_body(10, seed=5))[0] == 200
+    assert get(f"{base}/rebalance/runs?limit=5").status == 200
+    assert get(f"{base}/health/ready").status == 200
+
+
+@contextmanager
+def attacked(server: Server) -> Iterator[None]:
+    """Health is answered throughout, ordinary work is served afterwards, and memory stays bounded."""
+    with Probes(server.base) as probes:
+        yield
+        require_ordinary_work(server.base)
+    assert probes.statuses == {200}
+    assert probes.seconds, "health was never asked for"
+    assert attacks.peak_memory_bytes([server.process.pid]) <= MEMORY_BYTES_MAX
+
+
+@pytest.fixture
+def server(start: Start, variables: dict[str, str], tmp_path: Path) -> Server:
+    return start(**SERVING, **proposals_beside(variables))
+
+
+def proposals_beside(variables: dict[str, str]) -> dict[str, str]:
+    """Proposals in the store of the runs."""
+    return {
+        "PROPOSAL_STORE_BACKEND": variables["DPM_SUPPORTABILITY_STORE_BACKEND"],
+        "PROPOSAL_SQL_PATH": variables.get("DPM_SUPPORTABILITY_SQL_PATH", ""),
+        "PROPOSAL_POSTGRES_DSN": variables.get("DPM_SUPPORTABILITY_POSTGRES_DSN", ""),
+    }
+
+
+def a_run(base: str) -> str:
+    run_id: str = json.loads(ask(base, attacks.SIMULATE, a_body(10, seed=1))[1])["rebalance_run_id"]
+    return run_id
+
+
+def test_hostile_requests_are_answered_or_refused_and_ordinary_ones_served(server):
+    hostile = attacks.requests_of(a_run(server.base))
+
+    with attacked(server):
+        answered = {one.name: attacks.send(server.base, one, f"hostile-{next(KEYS)}") for one in hostile}
+
+    assert {one.name: answered[one.name] for one in hostile if answered[one.name] not in one.statuses} == {}
+
+
+def test_work_whose_callers_are_gone_keeps_nobody_waiting(server, faults_in_full):
+    body = attacks.many_caps(200, 4_000)
+
+    with attacked(server):
+        for _ in range(20 if faults_in_full else 4):
+            attacks.leave(server.port, attacks.post_text(attacks.SIMULATE, body, f"gone-{next(KEYS)}"))
+
+
+def test_callers_who_never_read_hold_no_memory(server, faults_in_full):
+    status, wide = ask(server.base, attacks.SIMULATE, a_body(3_000, seed=9))
+    assert status == 200
+    run_id = json.loads(wide)["rebalance_run_id"]
+
+    def text(number: int) -> bytes:
+        return f"GET /rebalance/runs/{run_id} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
+
+    with attacked(server), attacks.never_reading(server.port, text, 300 if faults_in_full else 100):
+        require_ordinary_work(server.base)
+
+
+def test_silent_connections_take_no_server_off_the_net(start, variables):
+    server = start(**SERVING, **proposals_beside(variables), DPM_CONNECTIONS_MAX="100")
+
+    with attacked(server), attacks.silent(server.port, 150):
+        require_ordinary_work(server.base)
+
+
+@pytest.mark.parametrize("variables", ["POSTGRES"], indirect=True)
+def test_batches_that_take_long_stall_no_worker(start, hire, variables, faults_in_full):
+    chosen = SERVING | WITHIN_WORKERS | proposals_beside(variables)
+    server = start(**chosen)
+    worker = hire(variables | chosen)
+    hostile = [
+        submit(server.base, attacks.large_scenarios(20, 1_500)) for _ in range(6 if faults_in_full else 3)
+    ]
+
+    with attacked(server):
+        ordinary = submit(server.base, a_batch_body({"a": {}, "b": {}}, 20))
+        cancelled = [send(f"{server.base}/rebalance/operations/{one}/cancel").status for one in hostile]
+        wait_until_ended(server.base, ordinary)
+
+    assert operation(server.base, ordinary)["status"] == "SUCCEEDED"
+    assert set(cancelled) <= {200, 409}
+    for one in hostile:
+        wait_until_ended(server.base, one)
+    assert children_of(worker.process.pid), "the worker has its engine processes"
+
+
+def wait_until_ended(base: str, operation_id: str) -> None:
+    wait_for(
+        lambda: operation(base, operation_id)["status"] not in {"PENDING", "RUNNING"}, "the operation's end"
+    )
