@@ -295,6 +295,6 @@ def _artifact(body: bytes) -> int:
 
 def _create(body: bytes) -> int:
     asked = read_creation(PROPOSAL_READERS, body)
-    result = simulate_asked(PROPOSAL_READERS.simulate, asked, "corr_bench", KEY)
-    made = build_documents(PROPOSAL_READERS.simulate, asked.request, result, AT, True)
+    outcome = simulate_asked(PROPOSAL_READERS.simulate, asked, "corr_bench", KEY)
+    made = build_documents(PROPOSAL_READERS.simulate, asked, outcome, AT, True)
     return len(made.result) + len(made.artifact) + len(made.evidence)

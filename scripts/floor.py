@@ -23,6 +23,7 @@ from scripts.servers import ROOT
 from service.clock import TimeOrderedIds
 from service.domains.canonical import digest_of
 from service.domains.dpm_runs import DEFAULT_TENANT, DpmRun, edges_of, mapping_of, use_of
+from service.domains.proposal_documents import stored_change
 from service.domains.proposal_rules import ProposalRules
 from service.domains.proposal_simulations import ProposalSimulation
 from service.domains.proposals import ProposalChange
@@ -68,6 +69,7 @@ class Floor:
             LENIENT_PROPOSAL_READERS.simulate, PROPOSAL, "corr_floor", "floor"
         )
         self.created: Prepared = a_creation(self.new_id)
+        self.stored: ProposalChange = stored_change(self.created.change)
 
     async def connected(self, _: web.Application) -> AsyncIterator[None]:
         async with asyncpg.create_pool(
@@ -131,7 +133,7 @@ class Floor:
 
     def change_of(self, key: str) -> ProposalChange:
         """The creation that was prepared, under ids and a key of its own."""
-        change = self.created.change
+        change = self.stored
         proposal_id = self.new_id("pp")
         assert change.key is not None and change.version is not None, "a creation has both"
         return replace(
@@ -164,10 +166,10 @@ def a_creation(new_id: TimeOrderedIds) -> Prepared:
     """What the service keeps of the creation that is sent."""
     readers = LENIENT_PROPOSAL_READERS
     asked = read_creation(readers, CREATION)
-    result = simulate_asked(readers.simulate, asked, "corr_floor", "floor")
+    outcome = simulate_asked(readers.simulate, asked, "corr_floor", "floor")
     at = datetime.now(UTC)
     evidence_kept = ProposalRules().evidence_kept
-    documents = build_documents(readers.simulate, asked.request, result, at, evidence_kept)
+    documents = build_documents(readers.simulate, asked, outcome, at, evidence_kept)
     return creation(new_id, asked, documents, Sent(idempotency_key="floor", correlation_id=None), at)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any, ClassVar
 
 import msgspec
@@ -92,13 +93,32 @@ class Checked(msgspec.Struct, frozen=True):
 
     CHECKS: ClassVar[tuple[Check, ...]] = ()
 
+    # The same as what is asked of a value: a request has hundreds of values, and each is asked.
+    _TESTS: ClassVar[tuple[tuple[Callable[[Any], bool], str], ...]] = ()
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls._TESTS = tuple(
+            [(test_of(each), each.text) for each in cls.CHECKS if not isinstance(each, NoFraction)]
+        )
+
     def __post_init__(self) -> None:
-        for check in self.CHECKS:
-            if isinstance(check, NoFraction):
-                continue
-            if isinstance(check, WholeRule):
-                held = check.test(self)
-            else:
-                held = check.holds(getattr(self, check.field))
-            if not held:
-                raise ValueError(check.text)
+        for holds, text in self._TESTS:
+            if not holds(self):
+                raise ValueError(text)
+
+
+def test_of(check: FieldCheck | WholeRule) -> Callable[[Any], bool]:
+    """What tells of a whole value whether a check holds."""
+    if isinstance(check, WholeRule):
+        return check.test
+    field_of, holds = attrgetter(check.field), check.holds
+    if isinstance(check, Bound) and check.gt is None and check.ge is not None and check.le is not None:
+        low, high = check.ge, check.le
+        return lambda whole: (value := field_of(whole)) is None or (value >= low and value <= high)
+
+    def is_absent_or_holds(whole: Any) -> bool:
+        value = field_of(whole)
+        return value is None or holds(value)
+
+    return is_absent_or_holds

@@ -80,6 +80,9 @@ else:
         """The same, but a JSON fraction is refused: whoever wrote it may have rounded it to binary before."""
 
 
+_NUMBERS = (Exact, ExactText)
+
+
 def exact_of(value: object) -> Decimal:
     """The Decimal that a JSON string, integer or fraction stands for (ruling 2).
 
@@ -140,6 +143,9 @@ def _within_bounds(number: Decimal, digits: tuple[int, ...], exponent: int) -> D
 
 def decode_hook(wanted: type, value: Any) -> Any:
     """The hook of every decoder whose types hold an Exact or an ExactText; it reads what callers send."""
+    # Nearly all there is to read is this, and a request has hundreds of numbers.
+    if type(value) is str and wanted in _NUMBERS and _SMALL_NUMBER.fullmatch(value) is not None:
+        return Decimal(value)
     if wanted is Exact or (wanted is ExactText and type(value) is not Decimal):
         return exact_of(value)
     if wanted is ExactText:

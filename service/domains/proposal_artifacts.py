@@ -29,12 +29,13 @@ NextStep = Literal["CLIENT_CONSENT", "RISK_REVIEW", "COMPLIANCE_REVIEW", "EXECUT
 
 @dataclass(frozen=True, slots=True)
 class ProposalArtifact:
-    """An artifact as it is kept and answered; `body` is its JSON."""
+    """An artifact as it is kept and answered; `body` is its JSON, and ends with `evidence`, its bundle."""
 
     artifact_id: str
     artifact_hash: str
     created_at: datetime
     body: bytes
+    evidence: bytes
 
 
 class Takeaway(Value, frozen=True, kw_only=True):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Generic, TypeVar
 
 import msgspec
 
@@ -16,7 +17,7 @@ from service.domains.proposal_requests import ProposalSimulateRequest
 from service.domains.proposal_results import ProposalResult
 from service.domains.results import RunStatusText
 from service.engines.advisory import versions
-from service.engines.advisory.artifact import build_artifact
+from service.engines.advisory.artifact import CanonicalTexts, build_artifact
 from service.engines.advisory.pipeline import ProposalIdentity
 from service.errors import ProposalSimulationDisabled
 from service.flows.result_sizes import RESULT_BYTES_MAX, encoded_within
@@ -31,6 +32,21 @@ _STORED_RESULT = msgspec.json.Decoder(ProposalResult, dec_hook=stored_hook)
 ReadProposal = Callable[[bytes], ProposalSimulateRequest]
 
 
+T = TypeVar("T")
+
+
+class Here(Generic[T]):
+    """A value beside the bytes it is written in; a process it is not carried to reads the bytes instead."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: T | None = None) -> None:
+        self.value = value
+
+    def __reduce__(self) -> tuple[type[Here[T]], tuple[()]]:
+        return Here, ()
+
+
 @dataclass(frozen=True, slots=True)
 class SimulatedProposal:
     """One computed proposal, ready to be recorded."""
@@ -41,6 +57,7 @@ class SimulatedProposal:
     portfolio_id: str
     status: RunStatusText
     result: bytes
+    value: Here[ProposalResult] = field(default_factory=Here, compare=False, repr=False)
 
 
 def hash_proposal_body(read: ReadProposal, body: bytes) -> str:
@@ -96,6 +113,7 @@ def simulate_proposal(
         portfolio_id=request.portfolio_snapshot.portfolio_id,
         status=result.status,
         result=encoded_within(RESULT, result, bytes_max),
+        value=Here(result),
     )
 
 
@@ -115,7 +133,10 @@ def artifact_of_result(
     read: ReadProposal, request_body: bytes, result: bytes, created_at: datetime
 ) -> ProposalArtifact:
     """The artifact of a stored result and the request it was made of; the same at every call."""
-    return build_artifact(read(request_body), stored_result(result), result, created_at)
+    request, stored = read(request_body), stored_result(result)
+    # An older release may have known members that this one does not; they count in the hash.
+    texts = CanonicalTexts(canonical_json(request), canonical_json(msgspec.json.decode(result)))
+    return build_artifact(request, stored, result, texts, created_at)
 
 
 def stored_result(result: bytes) -> ProposalResult:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import msgspec
+from msgspec.structs import replace
 
 from service.domains.canonical import canonical_json, digest_of
 from service.domains.proposal_requests import (
@@ -16,8 +17,16 @@ from service.domains.proposal_requests import (
     ProposalStateTransitionRequest,
     ProposalVersionRequest,
 )
+from service.domains.proposal_results import ProposalResult
+from service.engines.advisory.artifact import CanonicalTexts, build_artifact
 from service.flows.costs import proposal_steps
-from service.flows.proposal_computing import ReadProposal, artifact_of_result, simulate_proposal
+from service.flows.proposal_computing import (
+    RESULT,
+    Here,
+    ReadProposal,
+    simulate_proposal,
+    stored_result,
+)
 from service.flows.proposal_parts import NO_EVIDENCE
 from service.flows.result_sizes import RESULT_BYTES_MAX, require_within
 
@@ -53,6 +62,16 @@ class Asked:
     title: str | None = None
     advisor_notes: str | None = None
     expected_revision: int | None = None
+    # What `request` is read as.
+    value: Here[ProposalSimulateRequest] = field(default_factory=Here, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The result of a simulation, in the bytes that are kept and answered, and what they are read as."""
+
+    body: bytes
+    value: Here[ProposalResult] = field(default_factory=Here, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,15 +88,6 @@ class Documents:
     gate_decision: bytes | None
 
 
-class _Outcome(msgspec.Struct, frozen=True):
-    status: str
-    gate_decision: msgspec.Raw
-
-
-class _Evidence(msgspec.Struct, frozen=True):
-    evidence_bundle: msgspec.Raw
-
-
 _NULL = b"null"
 
 
@@ -85,36 +95,74 @@ def read_creation(readers: ProposalReaders, body: bytes) -> Asked:
     """The hash is over the whole request, author and metadata included (HTTP contract, section 9)."""
     asked = readers.create(body)
     metadata = asked.metadata
-    canonical = canonical_json(asked)
+    request = canonical_json(asked.simulate_request)
+    canonical = canonical_json(replace(asked, simulate_request=msgspec.Raw(request)))
     return Asked(
         created_by=asked.created_by,
         portfolio_id=asked.simulate_request.portfolio_snapshot.portfolio_id,
         simulation_enabled=asked.simulate_request.options.enable_proposal_simulation,
         request_hash=digest_of(canonical),
-        request=canonical_json(asked.simulate_request),
+        request=request,
         body=canonical,
         steps=proposal_steps(asked.simulate_request),
         mandate_id=metadata.mandate_id,
         jurisdiction=metadata.jurisdiction,
         title=metadata.title,
         advisor_notes=metadata.advisor_notes,
+        value=Here(in_order(asked.simulate_request)),
     )
 
 
 def read_version(readers: ProposalReaders, body: bytes) -> Asked:
     """The hash leaves the expected revision out, so that it stays what it was before there was one."""
     asked = readers.version(body)
-    contracted = {"created_by": asked.created_by, "simulate_request": asked.simulate_request}
+    request = canonical_json(asked.simulate_request)
+    contracted = {"created_by": asked.created_by, "simulate_request": msgspec.Raw(request)}
     return Asked(
         created_by=asked.created_by,
         portfolio_id=asked.simulate_request.portfolio_snapshot.portfolio_id,
         simulation_enabled=asked.simulate_request.options.enable_proposal_simulation,
         request_hash=digest_of(canonical_json(contracted)),
-        request=canonical_json(asked.simulate_request),
-        body=canonical_json(asked),
+        request=request,
+        body=canonical_json(replace(asked, simulate_request=msgspec.Raw(request))),
         steps=proposal_steps(asked.simulate_request),
         expected_revision=asked.expected_revision,
+        value=Here(in_order(asked.simulate_request)),
     )
+
+
+def in_order(request: ProposalSimulateRequest) -> ProposalSimulateRequest:
+    """The request as its canonical text is read: names that a caller chose stand in order."""
+    options = request.options
+    tiers = options.suitability_thresholds.max_weight_by_liquidity_tier
+    # Most requests have none of these, or have them in order.
+    if is_disordered(tiers):
+        limits = replace(
+            options.suitability_thresholds, max_weight_by_liquidity_tier=dict(sorted(tiers.items()))
+        )
+        options = replace(options, suitability_thresholds=limits)
+    if is_disordered(options.max_overdraft_by_ccy):
+        limits_by_ccy = dict(sorted(options.max_overdraft_by_ccy.items()))
+        options = replace(options, max_overdraft_by_ccy=limits_by_ccy)
+    if is_disordered(options.group_constraints):
+        options = replace(options, group_constraints=dict(sorted(options.group_constraints.items())))
+    entries = request.shelf_entries
+    if any(is_disordered(entry.attributes) for entry in entries):
+        entries = tuple(
+            [
+                replace(entry, attributes=dict(sorted(entry.attributes.items())))
+                if is_disordered(entry.attributes)
+                else entry
+                for entry in entries
+            ]
+        )
+    if options is request.options and entries is request.shelf_entries:
+        return request
+    return replace(request, options=options, shelf_entries=entries)
+
+
+def is_disordered(names: Collection[str]) -> bool:
+    return len(names) > 1 and list(names) != sorted(names)
 
 
 def simulate_asked(
@@ -123,19 +171,19 @@ def simulate_asked(
     correlation_id: str,
     idempotency_key: str | None,
     bytes_max: int = RESULT_BYTES_MAX,
-) -> bytes:
-    """The result of what was asked for, in the bytes that are kept and answered. Raises ResultTooLarge."""
-    request: ProposalSimulateRequest = read(asked.request)
+) -> Outcome:
+    """The result of what was asked for. Raises ResultTooLarge."""
+    request = asked.value.value or read(asked.request)
     simulated = simulate_proposal(
         request, asked.request, asked.request_hash, correlation_id, idempotency_key, bytes_max
     )
-    return simulated.result
+    return Outcome(simulated.result, simulated.value)
 
 
 def build_documents(
     read: ReadProposal,
-    request: bytes,
-    result: bytes,
+    asked: Asked,
+    outcome: Outcome,
     created_at: datetime,
     evidence_kept: bool,
     bytes_max: int = RESULT_BYTES_MAX,
@@ -144,19 +192,19 @@ def build_documents(
 
     Raises ResultTooLarge where all of them, which are answered together, are more than `bytes_max`.
     """
-    artifact = artifact_of_result(read, request, result, created_at)
-    outcome = msgspec.json.decode(result, type=_Outcome)
-    gate = bytes(outcome.gate_decision)
-    evidence = msgspec.json.decode(artifact.body, type=_Evidence).evidence_bundle
-    parts = (result, artifact.body, bytes(evidence), gate)
-    require_within(sum(map(len, parts)), bytes_max)
+    request = asked.value.value or read(asked.request)
+    result = outcome.value.value or stored_result(outcome.body)
+    texts = CanonicalTexts(asked.request, canonical_json(result))
+    artifact = build_artifact(request, result, outcome.body, texts, created_at)
+    gate = RESULT.encode(result.gate_decision)
+    require_within(len(outcome.body) + len(artifact.body) + len(artifact.evidence) + len(gate), bytes_max)
     return Documents(
         artifact_id=artifact.artifact_id,
-        status=outcome.status,
+        status=result.status,
         artifact_hash=artifact.artifact_hash,
-        simulation_hash=digest_of(canonical_json(msgspec.json.decode(result))),
-        result=result,
+        simulation_hash=digest_of(texts.result),
+        result=outcome.body,
         artifact=artifact.body,
-        evidence=bytes(evidence) if evidence_kept else NO_EVIDENCE,
+        evidence=artifact.evidence if evidence_kept else NO_EVIDENCE,
         gate_decision=None if gate == _NULL else gate,
     )

@@ -19,7 +19,7 @@ from service.errors import (
 )
 from service.flows.attempts import RETRY_SECONDS, Attempt
 from service.flows.proposal_changes import Prepared, Sent
-from service.flows.proposal_versions import read_creation, read_version
+from service.flows.proposal_versions import Outcome, read_creation, read_version
 from service.flows.proposals import TRIES_MAX, ProposalFlow
 from service.proposal_errors import ProposalMoved
 
@@ -55,7 +55,7 @@ class ProposalWork:
         return OperationStatus.SUCCEEDED
 
     def _prepare(self, attempt: Attempt, task: ProposalTask, sent: Sent) -> Callable[[], Awaitable[Prepared]]:
-        proposals, body, results = self._proposals, bytes(task.body), list[bytes]()
+        proposals, body, outcomes = self._proposals, bytes(task.body), list[Outcome]()
 
         async def create() -> Prepared:
             return await proposals.prepare_creation(await proposals.read(read_creation, body), sent)
@@ -63,7 +63,7 @@ class ProposalWork:
         async def add_version() -> Prepared:
             assert task.proposal_id is not None, "a version belongs to a proposal"
             asked = await proposals.read(read_version, body)
-            return await proposals.prepare_version(task.proposal_id, asked, sent, results)
+            return await proposals.prepare_version(task.proposal_id, asked, sent, outcomes)
 
         is_creation = attempt.operation.operation_type is OperationType.CREATE_PROPOSAL
         return create if is_creation else add_version

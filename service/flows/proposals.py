@@ -39,6 +39,7 @@ from service.flows.proposal_simulations import Answered
 from service.flows.proposal_versions import (
     Asked,
     Documents,
+    Outcome,
     ProposalReaders,
     build_documents,
     read_creation,
@@ -101,9 +102,9 @@ class ProposalFlow(ProposalReads):
     async def prepare_creation(self, asked: Asked, sent: Sent) -> Prepared:
         """What a creation keeps. Raises ProposalSimulationDisabled."""
         self._require_enabled(asked)
-        result = await self._simulate(asked, sent)
+        outcome = await self._simulate(asked, sent)
         at = self._clock.now()
-        return creation(self._new_id, asked, await self._documents(asked, result, at), sent, at)
+        return creation(self._new_id, asked, await self._documents(asked, outcome, at), sent, at)
 
     async def add_version(
         self, proposal_id: str, body: bytes, *, idempotency_key: str | None, correlation_id: str | None
@@ -115,20 +116,20 @@ class ProposalFlow(ProposalReads):
         """
         asked = await self.read(read_version, body)
         sent = Sent(idempotency_key=idempotency_key, correlation_id=correlation_id)
-        results: list[bytes] = []
+        outcomes: list[Outcome] = []
 
         async def look() -> Answered | None:
             return await self._held(ProposalKeyFamily.VERSION, proposal_id, sent, asked.request_hash)
 
         async def decide() -> Prepared:
-            return await self.prepare_version(proposal_id, asked, sent, results)
+            return await self.prepare_version(proposal_id, asked, sent, outcomes)
 
         return await self._until_kept(look, decide)
 
     async def prepare_version(
-        self, proposal_id: str, asked: Asked, sent: Sent, results: list[bytes]
+        self, proposal_id: str, asked: Asked, sent: Sent, outcomes: list[Outcome]
     ) -> Prepared:
-        """What the next version keeps, as the proposal is now; `results` remembers the simulation.
+        """What the next version keeps, as the proposal is now; `outcomes` remembers the simulation.
 
         Raises as add_version, but for what reading the body raises.
         """
@@ -136,11 +137,11 @@ class ProposalFlow(ProposalReads):
         require_versionable(before, Expected(revision=asked.expected_revision))
         self._require_enabled(asked)
         require_same_portfolio(before, asked.portfolio_id, self._rules)
-        if not results:
+        if not outcomes:
             keyless = replace(sent, idempotency_key=None)
-            results.append(await self._simulate(asked, keyless))
+            outcomes.append(await self._simulate(asked, keyless))
         at = self._clock.now()
-        documents = await self._documents(asked, results[0], at)
+        documents = await self._documents(asked, outcomes[0], at)
         valid = await self._valid_approvals(before)
         return new_version(self._new_id, before, asked, documents, valid, sent, self._rules, at)
 
@@ -258,7 +259,7 @@ class ProposalFlow(ProposalReads):
         if self._rules.simulation_flag_required and not asked.simulation_enabled:
             raise ProposalSimulationDisabled()
 
-    async def _simulate(self, asked: Asked, sent: Sent) -> bytes:
+    async def _simulate(self, asked: Asked, sent: Sent) -> Outcome:
         correlation_id = sent.correlation_id or sent.drawn_id or self._new_id("corr")
         small = asked.steps <= LOOP_STEPS_MAX and len(asked.request) <= LOOP_BODY_BYTES_MAX
         return await self._compute(
@@ -271,14 +272,14 @@ class ProposalFlow(ProposalReads):
             self._result_bytes_max,
         )
 
-    async def _documents(self, asked: Asked, result: bytes, at: datetime) -> Documents:
-        small = len(asked.request) <= LOOP_BODY_BYTES_MAX and len(result) <= LOOP_ARTIFACT_BYTES_MAX
+    async def _documents(self, asked: Asked, outcome: Outcome, at: datetime) -> Documents:
+        small = len(asked.request) <= LOOP_BODY_BYTES_MAX and len(outcome.body) <= LOOP_ARTIFACT_BYTES_MAX
         return await self._compute(
             small,
             build_documents,
             self._readers.simulate,
-            asked.request,
-            result,
+            asked,
+            outcome,
             at,
             self._rules.evidence_kept,
             self._result_bytes_max,

@@ -10,10 +10,15 @@ ON CONFLICT DO NOTHING
 RETURNING proposal_id;
 
 -- name: find_key
--- What a key stands for.
-SELECT tenant_id, family, scope, idempotency_key, request_hash, proposal_id, version_no, created_at, answer
-FROM proposal_keys
-WHERE tenant_id = :tenant_id AND family = :family AND scope = :scope AND idempotency_key = :idempotency_key;
+-- What a key stands for, with the documents that were cut out of its answer.
+SELECT held.tenant_id, held.family, held.scope, held.idempotency_key, held.request_hash, held.proposal_id,
+    held.version_no, held.created_at, held.answer, brought.result, brought.artifact, brought.evidence
+FROM proposal_keys AS held
+LEFT JOIN proposal_versions AS brought
+    ON held.family IN ('CREATE', 'VERSION') AND brought.tenant_id = held.tenant_id
+    AND brought.proposal_id = held.proposal_id AND brought.version_no = held.version_no
+WHERE held.tenant_id = :tenant_id AND held.family = :family AND held.scope = :scope
+    AND held.idempotency_key = :idempotency_key;
 
 -- name: insert_proposal
 -- Keeps a proposal as its first event leaves it. No row back means that its id is taken.

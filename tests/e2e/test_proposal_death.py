@@ -12,6 +12,7 @@ import aiohttp
 import pytest
 
 from scripts.servers import Server
+from service.domains.proposal_documents import whole_answer
 from tests.e2e.advisers import Advisers, Submitters
 from tests.e2e.clients import Answer
 from tests.e2e.databases import Database
@@ -30,7 +31,10 @@ BEGUN_AGAIN = {
     "DPM_ENGINE_PROCESSES": "1",
 }
 
-ANSWERS = "SELECT idempotency_key, answer FROM proposal_keys"
+ANSWERS = (
+    "SELECT k.idempotency_key, k.answer, v.result, v.artifact, v.evidence FROM proposal_keys k"
+    " JOIN proposal_versions v ON v.proposal_id = k.proposal_id AND v.version_no = k.version_no"
+)
 CREATED = "SELECT idempotency_key, proposal_id FROM proposal_keys WHERE family = 'CREATE'"
 OPERATIONS = "SELECT operation_id, operation_type, status, attempt, result FROM dpm_operations"
 VERSIONS = "SELECT proposal_version_id, proposal_id FROM proposal_versions"
@@ -133,7 +137,7 @@ def require_told(database: Database, acknowledged: Mapping[str, Answer]) -> None
     """What each key stands for is what its caller was told, to the byte, and its event is in the history."""
     history = {event for events in require_sound(database).values() for event in events}
     with database.snapshot() as ask:
-        kept = {key: bytes(answer) for key, answer in ask(ANSWERS)}
+        kept = {key: whole_answer(*map(bytes, documents)) for key, *documents in ask(ANSWERS)}
     for key, answer in acknowledged.items():
         assert kept.get(key) == answer.body, key
         assert event_of(answer) in history, key

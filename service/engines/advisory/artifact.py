@@ -9,10 +9,12 @@ values unrounded, so its weights are taken from these and no artifact depends on
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal, localcontext
 
 import msgspec
+from msgspec.structs import replace
 
 from service.domains.canonical import canonical_json, digest_of, without_keys
 from service.domains.money import ENGINE_CONTEXT, ZERO, Money
@@ -47,8 +49,20 @@ def artifact_id_of(proposal_run_id: str) -> str:
     return proposal_run_id.replace("pr_", "pa_", 1)
 
 
+@dataclass(frozen=True, slots=True)
+class CanonicalTexts:
+    """The request and the result of an artifact in canonical JSON; the hash is taken of them as they are."""
+
+    request: bytes
+    result: bytes
+
+
 def build_artifact(
-    request: ProposalSimulateRequest, result: ProposalResult, result_body: bytes, created_at: datetime
+    request: ProposalSimulateRequest,
+    result: ProposalResult,
+    result_body: bytes,
+    texts: CanonicalTexts,
+    created_at: datetime,
 ) -> ProposalArtifact:
     """The one artifact of a result (ruling 15); result_body is the result in the bytes it is stored in.
 
@@ -56,17 +70,31 @@ def build_artifact(
     """
     with localcontext(ENGINE_CONTEXT):
         unhashed = document_of(request, result, result_body, created_at)
-    content = without_keys(msgspec.json.decode(_ENCODER.encode(unhashed)), UNHASHED)
-    artifact_hash = digest_of(canonical_json(content))
+    artifact_hash = digest_of(hashed_text_of(unhashed, texts))
     bundle = unhashed.evidence_bundle
     hashes = EvidenceHashes(request_hash=bundle.hashes.request_hash, artifact_hash=artifact_hash)
-    hashed = msgspec.structs.replace(unhashed, evidence_bundle=msgspec.structs.replace(bundle, hashes=hashes))
+    evidence = _ENCODER.encode(replace(bundle, hashes=hashes))
     return ProposalArtifact(
         artifact_id=unhashed.artifact_id,
         artifact_hash=artifact_hash,
         created_at=created_at,
-        body=_ENCODER.encode(hashed),
+        body=_ENCODER.encode(replace(unhashed, evidence_bundle=msgspec.Raw(evidence))),
+        evidence=evidence,
     )
+
+
+def hashed_text_of(document: ArtifactDocument, texts: CanonicalTexts) -> bytes:
+    """What the hash of a document is taken of; `document` is without its own hash.
+
+    Canonical texts compose: that of a part stands as it is inside that of the whole.
+    """
+    outputs = EvidenceOutputs(proposal_result=msgspec.Raw(texts.result))
+    bundle = replace(document.evidence_bundle, inputs=msgspec.Raw(texts.request), engine_outputs=outputs)
+    text = canonical_json(replace(document, created_at=msgspec.UNSET, evidence_bundle=bundle))
+    # A quote before a colon ends the name of a member. Only a caller's own names can still be among these.
+    if any(b'"%b":' % name.encode() in text for name in UNHASHED):
+        return canonical_json(without_keys(msgspec.json.decode(text), UNHASHED))
+    return text
 
 
 def document_of(

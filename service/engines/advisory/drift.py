@@ -91,6 +91,7 @@ def _dimension(
 
 def _bucket(name: str, wanted: Decimal, before: Decimal, after: Decimal) -> DriftBucket:
     drift_before, drift_after = before - wanted, after - wanted
+    distance_before, distance_after = abs(drift_before), abs(drift_after)
     return DriftBucket(
         bucket=name,
         model_weight=wanted,
@@ -98,9 +99,9 @@ def _bucket(name: str, wanted: Decimal, before: Decimal, after: Decimal) -> Drif
         portfolio_weight_after=after,
         drift_before=drift_before,
         drift_after=drift_after,
-        abs_drift_before=abs(drift_before),
-        abs_drift_after=abs(drift_after),
-        improvement=abs(drift_before) - abs(drift_after),
+        abs_drift_before=distance_before,
+        abs_drift_after=distance_after,
+        improvement=distance_before - distance_after,
     )
 
 

@@ -77,8 +77,9 @@ def attempted_buys(scan: Scan, trades: Sequence[ProposedTrade]) -> dict[str, Fin
 
 def _positions(scan: Scan) -> Iterator[Finding]:
     cap = scan.options.suitability_thresholds.single_position_max_weight
+    passed = cap + EPSILON
     for instrument_id, weight in scan.weights.items():
-        if weight > cap + EPSILON:
+        if weight > passed:
             yield Finding(
                 "SUIT_SINGLE_POSITION_MAX",
                 f"SINGLE_POSITION_MAX|{instrument_id}",
@@ -92,12 +93,14 @@ def _positions(scan: Scan) -> Iterator[Finding]:
 def _issuers(scan: Scan) -> Iterator[Finding]:
     cap = scan.options.suitability_thresholds.issuer_max_weight
     sums: dict[str, Decimal] = {}
+    entry_of = scan.shelf.get
     for instrument_id, weight in scan.weights.items():
-        entry = scan.shelf.get(instrument_id)
+        entry = entry_of(instrument_id)
         if entry is not None and entry.issuer_id:
             sums[entry.issuer_id] = sums.get(entry.issuer_id, ZERO) + weight
+    passed = cap + EPSILON
     for issuer_id, weight in sums.items():
-        if weight > cap + EPSILON:
+        if weight > passed:
             yield Finding(
                 "SUIT_ISSUER_MAX",
                 f"ISSUER_MAX|{issuer_id}",
@@ -111,8 +114,9 @@ def _issuers(scan: Scan) -> Iterator[Finding]:
 def _tiers(scan: Scan) -> Iterator[Finding]:
     caps = scan.options.suitability_thresholds.max_weight_by_liquidity_tier
     sums: dict[str, Decimal] = {}
+    entry_of = scan.shelf.get
     for instrument_id, weight in scan.weights.items():
-        entry = scan.shelf.get(instrument_id)
+        entry = entry_of(instrument_id)
         if entry is not None and entry.liquidity_tier in caps:
             sums[entry.liquidity_tier] = sums.get(entry.liquidity_tier, ZERO) + weight
     for tier, weight in sums.items():
@@ -129,8 +133,9 @@ def _tiers(scan: Scan) -> Iterator[Finding]:
 
 
 def _missing_data(scan: Scan) -> Iterator[Finding]:
+    entry_of = scan.shelf.get
     for instrument_id in scan.weights:
-        entry = scan.shelf.get(instrument_id)
+        entry = entry_of(instrument_id)
         if entry is None:
             yield _missing(scan, instrument_id, "Shelf", "shelf_entry")
             continue
@@ -152,8 +157,9 @@ def _missing(scan: Scan, instrument_id: str, what: str, fields: str) -> Finding:
 
 
 def _governed(scan: Scan) -> Iterator[Finding]:
+    entry_of = scan.shelf.get
     for instrument_id, weight in scan.weights.items():
-        entry = scan.shelf.get(instrument_id)
+        entry = entry_of(instrument_id)
         if entry is None or entry.status == "APPROVED":
             continue
         if entry.status in ("BANNED", "SUSPENDED"):

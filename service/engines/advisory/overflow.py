@@ -14,8 +14,9 @@ from service.domains.money import ENGINE_CONTEXT
 from service.domains.results import SimulatedState
 from service.engines.stage import NO_GAPS, Gaps
 
-# With the four places a weight is published with, it has more digits than the arithmetic.
-_WEIGHT_LIMIT = Decimal(1).scaleb(ENGINE_CONTEXT.prec - 4)
+# A weight whose first digit stands for this power of ten has, with the four places it is published with, more
+# digits than the arithmetic.
+_WEIGHT_POWER = ENGINE_CONTEXT.prec - 4
 
 
 def is_too_wide(*amounts: Decimal) -> bool:
@@ -31,7 +32,7 @@ def unusable_prices(state: SimulatedState) -> Gaps:
         *state.allocation_by_attribute.values(),
     ]
     for metrics in rows:
-        keys = tuple([row.key for row in metrics if abs(row.weight) >= _WEIGHT_LIMIT])
+        keys = tuple([row.key for row in metrics if row.weight.adjusted() >= _WEIGHT_POWER])
         if keys:
             return Gaps(prices=keys, unusable_prices=len(keys))
     return NO_GAPS

@@ -6,6 +6,7 @@ from dataclasses import fields, replace
 from itertools import islice
 
 from service.domains.pages import EARLIEST, LATEST, Page, empty_page, page_of
+from service.domains.proposal_documents import stored_change, whole_key, whole_version
 from service.domains.proposals import (
     Proposal,
     ProposalApproval,
@@ -71,7 +72,7 @@ class MemoryProposals:
         versions = self.state.proposal_versions.get((tenant_id, proposal_id), [])
         if not 1 <= version_no <= len(versions):
             raise ProposalVersionNotFound(proposal_id=proposal_id, version_no=version_no)
-        return versions[version_no - 1]
+        return whole_version(versions[version_no - 1])
 
     async def list_versions(self, tenant_id: str, proposal_id: str) -> tuple[VersionHead, ...]:
         self.state.require_open()
@@ -89,7 +90,7 @@ class MemoryProposals:
         self, tenant_id: str, family: ProposalKeyFamily, scope: str, idempotency_key: str
     ) -> ProposalKey | None:
         self.state.require_open()
-        return self.state.proposal_keys.get((tenant_id, family, scope, idempotency_key))
+        return find_key(self.state, (tenant_id, family, scope, idempotency_key))
 
 
 def require_changeable(state: State, change: ProposalChange) -> ProposalKey | None:
@@ -100,7 +101,7 @@ def require_changeable(state: State, change: ProposalChange) -> ProposalKey | No
     require_storable(change.proposal, change.event, change.key, change.version, change.approval)
     key, proposal = change.key, change.proposal
     if key is not None:
-        held = state.proposal_keys.get((key.tenant_id, key.family, key.scope, key.idempotency_key))
+        held = find_key(state, (key.tenant_id, key.family, key.scope, key.idempotency_key))
         if held is not None and held.request_hash != key.request_hash:
             raise IdempotencyKeyConflict(key=key.idempotency_key)
         if held is not None:
@@ -114,8 +115,17 @@ def require_changeable(state: State, change: ProposalChange) -> ProposalKey | No
     return None
 
 
+def find_key(state: State, of: tuple[str, ProposalKeyFamily, str, str]) -> ProposalKey | None:
+    held = state.proposal_keys.get(of)
+    if held is None:
+        return None
+    version = state.proposal_versions[held.tenant_id, held.proposal_id][held.version_no - 1]
+    return whole_key(held, version.result, version.artifact, version.evidence)
+
+
 def insert_change(state: State, change: ProposalChange) -> None:
     """Write a change that may be written."""
+    change = stored_change(change)
     key, version, approval = change.key, change.version, change.approval
     of = key_of(change.proposal)
     if key is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from service.domains.proposal_documents import whole_key, whole_version
 from service.domains.proposals import (
     ApprovalType,
     Proposal,
@@ -87,7 +88,7 @@ def row_of_version(version: ProposalVersion) -> dict[str, object]:
 
 
 def version_of(row: Row) -> ProposalVersion:
-    return ProposalVersion(
+    stored = ProposalVersion(
         **head_parts_of(row),
         artifact_id=row["artifact_id"],
         request=row["request"],
@@ -96,6 +97,7 @@ def version_of(row: Row) -> ProposalVersion:
         evidence=row["evidence"],
         gate_decision=row["gate_decision"],
     )
+    return whole_version(stored)
 
 
 def head_of(row: Row) -> VersionHead:
@@ -194,7 +196,8 @@ def row_of_key(key: ProposalKey) -> dict[str, object]:
 
 
 def key_of(row: Row) -> ProposalKey:
-    return ProposalKey(
+    """Of a row with the documents of the version that the act brought, if it brought one."""
+    stored = ProposalKey(
         tenant_id=row["tenant_id"],
         family=ProposalKeyFamily(row["family"]),
         scope=row["scope"],
@@ -205,3 +208,4 @@ def key_of(row: Row) -> ProposalKey:
         created_at=row["created_at"],
         answer=row["answer"],
     )
+    return whole_key(stored, row["result"], row["artifact"], row["evidence"])

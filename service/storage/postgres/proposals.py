@@ -13,6 +13,7 @@ from service.domains.pages import (
     empty_page,
     page_of,
 )
+from service.domains.proposal_documents import stored_change
 from service.domains.proposals import (
     Proposal,
     ProposalApproval,
@@ -190,6 +191,7 @@ async def find_key(
 async def keep_change(conn: Connection, change: ProposalChange) -> None:
     """Raises KeyTaken, ProposalMoved, ProposalNotFound."""
     require_storable(change.proposal, change.event, change.key, change.version, change.approval)
+    change = stored_change(change)
     # A rival that is at the same key is waited for here, before the proposal is locked.
     if change.key is not None and await one(conn, SQL["claim_key"], **row_of_key(change.key)) is None:
         raise KeyTaken(change.key)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from typing import Any
 
+from service.domains.proposal_documents import whole_key, whole_version
 from service.domains.proposals import (
     ApprovalType,
     Proposal,
@@ -114,7 +115,8 @@ def values_of_approval(approval: ProposalApproval) -> dict[str, object]:
 
 
 def key_of(row: sqlite3.Row) -> ProposalKey:
-    return ProposalKey(
+    """Of a row with the documents of the version that the act brought, if it brought one."""
+    stored = ProposalKey(
         tenant_id=row["tenant_id"],
         family=ProposalKeyFamily(row["family"]),
         scope=row["scope"],
@@ -125,6 +127,7 @@ def key_of(row: sqlite3.Row) -> ProposalKey:
         created_at=instant_of(row["created_at"]),
         answer=row["answer"],
     )
+    return whole_key(stored, row["result"], row["artifact"], row["evidence"])
 
 
 def proposal_of(row: sqlite3.Row) -> Proposal:
@@ -148,7 +151,7 @@ def proposal_of(row: sqlite3.Row) -> Proposal:
 
 
 def version_of(row: sqlite3.Row) -> ProposalVersion:
-    return ProposalVersion(
+    stored = ProposalVersion(
         **parts_of_head(row),
         artifact_id=row["artifact_id"],
         request=row["request"],
@@ -157,6 +160,7 @@ def version_of(row: sqlite3.Row) -> ProposalVersion:
         evidence=row["evidence"],
         gate_decision=row["gate_decision"],
     )
+    return whole_version(stored)
 
 
 def head_of(row: sqlite3.Row) -> VersionHead:

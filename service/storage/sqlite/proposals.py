@@ -14,6 +14,7 @@ from service.domains.pages import (
     empty_page,
     page_of,
 )
+from service.domains.proposal_documents import stored_change
 from service.domains.proposals import (
     Proposal,
     ProposalApproval,
@@ -112,6 +113,7 @@ def keep_change(conn: sqlite3.Connection, change: ProposalChange) -> ProposalKey
     Raises IdempotencyKeyConflict, ProposalMoved, ProposalNotFound.
     """
     require_storable(change.proposal, change.event, change.key, change.version, change.approval)
+    change = stored_change(change)
     held = None if change.key is None else claim_key(conn, change.key)
     if held is None:
         insert_change(conn, change)

@@ -131,8 +131,8 @@ def test_a_proposal_and_its_documents_are_the_same_and_computed_again(seed):
     )
     assert creations[0].request_hash == creations[1].request_hash
     assert results[0] == results[1]
-    assert build_documents(read, creations[0].request, results[0], AT, True) == build_documents(
-        read, creations[1].request, results[1], AT, True
+    assert build_documents(read, creations[0], results[0], AT, True) == build_documents(
+        read, creations[1], results[1], AT, True
     )
 
 
