@@ -31,7 +31,7 @@ ENV PATH=/opt/venv/bin:$PATH \
 RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin lotus \
     && install --directory --owner=lotus --group=lotus /data
 COPY --from=build /opt/venv /opt/venv
-# Nothing is written but /data, and /tmp by the processes of engines; the rest may be read-only.
+# Nothing is written but /data, and /tmp by `serve --processes` (sockets of its processes); the rest may be read-only.
 WORKDIR /data
 USER 10001
 VOLUME /data

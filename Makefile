@@ -73,8 +73,9 @@ format: setup ## Rewrite the sources in the house format
 parity: setup ## Ask SQLite and PostgreSQL the same 1,000 times and print where they differ
 	$(BIN)/python -m scripts.parity --generate 1000
 
-bench: setup ## Measure the figures the README quotes
-	$(BIN)/python -m scripts.bench
+# ONLY names one part of it; --only would be an option of make itself.
+bench: setup ## Measure the figures the README quotes, or one part of them: ONLY=crowd
+	$(BIN)/python -m scripts.bench $(if $(ONLY),--only $(ONLY))
 
 openapi: setup ## Write the description of the API and its examples anew
 	$(BIN)/python -m scripts.openapi

@@ -9,6 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from service.metrics import WorkerMetrics
 from service.server_metrics import ServerMetrics
+from service.supervisor_metrics import SupervisorMetrics
 from tests.conftest import ROOT
 
 DEPLOY = ROOT / "deploy"
@@ -22,9 +23,9 @@ PARTS = {"histogram": ("_bucket", "_sum", "_count"), "counter": ("_total",), "ga
 
 
 def families():
-    """Every family that a server or a worker tells, with its kind, whether it has figures yet or not."""
+    """Every family that a server, a supervisor or a worker tells, with its kind, with figures or without."""
     told = {}
-    for metrics in (ServerMetrics(), WorkerMetrics()):
+    for metrics in (ServerMetrics(), SupervisorMetrics((), lambda: 0), WorkerMetrics()):
         for family in text_string_to_metric_families(metrics.render().decode()):
             told[family.name] = family.type
     return told
@@ -140,6 +141,7 @@ def test_every_alert_has_a_name_of_its_own_a_severity_and_says_what_to_do():
         "process_open_fds",
         "lotus_http_connections",
         "lotus_http_answers_cut_total",
+        "lotus_server_process_restarts_total",
     ],
 )
 def test_somebody_is_told_when_it_goes_wrong(told):
