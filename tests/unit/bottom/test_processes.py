@@ -30,6 +30,7 @@ from tests.unit.bottom.engine_work import (
     spin_without_own_deadline,
     wait_for,
 )
+from tests.waiting import until
 
 # As much as any work here may use; what is decent uses a thousandth of it.
 SECONDS_MAX = 0.3
@@ -83,15 +84,11 @@ def ends(shared):
 
 
 async def written(path) -> int:
-    while not path.exists() or not path.read_text():
-        await asyncio.sleep(0.005)
-    return int(path.read_text())
+    return int(await until(lambda: path.exists() and path.read_text()))
 
 
 async def gone(process_id: int) -> None:
-    async with asyncio.timeout(GUARD_SECONDS):
-        while is_there(process_id):
-            await asyncio.sleep(0.005)
+    await until(lambda: not is_there(process_id))
 
 
 def is_there(process_id: int) -> bool:
@@ -244,8 +241,7 @@ async def test_work_that_ends_soon_after_its_caller_has_gone_keeps_its_process(p
     waiting.cancel()
     await asyncio.sleep(0)
     path.touch()
-    while processes._working:
-        await asyncio.sleep(0.005)
+    await until(lambda: not processes._working)
 
     assert ends == [] and is_there(running)
     assert running in [process.process_id for process in processes._idle]
