@@ -95,7 +95,11 @@ def backends(opened: ExitStack) -> Iterator[Backend]:
             "DPM_LOG_LEVEL": "INFO",
         }
         yield Backend(store, variables)
-    yield Backend("POSTGRES", variables_of(opened.enter_context(migrated())), pinned=False)
+    dsn = opened.enter_context(migrated())
+    yield Backend("POSTGRES", variables_of(dsn), pinned=False)
+    # Several processes share no memory, so proposals are in the database too.
+    shared = variables_of(dsn) | {"PROPOSAL_STORE_BACKEND": "POSTGRES", "PROPOSAL_POSTGRES_DSN": dsn}
+    yield Backend("POSTGRES x2", shared, arguments=("--processes", "2"), pinned=False)
 
 
 def _round(backend: Backend, seconds: float) -> Round:
@@ -131,8 +135,17 @@ def _round(backend: Backend, seconds: float) -> Round:
 
 
 def _cpu_seconds(server: Server) -> float:
-    """Processor time of the server's process, without its engine processes."""
-    spent = Path(f"/proc/{server.process.pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    """Processor time of the server's process, or of several and their supervisor; without engine processes."""
+    pids = [server.process.pid, *filter(_is_server, children_of(server.process.pid))]
+    return sum(_spent_seconds(pid) for pid in pids)
+
+
+def _is_server(pid: int) -> bool:
+    return b"--supervised" in Path(f"/proc/{pid}/cmdline").read_bytes()
+
+
+def _spent_seconds(pid: int) -> float:
+    spent = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
     return (int(spent[11]) + int(spent[12])) / os.sysconf("SC_CLK_TCK")
 
 
