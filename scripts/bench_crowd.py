@@ -135,7 +135,7 @@ def _round(backend: Backend, seconds: float) -> Round:
 
 
 def _cpu_seconds(server: Server) -> float:
-    """Processor time of the server's process, or of several and their supervisor; without engine processes."""
+    """Processor time of the server, or of several and their supervisor, without engine processes."""
     pids = [server.process.pid, *filter(_is_server, children_of(server.process.pid))]
     return sum(_spent_seconds(pid) for pid in pids)
 
