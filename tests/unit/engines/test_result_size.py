@@ -15,6 +15,7 @@ from service.domains.rebalances import RebalanceRequest
 from service.engine_errors import ResultTooLarge
 from service.engines import valuation
 from service.engines.advisory import pipeline as advisory
+from service.engines.answer_bounds import bounded_number
 from service.engines.dpm import groups, pipeline
 from service.engines.result_size import ResultSize
 from service.flows.dpm_computing import RESULT
@@ -155,3 +156,31 @@ def test_a_size_without_bound_refuses_nothing() -> None:
     size.add_positions(["a" * 200] * 1000)
 
     assert size.bytes_count > 200_000
+
+
+def test_no_more_is_counted_of_a_state_than_is_written_and_most_of_it_where_names_are_long() -> None:
+    document = a_document(20)
+    names = {row["instrument_id"]: f"{number:0200}" for number, row in enumerate(document["shelf_entries"])}
+    text = json.dumps(document)
+    for name, long in names.items():
+        text = text.replace(f'"{name}"', f'"{long}"')
+    state = pipeline.simulate(read_request(text.encode()), IDENTITY).before
+    size = ResultSize()
+
+    size.add_positions([position.instrument_id for position in state.positions])
+
+    lists = (state.positions, state.allocation, state.allocation_by_instrument)
+    whole = sum(len(RESULT.encode(rows)) for rows in lists)
+    assert whole * 2 / 3 < size.bytes_count < whole
+
+
+@pytest.mark.parametrize(
+    "share", ["0", "0.25", "1.694915254237288135593220339E-27", "1.2345678E-41", "-1E-60"]
+)
+def test_no_more_is_counted_of_a_share_than_is_written(share: str) -> None:
+    size = ResultSize(bytes_max=1000)
+
+    size.add_shares(["a", "Zürich"], [Decimal(share), Decimal(1)])
+
+    answered = {"a": bounded_number(Decimal(share)), "Zürich": Decimal(1)}
+    assert size.bytes_count <= len(RESULT.encode(answered))
