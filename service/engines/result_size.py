@@ -19,6 +19,8 @@ from service.domains.results import AllocationMetric, PositionSummary
 from service.engine_errors import ResultTooLarge
 
 _NOTHING = Money(ZERO, "")
+# Weights are published with four decimals.
+_NO_WEIGHT = Decimal("0.0000")
 _POSITION = PositionSummary(
     instrument_id="",
     quantity=ZERO,
@@ -27,9 +29,9 @@ _POSITION = PositionSummary(
     price=None,
     value_in_instrument_ccy=_NOTHING,
     value_in_base_ccy=_NOTHING,
-    weight=ZERO,
+    weight=_NO_WEIGHT,
 )
-_METRIC = AllocationMetric(key="", weight=ZERO, value=_NOTHING)
+_METRIC = AllocationMetric(key="", weight=_NO_WEIGHT, value=_NOTHING)
 
 _ENCODER = msgspec.json.Encoder(decimal_format="string")
 # The comma after a row makes up for the brackets of its list.
@@ -48,10 +50,12 @@ class ResultSize:
     bytes_max: int | None = None
     bytes_count: int = 0
 
-    def add_positions(self, names: Iterable[str]) -> None:
+    def add_positions(self, names: Iterable[str], base_currency: str) -> None:
         """Counts a valued state with these instruments. Raises ResultTooLarge."""
         lengths = [len(name) for name in names]
-        self._add(len(lengths) * POSITION_BYTES + POSITION_NAMES * sum(lengths))
+        # Each time its value in base stands beside it.
+        each = POSITION_BYTES + POSITION_NAMES * len(base_currency)
+        self._add(len(lengths) * each + POSITION_NAMES * sum(lengths))
 
     def add_metrics(self, keys: Collection[str], currency: str) -> None:
         """Counts one allocation. Raises ResultTooLarge."""

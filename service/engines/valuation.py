@@ -65,7 +65,8 @@ def value_state(
     Raises ResultTooLarge where `size` has no room for what is published.
     """
     size = size or ResultSize()
-    size.add_positions([position.instrument_id for position in positions])
+    currency = book.portfolio.base_currency
+    size.add_positions([position.instrument_id for position in positions], currency)
     rates_missing: list[str] = []
     rows = _value_positions(book, positions, mode, rates_missing)
     cash_values = _value_cash(book, cash_balances, rates_missing)
@@ -77,7 +78,6 @@ def value_state(
         total += value
     divisor = total or ONE
 
-    currency = book.portfolio.base_currency
     weights = tuple([row.base_value / divisor for row in rows])
     by_class, by_attribute = _buckets(rows)
     for values in by_attribute.values():

@@ -153,7 +153,7 @@ def test_the_size_of_a_run_that_is_walked_again_is_counted_anew() -> None:
 def test_a_size_without_bound_refuses_nothing() -> None:
     size = ResultSize()
 
-    size.add_positions(["a" * 200] * 1000)
+    size.add_positions(["a" * 200] * 1000, "SGD")
 
     assert size.bytes_count > 200_000
 
@@ -167,7 +167,7 @@ def test_no_more_is_counted_of_a_state_than_is_written_and_most_of_it_where_name
     state = pipeline.simulate(read_request(text.encode()), IDENTITY).before
     size = ResultSize()
 
-    size.add_positions([position.instrument_id for position in state.positions])
+    size.add_positions([position.instrument_id for position in state.positions], "SGD")
 
     lists = (state.positions, state.allocation, state.allocation_by_instrument)
     whole = sum(len(RESULT.encode(rows)) for rows in lists)
