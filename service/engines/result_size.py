@@ -15,7 +15,7 @@ from decimal import Decimal
 import msgspec
 
 from service.domains.money import EXPONENT_MAX, FIRST_DIGIT_MIN, ZERO, Money
-from service.domains.results import AllocationMetric, PositionSummary
+from service.domains.results import AllocationMetric, PositionSummary, TargetInstrument
 from service.engine_errors import ResultTooLarge
 
 _NOTHING = Money(ZERO, "")
@@ -31,6 +31,9 @@ _POSITION = PositionSummary(
     value_in_base_ccy=_NOTHING,
     weight=_NO_WEIGHT,
 )
+_TARGET = TargetInstrument(
+    instrument_id="", model_weight=ZERO, final_weight=ZERO, final_value=_NOTHING, tags=()
+)
 _METRIC = AllocationMetric(key="", weight=_NO_WEIGHT, value=_NOTHING)
 
 _ENCODER = msgspec.json.Encoder(decimal_format="string")
@@ -39,6 +42,7 @@ METRIC_BYTES = len(_ENCODER.encode(_METRIC)) + 1
 # A position is listed once by itself and in two allocations, each time with its instrument.
 POSITION_BYTES = len(_ENCODER.encode(_POSITION)) + 1 + 2 * METRIC_BYTES
 POSITION_NAMES = 3
+TARGET_BYTES = len(_ENCODER.encode(_TARGET)) + 1
 # Two quotes around a name, a colon, two quotes around a number, a comma.
 SHARE_BYTES = 6
 
@@ -56,6 +60,10 @@ class ResultSize:
         # Each time its value in base stands beside it.
         each = POSITION_BYTES + POSITION_NAMES * len(base_currency)
         self._add(len(lengths) * each + POSITION_NAMES * sum(lengths))
+
+    def add_targets(self, trace: Collection[TargetInstrument]) -> None:
+        """Counts the trace of the targets. Raises ResultTooLarge."""
+        self._add(len(trace) * TARGET_BYTES + sum([len(row.instrument_id) for row in trace]))
 
     def add_metrics(self, keys: Collection[str], currency: str) -> None:
         """Counts one allocation. Raises ResultTooLarge."""

@@ -100,6 +100,7 @@ def universe_stage(run: Run) -> Run:
 def targets_stage(run: Run) -> Run:
     generate = TARGETS_BY_METHOD[run.book.options.target_method]
     targets = generate(run.book, run.universe, run.before.total, run.size)
+    run.size.add_targets(targets.trace)
     return replace(run, targets=targets, warnings=run.warnings + targets.warnings)
 
 
