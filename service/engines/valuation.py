@@ -18,6 +18,7 @@ from service.domains.options import ValuationMode
 from service.domains.results import AllocationMetric, PositionSummary, SimulatedState
 from service.domains.snapshots import CashBalance, Position, ShelfEntry
 from service.engines.book import Book
+from service.engines.result_size import ResultSize
 from service.engines.stage import NO_GAPS, Gaps
 
 CASH_CLASS = "CASH"
@@ -53,9 +54,19 @@ class _Cash(NamedTuple):
 
 
 def value_state(
-    book: Book, positions: Sequence[Position], cash_balances: Sequence[CashBalance], mode: ValuationMode
+    book: Book,
+    positions: Sequence[Position],
+    cash_balances: Sequence[CashBalance],
+    mode: ValuationMode,
+    size: ResultSize | None = None,
 ) -> Valuation:
-    """Value these holdings; a row that cannot be valued counts as zero and is reported as a gap."""
+    """Value these holdings; a row that cannot be valued counts as zero and is reported as a gap.
+
+    Raises ResultTooLarge where `size` has no room for what is published.
+    """
+    size = size or ResultSize()
+    currency = book.portfolio.base_currency
+    size.add_positions([position.instrument_id for position in positions], currency)
     rates_missing: list[str] = []
     rows = _value_positions(book, positions, mode, rates_missing)
     cash_values = _value_cash(book, cash_balances, rates_missing)
@@ -67,9 +78,10 @@ def value_state(
         total += value
     divisor = total or ONE
 
-    currency = book.portfolio.base_currency
     weights = tuple([row.base_value / divisor for row in rows])
     by_class, by_attribute = _buckets(rows)
+    for values in by_attribute.values():
+        size.add_metrics(values, currency)
     by_class[CASH_CLASS] = by_class.get(CASH_CLASS, ZERO) + cash_value
     summaries, metrics = _publish(rows, weights, currency)
     state = SimulatedState(

@@ -107,14 +107,15 @@ def analyze_body(
     plan = plan_body(readers, body, identity, pack)
     request = plan.read_request()
     room = AnswerRoom(bytes_max)
-    outcomes = (_run(plan, request, scenario, bytes_max) for scenario in plan.scenarios)
-    return Analyzed(plan, tuple(room.take(outcome) for outcome in outcomes))
+    outcomes = [room.take(_run(plan, request, scenario, room.bytes_left)) for scenario in plan.scenarios]
+    return Analyzed(plan, tuple(outcomes))
 
 
 def run_scenario(plan: bytes, bytes_max: int, name: str) -> StagedScenario:
     """What comes of one scenario of a written plan; one bad scenario never harms its batch (ruling 10).
 
-    Raises KeyError for an engine version that this build does not carry.
+    `bytes_max` is what the answer of its batch has left: beyond it the scenario fails, and most of it is
+    not computed. Raises KeyError for an engine version that this build does not carry.
     """
     opened, request = _opened(plan)
     scenario = next(one for one in opened.scenarios if one.name == name)
@@ -125,14 +126,14 @@ class AnswerRoom:
     """What is left of the bytes that a batch may answer; asked in the order of names, it repeats itself."""
 
     def __init__(self, bytes_max: int) -> None:
-        self._bytes_left = bytes_max
+        self.bytes_left = bytes_max
 
     def take(self, outcome: StagedScenario) -> StagedScenario:
         """The outcome, or its failure where the answer has no room for it."""
         size = len(outcome.result or b"") + len(outcome.metric or b"")
-        if size > self._bytes_left:
+        if size > self.bytes_left:
             return failed_scenario(outcome.scenario, ResultTooLarge.code)
-        self._bytes_left -= size
+        self.bytes_left -= size
         return outcome
 
 
@@ -227,7 +228,7 @@ def _run(
     identity = batch.scenario_identity(plan.batch_id, scenario.name, scenario.run_id, plan.correlation_id)
     simulate = versions.engine_of(plan.engine_version)
     try:
-        result = simulate(request.request_of(scenario.read_options()), identity)
+        result = simulate(request.request_of(scenario.read_options()), identity, bytes_max)
         metric = batch.metric_of(result, request.portfolio_snapshot.base_currency)
         return StagedScenario(
             scenario=scenario.name,

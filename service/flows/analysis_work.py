@@ -63,7 +63,9 @@ class AnalysisWork:
         try:
             for scenario in plan.scenarios:
                 staged = known.get(scenario.name)
-                outcome = room.take(staged or await self._compute(attempt.operation, scenario.name))
+                outcome = room.take(
+                    staged or await self._compute(attempt.operation, room.bytes_left, scenario.name)
+                )
                 found.append(outcome)
                 if staged is None:
                     staging.put(outcome)
@@ -72,10 +74,8 @@ class AnalysisWork:
             await staging.close()
         return found
 
-    async def _compute(self, operation: Operation, name: str) -> StagedScenario:
-        return await compute_scenario(
-            self._offload, operation.request, self._result_bytes_max, name, **named(operation)
-        )
+    async def _compute(self, operation: Operation, bytes_left: int, name: str) -> StagedScenario:
+        return await compute_scenario(self._offload, operation.request, bytes_left, name, **named(operation))
 
     async def _ending(self, operation: Operation, analyzed: Analyzed) -> Ending:
         finished_at = self._clock.now()

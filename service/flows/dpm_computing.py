@@ -95,7 +95,7 @@ def simulate_request(
         options = overlay(request.options, pack.pack)
         policy = applied(pack, options)
         request = msgspec.structs.replace(request, options=options)
-    result = _simulate(request, RunIdentity(run_id, correlation_id, request_hash))
+    result = _simulate(request, RunIdentity(run_id, correlation_id, request_hash), bytes_max)
     return Simulated(
         request_hash=request_hash,
         request_body=canonical,
@@ -132,8 +132,8 @@ def steps_under(request: RebalanceRequest, pack: ResolvedPack | None) -> int:
     return simulation_steps(request)
 
 
-def _simulate(request: RebalanceRequest, identity: RunIdentity) -> RebalanceResult:
-    return versions.engine_of()(request, identity)
+def _simulate(request: RebalanceRequest, identity: RunIdentity, bytes_max: int) -> RebalanceResult:
+    return versions.engine_of()(request, identity, bytes_max)
 
 
 def prepare(readers: Readers) -> None:

@@ -221,7 +221,7 @@ class DpmRunFlow:
         written = plan.written()
         room = AnswerRoom(self._result_bytes_max)
         outcomes = [
-            room.take(await compute_scenario(self._offload, written, self._result_bytes_max, scenario.name))
+            room.take(await compute_scenario(self._offload, written, room.bytes_left, scenario.name))
             for scenario in plan.scenarios
         ]
         return Analyzed(plan, tuple(outcomes))

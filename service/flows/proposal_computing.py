@@ -105,7 +105,7 @@ def simulate_proposal(
     """The same for a request that came inside another body, whose hash it then has. Raises ResultTooLarge."""
     run_id = proposal_run_id_of(request_hash)
     identity = ProposalIdentity(run_id, correlation_id, request_hash, idempotency_key)
-    result = versions.engine_of()(request, identity)
+    result = versions.engine_of()(request, identity, bytes_max)
     return SimulatedProposal(
         proposal_run_id=run_id,
         request_hash=request_hash,

@@ -9,6 +9,8 @@ import msgspec
 from service.engine_errors import ResultTooLarge
 
 RESULT_BYTES_MAX = 32 * 1024 * 1024
+# Ids, names and times beside a result, which could be computed and so can be read.
+AROUND_RESULTS_BYTES_MAX = 64 * 1024
 
 
 def encoded_within(encoder: msgspec.json.Encoder, result: Any, bytes_max: int) -> bytes:

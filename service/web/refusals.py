@@ -29,7 +29,7 @@ from service.errors import (
     Unreadable,
     WrongMediaType,
 )
-from service.flows.result_sizes import require_within
+from service.flows.result_sizes import AROUND_RESULTS_BYTES_MAX, require_within
 from service.http_errors import ContentCodingUnsupported, ExpectationUnsupported, HeadTooLarge
 from service.proposal_errors import proposal_refusal
 from service.store_errors import StoreRefused
@@ -199,7 +199,5 @@ def _within(request: web.Request, answer: web.StreamResponse) -> web.StreamRespo
 BODY_BYTES_MAX = web.AppKey("BODY_BYTES_MAX", int)
 # What the results in one answer may have together.
 RESULT_BYTES_MAX = web.AppKey("RESULT_BYTES_MAX", int)
-# Ids, names and times beside a result, which could be computed and so can be read.
-AROUND_RESULTS_BYTES_MAX = 64 * 1024
 # The stable code of an answer, for those who count.
 CODE = web.ResponseKey("CODE", str)

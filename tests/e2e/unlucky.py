@@ -25,7 +25,9 @@ TAKES_LONG = "takes_long"
 LONG_SECONDS = 0.3
 
 
-def simulate(request: RebalanceRequest, identity: pipeline.RunIdentity) -> RebalanceResult:
+def simulate(
+    request: RebalanceRequest, identity: pipeline.RunIdentity, bytes_max: int | None = None
+) -> RebalanceResult:
     scenario = identity.request_hash.rpartition(":")[2]
     if scenario == KILLS_ENGINE:
         os.kill(os.getpid(), signal.SIGKILL)
@@ -36,7 +38,7 @@ def simulate(request: RebalanceRequest, identity: pipeline.RunIdentity) -> Rebal
         pass
     if scenario.startswith(TAKES_LONG):
         time.sleep(LONG_SECONDS)
-    return pipeline.simulate(request, identity)
+    return pipeline.simulate(request, identity, bytes_max)
 
 
 if __name__ in ("__main__", "__mp_main__"):

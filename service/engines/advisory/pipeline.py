@@ -30,6 +30,7 @@ from service.engines.advisory.verdict import guards, reconcile, status_of
 from service.engines.answer_bounds import instruments_of, within_bounds
 from service.engines.gate import decide_gate
 from service.engines.holdings import amounts_of, cash_with, positions_with, quantities_of
+from service.engines.result_size import ResultSize
 from service.engines.rules import judge
 from service.engines.stage import NO_GAPS, Gaps
 from service.engines.valuation import value_state
@@ -41,9 +42,14 @@ ENGINE_VERSION = "1"
 Stage = Callable[[Run], Run]
 
 
-def simulate(request: ProposalSimulateRequest, identity: ProposalIdentity) -> ProposalResult:
-    """Simulate one proposal; a valid request always gives a result, if need be a blocked one."""
-    return run_stages(STAGES, ENGINE_VERSION, request, identity)
+def simulate(
+    request: ProposalSimulateRequest, identity: ProposalIdentity, bytes_max: int | None = None
+) -> ProposalResult:
+    """Simulate one proposal; a valid request always gives a result, if need be a blocked one.
+
+    Raises ResultTooLarge once it is known that the result, as it is written, is over `bytes_max` bytes.
+    """
+    return run_stages(STAGES, ENGINE_VERSION, request, identity, bytes_max)
 
 
 def run_stages(
@@ -51,11 +57,12 @@ def run_stages(
     engine_version: str,
     request: ProposalSimulateRequest,
     identity: ProposalIdentity,
+    bytes_max: int | None = None,
 ) -> ProposalResult:
     """Walk all stages; a proposal that is blocked is still shown whole."""
 
     def walk(gaps: Gaps) -> ProposalResult:
-        run = open_run(request, identity, gaps)
+        run = open_run(request, identity, gaps, ResultSize(bytes_max))
         for stage in stages:
             run = stage(run)
         return result_of(run, engine_version)
@@ -63,11 +70,18 @@ def run_stages(
     return within_bounds(walk, lambda: instruments_of(request))
 
 
-def open_run(request: ProposalSimulateRequest, identity: ProposalIdentity, gaps: Gaps = NO_GAPS) -> Run:
+def open_run(
+    request: ProposalSimulateRequest,
+    identity: ProposalIdentity,
+    gaps: Gaps = NO_GAPS,
+    size: ResultSize | None = None,
+) -> Run:
     """A run that knows its book and the value of the portfolio before the proposal (3.3)."""
     book = open_book(request)
     portfolio = book.portfolio
-    before = value_state(book, portfolio.positions, portfolio.cash_balances, book.options.valuation_mode)
+    size = size or ResultSize()
+    mode = book.options.valuation_mode
+    before = value_state(book, portfolio.positions, portfolio.cash_balances, mode, size)
     return Run(
         book=book,
         identity=identity,
@@ -76,6 +90,7 @@ def open_run(request: ProposalSimulateRequest, identity: ProposalIdentity, gaps:
         gaps=before.gaps + unusable_prices(before.state) + gaps,
         quantities=quantities_of(portfolio),
         amounts=amounts_of(portfolio),
+        size=size,
     )
 
 
@@ -136,7 +151,7 @@ def buys_stage(run: Run) -> Run:
 def after_stage(run: Run) -> Run:
     portfolio = run.book.portfolio
     positions, cash = positions_with(portfolio, run.quantities), cash_with(portfolio, run.amounts)
-    after = value_state(run.book, positions, cash, ValuationMode.CALCULATED)
+    after = value_state(run.book, positions, cash, ValuationMode.CALCULATED, run.size)
     return replace(run, after=after, gaps=run.gaps + after.gaps + unusable_prices(after.state))
 
 

@@ -21,6 +21,7 @@ from service.domains.proposal_results import (
 from service.domains.results import GateDecision, Reconciliation, RuleResult, RunStatusText
 from service.engines.advisory.book import Book
 from service.engines.advisory.funding import Funding
+from service.engines.result_size import ResultSize
 from service.engines.stage import Gaps
 from service.engines.valuation import Valuation
 
@@ -43,6 +44,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     before: Valuation
     after: Valuation
     gaps: Gaps
+    size: ResultSize
     quantities: Mapping[str, Decimal]
     amounts: Mapping[str, Decimal]
     warnings: tuple[str, ...] = ()

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from typing import Protocol
 
 from service.domains.proposal_requests import ProposalSimulateRequest
 from service.domains.proposal_results import ProposalResult
 from service.engines.advisory import pipeline
 
-Simulate = Callable[[ProposalSimulateRequest, pipeline.ProposalIdentity], ProposalResult]
+
+class Simulate(Protocol):
+    """An engine; see pipeline.simulate."""
+
+    def __call__(
+        self,
+        request: ProposalSimulateRequest,
+        identity: pipeline.ProposalIdentity,
+        bytes_max: int | None = None,
+        /,
+    ) -> ProposalResult: ...
+
 
 CURRENT_VERSION = pipeline.ENGINE_VERSION
 

@@ -10,12 +10,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from operator import add
-from typing import NamedTuple
+from itertools import repeat
+from operator import add, mul, truediv
+from typing import NamedTuple, TypeVar
 
 from service.domains.money import ZERO
 from service.domains.results import GroupConstraintEvent
 from service.engines.dpm.book import Book
+from service.engines.result_size import ResultSize
+
+T = TypeVar("T")
 
 GROUP_TOLERANCE = Decimal("0.0001")
 NO_DESTINATION = "NO_ELIGIBLE_REDISTRIBUTION_DESTINATION"
@@ -81,26 +85,32 @@ def read_groups(book: Book, eligible: Iterable[str]) -> GroupsRead:
     return GroupsRead(tuple(entries))
 
 
-def cap_groups(read: GroupsRead, eligible: Mapping[str, Decimal], buyable: Sequence[str]) -> Capped:
+def cap_groups(
+    read: GroupsRead,
+    eligible: Mapping[str, Decimal],
+    buyable: Sequence[str],
+    size: ResultSize | None = None,
+) -> Capped:
     """Apply each cap once; an earlier group is not looked at again after later ones moved weight.
 
-    A cap whose released weight nobody can take blocks the run.
+    A cap whose released weight nobody can take blocks the run. Raises ResultTooLarge where `size` has no room
+    for the shares of those who receive it.
     """
-    weights = dict(eligible)
+    size = size or ResultSize()
+    weights = Weights(eligible, buyable)
     events: list[GroupConstraintEvent] = []
     warnings: list[str] = []
     for entry in read.entries:
         if isinstance(entry, str):
             warnings.append(entry)
             continue
-        group_weight = sum([weights[key] for key in entry.members], ZERO)
+        group_weight = weights.sum_of(entry.members)
         if not entry.members or group_weight <= entry.limit + GROUP_TOLERANCE:
             continue
-        ratio = entry.limit / group_weight
         released = group_weight - entry.limit
-        for key in entry.members:
-            weights[key] *= ratio
-        recipients = _release(released, weights, set(entry.members), buyable)
+        weights.scale(entry.members, entry.limit / group_weight)
+        recipients = weights.release(released, entry.members)
+        size.add_shares(recipients, recipients.values())
         warnings.append(f"CAPPED_BY_GROUP_LIMIT_{entry.key}")
         events.append(
             GroupConstraintEvent(
@@ -114,20 +124,70 @@ def cap_groups(read: GroupsRead, eligible: Mapping[str, Decimal], buyable: Seque
         )
         if not recipients:
             warnings.append(NO_DESTINATION)
-            return Capped(weights, tuple(events), tuple(warnings), blocked=True)
-    return Capped(weights, tuple(events), tuple(warnings))
+            return Capped(weights.all(), tuple(events), tuple(warnings), blocked=True)
+    return Capped(weights.all(), tuple(events), tuple(warnings))
 
 
-def _release(
-    released: Decimal, weights: dict[str, Decimal], members: set[str], buyable: Sequence[str]
-) -> dict[str, Decimal]:
-    """Adds what is released to the buyable names outside, in proportion; answers the shares."""
-    # With hundreds of caps over thousands of names this is where the time of the heuristic goes.
-    takers = [key for key in buyable if key not in members]
-    held = [weights[key] for key in takers]
-    room = sum(held, ZERO)
-    if room <= 0:
-        return {}
-    shares = [released * (weight / room) for weight in held]
-    weights.update(zip(takers, map(add, held, shares), strict=True))
-    return dict(zip(takers, shares, strict=True))
+class Weights:
+    """The weights of all eligible lines; those of the buyable ones are a list, in the order of `buyable`.
+
+    With hundreds of caps over thousands of names this is where the time of the heuristic goes, so the names
+    outside of a group are taken and put back by runs of neighbours and not one by one.
+    """
+
+    def __init__(self, eligible: Mapping[str, Decimal], buyable: Sequence[str]) -> None:
+        self._eligible = eligible
+        self._buyable = buyable
+        self._place = {key: index for index, key in enumerate(buyable)}
+        self._bought = [eligible[key] for key in buyable]
+        self._others = {key: weight for key, weight in eligible.items() if key not in self._place}
+
+    def all(self) -> dict[str, Decimal]:
+        """By name, in the order of the eligible map."""
+        return dict(self._eligible) | self._others | dict(zip(self._buyable, self._bought, strict=True))
+
+    def sum_of(self, members: Sequence[str]) -> Decimal:
+        place, bought, others = self._place, self._bought, self._others
+        return sum([bought[place[key]] if key in place else others[key] for key in members], ZERO)
+
+    def scale(self, members: Sequence[str], ratio: Decimal) -> None:
+        for key in members:
+            at = self._place.get(key)
+            if at is None:
+                self._others[key] *= ratio
+            else:
+                self._bought[at] *= ratio
+
+    def release(self, released: Decimal, members: Sequence[str]) -> dict[str, Decimal]:
+        """Adds it to the buyable names outside, in proportion; answers the shares."""
+        inside = sorted([self._place[key] for key in members if key in self._place])
+        held = _without(self._bought, inside)
+        room = sum(held, ZERO)
+        if room <= 0:
+            return {}
+        shares = list(map(mul, repeat(released), map(truediv, held, repeat(room))))
+        self._bought = _with(list(map(add, held, shares)), inside, self._bought)
+        return dict(zip(_without(self._buyable, inside), shares, strict=True))
+
+
+def _without(values: Sequence[T], places: Sequence[int]) -> list[T]:
+    """The values that do not stand at these ascending places."""
+    left: list[T] = []
+    start = 0
+    for place in places:
+        left += values[start:place]
+        start = place + 1
+    left += values[start:]
+    return left
+
+
+def _with(others: Sequence[T], places: Sequence[int], values: Sequence[T]) -> list[T]:
+    """Undoes `_without`: the values at these places, and all others between them."""
+    whole: list[T] = []
+    start = 0
+    for taken, place in enumerate(places):
+        whole += others[start : place - taken]
+        whole.append(values[place])
+        start = place - taken
+    whole += others[start:]
+    return whole

@@ -28,6 +28,7 @@ from service.engines.dpm.sizing import size_trades
 from service.engines.dpm.solver import TARGETS_BY_METHOD, compare_methods, divergence_warnings
 from service.engines.dpm.turnover import cap_turnover
 from service.engines.dpm.universe import select_universe
+from service.engines.result_size import ResultSize
 from service.engines.rules import hard_failures, judge
 from service.engines.stage import NO_GAPS, Gaps
 from service.engines.valuation import value_state
@@ -39,18 +40,27 @@ ENGINE_VERSION = "1"
 Stage = Callable[[Run], Run]
 
 
-def simulate(request: RebalanceRequest, identity: RunIdentity) -> RebalanceResult:
-    """Simulate one rebalance; a valid request always gives a result, if need be a blocked one."""
-    return run_stages(STAGES, ENGINE_VERSION, request, identity)
+def simulate(
+    request: RebalanceRequest, identity: RunIdentity, bytes_max: int | None = None
+) -> RebalanceResult:
+    """Simulate one rebalance; a valid request always gives a result, if need be a blocked one.
+
+    Raises ResultTooLarge once it is known that the result, as it is written, is over `bytes_max` bytes.
+    """
+    return run_stages(STAGES, ENGINE_VERSION, request, identity, bytes_max)
 
 
 def run_stages(
-    stages: Sequence[Stage], engine_version: str, request: RebalanceRequest, identity: RunIdentity
+    stages: Sequence[Stage],
+    engine_version: str,
+    request: RebalanceRequest,
+    identity: RunIdentity,
+    bytes_max: int | None = None,
 ) -> RebalanceResult:
     """Walk the stages until one blocks the run or all are done."""
 
     def walk(gaps: Gaps) -> RebalanceResult:
-        run = open_run(request, identity, gaps)
+        run = open_run(request, identity, gaps, ResultSize(bytes_max))
         for stage in stages:
             run = stage(run)
             if run.block is not None:
@@ -60,12 +70,26 @@ def run_stages(
     return within_bounds(walk, lambda: instruments_of(request))
 
 
-def open_run(request: RebalanceRequest, identity: RunIdentity, gaps: Gaps = NO_GAPS) -> Run:
+def open_run(
+    request: RebalanceRequest,
+    identity: RunIdentity,
+    gaps: Gaps = NO_GAPS,
+    size: ResultSize | None = None,
+) -> Run:
     """A run that knows its book and the value of the portfolio before trades (6.1)."""
     book = open_book(request)
     portfolio = book.portfolio
-    before = value_state(book, portfolio.positions, portfolio.cash_balances, book.options.valuation_mode)
-    return Run(book=book, identity=identity, before=before, after=before, gaps=before.gaps + gaps)
+    size = size or ResultSize()
+    mode = book.options.valuation_mode
+    before = value_state(book, portfolio.positions, portfolio.cash_balances, mode, size)
+    return Run(
+        book=book,
+        identity=identity,
+        before=before,
+        after=before,
+        gaps=before.gaps + gaps,
+        size=size,
+    )
 
 
 def universe_stage(run: Run) -> Run:
@@ -75,7 +99,8 @@ def universe_stage(run: Run) -> Run:
 
 def targets_stage(run: Run) -> Run:
     generate = TARGETS_BY_METHOD[run.book.options.target_method]
-    targets = generate(run.book, run.universe, run.before.total)
+    targets = generate(run.book, run.universe, run.before.total, run.size)
+    run.size.add_targets(targets.trace)
     return replace(run, targets=targets, warnings=run.warnings + targets.warnings)
 
 
@@ -140,7 +165,7 @@ def settlement_stage(run: Run) -> Run:
 
 def after_stage(run: Run) -> Run:
     positions, cash_balances = execute(run.book.portfolio, run.ordered.intents)
-    after = value_state(run.book, positions, cash_balances, ValuationMode.CALCULATED)
+    after = value_state(run.book, positions, cash_balances, ValuationMode.CALCULATED, run.size)
     return replace(run, after=after, gaps=run.gaps + after.gaps)
 
 

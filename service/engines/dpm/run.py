@@ -24,6 +24,7 @@ from service.engines.dpm.settlement import Ladder
 from service.engines.dpm.sizing import Sizing
 from service.engines.dpm.targets import Targets
 from service.engines.dpm.universe import EMPTY_UNIVERSE, Universe
+from service.engines.result_size import ResultSize
 from service.engines.stage import Gaps
 from service.engines.valuation import Valuation
 
@@ -59,6 +60,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     before: Valuation
     after: Valuation
     gaps: Gaps
+    size: ResultSize
     warnings: tuple[str, ...] = ()
     universe: Universe = EMPTY_UNIVERSE
     targets: Targets = Targets()

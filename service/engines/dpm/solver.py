@@ -26,12 +26,15 @@ from service.engines.dpm.targets import (
     weight_sum,
 )
 from service.engines.dpm.universe import Universe
+from service.engines.result_size import ResultSize
 
 FEASIBILITY_TOLERANCE = Decimal("0.00001")
 WEIGHT_PLACES = 4
 
 
-def solver_targets(book: Book, universe: Universe, total: Decimal) -> Targets:
+def solver_targets(
+    book: Book, universe: Universe, total: Decimal, _size: ResultSize | None = None
+) -> Targets:
     """Project the model's own weights onto the limits; frozen weights are constants.
 
     A problem without a solution blocks with an empty trace and hints at the cause.
@@ -120,6 +123,7 @@ def compare_methods(
     method = book.options.target_method
     other = _OTHER_METHOD[method]
     tolerance = book.options.compare_target_methods_tolerance
+    # What its caps release is not listed, so it counts towards no result.
     alternate = TARGETS_BY_METHOD[other](book, universe, total)
     ours = {row.instrument_id: row.final_weight for row in primary.trace}
     theirs = {row.instrument_id: row.final_weight for row in alternate.trace}

@@ -17,6 +17,7 @@ from service.domains.results import GroupConstraintEvent, RunStatusText, TargetI
 from service.engines.dpm.book import Book
 from service.engines.dpm.groups import cap_groups, read_groups
 from service.engines.dpm.universe import NO_WEIGHT, Universe
+from service.engines.result_size import ResultSize
 
 FULLY_INVESTED = Decimal("1.0001")
 EXCESS_TOLERANCE = Decimal("0.001")
@@ -56,13 +57,18 @@ def split_keys(universe: Universe) -> Split:
     )
 
 
-def heuristic_targets(book: Book, universe: Universe, total: Decimal) -> Targets:
-    """Run the five steps; a group cap whose weight nobody can take blocks with an empty trace."""
+def heuristic_targets(
+    book: Book, universe: Universe, total: Decimal, size: ResultSize | None = None
+) -> Targets:
+    """Run the five steps; a group cap whose weight nobody can take blocks with an empty trace.
+
+    Raises ResultTooLarge where `size` has no room for what the caps released.
+    """
     options = book.options
     split = split_keys(universe)
     given = redistribute_forfeited(universe, split)
     read = read_groups(book, universe.eligible)
-    capped = cap_groups(read, given.weights, split.buyable)
+    capped = cap_groups(read, given.weights, split.buyable, size)
     if capped.blocked:
         return Targets((), "BLOCKED", capped.warnings, capped.events)
 

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from typing import Protocol
 
 from service.domains.rebalances import RebalanceRequest
 from service.domains.results import RebalanceResult
 from service.engines.dpm import pipeline
 
-Simulate = Callable[[RebalanceRequest, pipeline.RunIdentity], RebalanceResult]
+
+class Simulate(Protocol):
+    """An engine; see pipeline.simulate."""
+
+    def __call__(
+        self,
+        request: RebalanceRequest,
+        identity: pipeline.RunIdentity,
+        bytes_max: int | None = None,
+        /,
+    ) -> RebalanceResult: ...
+
 
 CURRENT_VERSION = pipeline.ENGINE_VERSION
 

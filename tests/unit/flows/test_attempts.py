@@ -7,8 +7,9 @@ import pytest
 from service.domains.dpm_runs import DEFAULT_TENANT
 from service.domains.operations import EXECUTION_ERROR, Claim, Ending, OperationStatus
 from service.domains.retention import KEEP_ALL
-from service.engines.dpm import versions
+from service.engines.dpm import pipeline, versions
 from service.errors import OperationLost, ReplayEngineUnknown, RunExists, StoreUnavailable
+from service.flows.result_sizes import RESULT_BYTES_MAX
 from service.processes import EngineProcessDied
 from tests.unit.flows.operating import SCENARIOS, Desk, without_ids
 from tests.waiting import until
@@ -63,6 +64,27 @@ async def test_an_attempt_ends_an_operation_with_its_result_and_its_runs(desk):
         "corr-1:d_solver",
     ]
     assert await desk.staged(operation) == ()
+
+
+async def test_a_scenario_is_computed_within_what_its_operation_has_left(desk, monkeypatch):
+    bounds = {}
+
+    def noting(asked, identity, bytes_max):
+        bounds[identity.request_hash.rpartition(":")[2]] = bytes_max
+        return pipeline.simulate(asked, identity, bytes_max)
+
+    monkeypatch.setattr(versions, "ENGINES", {version: noting for version in versions.ENGINES})
+    operation = await desk.submit()
+    # One is known from an earlier attempt, and takes its room all the same.
+    attempt = await interrupted_at(desk, operation, "b_tight")
+    attempt.cancel()
+    await asyncio.gather(attempt, return_exceptions=True)
+    (staged,) = await desk.staged(operation)
+    await desk.runner.run(await desk.claim(operation))
+
+    taken = len(staged.result) + len(staged.metric)
+    assert (bounds["a_base"], bounds["b_tight"]) == (RESULT_BYTES_MAX, RESULT_BYTES_MAX - taken)
+    assert bounds["d_solver"] < bounds["b_tight"]
 
 
 async def test_nothing_is_seen_of_an_operation_before_it_ends(desk):

@@ -164,6 +164,25 @@ async def test_a_batch_answers_as_many_results_as_it_has_room_for(padding):
     assert answer["warnings"] == ["PARTIAL_BATCH_FAILURE"]
 
 
+@pytest.mark.parametrize("padding", [0, WHOLE_BATCH_BYTES_MAX], ids=["whole", "by scenario"])
+async def test_a_scenario_is_computed_within_what_its_batch_has_left(monkeypatch, padding):
+    bounds = []
+
+    def noting(asked, identity, bytes_max):
+        bounds.append(bytes_max)
+        return pipeline.simulate(asked, identity, bytes_max)
+
+    monkeypatch.setattr(versions, "ENGINES", {version: noting for version in versions.ENGINES})
+    answer = await Flow(result_bytes_max=100_000).analyze("a", "b", "c", padding=padding)
+
+    taken = [
+        len(json.dumps(answer[kept][name], separators=(",", ":"), ensure_ascii=False).encode())
+        for name in ("a", "b")
+        for kept in ("results", "comparison_metrics")
+    ]
+    assert bounds == [100_000, 100_000 - sum(taken[:2]), 100_000 - sum(taken)]
+
+
 @pytest.mark.parametrize(
     ("error", "reason"),
     [
@@ -198,7 +217,7 @@ async def test_a_scenario_computed_by_itself_is_the_one_of_the_whole_batch():
 
 
 async def test_a_process_without_memory_ends_and_does_not_only_fail_a_scenario(monkeypatch):
-    def fill(request, identity):
+    def fill(request, identity, bytes_max):
         raise MemoryError
 
     monkeypatch.setattr(versions, "ENGINES", {version: fill for version in versions.ENGINES})
@@ -271,10 +290,10 @@ async def test_a_scenario_that_breaks_the_engine_is_named_and_harms_no_other(flo
     del request["options"]
     request["scenarios"] = {"good": {}, "bad": {"options": {"compare_target_methods_tolerance": "7"}}}
 
-    def breaks(asked, identity):
+    def breaks(asked, identity, bytes_max=None):
         if asked.options.compare_target_methods_tolerance == 7:
             raise LookupError("inner")
-        return pipeline.simulate(asked, identity)
+        return pipeline.simulate(asked, identity, bytes_max)
 
     monkeypatch.setitem(versions.ENGINES, versions.CURRENT_VERSION, breaks)
     batch = json.loads(await flow.flow.analyze(json.dumps(request).encode(), correlation_id=None))

@@ -5,12 +5,15 @@ import json
 import pytest
 
 from service.domains.dpm_runs import DEFAULT_TENANT
+from service.engine_errors import ResultTooLarge
 from service.errors import IdempotencyKeyConflict, ProposalSimulationDisabled, RequestInvalid
 from service.flows.costs import LOOP_BODY_BYTES_MAX
+from service.flows.proposal_simulations import ProposalSimulationFlow, least_artifact_bytes
+from service.flows.result_sizes import AROUND_RESULTS_BYTES_MAX
 from service.proposal_errors import ProposalKeyNotFound
 from service.storage.memory.store import MemoryStore
 from tests.builders import a_proposal_body
-from tests.unit.flows.proposing import AT, DAY, OFF, ProposalDesk, purges_of, simulation, told
+from tests.unit.flows.proposing import AT, DAY, OFF, READERS, ProposalDesk, purges_of, simulation, told
 
 LARGE = a_proposal_body(positions=600)
 
@@ -133,6 +136,37 @@ async def test_a_large_request_is_forgotten_after_the_same_time(desk):
 
     assert not (await simulate(desk, LARGE)).replayed
     assert desk.offloaded.count("simulate_proposal_body") == 2
+
+
+async def test_an_artifact_that_cannot_be_answered_is_not_built(desk):
+    """It is known of the request and the result, which it holds; what is kept under the key stays."""
+    kept = (await simulate(desk, LARGE)).body
+    desk.simulations = ProposalSimulationFlow(
+        store=desk.store,
+        clock=desk,
+        offload=desk.offload,
+        read=READERS.simulate,
+        kept_seconds=DAY,
+        result_bytes_max=len(kept) - AROUND_RESULTS_BYTES_MAX,
+    )
+
+    with pytest.raises(ResultTooLarge, match=str(len(kept))):
+        await package(desk, LARGE)
+
+    assert "artifact_body" not in desk.offloaded
+    assert (await simulate(desk, LARGE)).body == kept
+
+
+@pytest.mark.parametrize("name", ["pf_1", "Zürich \N{BANK}\x7f", "back\\slash \\u0041"])
+async def test_no_artifact_is_less_than_what_it_is_said_to_be_at_least(desk, name):
+    asked = json.loads(body_of())
+    asked["portfolio_snapshot"]["portfolio_id"] = name
+    body = json.dumps(asked).encode()
+
+    artifact = (await package(desk, body)).body
+
+    (kept,) = desk.store.state.simulations.values()
+    assert len(kept.result) < least_artifact_bytes(kept) < len(artifact)
 
 
 async def test_of_two_at_once_with_one_key_one_is_kept_and_both_get_it(desk):

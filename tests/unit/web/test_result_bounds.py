@@ -10,8 +10,8 @@ from service.domains.proposals import ProposalFilter
 from service.domains.retention import KEEP_ALL
 from service.engine_errors import EngineDeadlineExceeded
 from service.flows.costs import LOOP_BODY_BYTES_MAX, LOOP_COMMAS_MAX
+from service.flows.result_sizes import AROUND_RESULTS_BYTES_MAX
 from service.settings import ArtifactMode, UnknownFields, read
-from service.web.refusals import AROUND_RESULTS_BYTES_MAX
 from tests.unit.flows.proposing import body_of
 
 KEY = {"Idempotency-Key": "key-1", "Content-Type": "application/json"}
