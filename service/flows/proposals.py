@@ -46,7 +46,7 @@ from service.flows.proposal_versions import (
     read_version,
     simulate_asked,
 )
-from service.flows.result_sizes import RESULT_BYTES_MAX
+from service.flows.result_sizes import RESULT_BYTES_MAX, require_within
 from service.processes import Offload
 from service.proposal_errors import ProposalMoved
 from service.storage.port import Store
@@ -60,6 +60,9 @@ VERSION_EVENTS = frozenset({ProposalEventType.CREATED, ProposalEventType.NEW_VER
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
+
+# How often a result stands in the answer to a creation.
+RESULTS_IN_ANSWER = 3
 
 
 class ProposalFlow(ProposalReads):
@@ -273,6 +276,8 @@ class ProposalFlow(ProposalReads):
         )
 
     async def _documents(self, asked: Asked, outcome: Outcome, at: datetime) -> Documents:
+        # The result stands in the answer by itself, in the artifact and in the evidence.
+        require_within(RESULTS_IN_ANSWER * len(outcome.body), self._result_bytes_max)
         small = len(asked.request) <= LOOP_BODY_BYTES_MAX and len(outcome.body) <= LOOP_ARTIFACT_BYTES_MAX
         return await self._compute(
             small,

@@ -107,7 +107,7 @@ async def test_a_request_is_in_flight_until_it_is_answered(start, metrics, store
         reached.set()
         await go_on.wait()
 
-    monkeypatch.setattr(store, "check", slow)
+    monkeypatch.setattr(store, "check_writable", slow)
     asked = asyncio.create_task(client.get("/health/ready"))
     await reached.wait()
     during = told(metrics, "lotus_requests_in_flight")

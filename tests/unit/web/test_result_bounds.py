@@ -11,6 +11,7 @@ from service.domains.retention import KEEP_ALL
 from service.engine_errors import EngineDeadlineExceeded
 from service.flows.costs import LOOP_BODY_BYTES_MAX, LOOP_COMMAS_MAX
 from service.flows.result_sizes import AROUND_RESULTS_BYTES_MAX
+from service.processes import name_of
 from service.settings import ArtifactMode, UnknownFields, read
 from tests.unit.flows.proposing import body_of
 
@@ -30,7 +31,7 @@ def offloaded(monkeypatch):
     names = []
 
     async def noting(work, *args):
-        names.append(work.__name__)
+        names.append(name_of(work))
         return work(*args)
 
     monkeypatch.setattr("tests.unit.web.conftest.done_here", noting)
@@ -139,7 +140,7 @@ async def test_no_body_with_much_in_it_is_read_on_the_loop(
     start, offloaded, monkeypatch, method, path, body, unknown_fields
 ):
     explained = []
-    monkeypatch.setattr("service.web.bodies._text", note(explained, offloaded))
+    monkeypatch.setattr("service.web.bodies.text_of", note(explained, offloaded))
     policy = replace(read().policy, admin_apis_enabled=True)
     client = await start(unknown_fields=unknown_fields, policy=policy, workflow_enabled=True)
 
@@ -153,7 +154,7 @@ async def test_no_body_with_much_in_it_is_read_on_the_loop(
 def note(explained, offloaded):
     from service.web import bodies
 
-    text = bodies._text
+    text = bodies.text_of
 
     def noting(body):
         explained.append(len(offloaded))
