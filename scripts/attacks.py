@@ -214,12 +214,16 @@ def send(base: str, attack: Attack, key: str) -> int:
             return refused.code
 
 
-def ask(base: str, path: str, body: bytes, key: str) -> tuple[int, bytes]:
-    """An ordinary client: one who is told to come back comes back, until answered or refused."""
-    headers = {"Content-Type": "application/json", "Idempotency-Key": key}
+def ask(base: str, path: str, body: bytes | None, key: str) -> tuple[int, bytes]:
+    """An ordinary client: one who is told to come back comes back, until answered or refused.
+
+    Without a body it is a look-up.
+    """
+    headers = {} if body is None else {"Content-Type": "application/json", "Idempotency-Key": key}
+    method = "GET" if body is None else "POST"
     deadline = time.monotonic() + ANSWER_SECONDS_MAX
     while True:
-        request = urllib.request.Request(base + path, data=body, headers=headers, method="POST")
+        request = urllib.request.Request(base + path, data=body, headers=headers, method=method)
         try:
             with urllib.request.urlopen(request, timeout=ANSWER_SECONDS_MAX) as found:
                 return int(found.status), found.read()
