@@ -23,13 +23,13 @@ from service.errors import (
     OperationNotFound,
     PostgresDsnRequired,
     PostgresUnavailable,
-    StoreUnavailable,
 )
 from service.storage.postgres import job_sessions, operation_acts
 from service.storage.postgres.database import PoolOptions
 from service.storage.postgres.job_offers import NAMES, Names
 from service.storage.postgres.job_queue import PostgresJobQueue
 from service.storage.postgres.store import PostgresStore
+from service.store_errors import StoreRefused
 from tests.conftest import ROOT
 from tests.integration.contract.builders import AT, a_lease, a_purge, an_operation
 from tests.waiting import HANG_SECONDS, quiet, until
@@ -316,7 +316,7 @@ async def test_a_cancel_that_fails_leaves_the_job_where_it_is(store, dsn):
     await store.operations.submit(operation)
     change(dsn, "ALTER TABLE queue.pgqueuer RENAME TO elsewhere")
     try:
-        with pytest.raises(StoreUnavailable):
+        with pytest.raises(StoreRefused):
             await cancel(store, operation)
     finally:
         change(dsn, "ALTER TABLE queue.elsewhere RENAME TO pgqueuer")
