@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.servers import ROOT, Server
+from scripts.servers import ROOT, Server, children_of
 from tests.waiting import HANG_SECONDS, wait_for
 
 # Each starts a process or two, and waits for them.
@@ -180,10 +180,6 @@ def refused_start(*arguments: str, **variables: str) -> subprocess.CompletedProc
         timeout=HANG_SECONDS,
         check=False,
     )
-
-
-def children_of(pid: int) -> list[int]:
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def is_running(pid: int) -> bool:

@@ -179,6 +179,17 @@ INSERT INTO dpm_policy_pack_changes (
 SELECT 'default', n, 'pack_' || n % 1000, n, '2026-03-02', 'corr', 'sha256:' || repeat('0', 64), '{}'
 FROM generate_series(1, 20000) AS n
 """
+# Half of them about a run, half about an operation; whether that is there is not what is asked.
+ANSWERS_SEEDED = """
+SET session_replication_role = replica;
+INSERT INTO dpm_idempotent_answers (
+    tenant_id, family, idempotency_key, request_hash, rebalance_run_id, operation_id, created_at, answer
+)
+SELECT 'default', CASE n % 2 WHEN 0 THEN 'DPM_WORKFLOW_ACTION' ELSE 'DPM_ANALYZE_ASYNC' END, 'key_' || n,
+    'sha256:' || repeat('0', 64), CASE n % 2 WHEN 0 THEN 'rr_' || n END,
+    CASE n % 2 WHEN 1 THEN 'dop_' || n END, '2026-03-02', '{}'
+FROM generate_series(1, 20000) AS n
+"""
 # Small by nature: what changed since the last time it was added up, the books of the migrations, and what the
 # engine of the queue counts up for whoever asks it.
 SMALL = {"dpm_tallies", "dpm_tally_changes", "_yoyo_migration", "schema_checksums", "pgqueuer_statistics"}
@@ -722,7 +733,7 @@ async def seeded(postgres_template, postgres_server):
     dsn = create_database(postgres_server, name, postgres_template)
     await seed_runs(dsn, RUNS_SEEDED)
     run_as_owner(dsn, OPERATIONS_SEEDED, SCENARIOS_SEEDED, JOBS_SEEDED, JOB_LOG_SEEDED, PROPOSALS_SEEDED)
-    run_as_owner(dsn, POLICY_PACKS_SEEDED, DIFFERENCES_SEEDED)
+    run_as_owner(dsn, POLICY_PACKS_SEEDED, DIFFERENCES_SEEDED, ANSWERS_SEEDED)
     await settle(dsn)
     conn = await asyncpg.connect(dsn)
     yield conn
@@ -741,6 +752,7 @@ VALUES = {
     "json": "[]",
     "jsonb": '["x"]',
     "bytea": b"",
+    "text[]": ["x"],
 }
 
 

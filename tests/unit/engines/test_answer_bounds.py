@@ -13,12 +13,13 @@ import pytest
 from hypothesis import event, example, given
 from hypothesis import strategies as st
 
+from service.domains.canonical import canonical_json
 from service.domains.money import decode_hook, exact_of, is_exact
 from service.domains.proposal_requests import ProposalSimulateRequest
 from service.domains.rebalances import RebalanceRequest
 from service.engines import answer_bounds
 from service.engines.advisory import pipeline as advisory
-from service.engines.advisory.artifact import build_artifact
+from service.engines.advisory.artifact import CanonicalTexts, build_artifact
 from service.engines.answer_bounds import LARGEST, TOO_LARGE, bounded_number
 from service.engines.dpm import batch
 from service.engines.dpm.pipeline import simulate
@@ -104,7 +105,8 @@ def test_every_number_of_a_rebalance_is_taken(request: RebalanceRequest) -> None
 @given(advisory_requests.ANY_REQUEST)
 def test_every_number_of_a_proposal_and_its_artifact_is_taken(request: ProposalSimulateRequest) -> None:
     result = advisory.simulate(request, PROPOSAL_IDENTITY)
-    artifact = build_artifact(request, result, msgspec.json.encode(result), AT)
+    texts = CanonicalTexts(canonical_json(request), canonical_json(result))
+    artifact = build_artifact(request, result, msgspec.json.encode(result), texts, AT)
 
     assert refused_in(result) == []
     document = json.loads(artifact.body)
