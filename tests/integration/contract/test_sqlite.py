@@ -829,13 +829,6 @@ QUERIES = [pytest.param(query, id=query.name) for noun in NOUNS for query in loa
 # What may be read from end to end: what is given, what the query itself made, and what waits for a fold.
 SUBQUERIES = {f"(subquery-{number})" for number in (1, 2, 3, 6)}
 MADE = SUBQUERIES | {"reached", "walked", "nearest", "met", "changes", "latest"}
-    "reached",
-    "walked",
-    "nearest",
-    "met",
-    "changes",
-    "latest",
-}
 READ_WHOLE = MADE | {"CONSTANT", "json_each", "dpm_tally_changes"}
 # What is listed in the order of an index, and what is the first of that order.
 ORDERED = [
