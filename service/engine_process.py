@@ -12,6 +12,7 @@ import signal
 import threading
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -36,6 +37,9 @@ ABANDONED_SECONDS_MAX = 0.5
 
 # Why a process ended, in the words of those who count.
 DEADLINE, MEMORY, ABANDONED, DIED = ENDS = ("DEADLINE", "MEMORY", "ABANDONED", "DIED")
+
+# Numbers of at most 20 digits and one short name.
+TIMES_BYTES_MAX = 2048
 
 _READY = b"ready"
 _CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
@@ -80,6 +84,8 @@ class EngineProcess:
     def __init__(self, limits: EngineLimits, prepare: Callable[[], object] | None) -> None:
         """Starts the process; `prepare` runs in it first, and pickling it names what is to be imported."""
         spawning = multiprocessing.get_context("spawn")
+        # Of its processor time; open while the process is asked, for to open it costs more than to read it.
+        self._times: int | None = None
         self._line, theirs = spawning.Pipe()
         self._process = spawning.Process(
             target=_serve, args=(theirs, limits, prepare), name="engine", daemon=True
@@ -100,6 +106,8 @@ class EngineProcess:
     def wait_ready(self) -> None:
         """Returns once it is prepared. Raises ProcessLost."""
         self._receive()
+        with suppress(OSError):
+            self._times = os.open(f"/proc/{self.process_id}/stat", os.O_RDONLY | os.O_CLOEXEC)
 
     def do(self, work: Work, args: tuple[Any, ...]) -> Any:
         """What the work gives, or Refused with what it raises. Raises ProcessLost, MemoryExceeded."""
@@ -118,8 +126,10 @@ class EngineProcess:
 
     def processor_seconds(self) -> float | None:
         """The processor time it has used so far; None where the system does not tell, or it is gone."""
+        if self._times is None:
+            return None
         try:
-            status = Path(f"/proc/{self.process_id}/stat").read_bytes()
+            status = os.pread(self._times, TIMES_BYTES_MAX, 0)
         except OSError:
             return None
         # The second field is a name in parentheses that may itself have blanks; user and system time are
@@ -135,6 +145,9 @@ class EngineProcess:
         self._process.kill()
         self._process.join(END_SECONDS_MAX)
         self._line.close()
+        if self._times is not None:
+            os.close(self._times)
+            self._times = None
 
     def _receive(self) -> list[bytes]:
         try:
@@ -164,13 +177,16 @@ class PieceOfWork:
 
     def watch(self) -> None:
         """Kills the process once it has used the time it has, or has waited for many times as long."""
+        # No process uses more processor time than passes; so there is nothing to see any sooner.
+        self._look = self._loop.call_later(self._limits.seconds_max, self._look_again)
+
+    def _look_again(self) -> None:
         used = (self.process.processor_seconds() or 0.0) - self._used_before
         if used >= self._limits.seconds_max or self._loop.time() >= self._until:
             self._kill(DEADLINE)
             return
-        # No process uses more processor time than passes; so there is nothing to see any sooner.
         pause = max(self._limits.seconds_max - used, LOOK_SECONDS_MIN)
-        self._look = self._loop.call_later(pause, self.watch)
+        self._look = self._loop.call_later(pause, self._look_again)
 
     def abandon(self) -> None:
         """Its caller is gone: it may end by itself at once, or is killed."""

@@ -38,6 +38,10 @@ class ServiceError(Exception):
         return {name: self.facts[name] for name in self.shown if self.facts.get(name) is not None}
 
 
+class NotPlain(Exception):
+    """A body does not follow its published shape to the letter; its schema knows whether it is refused."""
+
+
 def _again(kind: type[ServiceError], facts: dict[str, object]) -> ServiceError:
     return kind(**facts)
 

@@ -3,24 +3,28 @@
 Problem: whatever the loop does, every other caller waits for, health probes included; to have it done
 elsewhere costs a fraction of a millisecond. Example: 30 weights under 30 caps are 8 KB and take 7 ms.
 Method: a body is looked at from outside first. Each value but the first of an object or a list has a comma
-before it, however it is spelled, so commas bound what there can be to read and to find fault with. Then what
-was read is counted: rows, constraints, currencies. A step is about a tenth of a microsecond.
+before it, however it is spelled, so commas bound what there can be to find fault with; a body of more is read
+here only as far as the typed decoder takes it, which is quick, and explained elsewhere. Then what was read is
+counted: rows, constraints, currencies. A step is about a tenth of a microsecond.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar, TypeVarTuple, Unpack
+from contextlib import suppress
+from typing import Protocol, Self, TypeVar, TypeVarTuple, Unpack
 
 from service.domains.options import TargetMethod
 from service.domains.proposal_requests import ProposalSimulateRequest
 from service.domains.rebalances import RebalanceRequest
 from service.domains.snapshots import MarketDataSnapshot, PortfolioSnapshot, ShelfEntry
+from service.errors import NotPlain
 from service.processes import Offload, run_here
 
-# Beyond either a body is read elsewhere. To say what is wrong with an object that lacks all it needs takes
-# some 80 microseconds, so what is within takes some 12 ms where every value of it is at fault.
+# Beyond it a body is read elsewhere.
 LOOP_BODY_BYTES_MAX = 16 * 1024
+# Beyond it a body that is not plain is read elsewhere. To say what is wrong with an object that lacks all it
+# needs takes some 80 microseconds, so what is within takes some 12 ms where every value of it is at fault.
 LOOP_COMMAS_MAX = 150
 # Beyond it a simulation is computed elsewhere; some 5 ms.
 LOOP_STEPS_MAX = 50_000
@@ -34,17 +38,52 @@ STEPS_OF_PROJECTION = 4
 STEPS_OF_FUNDING = 4
 
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+R = TypeVar("R", bound="Plainly")
 Ts = TypeVarTuple("Ts")
 
 
-def is_read_on_loop(body: bytes) -> bool:
-    """Whether nothing that can be in a body, or wrong with it, takes long to read."""
+class Read(Protocol[T_co]):
+    """Reads a body; a `plain` one only, or raises NotPlain."""
+
+    def __call__(self, body: bytes, *, plain: bool = False) -> T_co: ...
+
+
+class Plainly(Protocol):
+    """What reads several kinds of bodies."""
+
+    def plain(self) -> Self:
+        """The same for plain bodies only, which raises NotPlain for all others."""
+        ...
+
+
+def is_explained_on_loop(body: bytes) -> bool:
+    """Whether nothing that can be wrong with a body takes long to say."""
     return len(body) <= LOOP_BODY_BYTES_MAX and body.count(b",") <= LOOP_COMMAS_MAX
 
 
-async def work_on_body(offload: Offload, body: bytes, work: Callable[[Unpack[Ts]], T], *args: *Ts) -> T:
+def read_on_loop(body: bytes, read: Read[T]) -> T | None:
+    """What a body asks for, if no time to speak of is needed to read it. Raises what reading raises."""
+    if is_explained_on_loop(body):
+        return read(body)
+    if len(body) > LOOP_BODY_BYTES_MAX:
+        return None
+    try:
+        return read(body, plain=True)
+    except NotPlain:
+        return None
+
+
+async def work_on_body(
+    offload: Offload, readers: R, body: bytes, work: Callable[[R, bytes, Unpack[Ts]], T], *args: *Ts
+) -> T:
     """Has a body read, and nothing computed of it, where there is time; raises what the work raises."""
-    return await work_where(offload, is_read_on_loop(body), work, *args)
+    if is_explained_on_loop(body):
+        return run_here(offload, work, readers, body, *args)
+    if len(body) <= LOOP_BODY_BYTES_MAX:
+        with suppress(NotPlain):
+            return run_here(offload, work, readers.plain(), body, *args)
+    return await offload(work, readers, body, *args)
 
 
 async def work_where(offload: Offload, on_loop: bool, work: Callable[[Unpack[Ts]], T], *args: *Ts) -> T:

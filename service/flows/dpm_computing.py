@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
 
 import msgspec
 
@@ -19,7 +19,7 @@ from service.engines.dpm import versions
 from service.engines.dpm.pipeline import RunIdentity
 from service.engines.policy.overlay import overlay
 from service.errors import RequestInvalid
-from service.flows.costs import simulation_steps
+from service.flows.costs import Read, simulation_steps
 from service.flows.result_sizes import RESULT_BYTES_MAX, encoded_within
 
 # Wrong in every part that can be large, so that whoever reads it has loaded what explains faults.
@@ -40,9 +40,17 @@ class Readers:
     Each raises RequestInvalid or JsonTooDeep, and is a module-level function, for it also runs in workers.
     """
 
-    rebalance: Callable[[bytes], RebalanceRequest]
-    batch: Callable[[bytes], BatchRebalanceRequest]
-    options: Callable[[Mapping[str, Any]], EngineOptions]
+    rebalance: Read[RebalanceRequest]
+    batch: Read[BatchRebalanceRequest]
+    options: Callable[..., EngineOptions]
+
+    def plain(self) -> Readers:
+        """The same for bodies that follow the published shape to the letter; NotPlain of all others."""
+        return Readers(
+            partial(self.rebalance, plain=True),
+            partial(self.batch, plain=True),
+            partial(self.options, plain=True),
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,7 @@ from service.flows.analyses import (
     plan_body,
 )
 from service.flows.artifacts import artifact_of, artifacts_of
-from service.flows.costs import LOOP_STEPS_MAX, is_read_on_loop, work_on_body
+from service.flows.costs import LOOP_STEPS_MAX, read_on_loop, work_on_body
 from service.flows.dpm_admissions import simulated_request, simulated_run
 from service.flows.dpm_computing import (
     Readers,
@@ -139,7 +139,7 @@ class DpmRunFlow:
 
     async def check_simulation(self, body: bytes) -> None:
         """Raises what simulate would raise on the body alone."""
-        await work_on_body(self._offload, body, hash_body, self._readers, body)
+        await work_on_body(self._offload, self._readers, body, hash_body)
 
     async def check_batch(self, body: bytes) -> None:
         """Raises what analyze would raise on the body alone."""
@@ -202,10 +202,8 @@ class DpmRunFlow:
 
     def _read_cheap(self, body: bytes, pack: ResolvedPack | None) -> RebalanceRequest | None:
         """What a body asks for, if reading and computing it take no time to speak of."""
-        if not is_read_on_loop(body):
-            return None
-        request = self._readers.rebalance(body)
-        return request if steps_under(request, pack) <= LOOP_STEPS_MAX else None
+        request = read_on_loop(body, self._readers.rebalance)
+        return request if request and steps_under(request, pack) <= LOOP_STEPS_MAX else None
 
     async def _analyzed(self, body: bytes, identity: BatchIdentity, pack: ResolvedPack | None) -> Analyzed:
         """What came of every scenario. A batch is up to twenty passes over the book, never on the loop."""

@@ -189,7 +189,7 @@ class OperationFlow:
         )
 
     async def _plan(self, body: bytes, identity: BatchIdentity, pack: ResolvedPack | None) -> AnalysisPlan:
-        return await work_on_body(self._offload, body, plan_body, self._readers, body, identity, pack)
+        return await work_on_body(self._offload, self._readers, body, plan_body, identity, pack)
 
     def _operation(self, plan: AnalysisPlan, correlation_id: str) -> Operation:
         return Operation(

@@ -22,7 +22,7 @@ from service.domains.policy_packs import (
     pack_of,
 )
 from service.errors import PolicyCatalogMoved, StoreUnavailable
-from service.flows.costs import work_on_body
+from service.flows.costs import is_explained_on_loop, work_where
 from service.flows.policy_catalogs import Catalog, CatalogCache
 from service.policy_errors import (
     PolicyCatalogFull,
@@ -151,7 +151,7 @@ class PolicyPackFlow:
 
     async def read(self, body: bytes) -> PolicyPackUpsert:
         """Raises RequestInvalid, JsonTooDeep."""
-        return await work_on_body(self._offload, body, self._read, body)
+        return await work_where(self._offload, is_explained_on_loop(body), self._read, body)
 
     async def _amend(
         self,

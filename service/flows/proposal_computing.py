@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Generic, TypeVar
@@ -20,6 +19,7 @@ from service.engines.advisory import versions
 from service.engines.advisory.artifact import CanonicalTexts, build_artifact
 from service.engines.advisory.pipeline import ProposalIdentity
 from service.errors import ProposalSimulationDisabled
+from service.flows.costs import Read
 from service.flows.result_sizes import RESULT_BYTES_MAX, encoded_within
 
 # Results are encoded once, here; these bytes are stored and answered.
@@ -29,7 +29,7 @@ _STORED_RESULT = msgspec.json.Decoder(ProposalResult, dec_hook=stored_hook)
 
 # How bytes become a request: the edge's business. Raises RequestInvalid or JsonTooDeep, and is a module-level
 # function, for it also runs in workers.
-ReadProposal = Callable[[bytes], ProposalSimulateRequest]
+ReadProposal = Read[ProposalSimulateRequest]
 
 
 T = TypeVar("T")

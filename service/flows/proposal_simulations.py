@@ -12,10 +12,10 @@ from service.domains.proposal_simulations import ProposalSimulation
 from service.errors import IdempotencyKeyConflict
 from service.flows.costs import (
     LOOP_ARTIFACT_BYTES_MAX,
+    LOOP_BODY_BYTES_MAX,
     LOOP_STEPS_MAX,
-    is_read_on_loop,
     proposal_steps,
-    work_on_body,
+    read_on_loop,
     work_where,
 )
 from service.flows.proposal_computing import (
@@ -72,7 +72,8 @@ class ProposalSimulationFlow:
 
     async def check(self, body: bytes) -> None:
         """Raises what simulate raises on the body alone, but for its switch."""
-        await work_on_body(self._offload, body, read_only, self._read, body)
+        if read_on_loop(body, self._read) is None:
+            await self._offload(read_only, self._read, body)
 
     async def _kept(
         self, body: bytes, idempotency_key: str, correlation_id: str
@@ -105,16 +106,15 @@ class ProposalSimulationFlow:
 
     async def _artifact(self, kept: ProposalSimulation) -> bytes:
         require_within(least_artifact_bytes(kept), self._result_bytes_max + AROUND_RESULTS_BYTES_MAX)
-        small = is_read_on_loop(kept.request) and len(kept.result) <= LOOP_ARTIFACT_BYTES_MAX
+        # What is kept was written here, and so is plain.
+        small = len(kept.request) <= LOOP_BODY_BYTES_MAX and len(kept.result) <= LOOP_ARTIFACT_BYTES_MAX
         asked = (kept.request, kept.result, kept.created_at)
         return await work_where(self._offload, small, artifact_body, self._read, *asked)
 
     def _read_cheap(self, body: bytes) -> ProposalSimulateRequest | None:
         """What a body asks for, if reading and computing it take no time to speak of."""
-        if not is_read_on_loop(body):
-            return None
-        request = self._read(body)
-        return request if proposal_steps(request) <= LOOP_STEPS_MAX else None
+        request = read_on_loop(body, self._read)
+        return request if request and proposal_steps(request) <= LOOP_STEPS_MAX else None
 
     def _kept_since(self) -> datetime:
         return self._clock.now() - timedelta(seconds=self._kept_seconds)

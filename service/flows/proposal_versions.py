@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 
 import msgspec
 from msgspec.structs import replace
@@ -19,7 +20,7 @@ from service.domains.proposal_requests import (
 )
 from service.domains.proposal_results import ProposalResult
 from service.engines.advisory.artifact import CanonicalTexts, build_artifact
-from service.flows.costs import proposal_steps
+from service.flows.costs import Read, proposal_steps
 from service.flows.proposal_computing import (
     RESULT,
     Here,
@@ -39,10 +40,20 @@ class ProposalReaders:
     """
 
     simulate: ReadProposal
-    create: Callable[[bytes], ProposalCreateRequest]
-    version: Callable[[bytes], ProposalVersionRequest]
-    transition: Callable[[bytes], ProposalStateTransitionRequest]
-    approval: Callable[[bytes], ProposalApprovalRequest]
+    create: Read[ProposalCreateRequest]
+    version: Read[ProposalVersionRequest]
+    transition: Read[ProposalStateTransitionRequest]
+    approval: Read[ProposalApprovalRequest]
+
+    def plain(self) -> ProposalReaders:
+        """The same for bodies that follow the published shape to the letter; NotPlain of all others."""
+        return ProposalReaders(
+            partial(self.simulate, plain=True),
+            partial(self.create, plain=True),
+            partial(self.version, plain=True),
+            partial(self.transition, plain=True),
+            partial(self.approval, plain=True),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

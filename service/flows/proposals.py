@@ -29,7 +29,7 @@ from service.flows.costs import (
     LOOP_ARTIFACT_BYTES_MAX,
     LOOP_BODY_BYTES_MAX,
     LOOP_STEPS_MAX,
-    is_read_on_loop,
+    work_on_body,
     work_where,
 )
 from service.flows.proposal_acts import read_approval, read_transition
@@ -291,7 +291,7 @@ class ProposalFlow(ProposalReads):
         )
 
     async def _work_on(self, body: bytes, read: Callable[[ProposalReaders, bytes], T]) -> T:
-        return await self._compute(is_read_on_loop(body), read, self._readers, body)
+        return await work_on_body(self._offload, self._readers, body, read)
 
     async def _compute(self, small: bool, work: Callable[[Unpack[Ts]], T], *args: *Ts) -> T:
         return await work_where(self._offload, small, work, *args)

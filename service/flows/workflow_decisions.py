@@ -23,7 +23,7 @@ from service.domains.workflow_decisions import (
     WorkflowStatus,
 )
 from service.errors import DecisionExists
-from service.flows.costs import work_on_body
+from service.flows.costs import is_explained_on_loop, work_where
 from service.flows.dpm_runs import DRAWS_MAX
 from service.flows.idempotency import KeyedAnswer, keyed_answer
 from service.flows.run_names import RunName, run_id_of
@@ -72,7 +72,7 @@ class WorkflowFlow:
         self, read: Callable[[bytes], WorkflowActionRequest], body: bytes
     ) -> WorkflowActionRequest:
         """The decision a body brings. Raises RequestInvalid, JsonTooDeep."""
-        return await work_on_body(self._offload, body, read, body)
+        return await work_where(self._offload, is_explained_on_loop(body), read, body)
 
     async def get(self, name: RunName) -> Review:
         """Raises RunNotFound, IdempotencyKeyNotFound."""

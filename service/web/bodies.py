@@ -3,7 +3,8 @@
 A typed decoder reads what follows the published shape to the letter. Whatever it refuses is read again
 by the schema of that shape, which accepts the lenient spellings or says all that is wrong.
 
-What callers send is held to bounds; what was stored is read without any.
+What callers send is held to bounds; what was stored is read without any. `plain` leaves the schema out, and
+raises NotPlain instead.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from service.domains.proposal_requests import (
 )
 from service.domains.rebalances import BatchRebalanceRequest, RebalanceRequest
 from service.domains.workflow_decisions import WorkflowActionRequest
-from service.errors import RequestInvalid
+from service.errors import NotPlain, RequestInvalid
 from service.web.body_bounds import holds
 from service.web.json_texts import parsed, text_of, without_mark
 from service.web.schemas.entries import entries_of, entry
@@ -62,17 +63,23 @@ _PACK = msgspec.json.Decoder(PolicyPackUpsert, dec_hook=decode_hook, float_hook=
 _REFUSALS = (msgspec.MsgspecError, ValueError, ArithmeticError, RecursionError)
 
 
-def decode_rebalance(body: bytes, *, bounds: Bounds | None = DEFAULT_BOUNDS) -> RebalanceRequest:
+def decode_rebalance(
+    body: bytes, *, bounds: Bounds | None = DEFAULT_BOUNDS, plain: bool = False
+) -> RebalanceRequest:
     """The one simulation a body asks for. Raises RequestInvalid, JsonTooDeep."""
-    return _decoded(body, _REBALANCE, "rebalance_request", bounds)
+    return _decoded(body, _REBALANCE, "rebalance_request", bounds, plain)
 
 
-def decode_batch(body: bytes, *, bounds: Bounds | None = DEFAULT_BOUNDS) -> BatchRebalanceRequest:
+def decode_batch(
+    body: bytes, *, bounds: Bounds | None = DEFAULT_BOUNDS, plain: bool = False
+) -> BatchRebalanceRequest:
     """The scenarios a body asks for; their options stay as sent. Raises RequestInvalid, JsonTooDeep."""
-    return _decoded(body, _BATCH, "batch_rebalance_request", bounds)
+    return _decoded(body, _BATCH, "batch_rebalance_request", bounds, plain)
 
 
-def decode_options(options: Mapping[str, Any], *, bounds: Bounds | None = DEFAULT_BOUNDS) -> EngineOptions:
+def decode_options(
+    options: Mapping[str, Any], *, bounds: Bounds | None = DEFAULT_BOUNDS, plain: bool = False
+) -> EngineOptions:
     """The engine options of one scenario. Raises RequestInvalid."""
     if not free_faults(options):
         try:
@@ -82,6 +89,8 @@ def decode_options(options: Mapping[str, Any], *, bounds: Bounds | None = DEFAUL
         else:
             if bounds is None or holds(read, bounds):
                 return read
+    if plain:
+        raise NotPlain
     value: EngineOptions = _explained("engine_options", options, bounds)
     return value
 
@@ -91,31 +100,39 @@ def decode_action(body: bytes, *, bounds: Bounds | None = DEFAULT_BOUNDS) -> Wor
     return _decoded(body, _ACTION, "workflow_action_request", bounds)
 
 
-def decode_proposal(body: bytes, *, bounds: Bounds | None = DEFAULT_BOUNDS) -> ProposalSimulateRequest:
+def decode_proposal(
+    body: bytes, *, bounds: Bounds | None = DEFAULT_BOUNDS, plain: bool = False
+) -> ProposalSimulateRequest:
     """The proposal a body asks to simulate. Raises RequestInvalid, JsonTooDeep."""
-    return _decoded(body, _PROPOSAL, "proposal_simulate_request", bounds)
+    return _decoded(body, _PROPOSAL, "proposal_simulate_request", bounds, plain)
 
 
-def decode_creation(body: bytes, *, bounds: Bounds | None = DEFAULT_BOUNDS) -> ProposalCreateRequest:
+def decode_creation(
+    body: bytes, *, bounds: Bounds | None = DEFAULT_BOUNDS, plain: bool = False
+) -> ProposalCreateRequest:
     """The proposal a body asks to create. Raises RequestInvalid, JsonTooDeep."""
-    return _decoded(body, _CREATION, "proposal_create_request", bounds)
+    return _decoded(body, _CREATION, "proposal_create_request", bounds, plain)
 
 
-def decode_version(body: bytes, *, bounds: Bounds | None = DEFAULT_BOUNDS) -> ProposalVersionRequest:
+def decode_version(
+    body: bytes, *, bounds: Bounds | None = DEFAULT_BOUNDS, plain: bool = False
+) -> ProposalVersionRequest:
     """The version a body brings. Raises RequestInvalid, JsonTooDeep."""
-    return _decoded(body, _VERSION, "proposal_version_request", bounds)
+    return _decoded(body, _VERSION, "proposal_version_request", bounds, plain)
 
 
 def decode_transition(
-    body: bytes, *, bounds: Bounds | None = DEFAULT_BOUNDS
+    body: bytes, *, bounds: Bounds | None = DEFAULT_BOUNDS, plain: bool = False
 ) -> ProposalStateTransitionRequest:
     """The event a body asks for; numbers in its reason stay as sent. Raises RequestInvalid, JsonTooDeep."""
-    return _decoded(body, _TRANSITION, "proposal_state_transition_request", bounds)
+    return _decoded(body, _TRANSITION, "proposal_state_transition_request", bounds, plain)
 
 
-def decode_approval(body: bytes, *, bounds: Bounds | None = DEFAULT_BOUNDS) -> ProposalApprovalRequest:
+def decode_approval(
+    body: bytes, *, bounds: Bounds | None = DEFAULT_BOUNDS, plain: bool = False
+) -> ProposalApprovalRequest:
     """The approval a body brings; numbers in its details stay as sent. Raises RequestInvalid, JsonTooDeep."""
-    return _decoded(body, _APPROVAL, "proposal_approval_request", bounds)
+    return _decoded(body, _APPROVAL, "proposal_approval_request", bounds, plain)
 
 
 def decode_policy_pack(body: bytes, *, bounds: Bounds | None = DEFAULT_BOUNDS) -> PolicyPackUpsert:
@@ -126,22 +143,28 @@ def decode_policy_pack(body: bytes, *, bounds: Bounds | None = DEFAULT_BOUNDS) -
 # The strict twins refuse unknown keys (ruling 9). Only the schemas know these, so they read every body.
 
 
-def decode_rebalance_strict(body: bytes, *, bounds: Bounds | None = DEFAULT_BOUNDS) -> RebalanceRequest:
+def decode_rebalance_strict(
+    body: bytes, *, bounds: Bounds | None = DEFAULT_BOUNDS, plain: bool = False
+) -> RebalanceRequest:
     """As decode_rebalance, but an unknown key is refused."""
-    value: RebalanceRequest = _closed(body, "rebalance_request", bounds)
+    value: RebalanceRequest = _closed(body, "rebalance_request", bounds, plain)
     return value
 
 
-def decode_batch_strict(body: bytes, *, bounds: Bounds | None = DEFAULT_BOUNDS) -> BatchRebalanceRequest:
+def decode_batch_strict(
+    body: bytes, *, bounds: Bounds | None = DEFAULT_BOUNDS, plain: bool = False
+) -> BatchRebalanceRequest:
     """As decode_batch, but an unknown key is refused."""
-    value: BatchRebalanceRequest = _closed(body, "batch_rebalance_request", bounds)
+    value: BatchRebalanceRequest = _closed(body, "batch_rebalance_request", bounds, plain)
     return value
 
 
 def decode_options_strict(
-    options: Mapping[str, Any], *, bounds: Bounds | None = DEFAULT_BOUNDS
+    options: Mapping[str, Any], *, bounds: Bounds | None = DEFAULT_BOUNDS, plain: bool = False
 ) -> EngineOptions:
     """As decode_options, but an unknown key is refused."""
+    if plain:
+        raise NotPlain
     value: EngineOptions = _explained("engine_options", options, bounds, refuse_unknown=True)
     return value
 
@@ -152,35 +175,43 @@ def decode_action_strict(body: bytes, *, bounds: Bounds | None = DEFAULT_BOUNDS)
     return value
 
 
-def decode_proposal_strict(body: bytes, *, bounds: Bounds | None = DEFAULT_BOUNDS) -> ProposalSimulateRequest:
+def decode_proposal_strict(
+    body: bytes, *, bounds: Bounds | None = DEFAULT_BOUNDS, plain: bool = False
+) -> ProposalSimulateRequest:
     """As decode_proposal, but an unknown key is refused."""
-    value: ProposalSimulateRequest = _closed(body, "proposal_simulate_request", bounds)
+    value: ProposalSimulateRequest = _closed(body, "proposal_simulate_request", bounds, plain)
     return value
 
 
-def decode_creation_strict(body: bytes, *, bounds: Bounds | None = DEFAULT_BOUNDS) -> ProposalCreateRequest:
+def decode_creation_strict(
+    body: bytes, *, bounds: Bounds | None = DEFAULT_BOUNDS, plain: bool = False
+) -> ProposalCreateRequest:
     """As decode_creation, but an unknown key is refused."""
-    value: ProposalCreateRequest = _closed(body, "proposal_create_request", bounds)
+    value: ProposalCreateRequest = _closed(body, "proposal_create_request", bounds, plain)
     return value
 
 
-def decode_version_strict(body: bytes, *, bounds: Bounds | None = DEFAULT_BOUNDS) -> ProposalVersionRequest:
+def decode_version_strict(
+    body: bytes, *, bounds: Bounds | None = DEFAULT_BOUNDS, plain: bool = False
+) -> ProposalVersionRequest:
     """As decode_version, but an unknown key is refused."""
-    value: ProposalVersionRequest = _closed(body, "proposal_version_request", bounds)
+    value: ProposalVersionRequest = _closed(body, "proposal_version_request", bounds, plain)
     return value
 
 
 def decode_transition_strict(
-    body: bytes, *, bounds: Bounds | None = DEFAULT_BOUNDS
+    body: bytes, *, bounds: Bounds | None = DEFAULT_BOUNDS, plain: bool = False
 ) -> ProposalStateTransitionRequest:
     """As decode_transition, but an unknown key is refused."""
-    value: ProposalStateTransitionRequest = _closed(body, "proposal_state_transition_request", bounds)
+    value: ProposalStateTransitionRequest = _closed(body, "proposal_state_transition_request", bounds, plain)
     return value
 
 
-def decode_approval_strict(body: bytes, *, bounds: Bounds | None = DEFAULT_BOUNDS) -> ProposalApprovalRequest:
+def decode_approval_strict(
+    body: bytes, *, bounds: Bounds | None = DEFAULT_BOUNDS, plain: bool = False
+) -> ProposalApprovalRequest:
     """As decode_approval, but an unknown key is refused."""
-    value: ProposalApprovalRequest = _closed(body, "proposal_approval_request", bounds)
+    value: ProposalApprovalRequest = _closed(body, "proposal_approval_request", bounds, plain)
     return value
 
 
@@ -191,7 +222,11 @@ def decode_policy_pack_strict(body: bytes, *, bounds: Bounds | None = DEFAULT_BO
 
 
 def _decoded(
-    body: bytes, decoder: msgspec.json.Decoder[Value], schema: SchemaName, bounds: Bounds | None
+    body: bytes,
+    decoder: msgspec.json.Decoder[Value],
+    schema: SchemaName,
+    bounds: Bounds | None,
+    plain: bool = False,
 ) -> Value:
     body = without_mark(body)
     text = text_of(body)
@@ -204,11 +239,15 @@ def _decoded(
         else:
             if bounds is None or holds(read, bounds):
                 return read
+    if plain:
+        raise NotPlain
     value: Value = _explained(schema, parsed(text), bounds)
     return value
 
 
-def _closed(body: bytes, schema: SchemaName, bounds: Bounds | None) -> Any:
+def _closed(body: bytes, schema: SchemaName, bounds: Bounds | None, plain: bool = False) -> Any:
+    if plain:
+        raise NotPlain
     return _explained(schema, parsed(text_of(without_mark(body))), bounds, refuse_unknown=True)
 
 
