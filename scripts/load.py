@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -74,6 +75,15 @@ def length_of(head: bytes) -> int:
     return int(head[begin : head.index(b"\r\n", begin)])
 
 
+@dataclass(frozen=True, slots=True)
+class _Span:
+    """When requests are sent, and when their answers count."""
+
+    began: float
+    until: float
+    counted_until: float
+
+
 class _Connection(asyncio.Protocol):
     """Sends, reads one answer, and sends again until the deadline.
 
@@ -81,9 +91,9 @@ class _Connection(asyncio.Protocol):
     """
 
     def __init__(
-        self, name: str, make: Callable[[str], bytes], until: float, load: Load, pause: float
+        self, name: str, make: Callable[[str], bytes], span: _Span, load: Load, pause: float
     ) -> None:
-        self.name, self.make, self.until, self.load, self.pause = name, make, until, load, pause
+        self.name, self.make, self.span, self.load, self.pause = name, make, span, load, pause
         self.sent = 0
         self.received = b""
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -107,11 +117,12 @@ class _Connection(asyncio.Protocol):
         now = time.perf_counter()
         status = int(data[9:12])
         load = self.load
-        load.statuses[status] = load.statuses.get(status, 0) + 1
-        load.latencies.append(now - self.began)
+        if self.span.began <= now < self.span.counted_until:
+            load.statuses[status] = load.statuses.get(status, 0) + 1
+            load.latencies.append(now - self.began)
         if status == 200:
             load.longest_served = max(load.longest_served, now - self.began)
-        if now >= self.until:
+        if now >= self.span.until:
             self.transport.close()
         elif self.pause:
             asyncio.get_running_loop().call_later(self.pause, self._send)
@@ -125,24 +136,37 @@ class _Connection(asyncio.Protocol):
 
 
 async def generate(
-    port: int, make: Callable[[str], bytes], *, connections: int, seconds: float, pause: float = 0.0
+    port: int,
+    make: Callable[[str], bytes],
+    *,
+    connections: int,
+    seconds: float,
+    pause: float = 0.0,
+    warm_up: float = 0.0,
 ) -> Load:
-    """Drives the server for so many seconds; every request has a key of its own."""
+    """Drives the server for so many seconds; every request has a key of its own.
+
+    With a warm-up, what is answered during it and after the end does not count: the figures are those of a
+    crowd that is there already.
+    """
     load = Load()
     loop = asyncio.get_running_loop()
-    started = time.perf_counter()
+    started = time.perf_counter() + warm_up
+    span = _Span(started, started + seconds, started + seconds if warm_up else math.inf)
     stamp = time.time_ns()
     lines = []
     for number in range(connections):
         name = f"load-{stamp}-{number}"
         _, line = await loop.create_connection(
-            lambda name=name: _Connection(name, make, started + seconds, load, pause), "127.0.0.1", port
+            lambda name=name: _Connection(name, make, span, load, pause), "127.0.0.1", port
         )
         lines.append(line.done)
     await asyncio.gather(*lines)
-    load.seconds = time.perf_counter() - started
+    load.seconds = seconds if warm_up else time.perf_counter() - started
     return load
 
 
-def run(port: int, make: Callable[[str], bytes], *, connections: int, seconds: float) -> Load:
-    return uvloop.run(generate(port, make, connections=connections, seconds=seconds))
+def run(
+    port: int, make: Callable[[str], bytes], *, connections: int, seconds: float, warm_up: float = 0.0
+) -> Load:
+    return uvloop.run(generate(port, make, connections=connections, seconds=seconds, warm_up=warm_up))
