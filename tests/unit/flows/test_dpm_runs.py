@@ -123,10 +123,16 @@ async def test_what_takes_long_goes_elsewhere_however_it_is_spelled(flow, monkey
     assert flow.offloaded == (["simulate_body"] if elsewhere else [])
 
 
-@pytest.mark.parametrize(("more", "elsewhere"), [(0, False), (1, True)])
-async def test_a_body_of_many_values_is_read_elsewhere(flow, more, elsewhere):
-    lacking = LOOP_COMMAS_MAX + more - DEMO.count(b",") - 1
-    body = DEMO.rstrip()[:-1] + b',"more":[' + b"0," * lacking + b"0]}"
+@pytest.mark.parametrize(
+    ("more", "switch", "elsewhere"),
+    [(0, b'"true"', False), (1, b'"true"', True), (1, b"true", False)],
+    ids=["few values", "many values", "many values, plain"],
+)
+async def test_only_a_plain_body_of_many_values_is_read_on_the_loop(flow, more, switch, elsewhere):
+    request = DEMO.replace(b'"options": {', b'"options": {"allow_restricted": ' + switch + b",", 1)
+    lacking = LOOP_COMMAS_MAX + more - request.count(b",") - 1
+    body = request.rstrip()[:-1] + b',"more":[' + b"0," * lacking + b"0]}"
+    assert body.count(b",") == LOOP_COMMAS_MAX + more
 
     await flow.simulate(body)
 
