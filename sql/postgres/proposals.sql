@@ -9,6 +9,74 @@ VALUES (
 ON CONFLICT (tenant_id, family, scope, idempotency_key) DO NOTHING
 RETURNING idempotency_key;
 
+-- name: create_proposal
+-- Keeps a proposal with its first version, its first event, its key and its edges, in one trip to the server.
+-- What the row that comes back does not say was written was in the way: the key, or one of the ids.
+WITH claimed AS (
+    INSERT INTO proposal_keys (
+        tenant_id, family, scope, idempotency_key, request_hash, proposal_id, version_no, created_at, answer
+    )
+    VALUES (
+        :tenant_id, :key_family, :key_scope, :key_idempotency_key, :key_request_hash, :proposal_id, :key_version_no,
+        :key_created_at, :key_answer
+    )
+    ON CONFLICT (tenant_id, family, scope, idempotency_key) DO NOTHING
+    RETURNING tenant_id, proposal_id
+), created AS (
+    INSERT INTO proposals (
+        tenant_id, proposal_id, portfolio_id, mandate_id, jurisdiction, title, advisor_notes, created_by, created_at,
+        last_event_at, state, version_no, version_status, versioned_by, revision
+    )
+    SELECT tenant_id, proposal_id, CAST(:portfolio_id AS text), CAST(:mandate_id AS text),
+        CAST(:jurisdiction AS text), CAST(:title AS text), CAST(:advisor_notes AS text), CAST(:created_by AS text),
+        CAST(:created_at AS timestamptz), CAST(:last_event_at AS timestamptz), CAST(:state AS text),
+        CAST(:version_no AS integer), CAST(:version_status AS text), CAST(:versioned_by AS text),
+        CAST(:revision AS integer)
+    FROM claimed
+    ON CONFLICT (tenant_id, proposal_id) DO NOTHING
+    RETURNING tenant_id, proposal_id
+), versioned AS (
+    INSERT INTO proposal_versions (
+        tenant_id, proposal_id, version_no, proposal_version_id, created_by, created_at, status_at_creation,
+        request_hash, simulation_hash, artifact_hash, artifact_id, request, result, artifact, evidence, gate_decision
+    )
+    SELECT tenant_id, proposal_id, CAST(:version_version_no AS integer), CAST(:version_proposal_version_id AS text),
+        CAST(:version_created_by AS text), CAST(:version_created_at AS timestamptz),
+        CAST(:version_status_at_creation AS text), CAST(:version_request_hash AS text),
+        CAST(:version_simulation_hash AS text), CAST(:version_artifact_hash AS text),
+        CAST(:version_artifact_id AS text), CAST(:version_request AS bytea), CAST(:version_result AS bytea),
+        CAST(:version_artifact AS bytea), CAST(:version_evidence AS bytea), CAST(:version_gate_decision AS bytea)
+    FROM created
+    ON CONFLICT DO NOTHING
+    RETURNING tenant_id
+), happened AS (
+    INSERT INTO proposal_events (
+        tenant_id, proposal_id, event_no, event_id, event_type, from_state, to_state, actor_id, occurred_at,
+        related_version_no, reason
+    )
+    SELECT tenant_id, proposal_id, CAST(:event_event_no AS integer), CAST(:event_event_id AS text),
+        CAST(:event_event_type AS text), CAST(:event_from_state AS text), CAST(:event_to_state AS text),
+        CAST(:event_actor_id AS text), CAST(:event_occurred_at AS timestamptz),
+        CAST(:event_related_version_no AS integer), CAST(:event_reason AS bytea)
+    FROM created
+    ON CONFLICT DO NOTHING
+    RETURNING event_id
+), joined AS (
+    INSERT INTO dpm_lineage_edges (
+        tenant_id, source_entity_id, edge_type, target_entity_id, created_at, metadata, lives_with
+    )
+    SELECT versioned.tenant_id, edge.source_entity_id, edge.edge_type, edge.target_entity_id, edge.created_at,
+        edge.metadata, edge.lives_with
+    FROM versioned
+    CROSS JOIN json_to_recordset(CAST(:edges AS json)) AS edge (
+        source_entity_id text, edge_type text, target_entity_id text, created_at timestamptz, metadata text,
+        lives_with text
+    )
+)
+SELECT
+    EXISTS (SELECT 1 FROM claimed) AS claimed,
+    EXISTS (SELECT 1 FROM versioned) AND EXISTS (SELECT 1 FROM happened) AS recorded;
+
 -- name: find_key
 -- What was asked and answered under a key, with the documents that were cut out of the answer.
 SELECT held.tenant_id, held.family, held.scope, held.idempotency_key, held.request_hash, held.proposal_id,

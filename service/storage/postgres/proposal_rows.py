@@ -9,6 +9,7 @@ from service.domains.proposals import (
     ApprovalType,
     Proposal,
     ProposalApproval,
+    ProposalChange,
     ProposalEvent,
     ProposalEventType,
     ProposalKey,
@@ -17,7 +18,11 @@ from service.domains.proposals import (
     ProposalVersion,
     VersionHead,
 )
+from service.storage.postgres.lineage import text_of
 from service.storage.postgres.statements import Row
+
+# What the rows of one proposal have in common.
+SHARED = frozenset({"tenant_id", "proposal_id"})
 
 
 def row_of_step(proposal: Proposal) -> dict[str, object]:
@@ -193,6 +198,15 @@ def row_of_key(key: ProposalKey) -> dict[str, object]:
         "created_at": key.created_at,
         "answer": key.answer,
     }
+
+
+def row_of_creation(change: ProposalChange, key: ProposalKey, version: ProposalVersion) -> dict[str, object]:
+    """A proposal with all that its first event brings; names that several tables have say whose they are."""
+    row = row_of_proposal(change.proposal) | {"edges": text_of(change.edges(None))}
+    parts = {"key": row_of_key(key), "version": row_of_version(version), "event": row_of_event(change.event)}
+    for part, values in parts.items():
+        row |= {f"{part}_{name}": value for name, value in values.items() if name not in SHARED}
+    return row
 
 
 def key_of(row: Row) -> ProposalKey:

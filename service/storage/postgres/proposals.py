@@ -36,6 +36,7 @@ from service.storage.postgres.proposal_rows import (
     key_of,
     proposal_of,
     row_of_approval,
+    row_of_creation,
     row_of_event,
     row_of_key,
     row_of_proposal,
@@ -192,6 +193,8 @@ async def keep_change(conn: Connection, change: ProposalChange) -> None:
     """Raises KeyTaken, ProposalMoved, ProposalNotFound."""
     require_storable(change.proposal, change.event, change.key, change.version, change.approval)
     change = stored_change(change)
+    if change.is_creation and change.key is not None and change.version is not None:
+        return await create(conn, change, change.key, change.version)
     # A rival that is at the same key is waited for here, before the proposal is locked.
     if change.key is not None and await one(conn, SQL["claim_key"], **row_of_key(change.key)) is None:
         raise KeyTaken(change.key)
@@ -204,6 +207,18 @@ async def keep_change(conn: Connection, change: ProposalChange) -> None:
     if change.version is not None:
         edges = change.edges(await find_previous_id(conn, change.version))
         await lineage.insert_edges(conn, change.version.tenant_id, edges)
+
+
+async def create(
+    conn: Connection, change: ProposalChange, key: ProposalKey, version: ProposalVersion
+) -> None:
+    """Keeps a new proposal in one trip. Raises KeyTaken, ProposalMoved."""
+    outcome = await one(conn, SQL["create_proposal"], **row_of_creation(change, key, version))
+    assert outcome is not None, "an outcome is a row"
+    if not outcome["claimed"]:
+        raise KeyTaken(key)
+    if not outcome["recorded"]:
+        raise ProposalMoved(proposal_id=change.proposal.proposal_id)
 
 
 async def keep_proposal(conn: Connection, change: ProposalChange) -> None:

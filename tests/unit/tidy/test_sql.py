@@ -46,6 +46,9 @@ OF_ONE_DIALECT = {
     ("postgres", "dpm_runs"): {
         "admit_run": "one trip to the server instead of five; a file is no trip away",
     },
+    ("postgres", "proposals"): {
+        "create_proposal": "one trip to the server instead of five; a file is no trip away",
+    },
     ("postgres", "operations"): {
         "list_unoffered": "only PostgreSQL has a queue of jobs",
         "revive_offers": "SQLite has no queue",
