@@ -100,14 +100,19 @@ def value_state(
     return Valuation(state, total, weights, by_class[CASH_CLASS] / divisor, gaps)
 
 
-def exact_weights(rows: Sequence[AllocationMetric], state: SimulatedState) -> tuple[tuple[str, Decimal], ...]:
-    """The unrounded weight of each row of the state, by its key; keys may repeat.
+def exact_weights(rows: Sequence[AllocationMetric], state: SimulatedState) -> list[Decimal]:
+    """The unrounded weights of rows of the state, in their order.
 
     A published state has its values unrounded, so this gives what the stages computed with, also for a state
     that was stored and read back. Call it under the engine's context.
     """
     divisor = state.total_value.amount or ONE
-    return tuple([(row.key, row.value.amount / divisor) for row in rows])
+    return [row.value.amount / divisor for row in rows]
+
+
+def weights_by_key(rows: Sequence[AllocationMetric], weights: Sequence[Decimal]) -> dict[str, Decimal]:
+    """These weights by the keys of their rows; of repeated rows the last one counts."""
+    return {row.key: weight for row, weight in zip(rows, weights, strict=True)}
 
 
 def _rate_to_base(book: Book) -> Callable[[str], Decimal | None]:
