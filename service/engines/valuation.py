@@ -9,7 +9,6 @@ decimals (4.2). Every later stage uses the unrounded ones.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from itertools import repeat
 from operator import truediv
@@ -32,8 +31,7 @@ _FOUR_PLACES = Decimal("0.0001")
 _PUBLISHED = Context(prec=600, rounding=ROUND_HALF_EVEN)
 
 
-@dataclass(frozen=True, slots=True)
-class Valuation:
+class Valuation(msgspec.Struct, frozen=True):
     """A valued state: what is published, and the unrounded figures that the stages compute with."""
 
     state: SimulatedState

@@ -160,7 +160,7 @@ def build_documents(
     """
     request = asked.value.value or read(asked.request)
     result = outcome.value.value or stored_result(outcome.body)
-    texts = CanonicalTexts(asked.request, canonical_json(result))
+    texts = CanonicalTexts(asked.request, canonical_json(result), of_this_build=True)
     artifact = build_artifact(request, result, outcome.body, texts, created_at)
     gate = RESULT.encode(result.gate_decision)
     require_within(len(outcome.body) + len(artifact.body) + len(artifact.evidence) + len(gate), bytes_max)

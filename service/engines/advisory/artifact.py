@@ -9,7 +9,6 @@ values unrounded, so its weights are taken from these and no artifact depends on
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal, localcontext
 
@@ -60,12 +59,13 @@ class Weighed(msgspec.Struct, frozen=True):
     by_instrument: list[Decimal]
 
 
-@dataclass(frozen=True, slots=True)
-class CanonicalTexts:
+class CanonicalTexts(msgspec.Struct, frozen=True):
     """The request and the result of an artifact in canonical JSON; the hash is taken of them as they are."""
 
     request: bytes
     result: bytes
+    # A result of this build has names of its own, and names of a caller that stand in the request as well.
+    of_this_build: bool = False
 
 
 def build_artifact(
@@ -102,8 +102,10 @@ def hashed_text_of(document: ArtifactDocument, texts: CanonicalTexts) -> bytes:
     outputs = EvidenceOutputs(proposal_result=msgspec.Raw(texts.result))
     bundle = replace(document.evidence_bundle, inputs=msgspec.Raw(texts.request), engine_outputs=outputs)
     text = canonical_json(replace(document, created_at=msgspec.UNSET, evidence_bundle=bundle))
-    # A quote before a colon ends the name of a member. Only a caller's own names can still be among these.
-    if any(name in text for name in _UNHASHED_MEMBERS):
+    # A quote before a colon ends the name of a member. Only what a caller, or an older build, has named can
+    # still be among these.
+    named = [texts.request] if texts.of_this_build else [texts.request, texts.result]
+    if any(name in part for part in named for name in _UNHASHED_MEMBERS):
         return canonical_json(without_keys(msgspec.json.decode(text), UNHASHED))
     return text
 

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from typing import Literal, NamedTuple
 
+import msgspec
+
 from service.domains.money import ZERO, Money
 from service.domains.results import (
     IntentRationale,
@@ -39,8 +41,7 @@ _LABELS: dict[tuple[bool, bool], tuple[str, ...]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Sizing:
+class Sizing(msgspec.Struct, frozen=True):
     """Trades in target order, and what was held back."""
 
     trades: tuple[SecurityTradeIntent, ...] = ()

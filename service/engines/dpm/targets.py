@@ -8,9 +8,10 @@ Rounding: none but the 28 digits of the context. The steps run once, in this ord
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import NamedTuple
+
+import msgspec
 
 from service.domains.money import ONE, ZERO, Money
 from service.domains.results import GroupConstraintEvent, RunStatusText, TargetInstrument
@@ -25,8 +26,7 @@ EXCESS_TOLERANCE = Decimal("0.001")
 Weights = dict[str, Decimal]
 
 
-@dataclass(frozen=True, slots=True)
-class Targets:
+class Targets(msgspec.Struct, frozen=True):
     """The published trace and how target generation went."""
 
     trace: tuple[TargetInstrument, ...] = ()
