@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import ClassVar
 
-
 from service.domains.proposal_requests import (
     ProposalSimulateRequest,
     ProposedCashFlow,

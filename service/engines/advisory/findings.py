@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
+import msgspec
+
 from service.domains.money import ZERO
 from service.domains.options import EngineOptions
 from service.domains.proposal_requests import ProposedTrade
@@ -26,7 +28,7 @@ Shelf = Mapping[str, ShelfEntry]
 Weights = Mapping[str, Decimal]
 
 
-class Finding(NamedTuple):
+class Finding(msgspec.Struct, frozen=True):
     """One breach of one state; the key is the same in every state that has the breach."""
 
     issue_id: str
@@ -65,7 +67,7 @@ TIER = Capped(
 )
 
 
-class Scan(NamedTuple):
+class Scan(msgspec.Struct, frozen=True):
     """A state as the scanner sees it: its positive weights, its cash, and the weights before."""
 
     weights: Weights

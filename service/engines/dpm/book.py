@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-
 from service.domains.rebalances import RebalanceRequest
 from service.domains.snapshots import ModelTarget, Position, ShelfEntry
 from service.engines import book

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from itertools import repeat
 from operator import add, mul, truediv
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 import msgspec
 
@@ -26,7 +26,7 @@ GROUP_TOLERANCE = Decimal("0.0001")
 NO_DESTINATION = "NO_ELIGIBLE_REDISTRIBUTION_DESTINATION"
 
 
-class Group(NamedTuple):
+class Group(msgspec.Struct, frozen=True):
     """One cap that can be applied: members in the order of the eligible map."""
 
     key: str

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import NamedTuple
 
 import msgspec
 
@@ -35,14 +34,14 @@ class Targets(msgspec.Struct, frozen=True):
     group_events: tuple[GroupConstraintEvent, ...] = ()
 
 
-class Step(NamedTuple):
+class Step(msgspec.Struct, frozen=True):
     """Weights after a step, and whether someone should look at them."""
 
     weights: Weights
     review: bool = False
 
 
-class Split(NamedTuple):
+class Split(msgspec.Struct, frozen=True):
     """Keys of the eligible map in its order: those that may be bought, and all the others."""
 
     buyable: tuple[str, ...]
