@@ -10,9 +10,10 @@ instrument that its shelf row forbids to trade is its value, for a line that was
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import ClassVar
+
+import msgspec
 
 from service.domains.money import ONE
 from service.domains.options import EngineOptions
@@ -28,8 +29,7 @@ FROZEN = ("BANNED", "SUSPENDED")
 MARKET_DATA_ID = "md"
 
 
-@dataclass(frozen=True, slots=True)
-class Book:
+class Book(msgspec.Struct, frozen=True):
     """The part of a book that every engine has; the mappings are never written to once it is open."""
 
     # What an inverse rate divides; its places can show in the scale of the quotient.

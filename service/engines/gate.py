@@ -41,10 +41,9 @@ def decide_gate(
 ) -> GateDecision:
     """The first matching row of the table of gates."""
     failed = [rule for rule in rules if rule.status == "FAIL"]
-    hard = sum(rule.severity == "HARD" for rule in failed)
-    soft = sum(rule.severity == "SOFT" for rule in failed)
-    high = sum(issue.severity == "HIGH" for issue in issues)
-    medium = sum(issue.severity == "MEDIUM" for issue in issues)
+    of_rules, of_issues = [rule.severity for rule in failed], [issue.severity for issue in issues]
+    hard, soft = of_rules.count("HARD"), of_rules.count("SOFT")
+    high, medium = of_issues.count("HIGH"), of_issues.count("MEDIUM")
     if status == "BLOCKED" or hard:
         gate, next_step = "BLOCKED", "FIX_INPUT"
     elif high:

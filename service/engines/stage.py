@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from service.domains.options import EngineOptions
 from service.domains.results import DataQuality
 
 
-@dataclass(frozen=True, slots=True)
-class Gaps:
+class Gaps(msgspec.Struct, frozen=True):
     """Missing data in the order it was noticed; repeats are kept, for every stage reports what it missed."""
 
     prices: tuple[str, ...] = ()

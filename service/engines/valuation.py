@@ -8,10 +8,12 @@ decimals (4.2). Every later stage uses the unrounded ones.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from decimal import ROUND_HALF_EVEN, Context, Decimal
-from typing import NamedTuple
+from itertools import repeat
+from operator import truediv
+
+import msgspec
 
 from service.domains.money import ONE, ZERO, Money
 from service.domains.options import ValuationMode
@@ -29,8 +31,7 @@ _FOUR_PLACES = Decimal("0.0001")
 _PUBLISHED = Context(prec=600, rounding=ROUND_HALF_EVEN)
 
 
-@dataclass(frozen=True, slots=True)
-class Valuation:
+class Valuation(msgspec.Struct, frozen=True):
     """A valued state: what is published, and the unrounded figures that the stages compute with."""
 
     state: SimulatedState
@@ -40,17 +41,12 @@ class Valuation:
     gaps: Gaps
 
 
-class _Valued(NamedTuple):
+class _Valued(msgspec.Struct, frozen=True, gc=False):
     position: Position
     price: Money | None
     local_value: Money
     base_value: Decimal
     shelf: ShelfEntry | None
-
-
-class _Cash(NamedTuple):
-    values: list[Decimal]
-    rates_missing: list[str]
 
 
 def value_state(
@@ -70,19 +66,15 @@ def value_state(
     rates_missing: list[str] = []
     rows = _value_positions(book, positions, mode, rates_missing)
     cash_values = _value_cash(book, cash_balances, rates_missing)
-    cash_value = sum(cash_values, ZERO)
-    total = ZERO
-    for row in rows:
-        total += row.base_value
-    for value in cash_values:
-        total += value
+    values = [row.base_value for row in rows]
+    total = sum(cash_values, sum(values, ZERO))
     divisor = total or ONE
 
-    weights = tuple([row.base_value / divisor for row in rows])
+    weights = tuple(map(truediv, values, repeat(divisor)))
     by_class, by_attribute = _buckets(rows)
-    for values in by_attribute.values():
-        size.add_metrics(values, currency)
-    by_class[CASH_CLASS] = by_class.get(CASH_CLASS, ZERO) + cash_value
+    for by_tag in by_attribute.values():
+        size.add_metrics(by_tag, currency)
+    by_class[CASH_CLASS] = by_class.get(CASH_CLASS, ZERO) + sum(cash_values, ZERO)
     summaries, metrics = _publish(rows, weights, currency)
     state = SimulatedState(
         total_value=Money(total, currency),
@@ -92,7 +84,7 @@ def value_state(
         allocation_by_instrument=metrics,
         allocation=metrics,
         allocation_by_attribute={
-            name: _metrics(values, divisor, currency) for name, values in by_attribute.items()
+            name: _metrics(by_tag, divisor, currency) for name, by_tag in by_attribute.items()
         },
     )
     prices_missing = tuple([row.position.instrument_id for row in rows if row.price is None])
@@ -100,54 +92,49 @@ def value_state(
     return Valuation(state, total, weights, by_class[CASH_CLASS] / divisor, gaps)
 
 
-def exact_weights(rows: Sequence[AllocationMetric], state: SimulatedState) -> tuple[tuple[str, Decimal], ...]:
-    """The unrounded weight of each row of the state, by its key; keys may repeat.
+def exact_weights(rows: Sequence[AllocationMetric], state: SimulatedState) -> list[Decimal]:
+    """The unrounded weights of rows of the state, in their order.
 
     A published state has its values unrounded, so this gives what the stages computed with, also for a state
     that was stored and read back. Call it under the engine's context.
     """
     divisor = state.total_value.amount or ONE
-    return tuple([(row.key, row.value.amount / divisor) for row in rows])
+    return [row.value.amount / divisor for row in rows]
 
 
-def _rate_to_base(book: Book) -> Callable[[str], Decimal | None]:
-    # Most rows share a handful of currencies; an inverse rate costs a division, so each is taken once.
-    base = book.portfolio.base_currency
-    known: dict[str, Decimal | None] = {}
-
-    def rate(currency: str) -> Decimal | None:
-        if currency not in known:
-            known[currency] = book.rate(currency, base)
-        return known[currency]
-
-    return rate
+def weights_by_key(rows: Sequence[AllocationMetric], weights: Sequence[Decimal]) -> dict[str, Decimal]:
+    """These weights by the keys of their rows; of repeated rows the last one counts."""
+    return {row.key: weight for row, weight in zip(rows, weights, strict=True)}
 
 
 def _value_positions(
     book: Book, positions: Sequence[Position], mode: ValuationMode, rates_missing: list[str]
 ) -> list[_Valued]:
     base = book.portfolio.base_currency
-    prices, shelf = book.prices, book.shelf
-    rate_to_base = _rate_to_base(book)
+    price_of, shelf_of = book.prices.get, book.shelf.get
+    # Most rows share a handful of currencies; an inverse rate costs a division, so each is taken once.
+    rates: dict[str, Decimal | None] = {}
     trusted = mode is ValuationMode.TRUST_SNAPSHOT
     rows: list[_Valued] = []
     for position in positions:
         instrument_id = position.instrument_id
-        row = prices.get(instrument_id)
+        row = price_of(instrument_id)
         if row is None:
             currency, amount = base, position.quantity * ZERO
         else:
             currency, amount = row.currency, position.quantity * row.price
         if trusted and position.market_value is not None:
             currency, amount = position.market_value.currency, position.market_value.amount
-        rate = rate_to_base(currency)
+        if currency not in rates:
+            rates[currency] = book.rate(currency, base)
+        rate = rates[currency]
         if rate is None:
             rates_missing.append(f"{currency}/{base}")
             base_value = ZERO
         else:
             base_value = amount * rate
         price = None if row is None else Money(row.price, currency)
-        rows.append(_Valued(position, price, Money(amount, currency), base_value, shelf.get(instrument_id)))
+        rows.append(_Valued(position, price, Money(amount, currency), base_value, shelf_of(instrument_id)))
     return rows
 
 
@@ -177,9 +164,13 @@ def _buckets(rows: Sequence[_Valued]) -> tuple[dict[str, Decimal], dict[str, dic
         asset_class = shelf.asset_class
         by_class[asset_class] = by_class.get(asset_class, ZERO) + value
         # As the stored request has them: its text is canonical, and a replay must give the same bytes.
-        for name, tag in sorted(shelf.attributes.items()):
-            tags = by_attribute.setdefault(name, {})
-            tags[tag] = tags.get(tag, ZERO) + value
+        attributes = shelf.attributes
+        for name in sorted(attributes):
+            by_tag = by_attribute.get(name)
+            if by_tag is None:
+                by_tag = by_attribute[name] = {}
+            tag = attributes[name]
+            by_tag[tag] = by_tag.get(tag, ZERO) + value
     return by_class, by_attribute
 
 

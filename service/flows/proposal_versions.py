@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -120,7 +119,7 @@ def read_creation(readers: ProposalReaders, body: bytes) -> Asked:
         jurisdiction=metadata.jurisdiction,
         title=metadata.title,
         advisor_notes=metadata.advisor_notes,
-        value=Here(in_order(asked.simulate_request)),
+        value=Here(asked.simulate_request),
     )
 
 
@@ -138,42 +137,8 @@ def read_version(readers: ProposalReaders, body: bytes) -> Asked:
         body=canonical_json(replace(asked, simulate_request=msgspec.Raw(request))),
         steps=proposal_steps(asked.simulate_request),
         expected_revision=asked.expected_revision,
-        value=Here(in_order(asked.simulate_request)),
+        value=Here(asked.simulate_request),
     )
-
-
-def in_order(request: ProposalSimulateRequest) -> ProposalSimulateRequest:
-    """The request as its canonical text is read: names that a caller chose stand in order."""
-    options = request.options
-    tiers = options.suitability_thresholds.max_weight_by_liquidity_tier
-    # Most requests have none of these, or have them in order.
-    if is_disordered(tiers):
-        limits = replace(
-            options.suitability_thresholds, max_weight_by_liquidity_tier=dict(sorted(tiers.items()))
-        )
-        options = replace(options, suitability_thresholds=limits)
-    if is_disordered(options.max_overdraft_by_ccy):
-        limits_by_ccy = dict(sorted(options.max_overdraft_by_ccy.items()))
-        options = replace(options, max_overdraft_by_ccy=limits_by_ccy)
-    if is_disordered(options.group_constraints):
-        options = replace(options, group_constraints=dict(sorted(options.group_constraints.items())))
-    entries = request.shelf_entries
-    if any(is_disordered(entry.attributes) for entry in entries):
-        entries = tuple(
-            [
-                replace(entry, attributes=dict(sorted(entry.attributes.items())))
-                if is_disordered(entry.attributes)
-                else entry
-                for entry in entries
-            ]
-        )
-    if options is request.options and entries is request.shelf_entries:
-        return request
-    return replace(request, options=options, shelf_entries=entries)
-
-
-def is_disordered(names: Collection[str]) -> bool:
-    return len(names) > 1 and list(names) != sorted(names)
 
 
 def simulate_asked(
@@ -205,7 +170,7 @@ def build_documents(
     """
     request = asked.value.value or read(asked.request)
     result = outcome.value.value or stored_result(outcome.body)
-    texts = CanonicalTexts(asked.request, canonical_json(result))
+    texts = CanonicalTexts(asked.request, canonical_json(result), of_this_build=True)
     artifact = build_artifact(request, result, outcome.body, texts, created_at)
     gate = RESULT.encode(result.gate_decision)
     require_within(len(outcome.body) + len(artifact.body) + len(artifact.evidence) + len(gate), bytes_max)

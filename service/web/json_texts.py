@@ -79,6 +79,9 @@ def refuse_depth(body: bytes) -> None:
         # An escaped quote ends no string; an escaped backslash escapes nothing.
         body = body.replace(b"\\\\", b"").replace(b'\\"', b"")
     skeleton = body.translate(_BRACKETS, _NO_STRUCTURE)
+    # No body is deeper than it has brackets; most small ones are done here.
+    if skeleton.count(b"(") <= LEVELS_MAX:
+        return
     # Two quotes in a row enclose no bracket, whether they belong to one string or to two.
     skeleton = skeleton.replace(b'""', b"")
     if b'"' in skeleton:

@@ -8,8 +8,7 @@ values unrounded, so its weights are taken from these and no artifact depends on
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal, localcontext
 
@@ -31,30 +30,42 @@ from service.domains.proposal_artifacts import (
 )
 from service.domains.proposal_requests import ProposalSimulateRequest
 from service.domains.proposal_results import ProposalResult
-from service.domains.results import AllocationMetric, GateDecision, SimulatedState
+from service.domains.results import AllocationMetric, GateDecision, Reconciliation, SimulatedState
 from service.engines.advisory.artifact_texts import assumptions_of, disclosures_of, four_places, summary_of
 from service.engines.advisory.artifact_trades import suitability_of, trades_and_funding_of
 from service.engines.advisory.suitability import new_issues
 from service.engines.answer_bounds import bounded_number
 from service.engines.gate import decide_gate
-from service.engines.valuation import exact_weights
+from service.engines.valuation import exact_weights, weights_by_key
 
 # What the hash leaves out, at any depth.
 UNHASHED = frozenset({"created_at", "artifact_hash"})
+_UNHASHED_MEMBERS = tuple([b'"%b":' % name.encode() for name in sorted(UNHASHED)])
 
 _ENCODER = msgspec.json.Encoder(decimal_format="string")
+# Names that a caller chose stand in the order that they have in the canonical text, whatever was sent.
+_ORDERED = msgspec.json.Encoder(decimal_format="string", order="deterministic")
 
 
 def artifact_id_of(proposal_run_id: str) -> str:
     return proposal_run_id.replace("pr_", "pa_", 1)
 
 
-@dataclass(frozen=True, slots=True)
-class CanonicalTexts:
+class Weighed(msgspec.Struct, frozen=True):
+    """A state with its unrounded weights, in the order of its rows."""
+
+    state: SimulatedState
+    by_asset_class: list[Decimal]
+    by_instrument: list[Decimal]
+
+
+class CanonicalTexts(msgspec.Struct, frozen=True):
     """The request and the result of an artifact in canonical JSON; the hash is taken of them as they are."""
 
     request: bytes
     result: bytes
+    # A result of this build has names of its own, and names of a caller that stand in the request as well.
+    of_this_build: bool = False
 
 
 def build_artifact(
@@ -73,7 +84,7 @@ def build_artifact(
     artifact_hash = digest_of(hashed_text_of(unhashed, texts))
     bundle = unhashed.evidence_bundle
     hashes = EvidenceHashes(request_hash=bundle.hashes.request_hash, artifact_hash=artifact_hash)
-    evidence = _ENCODER.encode(replace(bundle, hashes=hashes))
+    evidence = _ORDERED.encode(replace(bundle, hashes=hashes))
     return ProposalArtifact(
         artifact_id=unhashed.artifact_id,
         artifact_hash=artifact_hash,
@@ -91,8 +102,10 @@ def hashed_text_of(document: ArtifactDocument, texts: CanonicalTexts) -> bytes:
     outputs = EvidenceOutputs(proposal_result=msgspec.Raw(texts.result))
     bundle = replace(document.evidence_bundle, inputs=msgspec.Raw(texts.request), engine_outputs=outputs)
     text = canonical_json(replace(document, created_at=msgspec.UNSET, evidence_bundle=bundle))
-    # A quote before a colon ends the name of a member. Only a caller's own names can still be among these.
-    if any(b'"%b":' % name.encode() in text for name in UNHASHED):
+    # A quote before a colon ends the name of a member. Only what a caller, or an older build, has named can
+    # still be among these.
+    named = [texts.request] if texts.of_this_build else [texts.request, texts.result]
+    if any(name in part for part in named for name in _UNHASHED_MEMBERS):
         return canonical_json(without_keys(msgspec.json.decode(text), UNHASHED))
     return text
 
@@ -103,6 +116,7 @@ def document_of(
     """The artifact but for its hash; call it under the engine's context."""
     limit = request.options.drift_top_contributors_limit
     lineage = result.lineage
+    before, after = weigh(result.before), weigh(result.after_simulated)
     return ArtifactDocument(
         artifact_id=artifact_id_of(result.proposal_run_id),
         proposal_run_id=result.proposal_run_id,
@@ -110,8 +124,8 @@ def document_of(
         created_at=created_at.isoformat(),
         status=result.status,
         gate_decision=_gate(request, result),
-        summary=summary_of(request, result),
-        portfolio_impact=_impact(result, limit),
+        summary=summary_of(request, result, _by_class(before), _by_class(after)),
+        portfolio_impact=_impact(result.reconciliation, before, after, limit),
         trades_and_funding=trades_and_funding_of(result, request.market_data_snapshot.fx_rates),
         suitability_summary=suitability_of(result, limit),
         assumptions_and_limits=assumptions_of(lineage, request.options.valuation_mode),
@@ -136,42 +150,64 @@ def _gate(request: ProposalSimulateRequest, result: ProposalResult) -> GateDecis
     )
 
 
-def _impact(result: ProposalResult, limit: int) -> PortfolioImpact:
-    before, after = result.before, result.after_simulated
-    change = after.total_value.amount - before.total_value.amount
+def weigh(state: SimulatedState) -> Weighed:
+    return Weighed(
+        state,
+        exact_weights(state.allocation_by_asset_class, state),
+        exact_weights(state.allocation_by_instrument, state),
+    )
+
+
+def _by_class(weighed: Weighed) -> dict[str, Decimal]:
+    return weights_by_key(weighed.state.allocation_by_asset_class, weighed.by_asset_class)
+
+
+def _by_instrument(weighed: Weighed) -> dict[str, Decimal]:
+    return weights_by_key(weighed.state.allocation_by_instrument, weighed.by_instrument)
+
+
+def _impact(reconciliation: Reconciliation, before: Weighed, after: Weighed, limit: int) -> PortfolioImpact:
+    total_before, total_after = before.state.total_value, after.state.total_value
+    change = total_after.amount - total_before.amount
     return PortfolioImpact(
         before=_state(before),
         after=_state(after),
         delta=ArtifactDelta(
-            total_value_delta=Money(bounded_number(change), after.total_value.currency),
-            largest_weight_changes=_largest_changes(before, after, limit),
+            total_value_delta=Money(bounded_number(change), total_after.currency),
+            largest_weight_changes=_largest_changes(_by_instrument(before), _by_instrument(after), limit),
         ),
-        reconciliation=result.reconciliation,
+        reconciliation=reconciliation,
     )
 
 
-def _state(state: SimulatedState) -> ArtifactState:
+def _state(weighed: Weighed) -> ArtifactState:
+    state = weighed.state
     return ArtifactState(
         total_value=state.total_value,
-        allocation_by_asset_class=_heaviest_first(state.allocation_by_asset_class, state),
-        allocation_by_instrument=_heaviest_first(state.allocation_by_instrument, state),
+        allocation_by_asset_class=_heaviest_first(state.allocation_by_asset_class, weighed.by_asset_class),
+        allocation_by_instrument=_heaviest_first(state.allocation_by_instrument, weighed.by_instrument),
     )
 
 
-def _heaviest_first(rows: Sequence[AllocationMetric], state: SimulatedState) -> tuple[AllocationMetric, ...]:
-    weights = [weight for _, weight in exact_weights(rows, state)]
-    by_key = sorted(zip(rows, weights, strict=True), key=lambda row: row[0].key)
-    return tuple([row for row, _ in sorted(by_key, key=lambda row: row[1], reverse=True)])
+def _heaviest_first(
+    rows: Sequence[AllocationMetric], weights: Sequence[Decimal]
+) -> tuple[AllocationMetric, ...]:
+    keys = [row.key for row in rows]
+    places = sorted(range(len(rows)), key=keys.__getitem__)
+    # Rows of the same weight stay in the order of their keys.
+    places.sort(key=weights.__getitem__, reverse=True)
+    return tuple([rows[place] for place in places])
 
 
-def _largest_changes(before: SimulatedState, after: SimulatedState, limit: int) -> tuple[WeightChange, ...]:
-    weights_before = dict(exact_weights(before.allocation_by_instrument, before))
-    weights_after = dict(exact_weights(after.allocation_by_instrument, after))
+def _largest_changes(
+    weights_before: Mapping[str, Decimal], weights_after: Mapping[str, Decimal], limit: int
+) -> tuple[WeightChange, ...]:
     changes: list[tuple[str, Decimal, Decimal, Decimal]] = []
     for key in sorted({*weights_before, *weights_after}):
         old, new = weights_before.get(key, ZERO), weights_after.get(key, ZERO)
-        if new - old:
-            changes.append((key, old, new, new - old))
+        change = new - old
+        if change:
+            changes.append((key, old, new, change))
     changes.sort(key=lambda change: abs(change[3]), reverse=True)
     return tuple(
         [

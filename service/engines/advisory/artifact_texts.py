@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 
+from service.domains.money import EXPONENT_MAX
 from service.domains.options import ValuationMode
 from service.domains.proposal_artifacts import (
     ArtifactSummary,
@@ -17,9 +19,9 @@ from service.domains.proposal_artifacts import (
 )
 from service.domains.proposal_requests import ProposalSimulateRequest
 from service.domains.proposal_results import ProposalResult, ProposedTradeIntent
-from service.domains.results import FxSpotIntent, GateDecision, LineageData, SimulatedState
+from service.domains.results import FxSpotIntent, GateDecision, LineageData
 from service.engines.answer_bounds import bounded_number
-from service.engines.valuation import CASH_CLASS, exact_weights
+from service.engines.valuation import CASH_CLASS
 
 COSTS = Limit(notes="Trading costs, fees and spreads are not modelled.")
 TAX = Limit(notes="Tax is not modelled.")
@@ -40,15 +42,25 @@ _STEP_AFTER_GATE: dict[str, NextStep] = {
 
 
 def four_places(number: Decimal) -> str:
-    return f"{bounded_number(_WIDE.quantize(number, _FOUR_PLACES)):f}"
+    rounded = _WIDE.quantize(number, _FOUR_PLACES)
+    # Of these a request may carry each, and none is written with an exponent.
+    if rounded.adjusted() <= EXPONENT_MAX:
+        return str(rounded)
+    return f"{bounded_number(rounded):f}"
 
 
-def summary_of(request: ProposalSimulateRequest, result: ProposalResult) -> ArtifactSummary:
+def summary_of(
+    request: ProposalSimulateRequest,
+    result: ProposalResult,
+    before: Mapping[str, Decimal],
+    after: Mapping[str, Decimal],
+) -> ArtifactSummary:
+    """`before` and `after` are the unrounded weights of the two states by asset class."""
     return ArtifactSummary(
         title=f"Proposal for portfolio {request.portfolio_snapshot.portfolio_id}",
         objective_tags=_objectives(request, result),
         recommended_next_step=_next_step(result),
-        key_takeaways=_takeaways(result),
+        key_takeaways=_takeaways(result, before[CASH_CLASS], after[CASH_CLASS]),
     )
 
 
@@ -102,14 +114,13 @@ def _step_of(decision: GateDecision) -> NextStep:
     return "COMPLIANCE_REVIEW" if by_suitability else "RISK_REVIEW"
 
 
-def _takeaways(result: ProposalResult) -> tuple[Takeaway, ...]:
+def _takeaways(result: ProposalResult, cash_before: Decimal, cash_after: Decimal) -> tuple[Takeaway, ...]:
     trades = sum(isinstance(intent, ProposedTradeIntent) for intent in result.intents)
     exchanges = sum(isinstance(intent, FxSpotIntent) for intent in result.intents)
-    cash_before, cash_after = _cash_weight(result.before), _cash_weight(result.after_simulated)
     told = [
         ("STATUS", f"The proposal is {result.status}."),
         ("INTENTS", f"{trades} security trades and {exchanges} FX trades."),
-        ("CASH", f"Cash weighs {cash_before} before and {cash_after} after."),
+        ("CASH", f"Cash weighs {four_places(cash_before)} before and {four_places(cash_after)} after."),
     ]
     if result.drift_analysis is not None:
         total = result.drift_analysis.asset_class
@@ -125,7 +136,3 @@ def _takeaways(result: ProposalResult) -> tuple[Takeaway, ...]:
             )
         )
     return tuple([Takeaway(code=code, value=value) for code, value in told])
-
-
-def _cash_weight(state: SimulatedState) -> str:
-    return four_places(dict(exact_weights(state.allocation_by_asset_class, state))[CASH_CLASS])

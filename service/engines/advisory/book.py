@@ -7,7 +7,6 @@ checks and suitability read the last shelf row (advisory specification, 1.4 and 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import ClassVar
 
@@ -21,8 +20,7 @@ from service.domains.snapshots import ShelfEntry
 from service.engines import book
 
 
-@dataclass(frozen=True, slots=True)
-class Book(book.Book):
+class Book(book.Book, frozen=True):
     """Everything the stages look up; the mappings are never written to after open_book."""
 
     # Section 3.2: the place of the one shows where a quotient is exact.

@@ -8,8 +8,9 @@ Rounding: none but the 28 digits of the context.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from decimal import Decimal
+
+import msgspec
 
 from service.domains.money import ZERO
 from service.domains.proposal_results import CashFlowIntent
@@ -18,8 +19,7 @@ from service.engines.advisory.book import Book
 WITHDRAWAL_NEGATIVE_CASH = "PROPOSAL_WITHDRAWAL_NEGATIVE_CASH"
 
 
-@dataclass(frozen=True, slots=True)
-class CashFlows:
+class CashFlows(msgspec.Struct, frozen=True):
     intents: tuple[CashFlowIntent, ...]
     amounts: Mapping[str, Decimal]
     # Each is a warning and a hard failure.

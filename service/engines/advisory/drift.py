@@ -23,7 +23,7 @@ from service.domains.proposal_results import (
     UnmodeledExposure,
 )
 from service.domains.results import SimulatedState
-from service.engines.valuation import CASH_CLASS, exact_weights
+from service.engines.valuation import CASH_CLASS, Valuation, exact_weights, weights_by_key
 
 BASE_CURRENCY_MISMATCH = "REFERENCE_MODEL_BASE_CURRENCY_MISMATCH"
 
@@ -32,8 +32,8 @@ _HALF = Decimal("0.5")
 
 def analyse_drift(
     model: ReferenceModel,
-    before: SimulatedState,
-    after: SimulatedState,
+    before: Valuation,
+    after: Valuation,
     traded: Iterable[str],
     options: EngineOptions,
 ) -> DriftAnalysis:
@@ -41,8 +41,8 @@ def analyse_drift(
     limit = options.drift_top_contributors_limit
     by_class = _dimension(
         {target.asset_class: target.weight for target in model.asset_class_targets},
-        dict(exact_weights(before.allocation_by_asset_class, before)),
-        dict(exact_weights(after.allocation_by_asset_class, after)),
+        _by_class(before.state),
+        _by_class(after.state),
         {CASH_CLASS},
         limit,
     )
@@ -50,8 +50,8 @@ def analyse_drift(
     if options.enable_instrument_drift and model.instrument_targets:
         by_instrument = _dimension(
             {target.instrument_id: target.weight for target in model.instrument_targets},
-            dict(exact_weights(before.allocation_by_instrument, before)),
-            dict(exact_weights(after.allocation_by_instrument, after)),
+            weights_by_key(before.state.allocation_by_instrument, before.weights),
+            weights_by_key(after.state.allocation_by_instrument, after.weights),
             traded,
             limit,
         )
@@ -63,6 +63,11 @@ def analyse_drift(
         instrument=by_instrument,
         highlights=_highlights((by_instrument or by_class).buckets, options),
     )
+
+
+def _by_class(state: SimulatedState) -> dict[str, Decimal]:
+    rows = state.allocation_by_asset_class
+    return weights_by_key(rows, exact_weights(rows, state))
 
 
 def _dimension(

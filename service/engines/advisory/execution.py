@@ -8,9 +8,9 @@ Rounding: none but the 28 digits of the context.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 
+import msgspec
 from msgspec.structs import replace
 
 from service.domains.money import ZERO
@@ -21,8 +21,7 @@ from service.engines.advisory.funding import Funding
 BUY_SKIPPED_UNFUNDED = "PROPOSAL_BUY_SKIPPED_UNFUNDED"
 
 
-@dataclass(frozen=True, slots=True)
-class Executed:
+class Executed(msgspec.Struct, frozen=True):
     quantities: Mapping[str, Decimal]
     amounts: Mapping[str, Decimal]
     intents: tuple[ProposedTradeIntent, ...]

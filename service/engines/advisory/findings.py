@@ -7,16 +7,19 @@ Rounding: none but the 28 digits of the context; a limit is passed by less than 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import NamedTuple
+
+import msgspec
 
 from service.domains.money import ZERO
 from service.domains.options import EngineOptions
 from service.domains.proposal_requests import ProposedTrade
 from service.domains.proposal_results import IssueDimension
 from service.domains.results import Severity
-from service.domains.snapshots import ShelfEntry
+from service.domains.snapshots import LiquidityTier, ShelfEntry
+from service.engines.valuation import Valuation
 
 EPSILON = Decimal("0.0000001")
 SEVERE = Decimal("1.25")
@@ -25,7 +28,7 @@ Shelf = Mapping[str, ShelfEntry]
 Weights = Mapping[str, Decimal]
 
 
-class Finding(NamedTuple):
+class Finding(msgspec.Struct, frozen=True):
     """One breach of one state; the key is the same in every state that has the breach."""
 
     issue_id: str
@@ -36,7 +39,35 @@ class Finding(NamedTuple):
     details: dict[str, str]
 
 
-class Scan(NamedTuple):
+NO_FINDINGS: Mapping[str, Finding] = {}
+
+
+class Capped(NamedTuple):
+    """A kind of weight that has a cap, and the words it is told with."""
+
+    issue_id: str
+    key: str
+    dimension: IssueDimension
+    noun: str
+    limit: str
+    member: str
+
+
+POSITION = Capped(
+    "SUIT_SINGLE_POSITION_MAX",
+    "SINGLE_POSITION_MAX",
+    "CONCENTRATION",
+    "Single position",
+    "cap",
+    "instrument_id",
+)
+ISSUER = Capped("SUIT_ISSUER_MAX", "ISSUER_MAX", "ISSUER", "Issuer", "exposure cap", "issuer_id")
+TIER = Capped(
+    "SUIT_LIQUIDITY_MAX", "LIQUIDITY_MAX", "LIQUIDITY", "Liquidity tier", "exposure cap", "liquidity_tier"
+)
+
+
+class Scan(msgspec.Struct, frozen=True):
     """A state as the scanner sees it: its positive weights, its cash, and the weights before."""
 
     weights: Weights
@@ -46,22 +77,43 @@ class Scan(NamedTuple):
     options: EngineOptions
 
 
-def positive(weights: Sequence[tuple[str, Decimal]]) -> dict[str, Decimal]:
-    """By instrument; of repeated rows the last positive one counts."""
-    return {key: weight for key, weight in weights if weight > 0}
+def positive(state: Valuation) -> dict[str, Decimal]:
+    """The positive weights of a state by instrument; of repeated rows the last positive one counts."""
+    rows = zip(state.state.positions, state.weights, strict=True)
+    return {row.instrument_id: weight for row, weight in rows if weight > 0}
 
 
-def find(scan: Scan) -> dict[str, Finding]:
-    """Everything that is wrong with the state, by key."""
-    found = [
-        *_positions(scan),
-        *_issuers(scan),
-        *_tiers(scan),
-        *_missing_data(scan),
-        *_governed(scan),
-        *_cash(scan),
-    ]
-    return {finding.issue_key: finding for finding in found}
+def find(scan: Scan, told: Mapping[str, Finding] = NO_FINDINGS) -> dict[str, Finding]:
+    """Everything that is wrong with the state, by key; what passes a cap is taken from `told` if there."""
+    limits = scan.options.suitability_thresholds
+    caps = limits.max_weight_by_liquidity_tier
+    found: dict[str, Finding] = {}
+    issuers: dict[str, Decimal] = {}
+    tiers: dict[LiquidityTier, Decimal] = {}
+    entry_of = scan.shelf.get
+    for instrument_id, weight in scan.weights.items():
+        entry = entry_of(instrument_id)
+        if entry is None:
+            _add(found, _missing(scan, instrument_id, "Shelf", "shelf_entry"))
+            continue
+        issuer_id, tier = entry.issuer_id, entry.liquidity_tier
+        if issuer_id:
+            issuers[issuer_id] = issuers.get(issuer_id, ZERO) + weight
+        else:
+            _add(found, _missing(scan, instrument_id, "Issuer", "issuer_id"))
+        if tier is None:
+            _add(found, _missing(scan, instrument_id, "Liquidity tier", "liquidity_tier"))
+        elif tier in caps:
+            tiers[tier] = tiers.get(tier, ZERO) + weight
+        if entry.status != "APPROVED":
+            _add_governed(found, scan, entry, weight)
+    _add_over_cap(found, told, POSITION, limits.single_position_max_weight, scan.weights)
+    _add_over_cap(found, told, ISSUER, limits.issuer_max_weight, issuers)
+    for tier, weight in tiers.items():
+        _add_over_cap(found, told, TIER, caps[tier], {tier: weight})
+    if not limits.cash_band_min_weight - EPSILON <= scan.cash_weight <= limits.cash_band_max_weight + EPSILON:
+        _add(found, _cash(scan))
+    return found
 
 
 def attempted_buys(scan: Scan, trades: Sequence[ProposedTrade]) -> dict[str, Finding]:
@@ -75,74 +127,33 @@ def attempted_buys(scan: Scan, trades: Sequence[ProposedTrade]) -> dict[str, Fin
     return found
 
 
-def _positions(scan: Scan) -> Iterator[Finding]:
-    cap = scan.options.suitability_thresholds.single_position_max_weight
+def _add(found: dict[str, Finding], finding: Finding) -> None:
+    found[finding.issue_key] = finding
+
+
+def _add_over_cap(
+    found: dict[str, Finding],
+    told: Mapping[str, Finding],
+    kind: Capped,
+    cap: Decimal,
+    weights: Mapping[str, Decimal],
+) -> None:
     passed = cap + EPSILON
-    for instrument_id, weight in scan.weights.items():
-        if weight > passed:
-            yield Finding(
-                "SUIT_SINGLE_POSITION_MAX",
-                f"SINGLE_POSITION_MAX|{instrument_id}",
-                "CONCENTRATION",
-                _severity(weight, cap),
-                f"Single position {instrument_id} exceeds {cap:.2%} cap.",
-                {"instrument_id": instrument_id, "threshold": str(cap), "measured": str(weight)},
-            )
-
-
-def _issuers(scan: Scan) -> Iterator[Finding]:
-    cap = scan.options.suitability_thresholds.issuer_max_weight
-    sums: dict[str, Decimal] = {}
-    entry_of = scan.shelf.get
-    for instrument_id, weight in scan.weights.items():
-        entry = entry_of(instrument_id)
-        if entry is not None and entry.issuer_id:
-            sums[entry.issuer_id] = sums.get(entry.issuer_id, ZERO) + weight
-    passed = cap + EPSILON
-    for issuer_id, weight in sums.items():
-        if weight > passed:
-            yield Finding(
-                "SUIT_ISSUER_MAX",
-                f"ISSUER_MAX|{issuer_id}",
-                "ISSUER",
-                _severity(weight, cap),
-                f"Issuer {issuer_id} exceeds {cap:.2%} exposure cap.",
-                {"issuer_id": issuer_id, "threshold": str(cap), "measured": str(weight)},
-            )
-
-
-def _tiers(scan: Scan) -> Iterator[Finding]:
-    caps = scan.options.suitability_thresholds.max_weight_by_liquidity_tier
-    sums: dict[str, Decimal] = {}
-    entry_of = scan.shelf.get
-    for instrument_id, weight in scan.weights.items():
-        entry = entry_of(instrument_id)
-        if entry is not None and entry.liquidity_tier in caps:
-            sums[entry.liquidity_tier] = sums.get(entry.liquidity_tier, ZERO) + weight
-    for tier, weight in sums.items():
-        cap = caps[tier]
-        if weight > cap + EPSILON:
-            yield Finding(
-                "SUIT_LIQUIDITY_MAX",
-                f"LIQUIDITY_MAX|{tier}",
-                "LIQUIDITY",
-                _severity(weight, cap),
-                f"Liquidity tier {tier} exceeds {cap:.2%} exposure cap.",
-                {"liquidity_tier": tier, "threshold": str(cap), "measured": str(weight)},
-            )
-
-
-def _missing_data(scan: Scan) -> Iterator[Finding]:
-    entry_of = scan.shelf.get
-    for instrument_id in scan.weights:
-        entry = entry_of(instrument_id)
-        if entry is None:
-            yield _missing(scan, instrument_id, "Shelf", "shelf_entry")
-            continue
-        if not entry.issuer_id:
-            yield _missing(scan, instrument_id, "Issuer", "issuer_id")
-        if entry.liquidity_tier is None:
-            yield _missing(scan, instrument_id, "Liquidity tier", "liquidity_tier")
+    over = [(name, weight) for name, weight in weights.items() if weight > passed]
+    if not over:
+        return
+    # The same in every text, and to write a share takes longer than all the rest of a finding.
+    share, threshold, severe = f"{cap:.2%}", str(cap), cap * SEVERE
+    for name, weight in over:
+        key = f"{kind.key}|{name}"
+        found[key] = told.get(key) or Finding(
+            kind.issue_id,
+            key,
+            kind.dimension,
+            "HIGH" if weight > severe else "MEDIUM",
+            f"{kind.noun} {name} exceeds {share} {kind.limit}.",
+            {kind.member: name, "threshold": threshold, "measured": str(weight)},
+        )
 
 
 def _missing(scan: Scan, instrument_id: str, what: str, fields: str) -> Finding:
@@ -156,24 +167,21 @@ def _missing(scan: Scan, instrument_id: str, what: str, fields: str) -> Finding:
     )
 
 
-def _governed(scan: Scan) -> Iterator[Finding]:
-    entry_of = scan.shelf.get
-    for instrument_id, weight in scan.weights.items():
-        entry = entry_of(instrument_id)
-        if entry is None or entry.status == "APPROVED":
-            continue
-        if entry.status in ("BANNED", "SUSPENDED"):
-            if weight > EPSILON:
-                yield Finding(
-                    f"SUIT_GOVERNANCE_{entry.status}",
-                    f"GOVERNANCE|{instrument_id}|{entry.status}",
-                    "GOVERNANCE",
-                    "HIGH",
-                    f"{_named(entry)} is present in the portfolio.",
-                    {"instrument_id": instrument_id, "shelf_status": entry.status, "measured": str(weight)},
-                )
-        elif weight > scan.weights_before.get(instrument_id, ZERO) + EPSILON:
-            yield _increase(scan, entry, _increase_text(scan, entry))
+def _add_governed(found: dict[str, Finding], scan: Scan, entry: ShelfEntry, weight: Decimal) -> None:
+    instrument_id, status = entry.instrument_id, entry.status
+    if status not in ("BANNED", "SUSPENDED"):
+        if weight > scan.weights_before.get(instrument_id, ZERO) + EPSILON:
+            _add(found, _increase(scan, entry, _increase_text(scan, entry)))
+    elif weight > EPSILON:
+        key = f"GOVERNANCE|{instrument_id}|{status}"
+        found[key] = Finding(
+            f"SUIT_GOVERNANCE_{status}",
+            key,
+            "GOVERNANCE",
+            "HIGH",
+            f"{_named(entry)} is present in the portfolio.",
+            {"instrument_id": instrument_id, "shelf_status": status, "measured": str(weight)},
+        )
 
 
 def _increase_text(scan: Scan, entry: ShelfEntry) -> str:
@@ -208,19 +216,14 @@ def _increase(scan: Scan, entry: ShelfEntry, summary: str) -> Finding:
     )
 
 
-def _cash(scan: Scan) -> Iterator[Finding]:
+def _cash(scan: Scan) -> Finding:
     limits = scan.options.suitability_thresholds
     low, high = limits.cash_band_min_weight, limits.cash_band_max_weight
-    if scan.cash_weight < low - EPSILON or scan.cash_weight > high + EPSILON:
-        yield Finding(
-            "SUIT_CASH_BAND",
-            "CASH_BAND",
-            "CASH",
-            "MEDIUM",
-            "Cash weight is outside advisory suitability band.",
-            {"threshold_min": str(low), "threshold_max": str(high), "measured": str(scan.cash_weight)},
-        )
-
-
-def _severity(measured: Decimal, cap: Decimal) -> Severity:
-    return "HIGH" if measured > cap * SEVERE else "MEDIUM"
+    return Finding(
+        "SUIT_CASH_BAND",
+        "CASH_BAND",
+        "CASH",
+        "MEDIUM",
+        "Cash weight is outside advisory suitability band.",
+        {"threshold_min": str(low), "threshold_max": str(high), "measured": str(scan.cash_weight)},
+    )

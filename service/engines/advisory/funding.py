@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from typing import NamedTuple
 
+import msgspec
 from msgspec.structs import replace
 
 from service.domains.money import ZERO
@@ -37,11 +38,10 @@ _MINOR_UNITS = {"JPY": _WHOLE, "KRW": _WHOLE, "VND": _WHOLE, "BHD": _MILLE, "KWD
 _WIDE = Context(prec=600, rounding=ROUND_HALF_EVEN)
 
 
-@dataclass(frozen=True, slots=True)
-class Funding:
+class Funding(msgspec.Struct, frozen=True):
     """What was planned and exchanged, and which currencies stayed without the cash their purchases need."""
 
-    amounts: Mapping[str, Decimal] = field(default_factory=dict)
+    amounts: Mapping[str, Decimal] = msgspec.field(default_factory=dict)
     plan: tuple[FundingPlanEntry, ...] = ()
     exchanges: tuple[FxSpotIntent, ...] = ()
     missing_pairs: tuple[str, ...] = ()

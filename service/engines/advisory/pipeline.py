@@ -179,7 +179,7 @@ def drift_stage(run: Run) -> Run:
     if model.base_currency != book.base_currency:
         return replace(run, warnings=(*run.warnings, BASE_CURRENCY_MISMATCH))
     traded = [intent.instrument_id for intent in run.intents if isinstance(intent, ProposedTradeIntent)]
-    drift = analyse_drift(model, run.before.state, run.after.state, traded, book.options)
+    drift = analyse_drift(model, run.before, run.after, traded, book.options)
     return replace(run, drift=drift)
 
 

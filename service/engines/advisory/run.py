@@ -6,7 +6,6 @@ Each stage answers a new run that knows more; none ends the walk (advisory speci
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 
 import msgspec
@@ -26,8 +25,7 @@ from service.engines.stage import Gaps
 from service.engines.valuation import Valuation
 
 
-@dataclass(frozen=True, slots=True)
-class ProposalIdentity:
+class ProposalIdentity(msgspec.Struct, frozen=True):
     """What the caller knows a proposal run by; no stage reads it, the result carries it."""
 
     run_id: str

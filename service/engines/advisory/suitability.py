@@ -8,7 +8,6 @@ Rounding: none; the scanner never changes the status of a run.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
 
 from service.domains.proposal_results import (
     IssueEvidence,
@@ -29,11 +28,12 @@ _CHANGE_RANK = {"NEW": 0, "PERSISTENT": 1, "RESOLVED": 2}
 
 def scan_suitability(book: Book, before: Valuation, after: Valuation) -> SuitabilityResult:
     """Both states are held against the weights before, so increases show in the second only."""
-    held = positive(_rows(before))
+    held = positive(before)
     then = Scan(held, held, before.cash_weight, book.last_shelf, book.options)
-    now = Scan(positive(_rows(after)), held, after.cash_weight, book.last_shelf, book.options)
-    found_before = find(then)
+    now = Scan(positive(after), held, after.cash_weight, book.last_shelf, book.options)
     found_after = {**find(now), **attempted_buys(now, book.trades)}
+    # What is found in both is told as it is after.
+    found_before = find(then, told=found_after)
     issues = _classified(book, found_before, found_after)
     return SuitabilityResult(summary=_summary(issues), issues=issues, recommended_gate=_gate(issues))
 
@@ -49,12 +49,6 @@ def new_issues(suitability: SuitabilityResult | None) -> tuple[NewIssue, ...]:
             if issue.status_change == "NEW"
         ]
     )
-
-
-def _rows(state: Valuation) -> list[tuple[str, Decimal]]:
-    return [
-        (row.instrument_id, weight) for row, weight in zip(state.state.positions, state.weights, strict=True)
-    ]
 
 
 def _classified(

@@ -7,8 +7,9 @@ Rounding: none but the 28 digits of the context.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import Decimal
+
+import msgspec
 
 from service.domains.money import Money
 from service.domains.proposal_requests import INVALID_TRADE_INPUT, ProposedTrade
@@ -25,8 +26,7 @@ MANUAL = IntentRationale(code="MANUAL_PROPOSAL", message="Entered by the adviser
 _NEVER_BOUGHT = ("SELL_ONLY", "BANNED", "SUSPENDED")
 
 
-@dataclass(frozen=True, slots=True)
-class Trades:
+class Trades(msgspec.Struct, frozen=True):
     """The intents by side, each by instrument; trades of one instrument keep the order they came in."""
 
     sells: tuple[ProposedTradeIntent, ...]

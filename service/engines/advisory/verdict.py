@@ -8,8 +8,9 @@ Rounding: none but the 28 digits of the context.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from decimal import Decimal
+
+import msgspec
 
 from service.domains.money import ZERO, Money
 from service.domains.results import Reconciliation, RuleResult, RunStatusText
@@ -18,8 +19,7 @@ from service.engines.rules import RECONCILIATION_SHARE, RECONCILIATION_UNITS, va
 from service.engines.stage import NO_GAPS, Gaps
 
 
-@dataclass(frozen=True, slots=True)
-class Reconciled:
+class Reconciled(msgspec.Struct, frozen=True):
     reconciliation: Reconciliation
     # The row that a mismatch adds to the rule results; success adds none.
     failure: RuleResult | None

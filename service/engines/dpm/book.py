@@ -7,15 +7,13 @@ settlement days, where the last one does (6.9).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from service.domains.rebalances import RebalanceRequest
 from service.domains.snapshots import ModelTarget, Position, ShelfEntry
 from service.engines import book
 
 
-@dataclass(frozen=True, slots=True)
-class Book(book.Book):
+class Book(book.Book, frozen=True):
     """Everything the stages look up; the mappings are never written to after open_book."""
 
     targets: tuple[ModelTarget, ...]

@@ -8,11 +8,12 @@ Rounding: none but the 28 digits of the context; a group within one basis point 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from itertools import repeat
 from operator import add, mul, truediv
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
+
+import msgspec
 
 from service.domains.money import ZERO
 from service.domains.results import GroupConstraintEvent
@@ -25,7 +26,7 @@ GROUP_TOLERANCE = Decimal("0.0001")
 NO_DESTINATION = "NO_ELIGIBLE_REDISTRIBUTION_DESTINATION"
 
 
-class Group(NamedTuple):
+class Group(msgspec.Struct, frozen=True):
     """One cap that can be applied: members in the order of the eligible map."""
 
     key: str
@@ -33,8 +34,7 @@ class Group(NamedTuple):
     members: Sequence[str]
 
 
-@dataclass(frozen=True, slots=True)
-class GroupsRead:
+class GroupsRead(msgspec.Struct, frozen=True):
     """The caps of the options in ascending key order; an entry is a group, or why there is none."""
 
     entries: tuple[Group | str, ...]
@@ -48,8 +48,7 @@ class GroupsRead:
         return tuple(entry for entry in self.entries if isinstance(entry, str))
 
 
-@dataclass(frozen=True, slots=True)
-class Capped:
+class Capped(msgspec.Struct, frozen=True):
     weights: dict[str, Decimal]
     events: tuple[GroupConstraintEvent, ...]
     warnings: tuple[str, ...]

@@ -8,9 +8,9 @@ Rounding: none but the 28 digits of the context; FX amounts are not cut to minor
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 
+import msgspec
 from msgspec.structs import replace
 
 from service.domains.money import ZERO
@@ -25,8 +25,7 @@ FUND = IntentRationale(code="FUNDING", message="Fund")
 SWEEP = IntentRationale(code="SWEEP", message="Sweep")
 
 
-@dataclass(frozen=True, slots=True)
-class Ordered:
+class Ordered(msgspec.Struct, frozen=True):
     """Every intent in execution order: sales, FX, purchases."""
 
     intents: tuple[Intent, ...] = ()

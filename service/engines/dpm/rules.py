@@ -8,8 +8,9 @@ Rounding: none.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from decimal import Decimal
+
+import msgspec
 
 from service.domains.money import Money
 from service.domains.results import CashLadderBreach, Reconciliation, RuleResult
@@ -20,8 +21,7 @@ SAFETY_CHECK_FAILED = "SIMULATION_SAFETY_CHECK_FAILED"
 _SAFETY_RULES = ("NO_SHORTING", "INSUFFICIENT_CASH")
 
 
-@dataclass(frozen=True, slots=True)
-class Reconciled:
+class Reconciled(msgspec.Struct, frozen=True):
     reconciliation: Reconciliation
     # The row that a mismatch adds to the rule results; success adds none.
     failure: RuleResult | None

@@ -6,7 +6,6 @@ Each stage answers a new run that knows more; the first that sets `block` ends t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 
 import msgspec
@@ -29,8 +28,7 @@ from service.engines.stage import Gaps
 from service.engines.valuation import Valuation
 
 
-@dataclass(frozen=True, slots=True)
-class RunIdentity:
+class RunIdentity(msgspec.Struct, frozen=True):
     """What the caller knows a run by; no stage reads it, the result carries it."""
 
     run_id: str

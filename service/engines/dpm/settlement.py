@@ -8,8 +8,9 @@ Rounding: none but the 28 digits of the context; trades are added in the order o
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
+
+import msgspec
 
 from service.domains.money import ZERO
 from service.domains.results import CashLadderBreach, CashLadderPoint, FxSpotIntent, Intent
@@ -18,8 +19,7 @@ from service.engines.dpm.book import Book
 DEFAULT_SETTLEMENT_DAYS = 2
 
 
-@dataclass(frozen=True, slots=True)
-class Ladder:
+class Ladder(msgspec.Struct, frozen=True):
     points: tuple[CashLadderPoint, ...] = ()
     breaches: tuple[CashLadderBreach, ...] = ()
     warnings: tuple[str, ...] = ()

@@ -9,10 +9,12 @@ that of a line that may not be traded, and gives no units.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
-from typing import Literal, NamedTuple
+from typing import Literal
+
+import msgspec
 
 from service.domains.money import ZERO, Money
 from service.domains.results import (
@@ -39,8 +41,7 @@ _LABELS: dict[tuple[bool, bool], tuple[str, ...]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Sizing:
+class Sizing(msgspec.Struct, frozen=True):
     """Trades in target order, and what was held back."""
 
     trades: tuple[SecurityTradeIntent, ...] = ()
@@ -51,7 +52,7 @@ class Sizing:
     gaps: Gaps = NO_GAPS
 
 
-class _Drift(NamedTuple):
+class _Drift(msgspec.Struct, frozen=True, gc=False):
     instrument_id: str
     price: Price
     rate: Decimal
@@ -82,7 +83,8 @@ def size_trades(book: Book, trace: Sequence[TargetInstrument], total: Decimal) -
     log, use = _Log(), TaxUse()
     trades: list[SecurityTradeIntent] = []
     suppressed: list[SuppressedIntent] = []
-    rates = {row.currency: book.rate(row.currency, base) for row in _one_row_per_currency(book)}
+    currencies = {row.currency for row in book.prices.values()}
+    rates = {currency: book.rate(currency, base) for currency in currencies}
     for instrument_id, weight in {row.instrument_id: row.final_weight for row in trace}.items():
         drift = _measure(book, rates, instrument_id, total * weight, log)
         if drift is None:
@@ -120,10 +122,6 @@ def size_trades(book: Book, trace: Sequence[TargetInstrument], total: Decimal) -
         impact = tax_impact(use, options.max_realized_capital_gains, base)
     warnings = (TAX_BUDGET_REACHED,) if log.tax_events else ()
     return Sizing(tuple(trades), tuple(suppressed), tuple(log.tax_events), impact, warnings, log.gaps())
-
-
-def _one_row_per_currency(book: Book) -> Iterable[Price]:
-    return {row.currency: row for row in book.prices.values()}.values()
 
 
 def _measure(

@@ -8,9 +8,9 @@ Rounding: none but the 28 digits of the context. The steps run once, in this ord
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
-from typing import NamedTuple
+
+import msgspec
 
 from service.domains.money import ONE, ZERO, Money
 from service.domains.results import GroupConstraintEvent, RunStatusText, TargetInstrument
@@ -25,8 +25,7 @@ EXCESS_TOLERANCE = Decimal("0.001")
 Weights = dict[str, Decimal]
 
 
-@dataclass(frozen=True, slots=True)
-class Targets:
+class Targets(msgspec.Struct, frozen=True):
     """The published trace and how target generation went."""
 
     trace: tuple[TargetInstrument, ...] = ()
@@ -35,14 +34,14 @@ class Targets:
     group_events: tuple[GroupConstraintEvent, ...] = ()
 
 
-class Step(NamedTuple):
+class Step(msgspec.Struct, frozen=True):
     """Weights after a step, and whether someone should look at them."""
 
     weights: Weights
     review: bool = False
 
 
-class Split(NamedTuple):
+class Split(msgspec.Struct, frozen=True):
     """Keys of the eligible map in its order: those that may be bought, and all the others."""
 
     buyable: tuple[str, ...]

@@ -8,8 +8,9 @@ Rounding: none but the 28 digits of the context. FX trades are outside the budge
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from decimal import Decimal
+
+import msgspec
 
 from service.domains.money import ZERO, Money
 from service.domains.results import DroppedIntent, SecurityTradeIntent
@@ -17,8 +18,7 @@ from service.domains.results import DroppedIntent, SecurityTradeIntent
 PARTIAL = "PARTIAL_REBALANCE_TURNOVER_LIMIT"
 
 
-@dataclass(frozen=True, slots=True)
-class Turnover:
+class Turnover(msgspec.Struct, frozen=True):
     kept: tuple[SecurityTradeIntent, ...]
     dropped: tuple[DroppedIntent, ...] = ()
     warnings: tuple[str, ...] = ()

@@ -8,8 +8,9 @@ Rounding: none; locked weights are the unrounded weights before trades.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from decimal import Decimal
+
+import msgspec
 
 from service.domains.money import ZERO
 from service.domains.results import ExcludedInstrument
@@ -21,8 +22,7 @@ from service.engines.valuation import Valuation
 NO_WEIGHT = Decimal("0.0")
 
 
-@dataclass(frozen=True, slots=True)
-class Universe:
+class Universe(msgspec.Struct, frozen=True):
     """Wanted weights by instrument, in the order first met, and what each may be used for."""
 
     eligible: Mapping[str, Decimal]
