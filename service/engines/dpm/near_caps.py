@@ -60,7 +60,7 @@ class _Sum(NamedTuple):
 
 
 class NearWeights:
-    """The weights while caps are applied; that of a buyable name is factor * bare, the rest stand for themselves.
+    """The weights while caps are applied; a buyable one is factor * bare, the rest stand for themselves.
 
     spread is the error of the factor and own[i] what the name's own steps add to it, relative and in units.
     The members of a group are counted as if they took the factor's error too, which they do not.
