@@ -156,21 +156,24 @@ def _value_cash(book: Book, cash_balances: Sequence[CashBalance], rates_missing:
 def _buckets(rows: Sequence[_Valued]) -> tuple[dict[str, Decimal], dict[str, dict[str, Decimal]]]:
     by_class: dict[str, Decimal] = {}
     by_attribute: dict[str, dict[str, Decimal]] = {}
+    # Shelf entries mostly have the same attributes, so these are put in order once.
+    ordered: dict[tuple[str, ...], list[tuple[str, dict[str, Decimal]]]] = {}
     for row in rows:
         value, shelf = row.base_value, row.shelf
         if shelf is None:
             by_class[UNKNOWN_CLASS] = by_class.get(UNKNOWN_CLASS, ZERO) + value
             continue
-        asset_class = shelf.asset_class
+        asset_class, attributes = shelf.asset_class, shelf.attributes
         by_class[asset_class] = by_class.get(asset_class, ZERO) + value
-        # As the stored request has them: its text is canonical, and a replay must give the same bytes.
-        attributes = shelf.attributes
-        for name in sorted(attributes):
-            by_tag = by_attribute.get(name)
-            if by_tag is None:
-                by_tag = by_attribute[name] = {}
+        names = tuple(attributes)
+        sums = ordered.get(names)
+        if sums is None:
+            # As the stored request has them: its text is canonical, and a replay must give the same bytes.
+            sums = [(name, by_attribute.setdefault(name, {})) for name in sorted(names)]
+            ordered[names] = sums
+        for name, tags in sums:
             tag = attributes[name]
-            by_tag[tag] = by_tag.get(tag, ZERO) + value
+            tags[tag] = tags.get(tag, ZERO) + value
     return by_class, by_attribute
 
 

@@ -106,6 +106,8 @@ class Binding:
             for row in self.problem.blocks[pressed.place].rows:
                 push[row] = pressed.side
         bound = [row for row, side in enumerate(self.sides) if side]
+        # Each round looks at all rows and at the marks of all blocks, too.
+        self.problem.steps.spend(elimination_steps(len(bound)) + len(rows) ** 2 + 2 * self.problem.walk_steps)
         over = {j: fixed[j] - rows[j].at(self.sides[j]) for j in bound}
         table = [[*[shared[j][k] for k in bound], over[j], push[j]] for j in bound]
         denominator = eliminate(table)
@@ -184,6 +186,11 @@ class Binding:
                 continue
             shift = sum([base[row] for row in block.rows])
             yield Limit(side, index, False), side * (bare * denominator - shift), abs(fall)
+
+
+def elimination_steps(lines: int) -> int:
+    """What it takes to eliminate so many lines, whose numbers grow on the way."""
+    return lines**3 * (4 + lines // 8)
 
 
 def eliminate(table: list[list[int]]) -> int:

@@ -22,7 +22,7 @@ from itertools import accumulate
 from operator import mul
 from typing import NamedTuple
 
-from service.engines.dpm.exact_solving import Factors
+from service.engines.dpm.exact_solving import Factors, factor_steps
 from service.engines.dpm.tallies import Problem
 
 STEPS_MAX = 60
@@ -104,6 +104,7 @@ class Landscape:
         return rows
 
     def at(self, multipliers: Sequence[float]) -> State:
+        self.problem.steps.spend(self.problem.walk_steps)
         look_up, ceiling = self.by_row(multipliers).__getitem__, self.ceiling
         weights: list[float] = []
         heads: list[int] = []
@@ -128,6 +129,7 @@ class Landscape:
 
     def curvature(self, state: State) -> list[list[float]]:
         """How the gradient changes with the multipliers, and a little more, so that it always does."""
+        self.problem.steps.spend(self.problem.count_steps)
         shared = self.problem.shared_by_rows(state.heads, state.tails)
         table = [
             [float(one.side * other.side * shared[one.row][other.row]) for other in self.pressures]
@@ -202,6 +204,7 @@ def _goal(
     goal: list[float] = []
     for _ in range(EXCHANGES_MAX):
         lines = [i for i in everything if pressing[i]]
+        land.problem.steps.spend(factor_steps(len(lines)))
         factors = Factors([[curvature[j][k] for k in lines] for j in lines], PIVOT_MIN)
         kept = [lines[place] for place in factors.lines]
         goal = [0.0] * len(sides)
@@ -236,7 +239,8 @@ def _go(
         state = land.at(there)
         return there, state, sum(map(mul, land.gradient(state), step))
 
-    low, slope_low = 0.0, sum(map(mul, gradient, step))
+    # Floats may take a step that leads nowhere for one that leads up.
+    low, slope_low = 0.0, min(0.0, sum(map(mul, gradient, step)))
     there, state, slope_high = look(1.0)
     high = 1.0
     end = abs(slope_low) * 1e-3

@@ -15,7 +15,7 @@ Rounding: of the floats, which decide how many passes it takes and nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from operator import add, mul
 
 # A pivot this much smaller than its line's diagonal is taken for 0: the line depends on those before it.
@@ -29,6 +29,18 @@ FIRST_TRY_BITS = 60
 FLOAT_BITS = 52
 # How many of the last bits of an unknown may be wrong.
 WRONG_BITS = 24
+
+# Told of a number of steps; may raise.
+Spend = Callable[[float], None]
+
+
+def free_of_charge(_count: float) -> None:
+    """For a system that may take any number of steps."""
+
+
+def factor_steps(lines: int) -> int:
+    """What it takes to factorise a matrix of so many lines, counted as tallies.Steps does."""
+    return lines**3 // 10 + 5 * lines**2
 
 
 class Factors:
@@ -73,15 +85,19 @@ class Factors:
         return backward
 
 
-def solve_exactly(matrix: Sequence[Sequence[int]], right: Sequence[int]) -> tuple[list[int], int] | None:
+def solve_exactly(
+    matrix: Sequence[Sequence[int]], right: Sequence[int], spend: Spend = free_of_charge
+) -> tuple[list[int], int] | None:
     """Numerators of the unknowns and the denominator they share; None if floats do not lead there.
 
-    A line that depends on earlier ones has the unknown 0 and is not looked at.
+    A line that depends on earlier ones has the unknown 0 and is not looked at. Raises what `spend` raises,
+    which is told of the steps before they are taken.
     """
+    spend(factor_steps(len(matrix)))
     factors = Factors([list(map(float, line)) for line in matrix])
     lines = factors.lines
     system = [[matrix[j][k] for k in lines] for j in lines]
-    solved = _refine(system, [right[j] for j in lines], factors)
+    solved = _refine(system, [right[j] for j in lines], factors, spend)
     if solved is None:
         return None
     numerators = [0] * len(matrix)
@@ -90,7 +106,9 @@ def solve_exactly(matrix: Sequence[Sequence[int]], right: Sequence[int]) -> tupl
     return numerators, solved[1]
 
 
-def _refine(system: list[list[int]], right: list[int], factors: Factors) -> tuple[list[int], int] | None:
+def _refine(
+    system: list[list[int]], right: list[int], factors: Factors, spend: Spend
+) -> tuple[list[int], int] | None:
     """Fixed-point unknowns with more and more bits, until fractions near them solve the system."""
     weight = max([sum(map(abs, line)) for line in system], default=0).bit_length() + 1
     # Twice Hadamard's bound: what tells any two fractions apart that a solution can have.
@@ -104,6 +122,7 @@ def _refine(system: list[list[int]], right: list[int], factors: Factors) -> tupl
             return unknowns, 1 << bits
         if wide <= weight:
             if bits >= next_try:
+                spend(len(system) * (bits * bits // 20_000 + len(system)))
                 found = fractions_near(unknowns, bits)
                 if found is not None and _solves(system, right, *found):
                     return found
@@ -111,6 +130,7 @@ def _refine(system: list[list[int]], right: list[int], factors: Factors) -> tupl
             bits, wide = bits + PASS_BITS, wide + PASS_BITS
             unknowns = [value << PASS_BITS for value in unknowns]
             residual = [value << PASS_BITS for value in residual]
+        spend(len(system) ** 2)
         digits = _correction(factors, residual, max(0, wide - FLOAT_BITS))
         # Where no sum can need more bits than a float has, floats are exact and twice as fast.
         lines: Sequence[Sequence[float]] = exact if weight + _width(digits) <= FLOAT_BITS else system

@@ -12,9 +12,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence, Set
 from math import gcd
 
-from service.engines.dpm.active_sets import eliminate, search
+from service.engines.dpm.active_sets import eliminate, elimination_steps, search
 from service.engines.dpm.descent import descend
-from service.engines.dpm.exact_solving import Factors, solve_exactly
+from service.engines.dpm.exact_solving import Factors, Spend, factor_steps, solve_exactly
+from service.engines.dpm.partitions import Tightened, contradicting_proportions
 from service.engines.dpm.tallies import Answer, Problem, Row, Tally
 
 # Two to six rounds are usual, and one per binding row if careful; what has not settled by then circles.
@@ -30,15 +31,22 @@ DEPENDENT_MAX = 4
 
 
 def nearest(problem: Problem) -> Answer:
-    """The exact answer: what one limit alone rules out, else a guess, else the search."""
+    """The exact answer: what one limit alone rules out, else a guess, else the search.
+
+    Raises TooManySteps where the problem may not take as many as that needs.
+    """
     few = len(problem.rows) <= FEW_ROWS
-    return (
-        refuse_early(problem)
-        or (guess(problem, careful=False) if few else None)
-        or approach(problem)
-        or guess(problem, careful=True)
-        or search(problem)
-    )
+    settled = refuse_early(problem) or (guess(problem, careful=False) if few else None)
+    if settled is not None:
+        return settled
+    proportions = contradicting_proportions(problem)
+    if proportions is not None:
+        settled = contradiction(problem, proportions)
+        if settled is not None:
+            return settled
+    tightened = Tightened.of(problem)
+    tight = tightened.problem
+    return tightened.original(approach(tight) or guess(tight, careful=True) or search(tight))
 
 
 def refuse_early(problem: Problem) -> Answer | None:
@@ -79,11 +87,14 @@ def dependence(problem: Problem, multipliers: tuple[int, ...], denominator: int)
     sides, _ = _sides(problem.rows, tally, multipliers, denominator)
     binding = [row for row, side in enumerate(sides) if side]
     table = [[tally.shared[j][k] for k in binding] for j in binding]
+    problem.steps.spend(factor_steps(len(binding)))
     lines = Factors([list(map(float, line)) for line in table]).lines
     kept = [binding[place] for place in lines]
     for row in [row for row in binding if row not in set(kept)][:DEPENDENT_MAX]:
         solved = solve_exactly(
-            [[table[j][k] for k in lines] for j in lines], [tally.shared[j][row] for j in kept]
+            [[table[j][k] for k in lines] for j in lines],
+            [tally.shared[j][row] for j in kept],
+            problem.steps.spend,
         )
         if solved is None:
             continue
@@ -100,7 +111,10 @@ def dependence(problem: Problem, multipliers: tuple[int, ...], denominator: int)
 
 def contradiction(problem: Problem, multipliers: Sequence[int]) -> Answer | None:
     """Infeasible if the limits contradict each other in these proportions; None means that they do not."""
-    pressed = [multipliers[0], *[max(0, value) for value in multipliers[1:]]]
+    pressed = [
+        max(0, value) if row.low is None else value
+        for value, row in zip(multipliers, problem.rows, strict=True)
+    ]
     shifts = [sum(map(pressed.__getitem__, block.rows)) for block in problem.blocks]
     if problem.ceiling is None:
         # A weight without a ceiling may have no negative shift.
@@ -151,18 +165,19 @@ def guess(
         if careful and fresh:
             most = max(fresh, key=gaps.__getitem__)
             sides = [0 if row in fresh and row != most else side for row, side in enumerate(sides)]
-        multipliers, denominator = _tighten(problem.rows, tally, sides)
+        multipliers, denominator = _tighten(problem, tally, sides)
     return None
 
 
-def _tighten(rows: Sequence[Row], tally: Tally, sides: Sequence[int]) -> tuple[tuple[int, ...], int]:
+def _tighten(problem: Problem, tally: Tally, sides: Sequence[int]) -> tuple[tuple[int, ...], int]:
     """Multipliers that make the rows tight that press on a side; a row that would have to pull is let go."""
+    rows, spend = problem.rows, problem.steps.spend
     over = {row: tally.fixed[row] - rows[row].at(side) for row, side in enumerate(sides) if side}
     # A row of one allowed value presses and pulls alike.
     either = {row for row in over if rows[row].low == rows[row].high}
-    binding = _pressing(tally.shared, sides, over, either)
+    binding = _pressing(tally.shared, sides, over, either, spend)
     while True:
-        solved, denominator = _solve(tally.shared, binding, over)
+        solved, denominator = _solve(tally.shared, binding, over, spend)
         # Every other pass leaves fewer rows.
         kept = [row for row in binding if solved[row] * sides[row] >= 0 or row in either]
         if kept == binding:
@@ -173,7 +188,11 @@ def _tighten(rows: Sequence[Row], tally: Tally, sides: Sequence[int]) -> tuple[t
 
 
 def _pressing(
-    shared: Sequence[Sequence[int]], sides: Sequence[int], over: Mapping[int, int], either: Set[int]
+    shared: Sequence[Sequence[int]],
+    sides: Sequence[int],
+    over: Mapping[int, int],
+    either: Set[int],
+    spend: Spend,
 ) -> list[int]:
     """The binding rows without those that floats, which are quick, see pull; none is left out for sure."""
     binding = list(over)
@@ -181,6 +200,7 @@ def _pressing(
         return binding
     largest = max(map(abs, over.values())) or 1
     while True:
+        spend(factor_steps(len(binding)))
         factors = Factors([[float(shared[j][k]) for k in binding] for j in binding])
         lines = [binding[place] for place in factors.lines]
         solved = dict(zip(lines, factors.solve([over[row] / largest for row in lines]), strict=True))
@@ -193,14 +213,15 @@ def _pressing(
 
 
 def _solve(
-    shared: Sequence[Sequence[int]], binding: Sequence[int], over: Mapping[int, int]
+    shared: Sequence[Sequence[int]], binding: Sequence[int], over: Mapping[int, int], spend: Spend
 ) -> tuple[dict[int, int], int]:
     table = [[shared[j][k] for k in binding] for j in binding]
     right = [over[row] for row in binding]
     if len(binding) > FEW_ROWS:
-        solved = solve_exactly(table, right)
+        solved = solve_exactly(table, right, spend)
         if solved is not None:
             return dict(zip(binding, solved[0], strict=True)), solved[1]
+    spend(elimination_steps(len(binding)))
     for line, value in zip(table, right, strict=True):
         line.append(value)
     denominator = eliminate(table)

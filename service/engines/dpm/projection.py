@@ -18,7 +18,7 @@ a search that always ends (active_sets). Limits are called contradictory only wi
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
 from itertools import accumulate
@@ -26,9 +26,14 @@ from math import lcm
 from typing import NamedTuple
 
 from service.engines.dpm.nearest import nearest
-from service.engines.dpm.tallies import Answer, Block, Problem, Row, marks
+from service.engines.dpm.tallies import Answer, Block, Problem, Row, Steps, TooManySteps, marks
 
 ZERO = Decimal(0)
+
+# What an answer may take: twice what the dearest one takes that a descent leads to.
+STEPS_MAX = 25_000_000
+# What is left of them, and so many more, is for the problem with its tolerance.
+SPARE_STEPS = 10_000_000
 
 
 class Cap(NamedTuple):
@@ -46,7 +51,8 @@ class Projection:
     shift is never negative, and zero unless the cap binds; the total's is positive where total_max binds
     and negative where total_min does. Among equal caps the shift may sit with either.
 
-    Infeasible: no weights, and the shifts are the proportions in which the limits contradict each other:
+    Infeasible: no weights. Where no answer was found in as many steps as it may take, all shifts are zero.
+    Else the shifts are the proportions in which the limits contradict each other:
     shift * limit, added up, is less than shift * sum for any weights within the bounds. All are zero
     where each_max is negative or total_min above total_max, which needs no other proof.
 
@@ -76,20 +82,29 @@ def project(
     total_max: Decimal,
     caps: Sequence[Cap],
     tolerance: Decimal = ZERO,
+    steps_max: float = STEPS_MAX,
 ) -> Projection:
     """The nearest weights; if there are none, those within the tolerance of every limit and bound.
 
-    With the tolerance, 0 included, is widened too: weights may then lie as much below 0.
+    With the tolerance, 0 included, is widened too: weights may then lie as much below 0. What has no answer
+    after so many steps counts as having none.
     """
     scaled = scale_up(wanted, each_max, (total_min, total_max), caps, tolerance)
-    problem = problem_of(scaled, 0)
-    answer = nearest(problem)
+    problem = problem_of(scaled, 0, steps_max)
+    answer = _answer(problem)
     if answer.feasible or scaled.tolerance <= 0:
         return projection_of(problem, answer, scaled.unit, 0)
-    widened = problem_of(scaled, scaled.tolerance)
-    second = nearest(widened)
+    widened = _widen(problem, scaled, scaled.tolerance, max(0, problem.steps.left) + SPARE_STEPS)
+    second = _answer(widened)
     second = second._replace(rounds=answer.rounds + second.rounds)
     return projection_of(widened, second, scaled.unit, scaled.tolerance)
+
+
+def _answer(problem: Problem) -> Answer:
+    try:
+        return nearest(problem)
+    except TooManySteps:
+        return Answer(False, (0,) * len(problem.rows), 1, 0)
 
 
 class Scaled(NamedTuple):
@@ -129,14 +144,10 @@ def scale_up(
     )
 
 
-def problem_of(scaled: Scaled, slack: int) -> Problem:
+def problem_of(scaled: Scaled, slack: int, steps_max: float = float("inf")) -> Problem:
     """Rows and blocks; with slack, weights are counted from -slack up so that their lower bound stays 0."""
-    size = len(scaled.wishes)
-    low, high = scaled.total
-    rows = [Row(low + (size - 1) * slack, high + (size + 1) * slack, size)]
-    rows_of: list[list[int]] = [[0] for _ in range(size)]
-    for number, (members, limit) in enumerate(scaled.caps, start=1):
-        rows.append(Row(None, limit + (len(members) + 1) * slack, len(members)))
+    rows_of: list[list[int]] = [[0] for _ in scaled.wishes]
+    for number, (members, _) in enumerate(scaled.caps, start=1):
         for member in members:
             rows_of[member].append(number)
 
@@ -148,8 +159,35 @@ def problem_of(scaled: Scaled, slack: int) -> Problem:
         names.sort(key=scaled.wishes.__getitem__)
         wishes = tuple([scaled.wishes[name] + slack for name in names])
         blocks.append(Block(signature, tuple(names), wishes, tuple(accumulate(wishes, initial=0))))
-    ceiling = None if scaled.ceiling is None else scaled.ceiling + 2 * slack
-    return Problem.of(tuple(blocks), tuple(rows), ceiling)
+    return Problem.of(tuple(blocks), _rows(scaled, slack), _ceiling(scaled, slack), steps_max)
+
+
+def _widen(problem: Problem, scaled: Scaled, slack: int, steps_max: float) -> Problem:
+    """The same as problem_of, from the problem without slack: blocks and what rows share stay as they are."""
+    blocks = []
+    for block in problem.blocks:
+        wishes = tuple([wish + slack for wish in block.wishes])
+        blocks.append(Block(block.rows, block.names, wishes, tuple(accumulate(wishes, initial=0))))
+    return replace(
+        problem,
+        blocks=tuple(blocks),
+        rows=_rows(scaled, slack),
+        ceiling=_ceiling(scaled, slack),
+        steps=Steps(steps_max),
+        last_count=[],
+    )
+
+
+def _rows(scaled: Scaled, slack: int) -> tuple[Row, ...]:
+    size = len(scaled.wishes)
+    low, high = scaled.total
+    total = Row(low + (size - 1) * slack, high + (size + 1) * slack, size)
+    caps = [Row(None, limit + (len(members) + 1) * slack, len(members)) for members, limit in scaled.caps]
+    return (total, *caps)
+
+
+def _ceiling(scaled: Scaled, slack: int) -> int | None:
+    return None if scaled.ceiling is None else scaled.ceiling + 2 * slack
 
 
 def projection_of(problem: Problem, answer: Answer, unit: int, slack: int) -> Projection:

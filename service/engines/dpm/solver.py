@@ -10,12 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from typing import NamedTuple
 
 from service.domains.money import ONE, ZERO
 from service.domains.options import TargetMethod
 from service.domains.results import RunStatusText, TargetMethodComparison
 from service.engines.dpm.book import Book
 from service.engines.dpm.groups import Group, read_groups
+from service.engines.dpm.near_heuristic import Undecided, near_heuristic
 from service.engines.dpm.projection import Cap, project
 from service.engines.dpm.targets import (
     Targets,
@@ -30,6 +32,8 @@ from service.engines.result_size import ResultSize
 
 FEASIBILITY_TOLERANCE = Decimal("0.00001")
 WEIGHT_PLACES = 4
+# The other method takes a few steps for each name and cap; up to so many are a fraction of a second.
+FEW_STEPS = 200_000
 
 
 def solver_targets(
@@ -123,24 +127,53 @@ def compare_methods(
     method = book.options.target_method
     other = _OTHER_METHOD[method]
     tolerance = book.options.compare_target_methods_tolerance
-    # What its caps release is not listed, so it counts towards no result.
-    alternate = TARGETS_BY_METHOD[other](book, universe, total)
     ours = {row.instrument_id: row.final_weight for row in primary.trace}
+    found = _near_alternate(book, universe, ours) or _alternate(book, universe, total, ours)
+    return TargetMethodComparison(
+        primary_method=method.value,
+        primary_status=primary.status,
+        alternate_method=other.value,
+        alternate_status=found.status,
+        tolerance=str(tolerance),
+        differing_instruments=tuple(sorted(found.differing)),
+        alternate_warnings=tuple(sorted(set(found.warnings))),
+    )
+
+
+class _Alternate(NamedTuple):
+    """How the other method went, and the names whose weights it differs in."""
+
+    status: RunStatusText
+    warnings: tuple[str, ...]
+    differing: Sequence[str]
+
+
+def _alternate(book: Book, universe: Universe, total: Decimal, ours: Mapping[str, Decimal]) -> _Alternate:
+    options = book.options
+    # What its caps release is not listed, so it counts towards no result.
+    alternate = TARGETS_BY_METHOD[_OTHER_METHOD[options.target_method]](book, universe, total)
     theirs = {row.instrument_id: row.final_weight for row in alternate.trace}
+    tolerance = options.compare_target_methods_tolerance
     differing = [
         key
         for key in ours.keys() | theirs.keys()
         if abs(ours.get(key, ZERO) - theirs.get(key, ZERO)) > tolerance
     ]
-    return TargetMethodComparison(
-        primary_method=method.value,
-        primary_status=primary.status,
-        alternate_method=other.value,
-        alternate_status=alternate.status,
-        tolerance=str(tolerance),
-        differing_instruments=tuple(sorted(differing)),
-        alternate_warnings=tuple(sorted(set(alternate.warnings))),
-    )
+    return _Alternate(alternate.status, alternate.warnings, differing)
+
+
+def _near_alternate(book: Book, universe: Universe, ours: Mapping[str, Decimal]) -> _Alternate | None:
+    """The same without its rounded steps; None where they are few, or might decide something."""
+    options = book.options
+    is_heuristic = _OTHER_METHOD[options.target_method] is TargetMethod.HEURISTIC
+    if not is_heuristic or len(options.group_constraints) * len(universe.eligible) < FEW_STEPS:
+        return None
+    try:
+        near = near_heuristic(book, universe)
+        differing = near.differing(ours, options.compare_target_methods_tolerance)
+    except Undecided:
+        return None
+    return _Alternate(near.status, near.warnings, differing)
 
 
 def divergence_warnings(comparison: TargetMethodComparison) -> tuple[str, ...]:
