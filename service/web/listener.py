@@ -6,20 +6,25 @@ import asyncio
 import errno
 import socket
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import structlog
 from aiohttp import web
 
 from service.web.connection import AcceptGate, HttpConnection
 from service.web.connections import SIDE_CONNECTIONS_MAX, Connections
+from service.web.silence import BEGUN_AT_ONCE, FirstBytes, SilentConnection
 from service.web.sockets import PortRefused, bound
 
 # Connections the system keeps for us until we come to them; a crowd that finds no room waits a second.
 BACKLOG = 1024
-# Connections accepted in one turn of the event loop; each costs some tenths of a millisecond.
-ACCEPTED_AT_ONCE = 16
+# Connections accepted in one turn of the event loop. Of those that have sent something already fewer are, for
+# each of them costs some tenths of a millisecond.
+ACCEPTED_AT_ONCE = 64
 # How often slow connections are looked for, and accepting is tried again after the system refused.
 LOOK_SECONDS = 1.0
+# The same while there are more slow connections than are closed at once.
+LOOK_SECONDS_MIN = 0.01
 
 logger = structlog.get_logger()
 
@@ -34,13 +39,15 @@ class Listener:
     def __init__(
         self,
         sockets: Sequence[socket.socket],
-        connection: Callable[[], HttpConnection],
+        connection: Callable[[SilentConnection | None], HttpConnection],
         connections: Connections,
     ) -> None:
+        """A `connection` is made instead of the silent one that it was, if it was one."""
         self.sockets = sockets
         self.connections = connections
         self._connection = connection
         self._loop = asyncio.get_running_loop()
+        self._first_bytes = FirstBytes(self._loop, connections, self._begin_soon)
         self._accepting: set[asyncio.Task[object]] = set()
         self._looking = self._loop.call_later(LOOK_SECONDS, self._close_slow)
         for one in sockets:
@@ -48,17 +55,19 @@ class Listener:
             self._look(one)
 
     def close(self) -> None:
-        """Accepts no more connections; those that are there stay."""
+        """Accepts no more connections; those on which something was said stay."""
         self._looking.cancel()
         for one in self.sockets:
             self._loop.remove_reader(one)
             one.close()
+        self._first_bytes.close()
 
     def _look(self, one: socket.socket) -> None:
         if one.fileno() >= 0:
             self._loop.add_reader(one, self._accept, one)
 
     def _accept(self, one: socket.socket) -> None:
+        begun = 0
         for _ in range(ACCEPTED_AT_ONCE):
             if not self.connections.has_room():
                 # All that are open are at work; the next waits in the system's queue until one of them ends.
@@ -78,29 +87,31 @@ class Listener:
                 self._loop.call_later(LOOK_SECONDS, self._look, one)
                 return
             self.connections.opened()
-            task = self._loop.create_task(self._begin(accepted))
-            self._accepting.add(task)
-            task.add_done_callback(self._accepting.discard)
-            if self.connections.open > self.connections.most:
-                # The one that was closed for it gives its file back in the next turn.
+            accepted.setblocking(False)
+            begun += self._first_bytes.take(accepted)
+            if begun == BEGUN_AT_ONCE or self.connections.open > self.connections.most:
+                # The one that was closed for the last may give its file back in the next turn.
                 return
 
     def _look_again(self) -> None:
         for one in self.sockets:
             self._look(one)
 
-    async def _begin(self, accepted: socket.socket) -> None:
+    def _begin_soon(self, accepted: socket.socket, silent: SilentConnection | None) -> None:
+        task = self._loop.create_task(self._begin(accepted, silent))
+        self._accepting.add(task)
+        task.add_done_callback(self._accepting.discard)
+
+    async def _begin(self, accepted: socket.socket, silent: SilentConnection | None) -> None:
         try:
-            accepted.setblocking(False)
-            accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)
-            await self._loop.connect_accepted_socket(self._connection, accepted)
+            await self._loop.connect_accepted_socket(partial(self._connection, silent), accepted)
         except OSError:  # It is gone already.
             accepted.close()
-            self.connections.closed(None)
+            self.connections.closed(silent)
 
     def _close_slow(self) -> None:
-        self.connections.close_slow()
-        self._looking = self._loop.call_later(LOOK_SECONDS, self._close_slow)
+        seconds = LOOK_SECONDS if self.connections.close_slow() else LOOK_SECONDS_MIN
+        self._looking = self._loop.call_later(seconds, self._close_slow)
 
 
 async def bind(host: str, port: int, *, shared: bool = False) -> list[socket.socket]:
@@ -131,8 +142,8 @@ async def listen(
     assert handlers is not None, "the runner has not been set up"
     connections = Connections(SIDE_CONNECTIONS_MAX) if gate is None else gate.connections
 
-    def connection() -> HttpConnection:
-        return HttpConnection(handlers, loop, connections, gate)
+    def connection(silent: SilentConnection | None) -> HttpConnection:
+        return HttpConnection(handlers, loop, connections, gate, silent)
 
     sockets = await bind(host, port, shared=shared)
     try:
