@@ -13,14 +13,13 @@ from aiohttp import web
 
 from service.web.connection import AcceptGate, HttpConnection
 from service.web.connections import SIDE_CONNECTIONS_MAX, Connections
-from service.web.silence import BEGUN_AT_ONCE, FirstBytes, SilentConnection
+from service.web.silence import FirstBytes, SilentConnection
 from service.web.sockets import PortRefused, bound
 
 # Connections the system keeps for us until we come to them; a crowd that finds no room waits a second.
 BACKLOG = 1024
-# Connections accepted in one turn of the event loop. Of those that have sent something already fewer are, for
-# each of them costs some tenths of a millisecond.
-ACCEPTED_AT_ONCE = 64
+# Connections accepted in one turn of the event loop; each costs some hundredths of a millisecond.
+ACCEPTED_AT_ONCE = 128
 # How often slow connections are looked for, and accepting is tried again after the system refused.
 LOOK_SECONDS = 1.0
 # The same while there are more slow connections than are closed at once.
@@ -39,10 +38,10 @@ class Listener:
     def __init__(
         self,
         sockets: Sequence[socket.socket],
-        connection: Callable[[SilentConnection | None], HttpConnection],
+        connection: Callable[[SilentConnection], HttpConnection],
         connections: Connections,
     ) -> None:
-        """A `connection` is made instead of the silent one that it was, if it was one."""
+        """A `connection` is made instead of the silent one that it was."""
         self.sockets = sockets
         self.connections = connections
         self._connection = connection
@@ -67,7 +66,6 @@ class Listener:
             self._loop.add_reader(one, self._accept, one)
 
     def _accept(self, one: socket.socket) -> None:
-        begun = 0
         for _ in range(ACCEPTED_AT_ONCE):
             if not self.connections.has_room():
                 # All that are open are at work; the next waits in the system's queue until one of them ends.
@@ -88,21 +86,21 @@ class Listener:
                 return
             self.connections.opened()
             accepted.setblocking(False)
-            begun += self._first_bytes.take(accepted)
-            if begun == BEGUN_AT_ONCE or self.connections.open > self.connections.most:
-                # The one that was closed for the last may give its file back in the next turn.
+            self._first_bytes.take(accepted)
+            if self.connections.open > self.connections.most:
+                # The one that was closed for it may give its file back in the next turn.
                 return
 
     def _look_again(self) -> None:
         for one in self.sockets:
             self._look(one)
 
-    def _begin_soon(self, accepted: socket.socket, silent: SilentConnection | None) -> None:
+    def _begin_soon(self, accepted: socket.socket, silent: SilentConnection) -> None:
         task = self._loop.create_task(self._begin(accepted, silent))
         self._accepting.add(task)
         task.add_done_callback(self._accepting.discard)
 
-    async def _begin(self, accepted: socket.socket, silent: SilentConnection | None) -> None:
+    async def _begin(self, accepted: socket.socket, silent: SilentConnection) -> None:
         try:
             await self._loop.connect_accepted_socket(partial(self._connection, silent), accepted)
         except OSError:  # It is gone already.
@@ -142,7 +140,7 @@ async def listen(
     assert handlers is not None, "the runner has not been set up"
     connections = Connections(SIDE_CONNECTIONS_MAX) if gate is None else gate.connections
 
-    def connection(silent: SilentConnection | None) -> HttpConnection:
+    def connection(silent: SilentConnection) -> HttpConnection:
         return HttpConnection(handlers, loop, connections, gate, silent)
 
     sockets = await bind(host, port, shared=shared)

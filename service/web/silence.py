@@ -1,9 +1,9 @@
 """Connections on which nothing has been said yet.
 
 Problem: a connection that can take requests has a transport, a parser and a task, which take some tenths of a
-millisecond to make and as long to take apart; of a thousand callers who connect at once and say nothing, the
-next one waited for a third of a second. Method: an accepted socket is only watched, and becomes such a
-connection with its first byte.
+millisecond to make and as long to take apart; behind a thousand callers who connect at once, the next one
+waited for a third of a second. Method: an accepted socket is only watched, and becomes such a connection with
+its first bytes: a few of them in each turn of the event loop, and probes before all others.
 """
 
 from __future__ import annotations
@@ -14,55 +14,55 @@ import socket
 from collections import deque
 from collections.abc import Callable
 
+from service.web.admission import UNLIMITED
 from service.web.connections import Connections
 
 # Connections that are begun, or found closed, in one turn of the event loop.
-BEGUN_AT_ONCE = 16
+BEGUN_AT_ONCE = 8
 # What may have come just now on a connection that is closed.
 UNREAD_BYTES_MAX = 64 * 1024
-
+# How the first request of a probe begins.
+PROBES = (f"GET {UNLIMITED}".encode(), f"HEAD {UNLIMITED}".encode())
+PROBE_BYTES = max(map(len, PROBES))
 
 
 class SilentConnection:
-    """An accepted socket that is watched until there is something to read.
+    """An accepted socket that nothing was made of yet; it may be watched for its first bytes.
 
     As an idle connection it keeps its place in their order until what is made of it takes it over.
     """
 
-    __slots__ = ("_accepted", "_connections", "_is_given_away", "_is_watched", "_loop", "_on_first", "since")
+    __slots__ = ("_accepted", "_connections", "_is_given_away", "_is_watched", "_loop", "since")
 
     def __init__(
-        self,
-        accepted: socket.socket,
-        loop: asyncio.AbstractEventLoop,
-        connections: Connections,
-        on_first: Callable[[SilentConnection], None],
+        self, accepted: socket.socket, loop: asyncio.AbstractEventLoop, connections: Connections
     ) -> None:
         self._accepted = accepted
         self._loop = loop
         self._connections = connections
-        self._on_first = on_first
-        self._is_watched = True
+        self._is_watched = False
         self._is_given_away = False
         # When the first byte began to be waited for, by the loop.
         self.since = loop.time()
         connections.is_idle(self)
-        loop.add_reader(accepted, self._readable)
 
-    def _readable(self) -> None:
-        self._watch_no_more()
-        self._on_first(self)
+    def watch(self, on_readable: Callable[[SilentConnection], None]) -> None:
+        """Has it called once, when there is something to read or the caller has gone."""
+        self._is_watched = True
+        self._loop.add_reader(self._accepted, self._watched, on_readable)
 
-    def _watch_no_more(self) -> None:
-        if self._is_watched:
-            self._is_watched = False
-            self._loop.remove_reader(self._accepted)
+    def said(self) -> bytes:
+        """The first bytes, which stay to be read; none where there are none yet, or the caller has gone."""
+        try:
+            return self._accepted.recv(PROBE_BYTES, socket.MSG_PEEK)
+        except OSError:
+            return b""
 
     def begin_or_close(self, begin: Begin) -> None:
-        """Gives the socket away if there is a byte, and closes it otherwise."""
+        """Gives the socket away if something was said, and closes it otherwise."""
         if self._is_given_away or self._accepted.fileno() < 0:
             return
-        if has_bytes(self._accepted):
+        if self.said():
             self._watch_no_more()
             self._is_given_away = True
             begin(self._accepted, self)
@@ -89,30 +89,38 @@ class SilentConnection:
         self._accepted.close()
         self._connections.closed(self)
 
+    def _watched(self, on_readable: Callable[[SilentConnection], None]) -> None:
+        self._watch_no_more()
+        on_readable(self)
 
-# Makes a connection of a socket, instead of a silent one if there was one.
-Begin = Callable[[socket.socket, SilentConnection | None], None]
+    def _watch_no_more(self) -> None:
+        if self._is_watched:
+            self._is_watched = False
+            self._loop.remove_reader(self._accepted)
+
+
+# Makes a connection of a socket, instead of the silent one that it was.
+Begin = Callable[[socket.socket, SilentConnection], None]
 
 
 class FirstBytes:
-    """Waits for the first byte of the connections of a port, and begins a few of them in each turn."""
+    """Waits for the first bytes of the connections of a port, and begins a few of them in each turn."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, connections: Connections, begin: Begin) -> None:
         self._loop = loop
         self._connections = connections
         self._begin = begin
-        self._ready: deque[SilentConnection] = deque()
+        self._probes: deque[SilentConnection] = deque()
+        self._others: deque[SilentConnection] = deque()
+        self._beginning = False
 
-    def take(self, accepted: socket.socket) -> bool:
-        """Begins a connection that was just accepted, if there is a byte, and watches it otherwise.
-
-        Tells whether it was begun.
-        """
-        if has_bytes(accepted):
-            self._begin(accepted, None)
-            return True
-        SilentConnection(accepted, self._loop, self._connections, self._begin_soon)
-        return False
+    def take(self, accepted: socket.socket) -> None:
+        """Begins a connection once something is said on it."""
+        connection = SilentConnection(accepted, self._loop, self._connections)
+        if connection.said():
+            self._begin_soon(connection)
+        else:
+            connection.watch(self._begin_soon)
 
     def close(self) -> None:
         """Closes those that are silent; what has been said on the others is heard."""
@@ -121,20 +129,17 @@ class FirstBytes:
                 connection.begin_or_close(self._begin)
 
     def _begin_soon(self, connection: SilentConnection) -> None:
-        if not self._ready:
+        waiting = self._probes if connection.said().startswith(PROBES) else self._others
+        waiting.append(connection)
+        if not self._beginning:
+            self._beginning = True
             self._loop.call_soon(self._begin_some)
-        self._ready.append(connection)
 
     def _begin_some(self) -> None:
-        for _ in range(min(BEGUN_AT_ONCE, len(self._ready))):
-            self._ready.popleft().begin_or_close(self._begin)
-        if self._ready:
-            self._loop.call_soon(self._begin_some)
-
-
-def has_bytes(accepted: socket.socket) -> bool:
-    """Whether there is something to read; not where the caller has gone."""
-    try:
-        return bool(accepted.recv(1, socket.MSG_PEEK))
-    except OSError:
-        return False
+        for _ in range(BEGUN_AT_ONCE):
+            waiting = self._probes or self._others
+            if not waiting:
+                self._beginning = False
+                return
+            waiting.popleft().begin_or_close(self._begin)
+        self._loop.call_soon(self._begin_some)
