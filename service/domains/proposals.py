@@ -144,6 +144,11 @@ class ProposalVersion(VersionHead):
     evidence: bytes
     gate_decision: bytes | None
 
+    @property
+    def bytes_count(self) -> int:
+        """What the documents that are answered have together."""
+        return len(self.result) + len(self.artifact) + len(self.evidence)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProposalEvent:

@@ -30,6 +30,7 @@ from service.flows.proposal_parts import (
     summary_of,
     version_of,
 )
+from service.large_texts import written
 
 # How the ids of versions begin.
 VERSION_PREFIX = "ppv_"
@@ -102,29 +103,27 @@ class ProposalKeyLookup(msgspec.Struct, frozen=True, kw_only=True):
 
 def answer_created(proposal: Proposal, version: ProposalVersion, event: ProposalEvent) -> bytes:
     """A proposal with the version that an event brought, and the event; evidence is always shown."""
-    return msgspec.json.encode(
-        Created(
-            proposal=summary_of(proposal),
-            version=version_of(version, include_evidence=True),
-            latest_workflow_event=event_of(event),
-        )
+    answer = Created(
+        proposal=summary_of(proposal),
+        version=version_of(version, include_evidence=True),
+        latest_workflow_event=event_of(event),
     )
+    return written(answer, version.bytes_count)
 
 
 def answer_detail(proposal: Proposal, version: ProposalVersion, *, include_evidence: bool) -> bytes:
     """A proposal with its current version."""
-    return msgspec.json.encode(
-        Detail(
-            proposal=summary_of(proposal),
-            current_version=version_of(version, include_evidence=include_evidence),
-            last_gate_decision=raw_of(version.gate_decision),
-        )
+    answer = Detail(
+        proposal=summary_of(proposal),
+        current_version=version_of(version, include_evidence=include_evidence),
+        last_gate_decision=raw_of(version.gate_decision),
     )
+    return written(answer, version.bytes_count)
 
 
 def answer_version(version: ProposalVersion, *, include_evidence: bool) -> bytes:
     """One version; without evidence its own copy is `{}`, the one inside the artifact stays (D52)."""
-    return msgspec.json.encode(version_of(version, include_evidence=include_evidence))
+    return written(version_of(version, include_evidence=include_evidence), version.bytes_count)
 
 
 def answer_list(page: Page[Proposal]) -> bytes:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from service.domains.dpm_runs import DEFAULT_TENANT
 from service.domains.lineage import TRAIL_EDGES_MAX, Edge, EdgeFilter, EdgePlace
 from service.domains.pages import Page
@@ -15,6 +17,7 @@ from service.flows.proposal_answers import (
     answer_timeline,
     answer_version,
 )
+from service.large_texts import where_large
 from service.proposal_errors import ProposalKeyNotFound
 from service.storage.port import Store
 
@@ -27,12 +30,14 @@ class ProposalReads:
         """A proposal with its current version. Raises ProposalNotFound."""
         proposal = await self._find(proposal_id)
         version = await self._store.proposals.get_version(DEFAULT_TENANT, proposal_id, proposal.version_no)
-        return answer_detail(proposal, version, include_evidence=include_evidence)
+        detail = partial(answer_detail, include_evidence=include_evidence)
+        return await where_large(version.bytes_count, detail, proposal, version)
 
     async def get_version(self, proposal_id: str, version_no: int, *, include_evidence: bool) -> bytes:
         """Raises ProposalVersionNotFound, also when there is no such proposal."""
         version = await self._store.proposals.get_version(DEFAULT_TENANT, proposal_id, version_no)
-        return answer_version(version, include_evidence=include_evidence)
+        answer = partial(answer_version, include_evidence=include_evidence)
+        return await where_large(version.bytes_count, answer, version)
 
     async def list(self, proposals: ProposalFilter, *, limit: int, cursor: str | None) -> Page[Proposal]:
         """One page of the proposals the filter lets through, newest first."""

@@ -33,7 +33,7 @@ from service.flows.costs import (
     work_where,
 )
 from service.flows.proposal_acts import read_approval, read_transition
-from service.flows.proposal_changes import Prepared, Sent, creation, move, new_version
+from service.flows.proposal_changes import Prepared, Sent, creation, drawn, move, new_version
 from service.flows.proposal_reads import ProposalReads
 from service.flows.proposal_simulations import Answered
 from service.flows.proposal_versions import (
@@ -47,6 +47,7 @@ from service.flows.proposal_versions import (
     simulate_asked,
 )
 from service.flows.result_sizes import RESULT_BYTES_MAX, require_within
+from service.large_texts import where_large
 from service.processes import Offload
 from service.proposal_errors import ProposalMoved
 from service.storage.port import Store
@@ -107,7 +108,9 @@ class ProposalFlow(ProposalReads):
         self._require_enabled(asked)
         outcome = await self._simulate(asked, sent)
         at = self._clock.now()
-        return creation(self._new_id, asked, await self._documents(asked, outcome, at), sent, at)
+        documents = await self._documents(asked, outcome, at)
+        new_id = drawn(self._new_id, "pp", "ppv", "pwe")
+        return await where_large(documents.bytes_count, creation, new_id, asked, documents, sent, at)
 
     async def add_version(
         self, proposal_id: str, body: bytes, *, idempotency_key: str | None, correlation_id: str | None
@@ -146,7 +149,9 @@ class ProposalFlow(ProposalReads):
         at = self._clock.now()
         documents = await self._documents(asked, outcomes[0], at)
         valid = await self._valid_approvals(before)
-        return new_version(self._new_id, before, asked, documents, valid, sent, self._rules, at)
+        new_id = drawn(self._new_id, "ppv", "pwe")
+        given = (new_id, before, asked, documents, valid, sent, self._rules, at)
+        return await where_large(documents.bytes_count, new_version, *given)
 
     async def read(self, reader: Callable[[ProposalReaders, bytes], Asked], body: bytes) -> Asked:
         """What a body asks for. Raises RequestInvalid, JsonTooDeep."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
 
@@ -129,10 +129,12 @@ class MemoryOperations:
     async def finish(self, claim: Claim, ending: Ending) -> ProposalKey | None:
         state = self.state
         state.require_open()
+        effect = await prepared(ending.effect)
+        state.require_open()
         held = held_by(state, claim, ending.finished_at)
-        taken = insert_effect(state, ending.effect)
+        taken = insert_effect(state, effect)
         if taken is not None:
-            return taken
+            return await proposals.whole_key_of(state, taken)
         has_succeeded = ending.status is OperationStatus.SUCCEEDED
         done = held.scenarios_total if has_succeeded else held.scenarios_done
         end(state, replace(held, result=ending.result, scenarios_done=done), ending.finished_at, ending.error)
@@ -281,12 +283,30 @@ def held_by(state: State, claim: Claim, now: datetime) -> Operation:
     return state.operations[key]
 
 
-def insert_effect(state: State, effect: BatchAdmission | ProposalChange | None) -> ProposalKey | None:
-    """Write what came of an operation; or give back what its key stands for already, and write nothing."""
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A batch with its digests."""
+
+    admission: BatchAdmission
+    digests: Sequence[str | None]
+
+
+async def prepared(effect: BatchAdmission | ProposalChange | None) -> Batch | ProposalChange | None:
+    """What came of an operation, as it is to be written."""
     match effect:
         case BatchAdmission():
-            dpm_runs.require_free(state, effect.runs, effect.request)
-            dpm_runs.insert_batch(state, effect)
+            return Batch(effect, await dpm_runs.digests_of_batch(effect))
+        case ProposalChange():
+            return await proposals.stored_of(effect)
+    return None
+
+
+def insert_effect(state: State, effect: Batch | ProposalChange | None) -> ProposalKey | None:
+    """Write what came of an operation; or give back the key that is kept already, and write nothing."""
+    match effect:
+        case Batch(admission, digests):
+            dpm_runs.require_free(state, admission.runs, admission.request)
+            dpm_runs.insert_batch(state, admission, digests)
         case ProposalChange():
             taken = proposals.require_changeable(state, effect)
             if taken is not None:

@@ -19,6 +19,7 @@ from service.domains.proposals import (
     VersionHead,
 )
 from service.errors import IdempotencyKeyConflict
+from service.large_texts import where_large
 from service.proposal_errors import ProposalMoved, ProposalNotFound, ProposalVersionNotFound
 from service.storage.memory import lineage
 from service.storage.memory.collector import hide
@@ -35,10 +36,13 @@ class MemoryProposals:
 
     async def change(self, change: ProposalChange) -> ProposalKey | None:
         self.state.require_open()
+        stored = await stored_of(change)
+        self.state.require_open()
         held = require_changeable(self.state, change)
-        if held is None:
-            insert_change(self.state, change)
-        return held
+        if held is not None:
+            return await whole_key_of(self.state, held)
+        insert_change(self.state, stored)
+        return None
 
     async def get(self, tenant_id: str, proposal_id: str) -> Proposal:
         self.state.require_open()
@@ -72,7 +76,8 @@ class MemoryProposals:
         versions = self.state.proposal_versions.get((tenant_id, proposal_id), [])
         if not 1 <= version_no <= len(versions):
             raise ProposalVersionNotFound(proposal_id=proposal_id, version_no=version_no)
-        return whole_version(versions[version_no - 1])
+        stored = versions[version_no - 1]
+        return await where_large(bytes_of(stored), whole_version, stored)
 
     async def list_versions(self, tenant_id: str, proposal_id: str) -> tuple[VersionHead, ...]:
         self.state.require_open()
@@ -90,18 +95,37 @@ class MemoryProposals:
         self, tenant_id: str, family: ProposalKeyFamily, scope: str, idempotency_key: str
     ) -> ProposalKey | None:
         self.state.require_open()
-        return find_key(self.state, (tenant_id, family, scope, idempotency_key))
+        held = self.state.proposal_keys.get((tenant_id, family, scope, idempotency_key))
+        return None if held is None else await whole_key_of(self.state, held)
+
+
+async def stored_of(change: ProposalChange) -> ProposalChange:
+    """The change as it is to be written."""
+    size = 0 if change.version is None else change.version.bytes_count
+    return await where_large(size, stored_change, change)
+
+
+def bytes_of(stored: ProposalVersion) -> int:
+    """What its documents have together at most, once they are put together again."""
+    return 3 * len(stored.result) + 2 * len(stored.evidence) + len(stored.artifact)
+
+
+async def whole_key_of(state: State, held: ProposalKey) -> ProposalKey:
+    """A key as it was given, of one as it is kept."""
+    version = state.proposal_versions[held.tenant_id, held.proposal_id][held.version_no - 1]
+    texts = (version.result, version.artifact, version.evidence)
+    return await where_large(bytes_of(version), whole_key, held, *texts)
 
 
 def require_changeable(state: State, change: ProposalChange) -> ProposalKey | None:
-    """None when a change may be written, or what its key stands for already; asked before anything is.
+    """None when a change may be written, or the key that is kept already; asked before anything is.
 
     Raises IdempotencyKeyConflict, ProposalMoved, ProposalNotFound.
     """
     require_storable(change.proposal, change.event, change.key, change.version, change.approval)
     key, proposal = change.key, change.proposal
     if key is not None:
-        held = find_key(state, (key.tenant_id, key.family, key.scope, key.idempotency_key))
+        held = state.proposal_keys.get((key.tenant_id, key.family, key.scope, key.idempotency_key))
         if held is not None and held.request_hash != key.request_hash:
             raise IdempotencyKeyConflict(key=key.idempotency_key)
         if held is not None:
@@ -115,17 +139,8 @@ def require_changeable(state: State, change: ProposalChange) -> ProposalKey | No
     return None
 
 
-def find_key(state: State, of: tuple[str, ProposalKeyFamily, str, str]) -> ProposalKey | None:
-    held = state.proposal_keys.get(of)
-    if held is None:
-        return None
-    version = state.proposal_versions[held.tenant_id, held.proposal_id][held.version_no - 1]
-    return whole_key(held, version.result, version.artifact, version.evidence)
-
-
 def insert_change(state: State, change: ProposalChange) -> None:
-    """Write a change that may be written."""
-    change = stored_change(change)
+    """Write a change that may be written, as stored_of makes it."""
     key, version, approval = change.key, change.version, change.approval
     of = key_of(change.proposal)
     if key is not None:

@@ -26,6 +26,7 @@ from service.domains.proposals import (
     VersionHead,
 )
 from service.errors import IdempotencyKeyConflict
+from service.large_texts import where_large
 from service.proposal_errors import ProposalMoved, ProposalNotFound, ProposalVersionNotFound
 from service.storage.postgres import lineage
 from service.storage.postgres.database import Database
@@ -42,6 +43,7 @@ from service.storage.postgres.proposal_rows import (
     row_of_step,
     row_of_version,
     version_of,
+    whole_bytes_of,
 )
 from service.storage.postgres.statements import Connection, Row, every, one
 from service.storage.queries import load
@@ -118,7 +120,7 @@ class PostgresProposals:
             )
         if row is None:
             raise ProposalVersionNotFound(proposal_id=proposal_id, version_no=version_no)
-        return version_of(row)
+        return await where_large(whole_bytes_of(row), version_of, row)
 
     async def list_versions(self, tenant_id: str, proposal_id: str) -> tuple[VersionHead, ...]:
         return tuple(head_of(row) for row in await self._all("list_versions", tenant_id, proposal_id))
@@ -185,13 +187,14 @@ async def find_key(
             scope=scope,
             idempotency_key=idempotency_key,
         )
-    return None if row is None else key_of(row)
+    return None if row is None else await where_large(whole_bytes_of(row), key_of, row)
 
 
 async def keep_change(conn: Connection, change: ProposalChange) -> None:
     """Raises KeyTaken, ProposalMoved, ProposalNotFound."""
     require_storable(change.proposal, change.event, change.key, change.version, change.approval)
-    change = stored_change(change)
+    size = 0 if change.version is None else change.version.bytes_count
+    change = await where_large(size, stored_change, change)
     # A rival that is at the same key is waited for here, before the proposal is locked.
     if change.key is not None and await one(conn, SQL["claim_key"], **row_of_key(change.key)) is None:
         raise KeyTaken(change.key)
