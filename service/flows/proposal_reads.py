@@ -43,24 +43,30 @@ class ProposalReads:
         """One page of the proposals the filter lets through, newest first."""
         return await self._store.proposals.list(DEFAULT_TENANT, proposals, limit=limit, cursor=cursor)
 
-    async def list_events(self, proposal_id: str) -> bytes:
-        """Every event, oldest first. Raises ProposalNotFound."""
+    async def list_events(self, proposal_id: str, *, limit: int, cursor: str | None) -> bytes:
+        """One page of the events, oldest first. Raises ProposalNotFound."""
         proposal = await self._find(proposal_id)
-        return answer_timeline(proposal, await self._store.proposals.list_events(DEFAULT_TENANT, proposal_id))
-
-    async def list_approvals(self, proposal_id: str) -> bytes:
-        """Every approval, given or refused, oldest first. Raises ProposalNotFound."""
-        await self._find(proposal_id)
-        return answer_approvals(
-            proposal_id, await self._store.proposals.list_approvals(DEFAULT_TENANT, proposal_id)
+        events = await self._store.proposals.list_events(
+            DEFAULT_TENANT, proposal_id, limit=limit, cursor=cursor
         )
+        return answer_timeline(proposal, events)
 
-    async def get_lineage(self, proposal_id: str) -> bytes:
-        """The versions from the first to the last, and the edges they brought. Raises ProposalNotFound."""
+    async def list_approvals(self, proposal_id: str, *, limit: int, cursor: str | None) -> bytes:
+        """One page of the approvals, given or refused, oldest first. Raises ProposalNotFound."""
+        await self._find(proposal_id)
+        approvals = await self._store.proposals.list_approvals(
+            DEFAULT_TENANT, proposal_id, limit=limit, cursor=cursor
+        )
+        return answer_approvals(proposal_id, approvals)
+
+    async def get_lineage(self, proposal_id: str, *, limit: int, cursor: str | None) -> bytes:
+        """One page of the versions, oldest first, and the edges they brought. Raises ProposalNotFound."""
         proposal = await self._find(proposal_id)
-        versions = await self._store.proposals.list_versions(DEFAULT_TENANT, proposal_id)
+        versions = await self._store.proposals.list_versions(
+            DEFAULT_TENANT, proposal_id, limit=limit, cursor=cursor
+        )
         edges: dict[EdgePlace, Edge] = {}
-        for version in versions:
+        for version in versions.items:
             page = await self._store.lineage.list(
                 DEFAULT_TENANT,
                 version.proposal_version_id,

@@ -21,7 +21,6 @@ from service.domains.proposals import (
     NO_PROPOSAL,
     Proposal,
     ProposalApproval,
-    ProposalEventType,
     ProposalKeyFamily,
 )
 from service.errors import Conflict, IdempotencyKeyConflict, Malformed, ProposalSimulationDisabled
@@ -55,9 +54,6 @@ from service.tracing import current_trace_id
 
 # Each try is overtaken by a change that was kept, so somebody gets on; more than these at once wait in vain.
 TRIES_MAX = 100
-
-# What brings a version, and makes what was approved before void.
-VERSION_EVENTS = frozenset({ProposalEventType.CREATED, ProposalEventType.NEW_VERSION_CREATED})
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -257,11 +253,8 @@ class ProposalFlow(ProposalReads):
 
     async def _valid_approvals(self, proposal: Proposal) -> list[ProposalApproval]:
         """The approvals since the current version came."""
-        tenant_id, proposal_id = proposal.tenant_id, proposal.proposal_id
-        events = await self._store.proposals.list_events(tenant_id, proposal_id)
-        since = max(event.event_no for event in events if event.event_type in VERSION_EVENTS)
-        approvals = await self._store.proposals.list_approvals(tenant_id, proposal_id)
-        return [one for one in approvals if one.event_no > since]
+        valid = await self._store.proposals.list_valid_approvals(proposal.tenant_id, proposal.proposal_id)
+        return [*valid]
 
     def _require_enabled(self, asked: Asked) -> None:
         if self._rules.simulation_flag_required and not asked.simulation_enabled:

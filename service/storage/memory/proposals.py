@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
-from itertools import islice
+from itertools import islice, takewhile
 
 from service.domains.pages import EARLIEST, LATEST, Page, empty_page, page_of
 from service.domains.proposal_documents import stored_change, whole_key, whole_version
 from service.domains.proposals import (
+    VERSION_EVENTS,
     Proposal,
     ProposalApproval,
     ProposalChange,
@@ -23,6 +24,7 @@ from service.large_texts import where_large
 from service.proposal_errors import ProposalMoved, ProposalNotFound, ProposalVersionNotFound
 from service.storage.memory import lineage
 from service.storage.memory.collector import hide
+from service.storage.memory.histories import rows_behind
 from service.storage.memory.shelves import Place, ShelfKey, Shelves
 from service.storage.memory.state import RowKey, State
 from service.storage.texts import require_storable
@@ -79,17 +81,40 @@ class MemoryProposals:
         stored = versions[version_no - 1]
         return await where_large(bytes_of(stored), whole_version, stored)
 
-    async def list_versions(self, tenant_id: str, proposal_id: str) -> tuple[VersionHead, ...]:
+    async def list_versions(
+        self, tenant_id: str, proposal_id: str, *, limit: int, cursor: str | None
+    ) -> Page[VersionHead]:
         self.state.require_open()
-        return tuple(map(head_of, self.state.proposal_versions.get((tenant_id, proposal_id), [])))
+        versions = self.state.proposal_versions.get((tenant_id, proposal_id), [])
+        rows = rows_behind(versions, cursor, limit, lambda version: version.proposal_version_id)
+        return page_of(list(map(head_of, rows)), limit, lambda version: version.proposal_version_id)
 
-    async def list_events(self, tenant_id: str, proposal_id: str) -> tuple[ProposalEvent, ...]:
+    async def list_events(
+        self, tenant_id: str, proposal_id: str, *, limit: int, cursor: str | None
+    ) -> Page[ProposalEvent]:
         self.state.require_open()
-        return tuple(self.state.proposal_events.get((tenant_id, proposal_id), []))
+        events = self.state.proposal_events.get((tenant_id, proposal_id), [])
+        rows = rows_behind(events, cursor, limit, lambda event: event.event_id)
+        return page_of(rows, limit, lambda event: event.event_id)
 
-    async def list_approvals(self, tenant_id: str, proposal_id: str) -> tuple[ProposalApproval, ...]:
+    async def list_approvals(
+        self, tenant_id: str, proposal_id: str, *, limit: int, cursor: str | None
+    ) -> Page[ProposalApproval]:
         self.state.require_open()
-        return tuple(self.state.proposal_approvals.get((tenant_id, proposal_id), []))
+        approvals = self.state.proposal_approvals.get((tenant_id, proposal_id), [])
+        rows = rows_behind(approvals, cursor, limit, lambda approval: approval.approval_id)
+        return page_of(rows, limit, lambda approval: approval.approval_id)
+
+    async def list_valid_approvals(self, tenant_id: str, proposal_id: str) -> tuple[ProposalApproval, ...]:
+        self.state.require_open()
+        of = (tenant_id, proposal_id)
+        events = reversed(self.state.proposal_events.get(of, []))
+        since = next(
+            (event.event_no for event in events if event.event_type in VERSION_EVENTS),
+            0,
+        )
+        approvals = reversed(self.state.proposal_approvals.get(of, []))
+        return tuple(takewhile(lambda approval: approval.event_no > since, approvals))[::-1]
 
     async def find_key(
         self, tenant_id: str, family: ProposalKeyFamily, scope: str, idempotency_key: str

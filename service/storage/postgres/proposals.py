@@ -122,23 +122,47 @@ class PostgresProposals:
             raise ProposalVersionNotFound(proposal_id=proposal_id, version_no=version_no)
         return await where_large(whole_bytes_of(row), version_of, row)
 
-    async def list_versions(self, tenant_id: str, proposal_id: str) -> tuple[VersionHead, ...]:
-        return tuple(head_of(row) for row in await self._all("list_versions", tenant_id, proposal_id))
+    async def list_versions(
+        self, tenant_id: str, proposal_id: str, *, limit: int, cursor: str | None
+    ) -> Page[VersionHead]:
+        place = {"tenant_id": tenant_id, "proposal_id": proposal_id, "after_id": cursor}
+        rows = await self._all("list_versions", limit=limit + 1, **place)
+        return page_of(
+            [head_of(row) for row in rows],
+            limit,
+            lambda version: version.proposal_version_id,
+        )
 
-    async def list_events(self, tenant_id: str, proposal_id: str) -> tuple[ProposalEvent, ...]:
-        return tuple(event_of(row) for row in await self._all("list_events", tenant_id, proposal_id))
+    async def list_events(
+        self, tenant_id: str, proposal_id: str, *, limit: int, cursor: str | None
+    ) -> Page[ProposalEvent]:
+        place = {"tenant_id": tenant_id, "proposal_id": proposal_id, "after_id": cursor}
+        rows = await self._all("list_events", limit=limit + 1, page_bytes_max=PAGE_BYTES_MAX, **place)
+        return page_of([event_of(row) for row in rows], limit, lambda event: event.event_id)
 
-    async def list_approvals(self, tenant_id: str, proposal_id: str) -> tuple[ProposalApproval, ...]:
-        return tuple(approval_of(row) for row in await self._all("list_approvals", tenant_id, proposal_id))
+    async def list_approvals(
+        self, tenant_id: str, proposal_id: str, *, limit: int, cursor: str | None
+    ) -> Page[ProposalApproval]:
+        place = {"tenant_id": tenant_id, "proposal_id": proposal_id, "after_id": cursor}
+        rows = await self._all("list_approvals", limit=limit + 1, page_bytes_max=PAGE_BYTES_MAX, **place)
+        return page_of(
+            [approval_of(row) for row in rows],
+            limit,
+            lambda approval: approval.approval_id,
+        )
+
+    async def list_valid_approvals(self, tenant_id: str, proposal_id: str) -> tuple[ProposalApproval, ...]:
+        rows = await self._all("list_valid_approvals", tenant_id=tenant_id, proposal_id=proposal_id)
+        return tuple(approval_of(row) for row in rows)
 
     async def find_key(
         self, tenant_id: str, family: ProposalKeyFamily, scope: str, idempotency_key: str
     ) -> ProposalKey | None:
         return await find_key(self.database, tenant_id, family, scope, idempotency_key)
 
-    async def _all(self, query: str, tenant_id: str, proposal_id: str) -> Sequence[Row]:
+    async def _all(self, query: str, **values: object) -> Sequence[Row]:
         async with self.database.look() as conn:
-            return await every(conn, SQL[query], tenant_id=tenant_id, proposal_id=proposal_id)
+            return await every(conn, SQL[query], **values)
 
 
 # From the filter that leaves the fewest rows to the one that leaves the most.
