@@ -68,30 +68,30 @@ class Transitioned(msgspec.Struct, frozen=True, kw_only=True):
     approval: ApprovalRecord | None
 
 
-class Timeline(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Timeline(msgspec.Struct, frozen=True, kw_only=True):
     """`ProposalWorkflowTimelineResponse`, and a cursor where more events follow."""
 
     proposal_id: str
     current_state: str
     events: list[WorkflowEvent]
-    next_cursor: str | None = None
+    next_cursor: str | None
 
 
-class Approvals(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Approvals(msgspec.Struct, frozen=True, kw_only=True):
     """`ProposalApprovalsResponse`, and a cursor where more approvals follow."""
 
     proposal_id: str
     approvals: list[ApprovalRecord]
-    next_cursor: str | None = None
+    next_cursor: str | None
 
 
-class ProposalLineage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class ProposalLineage(msgspec.Struct, frozen=True, kw_only=True):
     """`ProposalLineageResponse`, the edges that the versions brought, and a cursor where more follow."""
 
     proposal: ProposalSummary
     versions: list[LineageVersion]
     edges: list[LineageEdge]
-    next_cursor: str | None = None
+    next_cursor: str | None
 
 
 class ProposalKeyLookup(msgspec.Struct, frozen=True, kw_only=True):

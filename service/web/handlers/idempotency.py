@@ -32,12 +32,12 @@ class KeyHistoryItem(msgspec.Struct, frozen=True, kw_only=True):
     created_at: str
 
 
-class KeyHistory(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class KeyHistory(msgspec.Struct, frozen=True, kw_only=True):
     """`DpmRunIdempotencyHistoryResponse`, and a cursor where more runs follow."""
 
     idempotency_key: str
     history: list[KeyHistoryItem]
-    next_cursor: str | None = None
+    next_cursor: str | None
 
 
 async def get_simulation_key(request: web.Request) -> web.Response:

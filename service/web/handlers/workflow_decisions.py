@@ -50,12 +50,12 @@ class Workflow(msgspec.Struct, frozen=True, kw_only=True):
     latest_decision: Decision | None
 
 
-class WorkflowHistory(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class WorkflowHistory(msgspec.Struct, frozen=True, kw_only=True):
     """`DpmRunWorkflowHistoryResponse`, and a cursor where more decisions follow."""
 
     run_id: str
     decisions: list[Decision]
-    next_cursor: str | None = None
+    next_cursor: str | None
 
 
 class DecisionList(msgspec.Struct, frozen=True, kw_only=True):
