@@ -55,7 +55,8 @@ async def get_bundle_by_correlation(request: web.Request) -> web.Response:
     """The bundle of the newest run, or analysis, of a correlation id (D37)."""
     wanted = _wanted(request)
     correlation_id = parameters.path_id(request, "correlation_id", RunNotFound)
-    return await _bundled(await request.app[keys.FLOWS].support_bundles.get_by_correlation(correlation_id, wanted))
+    flow = request.app[keys.FLOWS].support_bundles
+    return await _bundled(await flow.get_by_correlation(correlation_id, wanted))
 
 
 async def get_bundle_by_key(request: web.Request) -> web.Response:
@@ -69,7 +70,8 @@ async def get_bundle_by_operation(request: web.Request) -> web.Response:
     """The bundle of the run, or the first of the runs, of an operation (D37)."""
     wanted = _wanted(request)
     operation_id = parameters.path_id(request, "operation_id", OperationNotFound)
-    return await _bundled(await request.app[keys.FLOWS].support_bundles.get_by_operation(operation_id, wanted))
+    flow = request.app[keys.FLOWS].support_bundles
+    return await _bundled(await flow.get_by_operation(operation_id, wanted))
 
 
 def _wanted(request: web.Request) -> Wanted:
