@@ -183,11 +183,7 @@ class WorkflowDecisionStore(Protocol):
         ...
 
     async def decide_once(
-        self,
-        verdict: Verdict,
-        rule: ReviewRule,
-        horizon: Horizon,
-        answer: IdempotentAnswer,
+        self, verdict: Verdict, rule: ReviewRule, horizon: Horizon, answer: IdempotentAnswer
     ) -> IdempotentAnswer | None:
         """Decide, and keep the answer under a key, in one act; None when it was decided now.
 

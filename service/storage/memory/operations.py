@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from itertools import islice
 
-from service.domains.dpm_runs import BatchAdmission
 from service.domains.idempotency import IdempotentAnswer
 from service.domains.operations import (
     RELEASE,
@@ -26,7 +25,7 @@ from service.domains.operations import (
     exhausted_after,
 )
 from service.domains.pages import EARLIEST, LATEST, Page, empty_page, page_of
-from service.domains.proposals import ProposalChange, ProposalKey
+from service.domains.proposals import ProposalKey
 from service.domains.retention import Horizon
 from service.errors import (
     OperationEnded,
@@ -35,7 +34,7 @@ from service.errors import (
     OperationMoved,
     OperationNotFound,
 )
-from service.storage.memory import dpm_runs, lineage, operation_sweeps, proposals
+from service.storage.memory import lineage, operation_sweeps, proposals
 from service.storage.memory.collector import hide
 from service.storage.memory.idempotent_answers import find_answer, insert_answer
 from service.storage.memory.operation_lists import (
@@ -46,10 +45,12 @@ from service.storage.memory.operation_lists import (
 )
 from service.storage.memory.operation_moves import (
     end,
+    insert_effect,
     insert_operation,
     key_of,
     move,
     place_of,
+    prepared,
     take_back,
 )
 from service.storage.memory.state import Hold, State
@@ -281,35 +282,3 @@ def held_by(state: State, claim: Claim, now: datetime) -> Operation:
     if hold is None or hold.fence != claim.fence or hold.until is None or hold.until < now:
         raise OperationLost(operation_id=claim.operation.operation_id)
     return state.operations[key]
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """A batch with its digests."""
-
-    admission: BatchAdmission
-    digests: Sequence[str | None]
-
-
-async def prepared(effect: BatchAdmission | ProposalChange | None) -> Batch | ProposalChange | None:
-    """What came of an operation, as it is to be written."""
-    match effect:
-        case BatchAdmission():
-            return Batch(effect, await dpm_runs.digests_of_batch(effect))
-        case ProposalChange():
-            return await proposals.stored_of(effect)
-    return None
-
-
-def insert_effect(state: State, effect: Batch | ProposalChange | None) -> ProposalKey | None:
-    """Write what came of an operation; or give back the key that is kept already, and write nothing."""
-    match effect:
-        case Batch(admission, digests):
-            dpm_runs.require_free(state, admission.runs, admission.request)
-            dpm_runs.insert_batch(state, admission, digests)
-        case ProposalChange():
-            taken = proposals.require_changeable(state, effect)
-            if taken is not None:
-                return taken
-            proposals.insert_change(state, effect)
-    return None
