@@ -17,6 +17,7 @@ from service.domains.dpm_runs import DEFAULT_TENANT, RunFilter
 from service.domains.idempotency import KeyFamily
 from service.domains.lineage import Direction
 from service.domains.operations import OperationFilter
+from service.domains.pages import all_of
 from service.domains.proposals import ProposalFilter
 from service.domains.retention import KEEP_ALL
 from service.storage.port import Store
@@ -99,8 +100,14 @@ async def _runs(store: Store) -> AsyncIterator[tuple[str, object]]:
         sealed = await store.dpm_runs.get_sealed(DEFAULT_TENANT, run_id, KEEP_ALL)
         yield f"run {run_id}", sealed.run
         yield f"request {sealed.run.request_id}", sealed.request
-        yield f"artifact of {run_id}", await store.artifacts.find(DEFAULT_TENANT, run_id, KEEP_ALL)
-        yield f"decisions of {run_id}", await store.workflow_decisions.list_of_run(DEFAULT_TENANT, run_id)
+        yield (
+            f"artifact of {run_id}",
+            await store.artifacts.find(DEFAULT_TENANT, run_id, KEEP_ALL),
+        )
+        yield (
+            f"decisions of {run_id}",
+            await all_of(store.workflow_decisions.list_of_run, DEFAULT_TENANT, run_id),
+        )
         yield (
             f"edges of {run_id}",
             await store.lineage.trace(DEFAULT_TENANT, run_id, Direction.BOTH, DEPTH, KEEP_ALL),
@@ -110,7 +117,13 @@ async def _runs(store: Store) -> AsyncIterator[tuple[str, object]]:
             yield f"key {key}", await store.idempotency.find(DEFAULT_TENANT, family, key, KEEP_ALL)
             yield (
                 f"history of key {key}",
-                await store.idempotency.list_history(DEFAULT_TENANT, family, key, KEEP_ALL),
+                await all_of(
+                    store.idempotency.list_history,
+                    DEFAULT_TENANT,
+                    family,
+                    key,
+                    KEEP_ALL,
+                ),
             )
 
 
@@ -128,14 +141,20 @@ async def _proposals(store: Store) -> AsyncIterator[tuple[str, object]]:
         for proposal in page.items:
             name = proposal.proposal_id
             yield f"proposal {name}", proposal
-            for version in await store.proposals.list_versions(DEFAULT_TENANT, name):
+            for version in await all_of(store.proposals.list_versions, DEFAULT_TENANT, name):
                 number = version.version_no
                 yield (
                     f"version {number} of {name}",
                     await store.proposals.get_version(DEFAULT_TENANT, name, number),
                 )
-            yield f"events of {name}", await store.proposals.list_events(DEFAULT_TENANT, name)
-            yield f"approvals of {name}", await store.proposals.list_approvals(DEFAULT_TENANT, name)
+            yield (
+                f"events of {name}",
+                await all_of(store.proposals.list_events, DEFAULT_TENANT, name),
+            )
+            yield (
+                f"approvals of {name}",
+                await all_of(store.proposals.list_approvals, DEFAULT_TENANT, name),
+            )
         cursor = page.next_cursor
         if cursor is None:
             return

@@ -79,6 +79,11 @@ class Analyzed(msgspec.Struct, frozen=True):
     plan: AnalysisPlan
     outcomes: tuple[StagedScenario, ...]
 
+    @property
+    def bytes_count(self) -> int:
+        """What the results have together."""
+        return sum([len(one.result or b"") for one in self.outcomes])
+
 
 def read_plan(text: bytes) -> AnalysisPlan:
     """What `written` wrote."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import binascii
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Generic, TypeVar
@@ -20,6 +20,8 @@ LATEST = datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)
 
 # A page of items is no larger than this, however few of the rows that were asked for it holds.
 PAGE_BYTES_MAX = 4 * 1024 * 1024
+# What is told of one thing, as its events and the decisions on it, has no more rows on a page.
+HISTORY_ROWS_MAX = 1_000
 # A list leaves out a longer text of a row, which is then read alone while there is room on the page.
 LISTED_TEXT_BYTES_MAX = 64 * 1024
 # Items are measured as they lie in the store, which is about as they are answered.
@@ -66,6 +68,18 @@ def clear(cursor: str) -> str:
         return ""
     # The decoder skips what it does not know, and so would take other spellings of the same.
     return text if opaque(text) == cursor else ""
+
+
+async def all_of(listing: Callable[..., Awaitable[Page[T]]], *asked: object) -> tuple[T, ...]:
+    """The rows of all pages of a list; only for lists that are known to be short, and for tools."""
+    rows: list[T] = []
+    cursor: str | None = None
+    while True:
+        page = await listing(*asked, limit=HISTORY_ROWS_MAX, cursor=cursor)
+        rows += page.items
+        cursor = page.next_cursor
+        if cursor is None:
+            return tuple(rows)
 
 
 def empty_page() -> Page[T]:

@@ -77,6 +77,9 @@ APPROVALS: Mapping[ApprovalType, tuple[ProposalState, ProposalEventType]] = {
     ApprovalType.CLIENT_CONSENT: (S.AWAITING_CLIENT_CONSENT, E.CLIENT_CONSENT_RECORDED),
 }
 
+# What brings a version, and makes what was approved before void.
+VERSION_EVENTS = frozenset({ProposalEventType.CREATED, ProposalEventType.NEW_VERSION_CREATED})
+
 APPROVAL_EVENTS = frozenset(event for _, event in APPROVALS.values())
 
 
@@ -143,6 +146,11 @@ class ProposalVersion(VersionHead):
     artifact: bytes
     evidence: bytes
     gate_decision: bytes | None
+
+    @property
+    def bytes_count(self) -> int:
+        """What the documents that are answered have together."""
+        return len(self.result) + len(self.artifact) + len(self.evidence)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,6 +33,7 @@ from service.engines.policy.overlay import overlay
 from service.errors import RequestInvalid, ServiceError
 from service.flows.dpm_computing import RESULT, Readers
 from service.flows.result_sizes import RESULT_BYTES_MAX, encoded_within
+from service.large_texts import written
 
 # A process works on a few analyses at a time, and sees each of them again for its next scenario.
 PLANS_OPEN_MAX = 4
@@ -179,7 +180,7 @@ def batch_answer(analyzed: Analyzed, run_at: datetime) -> bytes:
         failed_scenarios=failed,
         warnings=batch.batch_warnings(failed),
     )
-    return RESULT.encode(answer)
+    return written(answer, analyzed.bytes_count)
 
 
 def outcomes_in_order(plan: AnalysisPlan, staged: Sequence[StagedScenario]) -> tuple[StagedScenario, ...]:

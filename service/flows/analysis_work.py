@@ -20,8 +20,10 @@ from service.flows.analyses import (
 )
 from service.flows.artifacts import artifacts_of
 from service.flows.attempts import Attempt, named
+from service.flows.costs import work_where
 from service.flows.result_sizes import RESULT_BYTES_MAX
 from service.flows.scenarios import compute_scenario
+from service.large_texts import LOOP_BYTES_MAX, where_large
 from service.processes import Offload
 from service.tracing import current_trace_id
 
@@ -42,7 +44,8 @@ class AnalysisWork:
 
     async def do(self, attempt: Attempt) -> OperationStatus:
         """Goes on after the scenarios that earlier attempts staged; see attempts.Work."""
-        plan = read_plan(attempt.operation.request)
+        text = attempt.operation.request
+        plan = await work_where(self._offload, len(text) <= LOOP_BYTES_MAX, read_plan, text)
         if plan.engine_version not in versions.ENGINES:
             # A fleet is brought up to date machine by machine; one that can do it will come.
             unknown = ReplayEngineUnknown(engine_version=plan.engine_version)
@@ -89,7 +92,8 @@ class AnalysisWork:
                 artifacts=await artifacts_of(runs, self._offload) if self._artifacts_persisted else (),
                 trace_id=current_trace_id(),
             )
-        return Ending(finished_at=finished_at, result=batch_answer(analyzed, finished_at), effect=batch)
+        answer = await where_large(analyzed.bytes_count, batch_answer, analyzed, finished_at)
+        return Ending(finished_at=finished_at, result=answer, effect=batch)
 
 
 class Staging:

@@ -46,6 +46,7 @@ from service.flows.dpm_computing import (
 )
 from service.flows.result_sizes import RESULT_BYTES_MAX
 from service.flows.scenarios import PROCESS_ENDED, compute_scenario
+from service.large_texts import where_large
 from service.processes import Offload, run_here
 from service.storage.port import Store
 from service.tracing import current_trace_id
@@ -134,7 +135,7 @@ class DpmRunFlow:
                     await self._store.dpm_runs.admit_batch(admission)
             except RunExists:
                 continue
-            return batch_answer(computed, run_at)
+            return await where_large(computed.bytes_count, batch_answer, computed, run_at)
         raise AssertionError("drawn run ids keep clashing")
 
     async def check_simulation(self, body: bytes) -> None:

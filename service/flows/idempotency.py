@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from service.clock import Clock
 from service.domains.dpm_runs import DEFAULT_TENANT
 from service.domains.idempotency import IdempotentAnswer, KeyFamily, KeyMapping, KeyUse
+from service.domains.pages import Page
 from service.domains.retention import Retention
 from service.errors import IdempotencyKeyNotFound
 from service.storage.port import Store
@@ -45,14 +46,16 @@ class IdempotencyFlow:
             raise IdempotencyKeyNotFound()
         return held
 
-    async def list_history(self, idempotency_key: str) -> tuple[KeyUse, ...]:
-        """Every run recorded under a simulate key, oldest first. Raises IdempotencyKeyNotFound."""
+    async def list_history(self, idempotency_key: str, *, limit: int, cursor: str | None) -> Page[KeyUse]:
+        """One page of the runs recorded under a simulate key, oldest first. Raises IdempotencyKeyNotFound."""
         uses = await self._store.idempotency.list_history(
             DEFAULT_TENANT,
             KeyFamily.DPM_SIMULATE,
             idempotency_key,
             self._retention.horizon_at(self._clock.now()),
+            limit=limit,
+            cursor=cursor,
         )
-        if not uses:
+        if not uses.items and cursor is None:
             raise IdempotencyKeyNotFound()
         return uses

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import msgspec
 
@@ -30,6 +30,7 @@ from service.flows.proposal_parts import (
     summary_of,
     version_of,
 )
+from service.large_texts import written
 
 # How the ids of versions begin.
 VERSION_PREFIX = "ppv_"
@@ -68,26 +69,29 @@ class Transitioned(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Timeline(msgspec.Struct, frozen=True, kw_only=True):
-    """`ProposalWorkflowTimelineResponse`."""
+    """`ProposalWorkflowTimelineResponse`, and a cursor where more events follow."""
 
     proposal_id: str
     current_state: str
     events: list[WorkflowEvent]
+    next_cursor: str | None
 
 
 class Approvals(msgspec.Struct, frozen=True, kw_only=True):
-    """`ProposalApprovalsResponse`."""
+    """`ProposalApprovalsResponse`, and a cursor where more approvals follow."""
 
     proposal_id: str
     approvals: list[ApprovalRecord]
+    next_cursor: str | None
 
 
 class ProposalLineage(msgspec.Struct, frozen=True, kw_only=True):
-    """`ProposalLineageResponse`, and the edges that the versions brought."""
+    """`ProposalLineageResponse`, the edges that the versions brought, and a cursor where more follow."""
 
     proposal: ProposalSummary
     versions: list[LineageVersion]
     edges: list[LineageEdge]
+    next_cursor: str | None
 
 
 class ProposalKeyLookup(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,29 +106,27 @@ class ProposalKeyLookup(msgspec.Struct, frozen=True, kw_only=True):
 
 def answer_created(proposal: Proposal, version: ProposalVersion, event: ProposalEvent) -> bytes:
     """A proposal with the version that an event brought, and the event; evidence is always shown."""
-    return msgspec.json.encode(
-        Created(
-            proposal=summary_of(proposal),
-            version=version_of(version, include_evidence=True),
-            latest_workflow_event=event_of(event),
-        )
+    answer = Created(
+        proposal=summary_of(proposal),
+        version=version_of(version, include_evidence=True),
+        latest_workflow_event=event_of(event),
     )
+    return written(answer, version.bytes_count)
 
 
 def answer_detail(proposal: Proposal, version: ProposalVersion, *, include_evidence: bool) -> bytes:
     """A proposal with its current version."""
-    return msgspec.json.encode(
-        Detail(
-            proposal=summary_of(proposal),
-            current_version=version_of(version, include_evidence=include_evidence),
-            last_gate_decision=raw_of(version.gate_decision),
-        )
+    answer = Detail(
+        proposal=summary_of(proposal),
+        current_version=version_of(version, include_evidence=include_evidence),
+        last_gate_decision=raw_of(version.gate_decision),
     )
+    return written(answer, version.bytes_count)
 
 
 def answer_version(version: ProposalVersion, *, include_evidence: bool) -> bytes:
     """One version; without evidence its own copy is `{}`, the one inside the artifact stays (D52)."""
-    return msgspec.json.encode(version_of(version, include_evidence=include_evidence))
+    return written(version_of(version, include_evidence=include_evidence), version.bytes_count)
 
 
 def answer_list(page: Page[Proposal]) -> bytes:
@@ -145,26 +147,33 @@ def answer_transition(proposal: Proposal, event: ProposalEvent, approval: Propos
     )
 
 
-def answer_timeline(proposal: Proposal, events: Sequence[ProposalEvent]) -> bytes:
-    """All events of a proposal; the state is that of the last, which may have come since it was read."""
+def answer_timeline(proposal: Proposal, events: Page[ProposalEvent]) -> bytes:
+    """Events of a proposal; its state is that of the last, which may have come since it was read."""
+    is_last = bool(events.items) and events.next_cursor is None
+    state = events.items[-1].to_state if is_last else proposal.state
     return msgspec.json.encode(
         Timeline(
             proposal_id=proposal.proposal_id,
-            current_state=events[-1].to_state.value,
-            events=[event_of(event) for event in events],
+            current_state=state.value,
+            events=[event_of(event) for event in events.items],
+            next_cursor=events.next_cursor,
         )
     )
 
 
-def answer_approvals(proposal_id: str, approvals: Iterable[ProposalApproval]) -> bytes:
+def answer_approvals(proposal_id: str, approvals: Page[ProposalApproval]) -> bytes:
     return msgspec.json.encode(
-        Approvals(proposal_id=proposal_id, approvals=[approval_of(approval) for approval in approvals])
+        Approvals(
+            proposal_id=proposal_id,
+            approvals=[approval_of(approval) for approval in approvals.items],
+            next_cursor=approvals.next_cursor,
+        )
     )
 
 
-def answer_lineage(proposal: Proposal, versions: Iterable[VersionHead], edges: Iterable[Edge]) -> bytes:
+def answer_lineage(proposal: Proposal, versions: Page[VersionHead], edges: Iterable[Edge]) -> bytes:
     """The versions the proposal had when it was read, with the edges they brought; none that came since."""
-    known = [lineage_of(each) for each in versions if each.version_no <= proposal.version_no]
+    known = [lineage_of(each) for each in versions.items if each.version_no <= proposal.version_no]
     ids = {each.proposal_version_id for each in known}
     # What a later version brought starts at it, or at its artifact and ends at it.
     brought = [
@@ -173,7 +182,14 @@ def answer_lineage(proposal: Proposal, versions: Iterable[VersionHead], edges: I
         if edge.source_entity_id in ids
         or (edge.target_entity_id in ids and not edge.source_entity_id.startswith(VERSION_PREFIX))
     ]
-    return msgspec.json.encode(ProposalLineage(proposal=summary_of(proposal), versions=known, edges=brought))
+    return msgspec.json.encode(
+        ProposalLineage(
+            proposal=summary_of(proposal),
+            versions=known,
+            edges=brought,
+            next_cursor=versions.next_cursor,
+        )
+    )
 
 
 def answer_key(key: ProposalKey) -> bytes:

@@ -50,6 +50,16 @@ class Prepared:
     answer: bytes
 
 
+def drawn(new_id: NewId, *prefixes: str) -> NewId:
+    """Ids that are drawn now, one of each prefix, and given out in a thread or here."""
+    ids = {prefix: new_id(prefix) for prefix in prefixes}
+
+    def give(prefix: str) -> str:
+        return ids[prefix]
+
+    return give
+
+
 def creation(new_id: NewId, asked: Asked, documents: Documents, sent: Sent, at: datetime) -> Prepared:
     """The first event of a proposal, which brings its first version; one instant serves for everything."""
     assert sent.idempotency_key is not None, "a creation has a key"

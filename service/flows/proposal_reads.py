@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from service.domains.dpm_runs import DEFAULT_TENANT
 from service.domains.lineage import TRAIL_EDGES_MAX, Edge, EdgeFilter, EdgePlace
 from service.domains.pages import Page
@@ -15,6 +17,7 @@ from service.flows.proposal_answers import (
     answer_timeline,
     answer_version,
 )
+from service.large_texts import where_large
 from service.proposal_errors import ProposalKeyNotFound
 from service.storage.port import Store
 
@@ -27,35 +30,43 @@ class ProposalReads:
         """A proposal with its current version. Raises ProposalNotFound."""
         proposal = await self._find(proposal_id)
         version = await self._store.proposals.get_version(DEFAULT_TENANT, proposal_id, proposal.version_no)
-        return answer_detail(proposal, version, include_evidence=include_evidence)
+        detail = partial(answer_detail, include_evidence=include_evidence)
+        return await where_large(version.bytes_count, detail, proposal, version)
 
     async def get_version(self, proposal_id: str, version_no: int, *, include_evidence: bool) -> bytes:
         """Raises ProposalVersionNotFound, also when there is no such proposal."""
         version = await self._store.proposals.get_version(DEFAULT_TENANT, proposal_id, version_no)
-        return answer_version(version, include_evidence=include_evidence)
+        answer = partial(answer_version, include_evidence=include_evidence)
+        return await where_large(version.bytes_count, answer, version)
 
     async def list(self, proposals: ProposalFilter, *, limit: int, cursor: str | None) -> Page[Proposal]:
         """One page of the proposals the filter lets through, newest first."""
         return await self._store.proposals.list(DEFAULT_TENANT, proposals, limit=limit, cursor=cursor)
 
-    async def list_events(self, proposal_id: str) -> bytes:
-        """Every event, oldest first. Raises ProposalNotFound."""
+    async def list_events(self, proposal_id: str, *, limit: int, cursor: str | None) -> bytes:
+        """One page of the events, oldest first. Raises ProposalNotFound."""
         proposal = await self._find(proposal_id)
-        return answer_timeline(proposal, await self._store.proposals.list_events(DEFAULT_TENANT, proposal_id))
-
-    async def list_approvals(self, proposal_id: str) -> bytes:
-        """Every approval, given or refused, oldest first. Raises ProposalNotFound."""
-        await self._find(proposal_id)
-        return answer_approvals(
-            proposal_id, await self._store.proposals.list_approvals(DEFAULT_TENANT, proposal_id)
+        events = await self._store.proposals.list_events(
+            DEFAULT_TENANT, proposal_id, limit=limit, cursor=cursor
         )
+        return answer_timeline(proposal, events)
 
-    async def get_lineage(self, proposal_id: str) -> bytes:
-        """The versions from the first to the last, and the edges they brought. Raises ProposalNotFound."""
+    async def list_approvals(self, proposal_id: str, *, limit: int, cursor: str | None) -> bytes:
+        """One page of the approvals, given or refused, oldest first. Raises ProposalNotFound."""
+        await self._find(proposal_id)
+        approvals = await self._store.proposals.list_approvals(
+            DEFAULT_TENANT, proposal_id, limit=limit, cursor=cursor
+        )
+        return answer_approvals(proposal_id, approvals)
+
+    async def get_lineage(self, proposal_id: str, *, limit: int, cursor: str | None) -> bytes:
+        """One page of the versions, oldest first, and the edges they brought. Raises ProposalNotFound."""
         proposal = await self._find(proposal_id)
-        versions = await self._store.proposals.list_versions(DEFAULT_TENANT, proposal_id)
+        versions = await self._store.proposals.list_versions(
+            DEFAULT_TENANT, proposal_id, limit=limit, cursor=cursor
+        )
         edges: dict[EdgePlace, Edge] = {}
-        for version in versions:
+        for version in versions.items:
             page = await self._store.lineage.list(
                 DEFAULT_TENANT,
                 version.proposal_version_id,

@@ -26,6 +26,7 @@ from service.flows.proposal_computing import (
     simulate_proposal_request,
 )
 from service.flows.result_sizes import AROUND_RESULTS_BYTES_MAX, RESULT_BYTES_MAX, require_within
+from service.large_texts import count_of, where_large
 from service.processes import Offload, run_here
 from service.storage.port import Store
 
@@ -105,7 +106,8 @@ class ProposalSimulationFlow:
         return (asked, False) if held is None else (held, True)
 
     async def _artifact(self, kept: ProposalSimulation) -> bytes:
-        require_within(least_artifact_bytes(kept), self._result_bytes_max + AROUND_RESULTS_BYTES_MAX)
+        least = await where_large(len(kept.request), least_artifact_bytes, kept)
+        require_within(least, self._result_bytes_max + AROUND_RESULTS_BYTES_MAX)
         # What is kept was written here, and so is plain.
         small = len(kept.request) <= LOOP_BODY_BYTES_MAX and len(kept.result) <= LOOP_ARTIFACT_BYTES_MAX
         asked = (kept.request, kept.result, kept.created_at)
@@ -123,7 +125,7 @@ class ProposalSimulationFlow:
 def least_artifact_bytes(kept: ProposalSimulation) -> int:
     """What its artifact has at least: it holds the request and the result as evidence."""
     # A character that is escaped in canonical text, in six bytes, may be one byte there.
-    return len(kept.result) + len(kept.request) - 5 * kept.request.count(rb"\u")
+    return len(kept.result) + len(kept.request) - 5 * count_of(kept.request, rb"\u")
 
 
 def read_only(read: ReadProposal, body: bytes) -> None:

@@ -97,6 +97,10 @@ class Documents:
     evidence: bytes
     gate_decision: bytes | None
 
+    @property
+    def bytes_count(self) -> int:
+        return len(self.result) + len(self.artifact) + len(self.evidence)
+
 
 _NULL = b"null"
 

@@ -21,7 +21,6 @@ from service.domains.proposals import (
     NO_PROPOSAL,
     Proposal,
     ProposalApproval,
-    ProposalEventType,
     ProposalKeyFamily,
 )
 from service.errors import Conflict, IdempotencyKeyConflict, Malformed, ProposalSimulationDisabled
@@ -33,7 +32,7 @@ from service.flows.costs import (
     work_where,
 )
 from service.flows.proposal_acts import read_approval, read_transition
-from service.flows.proposal_changes import Prepared, Sent, creation, move, new_version
+from service.flows.proposal_changes import Prepared, Sent, creation, drawn, move, new_version
 from service.flows.proposal_reads import ProposalReads
 from service.flows.proposal_simulations import Answered
 from service.flows.proposal_versions import (
@@ -47,6 +46,7 @@ from service.flows.proposal_versions import (
     simulate_asked,
 )
 from service.flows.result_sizes import RESULT_BYTES_MAX, require_within
+from service.large_texts import where_large
 from service.processes import Offload
 from service.proposal_errors import ProposalMoved
 from service.storage.port import Store
@@ -54,9 +54,6 @@ from service.tracing import current_trace_id
 
 # Each try is overtaken by a change that was kept, so somebody gets on; more than these at once wait in vain.
 TRIES_MAX = 100
-
-# What brings a version, and makes what was approved before void.
-VERSION_EVENTS = frozenset({ProposalEventType.CREATED, ProposalEventType.NEW_VERSION_CREATED})
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -107,7 +104,9 @@ class ProposalFlow(ProposalReads):
         self._require_enabled(asked)
         outcome = await self._simulate(asked, sent)
         at = self._clock.now()
-        return creation(self._new_id, asked, await self._documents(asked, outcome, at), sent, at)
+        documents = await self._documents(asked, outcome, at)
+        new_id = drawn(self._new_id, "pp", "ppv", "pwe")
+        return await where_large(documents.bytes_count, creation, new_id, asked, documents, sent, at)
 
     async def add_version(
         self, proposal_id: str, body: bytes, *, idempotency_key: str | None, correlation_id: str | None
@@ -146,7 +145,9 @@ class ProposalFlow(ProposalReads):
         at = self._clock.now()
         documents = await self._documents(asked, outcomes[0], at)
         valid = await self._valid_approvals(before)
-        return new_version(self._new_id, before, asked, documents, valid, sent, self._rules, at)
+        new_id = drawn(self._new_id, "ppv", "pwe")
+        given = (new_id, before, asked, documents, valid, sent, self._rules, at)
+        return await where_large(documents.bytes_count, new_version, *given)
 
     async def read(self, reader: Callable[[ProposalReaders, bytes], Asked], body: bytes) -> Asked:
         """What a body asks for. Raises RequestInvalid, JsonTooDeep."""
@@ -252,11 +253,8 @@ class ProposalFlow(ProposalReads):
 
     async def _valid_approvals(self, proposal: Proposal) -> list[ProposalApproval]:
         """The approvals since the current version came."""
-        tenant_id, proposal_id = proposal.tenant_id, proposal.proposal_id
-        events = await self._store.proposals.list_events(tenant_id, proposal_id)
-        since = max(event.event_no for event in events if event.event_type in VERSION_EVENTS)
-        approvals = await self._store.proposals.list_approvals(tenant_id, proposal_id)
-        return [one for one in approvals if one.event_no > since]
+        valid = await self._store.proposals.list_valid_approvals(proposal.tenant_id, proposal.proposal_id)
+        return [*valid]
 
     def _require_enabled(self, asked: Asked) -> None:
         if self._rules.simulation_flag_required and not asked.simulation_enabled:

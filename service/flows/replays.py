@@ -10,6 +10,7 @@ import msgspec
 import structlog
 
 from service.clock import Clock, NewId
+from service.domains.artifacts import Artifact
 from service.domains.canonical import digest_of
 from service.domains.dpm_runs import DEFAULT_TENANT, DpmRun, ReplayAdmission, RunRequest, RunStatus, SealedRun
 from service.domains.retention import Horizon, Retention
@@ -20,6 +21,7 @@ from service.flows.artifacts import artifact_of
 from service.flows.dpm_computing import Readers, recompute
 from service.flows.dpm_runs import DRAWS_MAX
 from service.flows.json_differences import Difference, equal_but_for_order, first_difference
+from service.large_texts import where_large
 from service.processes import Offload
 from service.storage.port import Store
 from service.tracing import current_trace_id
@@ -140,11 +142,7 @@ class ReplayFlow:
         if kept is None:
             return None
         built = await self._offload(build_artifact, run)
-        if kept.artifact_hash != built.artifact_hash:
-            return Difference("artifact_hash", kept.artifact_hash, built.artifact_hash)
-        if kept.body != built.body:
-            return Difference("artifact", digest_of(kept.body), digest_of(built.body))
-        return None
+        return await where_large(len(kept.body), artifact_difference, kept, built)
 
     async def _record(self, sealed: SealedRun, correlation_id: str, horizon: Horizon) -> str:
         for _ in range(DRAWS_MAX):
@@ -156,8 +154,8 @@ class ReplayFlow:
                 created_at=self._clock.now(),
                 result=b"",
             )
-            result = await self._offload(recompute, self._readers, blank, sealed.request)
-            run = replace(blank, status=msgspec.json.decode(result, type=Replayed).status, result=result)
+            status, result = await self._offload(recompute_run, self._readers, blank, sealed.request)
+            run = replace(blank, status=status, result=result)
             artifact = await artifact_of(run, self._offload) if self._artifacts_persisted else None
             admission = ReplayAdmission(run, sealed.run.rebalance_run_id, artifact, current_trace_id())
             try:
@@ -194,6 +192,21 @@ def compute_again(readers: Readers, run: DpmRun, request: RunRequest) -> Recompu
         return Recomputed(recorded_hash, replayed_hash, whole)
     difference = first_difference(recorded, msgspec.json.decode(replayed))
     return Recomputed(recorded_hash, replayed_hash, difference or whole)
+
+
+def recompute_run(readers: Readers, blank: DpmRun, request: RunRequest) -> tuple[RunStatus, bytes]:
+    """The status and the result of a run that repeats another; pure."""
+    result = recompute(readers, blank, request)
+    return msgspec.json.decode(result, type=Replayed).status, result
+
+
+def artifact_difference(kept: Artifact, built: Artifact) -> Difference | None:
+    """Whether an artifact is another than the one that is built of the stored run."""
+    if kept.artifact_hash != built.artifact_hash:
+        return Difference("artifact_hash", kept.artifact_hash, built.artifact_hash)
+    if kept.body != built.body:
+        return Difference("artifact", digest_of(kept.body), digest_of(built.body))
+    return None
 
 
 def digest_difference(sealed: SealedRun) -> Difference | None:

@@ -11,7 +11,7 @@ from service.domains.dpm_runs import DEFAULT_TENANT, DpmRun, RunHead
 from service.domains.idempotency import KeyFamily, KeyUse
 from service.domains.lineage import TRAIL_EDGES_MAX, Edge, EdgeFilter, EdgeType
 from service.domains.operations import Operation, OperationFilter, OperationType
-from service.domains.pages import Page
+from service.domains.pages import HISTORY_ROWS_MAX, Page
 from service.domains.retention import Horizon, Retention
 from service.domains.workflow_decisions import WorkflowDecision
 from service.errors import OperationNotFound, RunNotFound
@@ -31,7 +31,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SupportBundle:
-    """None stands for what was not wanted or is not there; there are more edges when they have a cursor.
+    """None stands for what was not wanted or is not there; a list with a cursor has more than is shown.
 
     `related` are the runs of the analysis that the run belongs to, itself included.
     """
@@ -39,9 +39,9 @@ class SupportBundle:
     run: DpmRun
     artifact: Artifact | None
     operation: Operation | None
-    decisions: tuple[WorkflowDecision, ...]
+    decisions: Page[WorkflowDecision]
     edges: Page[Edge]
-    key_uses: tuple[KeyUse, ...] | None
+    key_uses: Page[KeyUse] | None
     related: tuple[RunHead, ...]
 
 
@@ -113,7 +113,12 @@ class SupportBundleFlow:
             run=run,
             artifact=await self._artifacts.get_of(run) if wanted.artifact else None,
             operation=operation if wanted.async_operation else None,
-            decisions=await self._store.workflow_decisions.list_of_run(DEFAULT_TENANT, run.rebalance_run_id),
+            decisions=await self._store.workflow_decisions.list_of_run(
+                DEFAULT_TENANT,
+                run.rebalance_run_id,
+                limit=HISTORY_ROWS_MAX,
+                cursor=None,
+            ),
             edges=edges,
             key_uses=await self._key_uses(run, horizon) if wanted.idempotency_history else None,
             related=await self._caused_by(cause_id, horizon) if cause_id else (),
@@ -142,11 +147,16 @@ class SupportBundleFlow:
         except OperationNotFound:  # It expired since it was listed.
             return None
 
-    async def _key_uses(self, run: DpmRun, horizon: Horizon) -> tuple[KeyUse, ...] | None:
+    async def _key_uses(self, run: DpmRun, horizon: Horizon) -> Page[KeyUse] | None:
         if run.idempotency_key is None:
             return None
         return await self._store.idempotency.list_history(
-            DEFAULT_TENANT, KeyFamily.DPM_SIMULATE, run.idempotency_key, horizon
+            DEFAULT_TENANT,
+            KeyFamily.DPM_SIMULATE,
+            run.idempotency_key,
+            horizon,
+            limit=HISTORY_ROWS_MAX,
+            cursor=None,
         )
 
     async def _causes(self, correlation_id: str, horizon: Horizon) -> list[str]:

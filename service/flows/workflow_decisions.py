@@ -44,10 +44,10 @@ class Review:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """The decisions on a run, oldest first."""
+    """One page of the decisions on a run, oldest first."""
 
     rebalance_run_id: str
-    decisions: tuple[WorkflowDecision, ...]
+    decisions: Page[WorkflowDecision]
 
 
 class WorkflowFlow:
@@ -80,10 +80,13 @@ class WorkflowFlow:
         latest = await self._store.workflow_decisions.find_latest(DEFAULT_TENANT, head.rebalance_run_id)
         return self._review(head, latest)
 
-    async def get_history(self, name: RunName) -> History:
+    async def get_history(self, name: RunName, *, limit: int, cursor: str | None) -> History:
         """Raises RunNotFound, IdempotencyKeyNotFound."""
         run_id = (await self._head(name)).rebalance_run_id
-        return History(run_id, await self._store.workflow_decisions.list_of_run(DEFAULT_TENANT, run_id))
+        decisions = await self._store.workflow_decisions.list_of_run(
+            DEFAULT_TENANT, run_id, limit=limit, cursor=cursor
+        )
+        return History(run_id, decisions)
 
     async def decide(self, name: RunName, asked: WorkflowActionRequest, *, correlation_id: str) -> Review:
         """Appends a decision, and tells where the run stands after it.

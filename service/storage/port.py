@@ -115,9 +115,16 @@ class IdempotencyStore(Protocol):
         ...
 
     async def list_history(
-        self, tenant_id: str, family: KeyFamily, idempotency_key: str, horizon: Horizon
-    ) -> tuple[KeyUse, ...]:
-        """Every run recorded under a key, by creation, id, correlation id and hash; empty when unknown."""
+        self,
+        tenant_id: str,
+        family: KeyFamily,
+        idempotency_key: str,
+        horizon: Horizon,
+        *,
+        limit: int,
+        cursor: str | None,
+    ) -> Page[KeyUse]:
+        """The runs recorded under a key, by creation and id; the cursor is the id of the last."""
         ...
 
 
@@ -176,11 +183,7 @@ class WorkflowDecisionStore(Protocol):
         ...
 
     async def decide_once(
-        self,
-        verdict: Verdict,
-        rule: ReviewRule,
-        horizon: Horizon,
-        answer: IdempotentAnswer,
+        self, verdict: Verdict, rule: ReviewRule, horizon: Horizon, answer: IdempotentAnswer
     ) -> IdempotentAnswer | None:
         """Decide, and keep the answer under a key, in one act; None when it was decided now.
 
@@ -190,8 +193,13 @@ class WorkflowDecisionStore(Protocol):
         """
         ...
 
-    async def list_of_run(self, tenant_id: str, rebalance_run_id: str) -> tuple[WorkflowDecision, ...]:
-        """The decisions on a run in the order they were taken; of a run that is there."""
+    async def list_of_run(
+        self, tenant_id: str, rebalance_run_id: str, *, limit: int, cursor: str | None
+    ) -> Page[WorkflowDecision]:
+        """The decisions on a run in the order they were taken; the cursor is the id of the last.
+
+        Of a run that is there.
+        """
         ...
 
     async def find_latest(self, tenant_id: str, rebalance_run_id: str) -> WorkflowDecision | None:

@@ -49,16 +49,29 @@ class ProposalStore(Protocol):
         """Raises ProposalVersionNotFound, also when there is no such proposal."""
         ...
 
-    async def list_versions(self, tenant_id: str, proposal_id: str) -> tuple[VersionHead, ...]:
-        """From the first to the last; empty when there is no such proposal."""
+    async def list_versions(
+        self, tenant_id: str, proposal_id: str, *, limit: int, cursor: str | None
+    ) -> Page[VersionHead]:
+        """In the order of their numbers; the cursor is the id of the last. None of an unknown proposal."""
         ...
 
-    async def list_events(self, tenant_id: str, proposal_id: str) -> tuple[ProposalEvent, ...]:
-        """In the order of their numbers; empty when there is no such proposal."""
+    async def list_events(
+        self, tenant_id: str, proposal_id: str, *, limit: int, cursor: str | None
+    ) -> Page[ProposalEvent]:
+        """In the order of their numbers; the cursor is the id of the last. None of an unknown proposal."""
         ...
 
-    async def list_approvals(self, tenant_id: str, proposal_id: str) -> tuple[ProposalApproval, ...]:
-        """In the order of their events."""
+    async def list_approvals(
+        self, tenant_id: str, proposal_id: str, *, limit: int, cursor: str | None
+    ) -> Page[ProposalApproval]:
+        """In the order of their events; the cursor is the id of the last."""
+        ...
+
+    async def list_valid_approvals(self, tenant_id: str, proposal_id: str) -> tuple[ProposalApproval, ...]:
+        """Those since the current version came, in the order of their events.
+
+        They are few: no transition leads back, so there is at most one for each state.
+        """
         ...
 
     async def find_key(

@@ -14,6 +14,7 @@ from aiohttp import web
 
 from service.errors import Overloaded
 from service.http_errors import RequestTooSlow
+from service.large_texts import where_large
 from service.web.concurrency_limit import ConcurrencyLimit, overloaded
 
 # A body over this size is computed in a process of its own, and takes long; there are few such processes.
@@ -24,6 +25,8 @@ LOOKUPS_AT_WORK_MAX = 8
 # Of all bodies together, so many bytes are held. Of each, the first are not counted: connections are bounded.
 BODY_BYTES_HELD_MAX = 64 * 1024 * 1024
 UNCOUNTED_BODY_BYTES = 64 * 1024
+# Of a body, so many bytes are taken at a time, and copied.
+PIECE_BYTES_MAX = 1024 * 1024
 # Asked by probes, and never refused.
 UNLIMITED = "/health/"
 LOOKUP_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -171,13 +174,16 @@ class Slot:
         if bytes_max:
             # Otherwise a compressed body comes in many small pieces.
             request.content.set_read_chunk_size(bytes_max)
-        body = bytearray()
-        while chunk := await request.content.readany():
-            body.extend(chunk)
-            if bytes_max and len(body) > bytes_max:
+        pieces: list[bytes] = []
+        size = 0
+        while piece := await request.content.read(PIECE_BYTES_MAX):
+            pieces.append(piece)
+            size += len(piece)
+            if bytes_max and size > bytes_max:
                 raise web.HTTPRequestEntityTooLarge(bytes_max)
-            self._count(len(body))
-        return bytes(body)
+            self._count(size)
+        # Putting many pieces together lets go of the interpreter.
+        return await where_large(size, b"".join, pieces)
 
     def _count(self, body_bytes: int) -> None:
         """Counts what is held of the body. Raises Overloaded."""

@@ -57,6 +57,8 @@ class SlicedBody(Payload):
         # Not cancelled before it is done: the connection knows one waiter, and does not ask whether it is
         # there.
         drained = asyncio.ensure_future(writer.drain())
+        # Where the caller has gone, the answer is cancelled, and nothing asks why it was not taken.
+        drained.add_done_callback(_take_note)
         unsent, since = self._unsent_bytes(), loop.time()
         try:
             while not drained.done():
@@ -94,3 +96,8 @@ class SlicedBody(Payload):
         if transport is not None:
             transport.abort()
         raise ConnectionResetError("the caller does not take the answer")
+
+
+def _take_note(drained: asyncio.Future[None]) -> None:
+    if not drained.cancelled():
+        drained.exception()

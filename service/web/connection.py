@@ -20,6 +20,7 @@ from service.web.connections import Connections
 from service.web.correlation import HEADER
 from service.web.early_rejection import is_plain, rejection
 from service.web.refusals import CODE, last_answer, problem, retry_after
+from service.web.silence import SilentConnection
 
 KEEP_ALIVE_SECONDS = 75.0
 # Requests that were sent ahead of an answer; above, no more is read.
@@ -62,6 +63,7 @@ class HttpConnection(web.RequestHandler):
         "_head_bytes_max",
         "_may_return_at",
         "_pause_seconds",
+        "_silent",
     )
 
     def __init__(
@@ -70,7 +72,9 @@ class HttpConnection(web.RequestHandler):
         loop: asyncio.AbstractEventLoop,
         connections: Connections,
         gate: AcceptGate | None,
+        silent: SilentConnection | None = None,
     ) -> None:
+        """`silent` is what it was before its first byte came."""
         self._head_bytes_max = HEAD_BYTES_MAX_DEFAULT if gate is None else gate.head_bytes_max
         # None switches the server's own access log off; its type does not say so.
         super().__init__(
@@ -88,7 +92,8 @@ class HttpConnection(web.RequestHandler):
         # Of the request that came last.
         self._body: StreamReader | None = None
         # Since when the head of a request, or the first byte of all, is waited for.
-        self._begun_at: float | None = loop.time()
+        self._begun_at: float | None = loop.time() if silent is None else silent.since
+        self._silent = silent
         # Whether a part of that head is here.
         self._has_begun = False
         self._head_bytes = 0
@@ -98,7 +103,11 @@ class HttpConnection(web.RequestHandler):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        self._connections.is_idle(self)
+        silent, self._silent = self._silent, None
+        if silent is None:
+            self._connections.is_idle(self)
+        else:
+            self._connections.is_instead(silent, self)
 
     def connection_lost(self, exc: BaseException | None) -> None:
         self._connections.closed(self)
@@ -152,13 +161,17 @@ class HttpConnection(web.RequestHandler):
             self._loop.call_later(HALF_CLOSED_SECONDS, self._close_unanswered)
         return True
 
-    def close_if_slow(self, seconds_max: float) -> None:
-        """Closes the connection when it has been waited for longer for the head of a request."""
+    def close_if_slow(self, seconds_max: float) -> bool:
+        """Closes the connection when it has been waited for longer for the head of a request.
+
+        Tells whether it did.
+        """
         if self._begun_at is None or self._loop.time() - self._begun_at < seconds_max:
-            return
+            return False
         if self._has_begun and self.transport is not None:
             self.transport.write(last_answer(RequestTooSlow(seconds=seconds_max)))
         self.force_close()
+        return True
 
     def close_if_idle(self) -> None:
         if self._is_idle() and not self._has_begun:

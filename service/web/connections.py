@@ -9,6 +9,8 @@ from typing import Protocol
 SIDE_CONNECTIONS_MAX = 64
 # Left for other files, once there were none left.
 FILES_SPARED = 4
+# Slow connections that are closed in one turn of the event loop.
+CLOSED_AT_ONCE = 64
 
 
 class Idle(Protocol):
@@ -16,7 +18,7 @@ class Idle(Protocol):
 
     def force_close(self) -> None: ...
 
-    def close_if_slow(self, seconds_max: float) -> None: ...
+    def close_if_slow(self, seconds_max: float) -> bool: ...
 
 
 class Connections:
@@ -31,8 +33,9 @@ class Connections:
         self.open = 0
         # Since the process started.
         self.closed_idle = 0
-        # In the order in which they became idle.
-        self._idle: dict[Idle, None] = {}
+        # In the order in which they became idle; by themselves, or by those whose places they took over.
+        self._idle: dict[Idle, Idle] = {}
+        self._place_of: dict[Idle, Idle] = {}
         self._on_room: Callable[[], None] | None = None
 
     @property
@@ -62,27 +65,43 @@ class Connections:
     def closed(self, connection: Idle | None) -> None:
         self.open -= 1
         if connection is not None:
-            self._idle.pop(connection, None)
+            self.is_busy(connection)
         self._tell()
 
     def is_idle(self, connection: Idle) -> None:
         """Nothing is under way on it any more."""
-        self._idle[connection] = None
+        self._idle[connection] = connection
         self._tell()
+
+    def is_instead(self, before: Idle, connection: Idle) -> None:
+        """It takes over the place of one that was idle, and is so itself."""
+        if before in self._idle:
+            self._idle[before] = connection
+            self._place_of[connection] = before
 
     def is_busy(self, connection: Idle) -> None:
         """A whole head has come on it."""
-        self._idle.pop(connection, None)
+        self._idle.pop(self._place_of.pop(connection, connection), None)
 
-    def close_slow(self) -> None:
-        """Closes connections on which the head of a request, or the first byte, does not come."""
-        for connection in tuple(self._idle):
-            connection.close_if_slow(self.receive_seconds_max)
+    def all_idle(self) -> tuple[Idle, ...]:
+        return tuple(self._idle.values())
+
+    def close_slow(self) -> bool:
+        """Closes connections on which the head of a request, or the first byte, does not come.
+
+        Closes so many at once at most; whether that were all.
+        """
+        closed = 0
+        for connection in self.all_idle():
+            closed += connection.close_if_slow(self.receive_seconds_max)
+            if closed == CLOSED_AT_ONCE:
+                return False
+        return True
 
     def _close_longest_idle(self) -> None:
-        longest = next(iter(self._idle), None)
-        if longest is not None:
-            del self._idle[longest]
+        place = next(iter(self._idle), None)
+        if place is not None:
+            longest = self._idle.pop(place)
             self.closed_idle += 1
             longest.force_close()
 

@@ -6,20 +6,24 @@ import asyncio
 import errno
 import socket
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import structlog
 from aiohttp import web
 
 from service.web.connection import AcceptGate, HttpConnection
 from service.web.connections import SIDE_CONNECTIONS_MAX, Connections
+from service.web.silence import FirstBytes, SilentConnection
 from service.web.sockets import PortRefused, bound
 
 # Connections the system keeps for us until we come to them; a crowd that finds no room waits a second.
 BACKLOG = 1024
-# Connections accepted in one turn of the event loop; each costs some tenths of a millisecond.
-ACCEPTED_AT_ONCE = 16
+# Connections accepted in one turn of the event loop; each costs some hundredths of a millisecond.
+ACCEPTED_AT_ONCE = 128
 # How often slow connections are looked for, and accepting is tried again after the system refused.
 LOOK_SECONDS = 1.0
+# The same while there are more slow connections than are closed at once.
+LOOK_SECONDS_MIN = 0.01
 
 logger = structlog.get_logger()
 
@@ -34,13 +38,15 @@ class Listener:
     def __init__(
         self,
         sockets: Sequence[socket.socket],
-        connection: Callable[[], HttpConnection],
+        connection: Callable[[SilentConnection], HttpConnection],
         connections: Connections,
     ) -> None:
+        """A `connection` is made instead of the silent one that it was."""
         self.sockets = sockets
         self.connections = connections
         self._connection = connection
         self._loop = asyncio.get_running_loop()
+        self._first_bytes = FirstBytes(self._loop, connections, self._begin_soon)
         self._accepting: set[asyncio.Task[object]] = set()
         self._looking = self._loop.call_later(LOOK_SECONDS, self._close_slow)
         for one in sockets:
@@ -48,11 +54,12 @@ class Listener:
             self._look(one)
 
     def close(self) -> None:
-        """Accepts no more connections; those that are there stay."""
+        """Accepts no more connections; those on which something was said stay."""
         self._looking.cancel()
         for one in self.sockets:
             self._loop.remove_reader(one)
             one.close()
+        self._first_bytes.close()
 
     def _look(self, one: socket.socket) -> None:
         if one.fileno() >= 0:
@@ -78,29 +85,31 @@ class Listener:
                 self._loop.call_later(LOOK_SECONDS, self._look, one)
                 return
             self.connections.opened()
-            task = self._loop.create_task(self._begin(accepted))
-            self._accepting.add(task)
-            task.add_done_callback(self._accepting.discard)
+            accepted.setblocking(False)
+            self._first_bytes.take(accepted)
             if self.connections.open > self.connections.most:
-                # The one that was closed for it gives its file back in the next turn.
+                # The one that was closed for it may give its file back in the next turn.
                 return
 
     def _look_again(self) -> None:
         for one in self.sockets:
             self._look(one)
 
-    async def _begin(self, accepted: socket.socket) -> None:
+    def _begin_soon(self, accepted: socket.socket, silent: SilentConnection) -> None:
+        task = self._loop.create_task(self._begin(accepted, silent))
+        self._accepting.add(task)
+        task.add_done_callback(self._accepting.discard)
+
+    async def _begin(self, accepted: socket.socket, silent: SilentConnection) -> None:
         try:
-            accepted.setblocking(False)
-            accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)
-            await self._loop.connect_accepted_socket(self._connection, accepted)
+            await self._loop.connect_accepted_socket(partial(self._connection, silent), accepted)
         except OSError:  # It is gone already.
             accepted.close()
-            self.connections.closed(None)
+            self.connections.closed(silent)
 
     def _close_slow(self) -> None:
-        self.connections.close_slow()
-        self._looking = self._loop.call_later(LOOK_SECONDS, self._close_slow)
+        seconds = LOOK_SECONDS if self.connections.close_slow() else LOOK_SECONDS_MIN
+        self._looking = self._loop.call_later(seconds, self._close_slow)
 
 
 async def bind(host: str, port: int, *, shared: bool = False) -> list[socket.socket]:
@@ -131,8 +140,8 @@ async def listen(
     assert handlers is not None, "the runner has not been set up"
     connections = Connections(SIDE_CONNECTIONS_MAX) if gate is None else gate.connections
 
-    def connection() -> HttpConnection:
-        return HttpConnection(handlers, loop, connections, gate)
+    def connection(silent: SilentConnection) -> HttpConnection:
+        return HttpConnection(handlers, loop, connections, gate, silent)
 
     sockets = await bind(host, port, shared=shared)
     try:

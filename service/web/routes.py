@@ -138,6 +138,14 @@ BUNDLES = (
     f"{BY_KEY}/support-bundle",
     "/rebalance/runs/by-operation/{operation_id}/support-bundle",
 )
+HISTORIES = (
+    f"{BY_RUN}/workflow/history",
+    f"{BY_CORRELATION}/workflow/history",
+    f"{BY_KEY}/workflow/history",
+    "/rebalance/workflow/decisions/by-correlation/{correlation_id}",
+)
+KEY_HISTORY = "/rebalance/idempotency/{idempotency_key}/history"
+EVENTS = f"{BY_PROPOSAL}/workflow-events"
 QUERIES: Mapping[tuple[str, str], QuerySchema] = {
     ("GET", "/rebalance/runs"): dpm_runs.RUN_LIST,
     **{("GET", path): support_bundles.BUNDLE for path in BUNDLES},
@@ -146,6 +154,11 @@ QUERIES: Mapping[tuple[str, str], QuerySchema] = {
     ("GET", "/rebalance/supportability/parity"): parity.PARITY,
     ("GET", "/rebalance/lineage/{entity_id}"): lineage.LINEAGE,
     ("GET", "/rebalance/workflow/decisions"): workflow_decisions.DECISION_LIST,
+    **{("GET", path): workflow_decisions.HISTORY for path in HISTORIES},
+    ("GET", KEY_HISTORY): idempotency.HISTORY,
+    ("GET", EVENTS): proposal_support.HISTORY,
+    ("GET", APPROVALS): proposal_support.HISTORY,
+    ("GET", f"{BY_PROPOSAL}/lineage"): proposal_support.VERSIONS,
     ("GET", PROPOSALS): proposals.PROPOSAL_LIST,
     ("GET", BY_PROPOSAL): proposals.EVIDENCE,
     ("GET", f"{VERSIONS}/{{version_no}}"): proposals.EVIDENCE,

@@ -47,9 +47,18 @@ WHERE tenant_id = :tenant_id AND family = :family AND idempotency_key = :idempot
     AND created_at >= :runs_since;
 
 -- name: list_uses
--- Every run recorded under a key that has not expired, oldest first.
+-- The runs recorded under a key behind a place, those that have not expired, oldest first.
 SELECT tenant_id, family, idempotency_key, rebalance_run_id, correlation_id, request_hash, created_at
 FROM dpm_run_idempotency_history
 WHERE tenant_id = :tenant_id AND family = :family AND idempotency_key = :idempotency_key
     AND created_at >= :runs_since
-ORDER BY created_at, rebalance_run_id, correlation_id, request_hash;
+    AND (created_at, rebalance_run_id) > (:after_at, :after_id)
+ORDER BY created_at, rebalance_run_id
+LIMIT :limit;
+
+-- name: find_use
+-- When a run was recorded under a key, if it was and has not expired.
+SELECT created_at
+FROM dpm_run_idempotency_history
+WHERE tenant_id = :tenant_id AND family = :family AND idempotency_key = :idempotency_key
+    AND rebalance_run_id = :rebalance_run_id AND created_at >= :runs_since;

@@ -236,25 +236,83 @@ FROM proposal_versions
 WHERE tenant_id = :tenant_id AND proposal_id = :proposal_id AND version_no = :version_no;
 
 -- name: list_versions
--- The versions of a proposal without their documents, from the first to the last.
+-- The versions of a proposal behind one, without their documents, in the order of their numbers.
 SELECT tenant_id, proposal_id, version_no, proposal_version_id, created_by, created_at, status_at_creation,
     request_hash, simulation_hash, artifact_hash
 FROM proposal_versions
 WHERE tenant_id = :tenant_id AND proposal_id = :proposal_id
-ORDER BY version_no;
+    AND version_no > coalesce(
+        (
+            SELECT before.version_no
+            FROM proposal_versions AS before
+            WHERE before.tenant_id = :tenant_id AND before.proposal_id = :proposal_id
+                AND before.proposal_version_id = :after_id
+        ),
+        CASE WHEN CAST(:after_id AS text) IS NULL THEN 0 ELSE 2147483647 END
+    )
+ORDER BY version_no
+LIMIT :limit;
 
 -- name: list_events
--- The events of a proposal in the order of their numbers.
+-- The events of a proposal behind one, in the order of their numbers; no more once their texts are a page.
 SELECT tenant_id, proposal_id, event_no, event_id, event_type, from_state, to_state, actor_id, occurred_at,
     related_version_no, reason
-FROM proposal_events
-WHERE tenant_id = :tenant_id AND proposal_id = :proposal_id
+FROM (
+    SELECT tenant_id, proposal_id, event_no, event_id, event_type, from_state, to_state, actor_id, occurred_at,
+        related_version_no, reason,
+        sum(octet_length(reason)) OVER (ORDER BY event_no) - octet_length(reason) AS bytes_before
+    FROM proposal_events
+    WHERE tenant_id = :tenant_id AND proposal_id = :proposal_id
+    AND event_no > coalesce(
+            (
+                SELECT before.event_no
+                FROM proposal_events AS before
+                WHERE before.tenant_id = :tenant_id AND before.proposal_id = :proposal_id
+                    AND before.event_id = :after_id
+            ),
+            CASE WHEN CAST(:after_id AS text) IS NULL THEN 0 ELSE 2147483647 END
+        )
+    ORDER BY event_no
+    LIMIT :limit
+) AS listed
+WHERE bytes_before <= :page_bytes_max
 ORDER BY event_no;
 
 -- name: list_approvals
--- What was said about a proposal, in the order of its events.
+-- What was said about a proposal behind one event, in the order of its events; no more once it is a page.
+SELECT tenant_id, proposal_id, event_no, approval_id, approval_type, approved, actor_id, occurred_at,
+    related_version_no, details
+FROM (
+    SELECT tenant_id, proposal_id, event_no, approval_id, approval_type, approved, actor_id, occurred_at,
+        related_version_no, details,
+        sum(octet_length(details)) OVER (ORDER BY event_no) - octet_length(details) AS bytes_before
+    FROM proposal_approvals
+    WHERE tenant_id = :tenant_id AND proposal_id = :proposal_id
+    AND event_no > coalesce(
+            (
+                SELECT before.event_no
+                FROM proposal_approvals AS before
+                WHERE before.tenant_id = :tenant_id AND before.proposal_id = :proposal_id
+                    AND before.approval_id = :after_id
+            ),
+            CASE WHEN CAST(:after_id AS text) IS NULL THEN 0 ELSE 2147483647 END
+        )
+    ORDER BY event_no
+    LIMIT :limit
+) AS listed
+WHERE bytes_before <= :page_bytes_max
+ORDER BY event_no;
+
+-- name: list_valid_approvals
+-- What was said about a proposal since its current version came, in the order of its events.
 SELECT tenant_id, proposal_id, event_no, approval_id, approval_type, approved, actor_id, occurred_at,
     related_version_no, details
 FROM proposal_approvals
 WHERE tenant_id = :tenant_id AND proposal_id = :proposal_id
+    AND event_no > (
+        SELECT max(came.event_no)
+        FROM proposal_events AS came
+        WHERE came.tenant_id = :tenant_id AND came.proposal_id = :proposal_id
+            AND came.event_type IN ('CREATED', 'NEW_VERSION_CREATED')
+    )
 ORDER BY event_no;

@@ -28,11 +28,28 @@ FROM dpm_workflow_decisions
 WHERE tenant_id = :tenant_id AND decision_id = :decision_id AND run_created_at >= :runs_since;
 
 -- name: list_decisions_of_run
--- The decisions on a run in the order they were taken.
+-- The decisions on a run behind one, in the order they were taken; no more once their comments are a page.
 SELECT tenant_id, rebalance_run_id, decision_no, decision_id, action, reason_code, comment, actor_id, decided_at,
     correlation_id
-FROM dpm_workflow_decisions
-WHERE tenant_id = :tenant_id AND rebalance_run_id = :rebalance_run_id
+FROM (
+    SELECT tenant_id, rebalance_run_id, decision_no, decision_id, action, reason_code, comment, actor_id,
+        decided_at, correlation_id,
+        sum(coalesce(length(CAST(comment AS BLOB)), 0)) OVER (ORDER BY decision_no) - coalesce(length(CAST(comment AS BLOB)), 0) AS bytes_before
+    FROM dpm_workflow_decisions
+    WHERE tenant_id = :tenant_id AND rebalance_run_id = :rebalance_run_id
+    AND decision_no > coalesce(
+            (
+                SELECT before.decision_no
+                FROM dpm_workflow_decisions AS before
+                WHERE before.tenant_id = :tenant_id AND before.rebalance_run_id = :rebalance_run_id
+                    AND before.decision_id = :after_id
+            ),
+            CASE WHEN :after_id IS NULL THEN 0 ELSE 9223372036854775807 END
+        )
+    ORDER BY decision_no
+    LIMIT :limit
+) AS listed
+WHERE bytes_before <= :page_bytes_max
 ORDER BY decision_no;
 
 -- name: list_decisions

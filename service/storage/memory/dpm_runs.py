@@ -25,6 +25,7 @@ from service.domains.pages import EARLIEST, LATEST, Page, empty_page, page_of
 from service.domains.retention import Horizon
 from service.domains.supportability import Subject
 from service.errors import RunExists, RunNotFound
+from service.storage.digests import digests_ahead
 from service.storage.memory import artifacts, idempotency, lineage
 from service.storage.memory.collector import hide
 from service.storage.memory.shelves import Place, ShelfKey, Shelves
@@ -39,6 +40,8 @@ class MemoryDpmRuns:
     async def admit(self, admission: RunAdmission, horizon: Horizon) -> Admitted:
         state, run, mapping = self.state, admission.run, mapping_of(admission.run)
         state.require_open()
+        body_sha256, result_sha256 = await digests_ahead(admission.request.body, run.result)
+        state.require_open()
         require_storable(admission.request, run)
         held = None
         if admission.replay:
@@ -49,8 +52,8 @@ class MemoryDpmRuns:
             held.require_same(mapping.request_hash, mapping.policy_hash)
             return Admitted(state.runs[held.tenant_id, held.rebalance_run_id].run, replayed=True)
         require_free(state, [run], admission.request)
-        insert_request(state, admission.request)
-        insert_run(state, run)
+        insert_request(state, admission.request, body_sha256)
+        insert_run(state, run, result_sha256)
         lineage.insert_edges(state, run.tenant_id, admission.edges)
         insert_artifacts(state, admission.artifact)
         idempotency.move_key(state, mapping)
@@ -60,17 +63,21 @@ class MemoryDpmRuns:
 
     async def admit_batch(self, batch: BatchAdmission) -> None:
         self.state.require_open()
+        digests = await digests_of_batch(batch)
+        self.state.require_open()
         require_free(self.state, batch.runs, batch.request)
-        insert_batch(self.state, batch)
+        insert_batch(self.state, batch, digests)
 
     async def admit_replay(self, replay: ReplayAdmission, horizon: Horizon) -> None:
         state, run = self.state, replay.run
+        state.require_open()
+        (result_sha256,) = await digests_ahead(run.result)
         state.require_open()
         require_storable(run)
         original = get_run(state, run.tenant_id, replay.original_id, horizon).run
         assert run.request_id == original.request_id, (run.request_id, original.request_id)
         require_free(state, [run])
-        insert_run(state, run)
+        insert_run(state, run, result_sha256)
         lineage.insert_edges(state, run.tenant_id, replay.edges)
         insert_artifacts(state, replay.artifact)
         state.trim("runs", run.tenant_id)
@@ -183,26 +190,32 @@ def require_free(state: State, runs: Sequence[DpmRun], request: RunRequest | Non
         drawn.add(run.rebalance_run_id)
 
 
-def insert_batch(state: State, batch: BatchAdmission) -> None:
-    """Write a batch whose ids are free."""
-    insert_request(state, batch.request)
-    for run in batch.runs:
-        insert_run(state, run)
+async def digests_of_batch(batch: BatchAdmission) -> Sequence[str | None]:
+    """That of its request, then those of its results."""
+    return await digests_ahead(batch.request.body, *[run.result for run in batch.runs])
+
+
+def insert_batch(state: State, batch: BatchAdmission, digests: Sequence[str | None]) -> None:
+    """Write a batch whose ids are free, with its digests."""
+    body_sha256, *result_digests = digests
+    insert_request(state, batch.request, body_sha256)
+    for run, result_sha256 in zip(batch.runs, result_digests, strict=True):
+        insert_run(state, run, result_sha256)
     lineage.insert_edges(state, batch.request.tenant_id, batch.edges)
     insert_artifacts(state, *batch.artifacts)
     state.trim("runs", batch.request.tenant_id)
 
 
-def insert_request(state: State, request: RunRequest) -> None:
-    kept = KeptRequest(request, digest_of(request.body))
+def insert_request(state: State, request: RunRequest, body_sha256: str | None) -> None:
+    kept = KeptRequest(request, body_sha256 or digest_of(request.body))
     hide(kept)
     state.requests[request.tenant_id, request.request_id] = kept
     if request.correlation_id is not None:
         state.batches_by_correlation.put((request.tenant_id, request.correlation_id), kept.place)
 
 
-def insert_run(state: State, run: DpmRun) -> None:
-    kept = KeptRun(run, head_of(run), digest_of(run.result))
+def insert_run(state: State, run: DpmRun, result_sha256: str | None) -> None:
+    kept = KeptRun(run, head_of(run), result_sha256 or digest_of(run.result))
     hide(kept)
     state.runs[run.tenant_id, run.rebalance_run_id] = kept
     for shelves, shelf in shelves_of(state, run):

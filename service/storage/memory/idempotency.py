@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from itertools import islice
+
 from service.domains.idempotency import KeyFamily, KeyMapping, KeyUse
+from service.domains.pages import Page, empty_page, page_of
 from service.domains.retention import Horizon
 from service.storage.memory.collector import hide
 from service.storage.memory.shelves import Place, ShelfKey
@@ -20,12 +23,26 @@ class MemoryIdempotency:
         return find_key(self.state, tenant_id, family, idempotency_key, horizon)
 
     async def list_history(
-        self, tenant_id: str, family: KeyFamily, idempotency_key: str, horizon: Horizon
-    ) -> tuple[KeyUse, ...]:
+        self,
+        tenant_id: str,
+        family: KeyFamily,
+        idempotency_key: str,
+        horizon: Horizon,
+        *,
+        limit: int,
+        cursor: str | None,
+    ) -> Page[KeyUse]:
         self.state.require_open()
         shelf = (tenant_id, family.value, idempotency_key)
-        places = self.state.uses_by_key.forward(shelf, first=horizon.runs_since)
-        return tuple(self.state.uses[tenant_id, run_id] for _, run_id in places)
+        after = None
+        if cursor is not None:
+            last = self.state.uses.get((tenant_id, cursor))
+            if last is None or shelf_of(last) != shelf or last.created_at < horizon.runs_since:
+                return empty_page()
+            after = place_of(last)
+        places = self.state.uses_by_key.forward(shelf, first=horizon.runs_since, after=after)
+        rows = [self.state.uses[tenant_id, run_id] for _, run_id in islice(places, limit + 1)]
+        return page_of(rows, limit, lambda use: use.rebalance_run_id)
 
 
 def find_key(

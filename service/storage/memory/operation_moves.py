@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 
+from service.domains.dpm_runs import BatchAdmission
 from service.domains.operations import (
     MOVES,
     AttemptError,
@@ -12,7 +14,9 @@ from service.domains.operations import (
     OperationError,
     OperationStatus,
 )
+from service.domains.proposals import ProposalChange, ProposalKey
 from service.domains.supportability import Subject
+from service.storage.memory import dpm_runs, proposals
 from service.storage.memory.collector import hide
 from service.storage.memory.shelves import Place, ShelfKey, Shelves
 from service.storage.memory.state import Hold, State
@@ -106,3 +110,35 @@ def place_of(operation: Operation) -> Place:
 
 def key_of(operation: Operation) -> tuple[str, str]:
     return (operation.tenant_id, operation.operation_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A batch with its digests."""
+
+    admission: BatchAdmission
+    digests: Sequence[str | None]
+
+
+async def prepared(effect: BatchAdmission | ProposalChange | None) -> Batch | ProposalChange | None:
+    """What came of an operation, as it is to be written."""
+    match effect:
+        case BatchAdmission():
+            return Batch(effect, await dpm_runs.digests_of_batch(effect))
+        case ProposalChange():
+            return await proposals.stored_of(effect)
+    return None
+
+
+def insert_effect(state: State, effect: Batch | ProposalChange | None) -> ProposalKey | None:
+    """Write what came of an operation; or give back the key that is kept already, and write nothing."""
+    match effect:
+        case Batch(admission, digests):
+            dpm_runs.require_free(state, admission.runs, admission.request)
+            dpm_runs.insert_batch(state, admission, digests)
+        case ProposalChange():
+            taken = proposals.require_changeable(state, effect)
+            if taken is not None:
+                return taken
+            proposals.insert_change(state, effect)
+    return None

@@ -7,7 +7,6 @@ from dataclasses import replace
 from datetime import datetime
 from itertools import islice
 
-from service.domains.dpm_runs import BatchAdmission
 from service.domains.idempotency import IdempotentAnswer
 from service.domains.operations import (
     RELEASE,
@@ -26,7 +25,7 @@ from service.domains.operations import (
     exhausted_after,
 )
 from service.domains.pages import EARLIEST, LATEST, Page, empty_page, page_of
-from service.domains.proposals import ProposalChange, ProposalKey
+from service.domains.proposals import ProposalKey
 from service.domains.retention import Horizon
 from service.errors import (
     OperationEnded,
@@ -35,7 +34,7 @@ from service.errors import (
     OperationMoved,
     OperationNotFound,
 )
-from service.storage.memory import dpm_runs, lineage, operation_sweeps, proposals
+from service.storage.memory import lineage, operation_sweeps, proposals
 from service.storage.memory.collector import hide
 from service.storage.memory.idempotent_answers import find_answer, insert_answer
 from service.storage.memory.operation_lists import (
@@ -46,10 +45,12 @@ from service.storage.memory.operation_lists import (
 )
 from service.storage.memory.operation_moves import (
     end,
+    insert_effect,
     insert_operation,
     key_of,
     move,
     place_of,
+    prepared,
     take_back,
 )
 from service.storage.memory.state import Hold, State
@@ -129,10 +130,12 @@ class MemoryOperations:
     async def finish(self, claim: Claim, ending: Ending) -> ProposalKey | None:
         state = self.state
         state.require_open()
+        effect = await prepared(ending.effect)
+        state.require_open()
         held = held_by(state, claim, ending.finished_at)
-        taken = insert_effect(state, ending.effect)
+        taken = insert_effect(state, effect)
         if taken is not None:
-            return taken
+            return await proposals.whole_key_of(state, taken)
         has_succeeded = ending.status is OperationStatus.SUCCEEDED
         done = held.scenarios_total if has_succeeded else held.scenarios_done
         end(state, replace(held, result=ending.result, scenarios_done=done), ending.finished_at, ending.error)
@@ -279,17 +282,3 @@ def held_by(state: State, claim: Claim, now: datetime) -> Operation:
     if hold is None or hold.fence != claim.fence or hold.until is None or hold.until < now:
         raise OperationLost(operation_id=claim.operation.operation_id)
     return state.operations[key]
-
-
-def insert_effect(state: State, effect: BatchAdmission | ProposalChange | None) -> ProposalKey | None:
-    """Write what came of an operation; or give back what its key stands for already, and write nothing."""
-    match effect:
-        case BatchAdmission():
-            dpm_runs.require_free(state, effect.runs, effect.request)
-            dpm_runs.insert_batch(state, effect)
-        case ProposalChange():
-            taken = proposals.require_changeable(state, effect)
-            if taken is not None:
-                return taken
-            proposals.insert_change(state, effect)
-    return None

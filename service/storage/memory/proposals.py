@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
-from itertools import islice
+from itertools import islice, takewhile
 
 from service.domains.pages import EARLIEST, LATEST, Page, empty_page, page_of
 from service.domains.proposal_documents import stored_change, whole_key, whole_version
 from service.domains.proposals import (
+    VERSION_EVENTS,
     Proposal,
     ProposalApproval,
     ProposalChange,
@@ -19,9 +20,11 @@ from service.domains.proposals import (
     VersionHead,
 )
 from service.errors import IdempotencyKeyConflict
+from service.large_texts import where_large
 from service.proposal_errors import ProposalMoved, ProposalNotFound, ProposalVersionNotFound
 from service.storage.memory import lineage
 from service.storage.memory.collector import hide
+from service.storage.memory.histories import rows_behind
 from service.storage.memory.shelves import Place, ShelfKey, Shelves
 from service.storage.memory.state import RowKey, State
 from service.storage.texts import require_storable
@@ -35,10 +38,13 @@ class MemoryProposals:
 
     async def change(self, change: ProposalChange) -> ProposalKey | None:
         self.state.require_open()
+        stored = await stored_of(change)
+        self.state.require_open()
         held = require_changeable(self.state, change)
-        if held is None:
-            insert_change(self.state, change)
-        return held
+        if held is not None:
+            return await whole_key_of(self.state, held)
+        insert_change(self.state, stored)
+        return None
 
     async def get(self, tenant_id: str, proposal_id: str) -> Proposal:
         self.state.require_open()
@@ -72,36 +78,79 @@ class MemoryProposals:
         versions = self.state.proposal_versions.get((tenant_id, proposal_id), [])
         if not 1 <= version_no <= len(versions):
             raise ProposalVersionNotFound(proposal_id=proposal_id, version_no=version_no)
-        return whole_version(versions[version_no - 1])
+        stored = versions[version_no - 1]
+        return await where_large(bytes_of(stored), whole_version, stored)
 
-    async def list_versions(self, tenant_id: str, proposal_id: str) -> tuple[VersionHead, ...]:
+    async def list_versions(
+        self, tenant_id: str, proposal_id: str, *, limit: int, cursor: str | None
+    ) -> Page[VersionHead]:
         self.state.require_open()
-        return tuple(map(head_of, self.state.proposal_versions.get((tenant_id, proposal_id), [])))
+        versions = self.state.proposal_versions.get((tenant_id, proposal_id), [])
+        rows = rows_behind(versions, cursor, limit, lambda version: version.proposal_version_id)
+        return page_of(list(map(head_of, rows)), limit, lambda version: version.proposal_version_id)
 
-    async def list_events(self, tenant_id: str, proposal_id: str) -> tuple[ProposalEvent, ...]:
+    async def list_events(
+        self, tenant_id: str, proposal_id: str, *, limit: int, cursor: str | None
+    ) -> Page[ProposalEvent]:
         self.state.require_open()
-        return tuple(self.state.proposal_events.get((tenant_id, proposal_id), []))
+        events = self.state.proposal_events.get((tenant_id, proposal_id), [])
+        rows = rows_behind(events, cursor, limit, lambda event: event.event_id)
+        return page_of(rows, limit, lambda event: event.event_id)
 
-    async def list_approvals(self, tenant_id: str, proposal_id: str) -> tuple[ProposalApproval, ...]:
+    async def list_approvals(
+        self, tenant_id: str, proposal_id: str, *, limit: int, cursor: str | None
+    ) -> Page[ProposalApproval]:
         self.state.require_open()
-        return tuple(self.state.proposal_approvals.get((tenant_id, proposal_id), []))
+        approvals = self.state.proposal_approvals.get((tenant_id, proposal_id), [])
+        rows = rows_behind(approvals, cursor, limit, lambda approval: approval.approval_id)
+        return page_of(rows, limit, lambda approval: approval.approval_id)
+
+    async def list_valid_approvals(self, tenant_id: str, proposal_id: str) -> tuple[ProposalApproval, ...]:
+        self.state.require_open()
+        of = (tenant_id, proposal_id)
+        events = reversed(self.state.proposal_events.get(of, []))
+        since = next(
+            (event.event_no for event in events if event.event_type in VERSION_EVENTS),
+            0,
+        )
+        approvals = reversed(self.state.proposal_approvals.get(of, []))
+        return tuple(takewhile(lambda approval: approval.event_no > since, approvals))[::-1]
 
     async def find_key(
         self, tenant_id: str, family: ProposalKeyFamily, scope: str, idempotency_key: str
     ) -> ProposalKey | None:
         self.state.require_open()
-        return find_key(self.state, (tenant_id, family, scope, idempotency_key))
+        held = self.state.proposal_keys.get((tenant_id, family, scope, idempotency_key))
+        return None if held is None else await whole_key_of(self.state, held)
+
+
+async def stored_of(change: ProposalChange) -> ProposalChange:
+    """The change as it is to be written."""
+    size = 0 if change.version is None else change.version.bytes_count
+    return await where_large(size, stored_change, change)
+
+
+def bytes_of(stored: ProposalVersion) -> int:
+    """What its documents have together at most, once they are put together again."""
+    return 3 * len(stored.result) + 2 * len(stored.evidence) + len(stored.artifact)
+
+
+async def whole_key_of(state: State, held: ProposalKey) -> ProposalKey:
+    """A key as it was given, of one as it is kept."""
+    version = state.proposal_versions[held.tenant_id, held.proposal_id][held.version_no - 1]
+    texts = (version.result, version.artifact, version.evidence)
+    return await where_large(bytes_of(version), whole_key, held, *texts)
 
 
 def require_changeable(state: State, change: ProposalChange) -> ProposalKey | None:
-    """None when a change may be written, or what its key stands for already; asked before anything is.
+    """None when a change may be written, or the key that is kept already; asked before anything is.
 
     Raises IdempotencyKeyConflict, ProposalMoved, ProposalNotFound.
     """
     require_storable(change.proposal, change.event, change.key, change.version, change.approval)
     key, proposal = change.key, change.proposal
     if key is not None:
-        held = find_key(state, (key.tenant_id, key.family, key.scope, key.idempotency_key))
+        held = state.proposal_keys.get((key.tenant_id, key.family, key.scope, key.idempotency_key))
         if held is not None and held.request_hash != key.request_hash:
             raise IdempotencyKeyConflict(key=key.idempotency_key)
         if held is not None:
@@ -115,17 +164,8 @@ def require_changeable(state: State, change: ProposalChange) -> ProposalKey | No
     return None
 
 
-def find_key(state: State, of: tuple[str, ProposalKeyFamily, str, str]) -> ProposalKey | None:
-    held = state.proposal_keys.get(of)
-    if held is None:
-        return None
-    version = state.proposal_versions[held.tenant_id, held.proposal_id][held.version_no - 1]
-    return whole_key(held, version.result, version.artifact, version.evidence)
-
-
 def insert_change(state: State, change: ProposalChange) -> None:
-    """Write a change that may be written."""
-    change = stored_change(change)
+    """Write a change that may be written, as stored_of makes it."""
     key, version, approval = change.key, change.version, change.approval
     of = key_of(change.proposal)
     if key is not None:

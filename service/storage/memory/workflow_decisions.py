@@ -13,6 +13,7 @@ from service.domains.workflow_decisions import DecisionFilter, ReviewRule, Verdi
 from service.errors import DecisionExists
 from service.storage.memory import dpm_runs
 from service.storage.memory.collector import hide
+from service.storage.memory.histories import rows_behind
 from service.storage.memory.idempotent_answers import find_answer, insert_answer
 from service.storage.memory.shelves import Place
 from service.storage.memory.state import State
@@ -45,9 +46,13 @@ class MemoryWorkflowDecisions:
             insert_answer(self.state, answer)
         return held
 
-    async def list_of_run(self, tenant_id: str, rebalance_run_id: str) -> tuple[WorkflowDecision, ...]:
+    async def list_of_run(
+        self, tenant_id: str, rebalance_run_id: str, *, limit: int, cursor: str | None
+    ) -> Page[WorkflowDecision]:
         self.state.require_open()
-        return tuple(self.state.decisions_of_run.get((tenant_id, rebalance_run_id), ()))
+        decisions = self.state.decisions_of_run.get((tenant_id, rebalance_run_id), [])
+        rows = rows_behind(decisions, cursor, limit, lambda decision: decision.decision_id)
+        return page_of(rows, limit, lambda decision: decision.decision_id)
 
     async def find_latest(self, tenant_id: str, rebalance_run_id: str) -> WorkflowDecision | None:
         self.state.require_open()

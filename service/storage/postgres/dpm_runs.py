@@ -8,7 +8,6 @@ from contextlib import suppress
 import asyncpg
 
 from service.domains.artifacts import Artifact, edge_of_artifact
-from service.domains.canonical import digest_of
 from service.domains.dpm_runs import (
     Admitted,
     BatchAdmission,
@@ -27,6 +26,7 @@ from service.domains.lineage import Edge
 from service.domains.pages import EARLIEST, LATEST, Page, empty_page, page_of
 from service.domains.retention import Horizon
 from service.errors import RunExists, RunNotFound
+from service.storage.digests import digests_of
 from service.storage.postgres import artifacts, idempotency, lineage
 from service.storage.postgres.database import Database
 from service.storage.postgres.run_rows import head_of, request_of, row_of, run_of, sealed_of
@@ -183,14 +183,15 @@ async def admit_at_once(conn: Connection, admission: RunAdmission) -> bool:
     """Record a run under a key that nobody has; False, and nothing written, when somebody has it."""
     run, artifact = admission.run, admission.artifact
     edges = [*admission.edges, *([edge_of_artifact(artifact)] if artifact else [])]
-    row = row_of(run)
+    result_sha256, body_sha256 = await digests_of(run.result, admission.request.body)
+    row = row_of(run, result_sha256)
     del row["scenario"]
     outcome = await one(
         conn,
         SQL["admit_run"],
         **row,
         family=KeyFamily.DPM_SIMULATE.value,
-        body_sha256=digest_of(admission.request.body),
+        body_sha256=body_sha256,
         body=admission.request.body,
         edges=lineage.text_of(edges),
     )
@@ -221,6 +222,7 @@ async def admit_replay(conn: Connection, replay: ReplayAdmission, horizon: Horiz
 
 
 async def insert_request(conn: Connection, request: RunRequest) -> None:
+    (body_sha256,) = await digests_of(request.body)
     inserted = await one(
         conn,
         SQL["insert_request"],
@@ -229,7 +231,7 @@ async def insert_request(conn: Connection, request: RunRequest) -> None:
         request_hash=request.request_hash,
         created_at=request.created_at,
         correlation_id=request.correlation_id,
-        body_sha256=digest_of(request.body),
+        body_sha256=body_sha256,
         body=request.body,
     )
     if inserted is None:
@@ -242,7 +244,9 @@ async def insert_runs(
     """Write runs with their artifacts and edges, each table in one trip."""
     if not runs:
         return
-    inserted = await many(conn, SQL["insert_run"], [row_of(run) for run in runs])
+    digests = await digests_of(*[run.result for run in runs])
+    rows = [row_of(run, digest) for run, digest in zip(runs, digests, strict=True)]
+    inserted = await many(conn, SQL["insert_run"], rows)
     if len(inserted) < len(runs):
         raise RunExists(id=runs[0].request_id)
     if kept:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from service.domains.idempotency import KeyFamily, KeyMapping, KeyUse
+from service.domains.pages import EARLIEST, Page, empty_page, page_of
 from service.domains.retention import Horizon
 from service.storage.postgres.database import Database
 from service.storage.postgres.statements import Connection, every, one, run
@@ -25,18 +26,31 @@ class PostgresIdempotency:
             return await find_key(conn, tenant_id, family, idempotency_key, horizon)
 
     async def list_history(
-        self, tenant_id: str, family: KeyFamily, idempotency_key: str, horizon: Horizon
-    ) -> tuple[KeyUse, ...]:
+        self,
+        tenant_id: str,
+        family: KeyFamily,
+        idempotency_key: str,
+        horizon: Horizon,
+        *,
+        limit: int,
+        cursor: str | None,
+    ) -> Page[KeyUse]:
+        key = {
+            "tenant_id": tenant_id,
+            "family": family.value,
+            "idempotency_key": idempotency_key,
+        }
+        since = {"runs_since": horizon.runs_since}
+        after_at = EARLIEST
         async with self.database.look() as conn:
-            rows = await every(
-                conn,
-                SQL["list_uses"],
-                tenant_id=tenant_id,
-                family=family.value,
-                idempotency_key=idempotency_key,
-                runs_since=horizon.runs_since,
-            )
-        return tuple(
+            if cursor is not None:
+                last = await one(conn, SQL["find_use"], rebalance_run_id=cursor, **key, **since)
+                if last is None:
+                    return empty_page()
+                after_at = last["created_at"]
+            after = {"after_at": after_at, "after_id": cursor or ""}
+            rows = await every(conn, SQL["list_uses"], limit=limit + 1, **key, **since, **after)
+        uses = [
             KeyUse(
                 tenant_id=row["tenant_id"],
                 family=KeyFamily(row["family"]),
@@ -47,7 +61,8 @@ class PostgresIdempotency:
                 created_at=row["created_at"],
             )
             for row in rows
-        )
+        ]
+        return page_of(uses, limit, lambda use: use.rebalance_run_id)
 
 
 async def claim(conn: Connection, mapping: KeyMapping, horizon: Horizon) -> str | None:

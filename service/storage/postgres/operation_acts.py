@@ -22,6 +22,7 @@ from service.domains.operations import (
 )
 from service.domains.retention import KEEP_ALL
 from service.errors import OperationEnded, OperationExists, OperationLost, OperationMoved, OperationNotFound
+from service.storage.digests import digests_of
 from service.storage.postgres import dpm_runs, lineage, proposals
 from service.storage.postgres.operation_lists import find
 from service.storage.postgres.operation_rows import operation_of, row_of, row_of_staged
@@ -36,7 +37,8 @@ SQL = load("postgres", "operations")
 async def submit(conn: Connection, operation: Operation, *, trace_id: str | None, offer: bool) -> None:
     require_storable(operation)
     assert operation.status is OperationStatus.PENDING, operation.status
-    if await one(conn, SQL["insert_operation"], **row_of(operation)) is None:
+    (request_sha256,) = await digests_of(operation.request)
+    if await one(conn, SQL["insert_operation"], **row_of(operation, request_sha256)) is None:
         raise OperationExists(id=operation.operation_id)
     await lineage.insert_edges(conn, operation.tenant_id, [edge_of_operation(operation, trace_id)])
     if operation.is_queued and offer:

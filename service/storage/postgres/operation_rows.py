@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from service.domains.canonical import digest_of
 from service.domains.dpm_runs import RunStatus
 from service.domains.operations import (
     AttemptError,
@@ -18,7 +17,7 @@ from service.domains.operations import (
 from service.storage.postgres.statements import Row
 
 
-def row_of(operation: Operation) -> dict[str, object]:
+def row_of(operation: Operation, request_sha256: str) -> dict[str, object]:
     """What is written when an operation is accepted."""
     return {
         "tenant_id": operation.tenant_id,
@@ -28,7 +27,7 @@ def row_of(operation: Operation) -> dict[str, object]:
         "created_at": operation.created_at,
         "is_queued": operation.is_queued,
         "scenarios_total": operation.scenarios_total,
-        "request_sha256": digest_of(operation.request),
+        "request_sha256": request_sha256,
         "request": operation.request,
     }
 

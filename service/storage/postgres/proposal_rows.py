@@ -105,6 +105,12 @@ def version_of(row: Row) -> ProposalVersion:
     return whole_version(stored)
 
 
+def whole_bytes_of(row: Row) -> int:
+    """What the documents in a row have together at most, once they are put together again."""
+    result, evidence, artifact = (len(row[name] or b"") for name in ("result", "evidence", "artifact"))
+    return 3 * result + 2 * evidence + artifact
+
+
 def head_of(row: Row) -> VersionHead:
     return VersionHead(**head_parts_of(row))
 

@@ -26,6 +26,7 @@ from service.domains.proposals import (
     VersionHead,
 )
 from service.errors import IdempotencyKeyConflict
+from service.large_texts import where_large
 from service.proposal_errors import ProposalMoved, ProposalNotFound, ProposalVersionNotFound
 from service.storage.postgres import lineage
 from service.storage.postgres.database import Database
@@ -43,6 +44,7 @@ from service.storage.postgres.proposal_rows import (
     row_of_step,
     row_of_version,
     version_of,
+    whole_bytes_of,
 )
 from service.storage.postgres.statements import Connection, Row, every, one
 from service.storage.queries import load
@@ -119,25 +121,49 @@ class PostgresProposals:
             )
         if row is None:
             raise ProposalVersionNotFound(proposal_id=proposal_id, version_no=version_no)
-        return version_of(row)
+        return await where_large(whole_bytes_of(row), version_of, row)
 
-    async def list_versions(self, tenant_id: str, proposal_id: str) -> tuple[VersionHead, ...]:
-        return tuple(head_of(row) for row in await self._all("list_versions", tenant_id, proposal_id))
+    async def list_versions(
+        self, tenant_id: str, proposal_id: str, *, limit: int, cursor: str | None
+    ) -> Page[VersionHead]:
+        place = {"tenant_id": tenant_id, "proposal_id": proposal_id, "after_id": cursor}
+        rows = await self._all("list_versions", limit=limit + 1, **place)
+        return page_of(
+            [head_of(row) for row in rows],
+            limit,
+            lambda version: version.proposal_version_id,
+        )
 
-    async def list_events(self, tenant_id: str, proposal_id: str) -> tuple[ProposalEvent, ...]:
-        return tuple(event_of(row) for row in await self._all("list_events", tenant_id, proposal_id))
+    async def list_events(
+        self, tenant_id: str, proposal_id: str, *, limit: int, cursor: str | None
+    ) -> Page[ProposalEvent]:
+        place = {"tenant_id": tenant_id, "proposal_id": proposal_id, "after_id": cursor}
+        rows = await self._all("list_events", limit=limit + 1, page_bytes_max=PAGE_BYTES_MAX, **place)
+        return page_of([event_of(row) for row in rows], limit, lambda event: event.event_id)
 
-    async def list_approvals(self, tenant_id: str, proposal_id: str) -> tuple[ProposalApproval, ...]:
-        return tuple(approval_of(row) for row in await self._all("list_approvals", tenant_id, proposal_id))
+    async def list_approvals(
+        self, tenant_id: str, proposal_id: str, *, limit: int, cursor: str | None
+    ) -> Page[ProposalApproval]:
+        place = {"tenant_id": tenant_id, "proposal_id": proposal_id, "after_id": cursor}
+        rows = await self._all("list_approvals", limit=limit + 1, page_bytes_max=PAGE_BYTES_MAX, **place)
+        return page_of(
+            [approval_of(row) for row in rows],
+            limit,
+            lambda approval: approval.approval_id,
+        )
+
+    async def list_valid_approvals(self, tenant_id: str, proposal_id: str) -> tuple[ProposalApproval, ...]:
+        rows = await self._all("list_valid_approvals", tenant_id=tenant_id, proposal_id=proposal_id)
+        return tuple(approval_of(row) for row in rows)
 
     async def find_key(
         self, tenant_id: str, family: ProposalKeyFamily, scope: str, idempotency_key: str
     ) -> ProposalKey | None:
         return await find_key(self.database, tenant_id, family, scope, idempotency_key)
 
-    async def _all(self, query: str, tenant_id: str, proposal_id: str) -> Sequence[Row]:
+    async def _all(self, query: str, **values: object) -> Sequence[Row]:
         async with self.database.look() as conn:
-            return await every(conn, SQL[query], tenant_id=tenant_id, proposal_id=proposal_id)
+            return await every(conn, SQL[query], **values)
 
 
 # From the filter that leaves the fewest rows to the one that leaves the most.
@@ -186,13 +212,14 @@ async def find_key(
             scope=scope,
             idempotency_key=idempotency_key,
         )
-    return None if row is None else key_of(row)
+    return None if row is None else await where_large(whole_bytes_of(row), key_of, row)
 
 
 async def keep_change(conn: Connection, change: ProposalChange) -> None:
     """Raises KeyTaken, ProposalMoved, ProposalNotFound."""
     require_storable(change.proposal, change.event, change.key, change.version, change.approval)
-    change = stored_change(change)
+    size = 0 if change.version is None else change.version.bytes_count
+    change = await where_large(size, stored_change, change)
     if change.is_creation and change.key is not None and change.version is not None:
         return await create(conn, change, change.key, change.version)
     # A rival that is at the same key is waited for here, before the proposal is locked.

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from service.domains.canonical import digest_of
 from service.domains.dpm_runs import DpmRun, RunHead, RunRequest, RunStatus, SealedRun
 from service.domains.policy_packs import AppliedPolicy, PackSource
 from service.storage.postgres.statements import Row
 
 
-def row_of(run: DpmRun) -> dict[str, object]:
+def row_of(run: DpmRun, result_sha256: str) -> dict[str, object]:
     policy = run.policy
     return {
         "tenant_id": run.tenant_id,
@@ -22,7 +21,7 @@ def row_of(run: DpmRun) -> dict[str, object]:
         "engine_version": run.engine_version,
         "scenario": run.scenario,
         "created_at": run.created_at,
-        "result_sha256": digest_of(run.result),
+        "result_sha256": result_sha256,
         "result": run.result,
         "policy_pack_id": policy and policy.policy_pack_id,
         "policy_pack_version": policy and policy.version,

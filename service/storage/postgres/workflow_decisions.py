@@ -62,15 +62,24 @@ class PostgresWorkflowDecisions:
                 await decide(conn, verdict, rule, horizon)
         return held
 
-    async def list_of_run(self, tenant_id: str, rebalance_run_id: str) -> tuple[WorkflowDecision, ...]:
+    async def list_of_run(
+        self, tenant_id: str, rebalance_run_id: str, *, limit: int, cursor: str | None
+    ) -> Page[WorkflowDecision]:
         async with self.database.look() as conn:
             rows = await every(
                 conn,
                 SQL["list_decisions_of_run"],
                 tenant_id=tenant_id,
                 rebalance_run_id=rebalance_run_id,
+                after_id=cursor,
+                limit=limit + 1,
+                page_bytes_max=PAGE_BYTES_MAX,
             )
-        return tuple(decision_of(row) for row in rows)
+        return page_of(
+            [decision_of(row) for row in rows],
+            limit,
+            lambda decision: decision.decision_id,
+        )
 
     async def find_latest(self, tenant_id: str, rebalance_run_id: str) -> WorkflowDecision | None:
         async with self.database.look() as conn:

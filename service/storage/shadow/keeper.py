@@ -16,6 +16,7 @@ import structlog
 
 from service.domains.parity import DifferenceKind, ShadowCounts
 from service.errors import NotFound, ServiceError, StoreUnavailable
+from service.large_texts import where_large
 from service.measures import ShadowMeasures
 from service.storage.port import Store
 from service.storage.shadow.acts import Describe, Kept, Outcome, Refused, Told, outcome_of
@@ -176,7 +177,9 @@ class Keeper:
         told = item.told
         if not item.is_repeated:
             outcome = await self._presence.ask(item.ask, item.doubt)
-            found = difference_of("outcome", item.outcome, outcome) if told.compared else None
+            found = None
+            if told.compared:
+                found = await where_large(told.size, difference_of, "outcome", item.outcome, outcome)
             # What was kept and not said to be shows in what is stored.
             if found is not None and not (item.doubtful and (told.looks or told.counts)):
                 return self._kind_of(item, outcome), found
@@ -190,7 +193,8 @@ class Keeper:
                 return None, None
             if isinstance(primary, Refused) and isinstance(primary.refusal, StoreUnavailable):
                 return None, None
-            found = difference_of(look.place, primary, await self._presence.ask(look.read))
+            shadow = await self._presence.ask(look.read)
+            found = await where_large(told.size, difference_of, look.place, primary, shadow)
             if found is not None:
                 return self._kind_of(item, None), found
         if looks:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from service.domains.pages import all_of
 from service.domains.proposal_simulations import ProposalSimulation
 from service.domains.proposals import ProposalChange, ProposalKey
 from service.errors import IdempotencyKeyConflict
@@ -71,7 +72,7 @@ def looks_of(change: ProposalChange) -> tuple[Look, ...]:
     tenant_id, proposal_id = change.proposal.tenant_id, change.proposal.proposal_id
 
     async def events(store: Store) -> Any:
-        return (await store.proposals.list_events(tenant_id, proposal_id))[-1:]
+        return (await all_of(store.proposals.list_events, tenant_id, proposal_id))[-1:]
 
     looks = [Look("proposal", lambda store: store.proposals.get(tenant_id, proposal_id))]
     looks.append(Look("event", events))

@@ -6,6 +6,7 @@ import sqlite3
 from functools import partial
 
 from service.domains.idempotency import KeyFamily, KeyMapping, KeyUse
+from service.domains.pages import EARLIEST, Page, empty_page, page_of
 from service.domains.retention import Horizon
 from service.storage.queries import load
 from service.storage.sqlite.database import Database
@@ -32,8 +33,15 @@ class SqliteIdempotency:
         )
 
     async def list_history(
-        self, tenant_id: str, family: KeyFamily, idempotency_key: str, horizon: Horizon
-    ) -> tuple[KeyUse, ...]:
+        self,
+        tenant_id: str,
+        family: KeyFamily,
+        idempotency_key: str,
+        horizon: Horizon,
+        *,
+        limit: int,
+        cursor: str | None,
+    ) -> Page[KeyUse]:
         return await self.database.read(
             partial(
                 list_uses,
@@ -41,6 +49,8 @@ class SqliteIdempotency:
                 family=family,
                 idempotency_key=idempotency_key,
                 horizon=horizon,
+                limit=limit,
+                cursor=cursor,
             )
         )
 
@@ -126,16 +136,24 @@ def list_uses(
     family: KeyFamily,
     idempotency_key: str,
     horizon: Horizon,
-) -> tuple[KeyUse, ...]:
-    rows = every(
-        conn,
-        SQL["list_uses"],
-        tenant_id=tenant_id,
-        family=family.value,
-        idempotency_key=idempotency_key,
-        runs_since=text_of(horizon.runs_since),
-    )
-    return tuple(
+    limit: int,
+    cursor: str | None,
+) -> Page[KeyUse]:
+    key = {
+        "tenant_id": tenant_id,
+        "family": family.value,
+        "idempotency_key": idempotency_key,
+    }
+    since = {"runs_since": text_of(horizon.runs_since)}
+    after_at = text_of(EARLIEST)
+    if cursor is not None:
+        last = one(conn, SQL["find_use"], rebalance_run_id=cursor, **key, **since)
+        if last is None:
+            return empty_page()
+        after_at = last["created_at"]
+    after = {"after_at": after_at, "after_id": cursor or ""}
+    rows = every(conn, SQL["list_uses"], limit=limit + 1, **key, **since, **after)
+    uses = [
         KeyUse(
             tenant_id=row["tenant_id"],
             family=KeyFamily(row["family"]),
@@ -146,7 +164,8 @@ def list_uses(
             created_at=instant_of(row["created_at"]),
         )
         for row in rows
-    )
+    ]
+    return page_of(uses, limit, lambda use: use.rebalance_run_id)
 
 
 def row_of(mapping: KeyMapping) -> dict[str, object]:

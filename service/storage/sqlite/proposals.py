@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 from service.domains.pages import (
@@ -88,17 +89,37 @@ class SqliteProposals:
             partial(get_version, tenant_id=tenant_id, proposal_id=proposal_id, version_no=version_no)
         )
 
-    async def list_versions(self, tenant_id: str, proposal_id: str) -> tuple[VersionHead, ...]:
-        rows = await self.database.read(partial(list_of, "list_versions", tenant_id, proposal_id))
-        return tuple(map(head_of, rows))
+    async def list_versions(
+        self, tenant_id: str, proposal_id: str, *, limit: int, cursor: str | None
+    ) -> Page[VersionHead]:
+        values = {"limit": limit + 1, "after_id": cursor}
+        rows = await self._list_of("list_versions", tenant_id, proposal_id, values)
+        return page_of(list(map(head_of, rows)), limit, lambda version: version.proposal_version_id)
 
-    async def list_events(self, tenant_id: str, proposal_id: str) -> tuple[ProposalEvent, ...]:
-        rows = await self.database.read(partial(list_of, "list_events", tenant_id, proposal_id))
-        return tuple(map(event_of, rows))
+    async def list_events(
+        self, tenant_id: str, proposal_id: str, *, limit: int, cursor: str | None
+    ) -> Page[ProposalEvent]:
+        values = {"limit": limit + 1, "after_id": cursor, "page_bytes_max": PAGE_BYTES_MAX}
+        rows = await self._list_of("list_events", tenant_id, proposal_id, values)
+        return page_of(list(map(event_of, rows)), limit, lambda event: event.event_id)
 
-    async def list_approvals(self, tenant_id: str, proposal_id: str) -> tuple[ProposalApproval, ...]:
-        rows = await self.database.read(partial(list_of, "list_approvals", tenant_id, proposal_id))
-        return tuple(map(approval_of, rows))
+    async def list_approvals(
+        self, tenant_id: str, proposal_id: str, *, limit: int, cursor: str | None
+    ) -> Page[ProposalApproval]:
+        values = {"limit": limit + 1, "after_id": cursor, "page_bytes_max": PAGE_BYTES_MAX}
+        rows = await self._list_of("list_approvals", tenant_id, proposal_id, values)
+        return page_of(list(map(approval_of, rows)), limit, lambda approval: approval.approval_id)
+
+    async def list_valid_approvals(self, tenant_id: str, proposal_id: str) -> tuple[ProposalApproval, ...]:
+        return tuple(
+            map(approval_of, await self._list_of("list_valid_approvals", tenant_id, proposal_id, {}))
+        )
+
+    async def _list_of(
+        self, query: str, tenant_id: str, proposal_id: str, values: Mapping[str, object]
+    ) -> Sequence[sqlite3.Row]:
+        place = {"tenant_id": tenant_id, "proposal_id": proposal_id}
+        return await self.database.read(lambda conn: every(conn, SQL[query], **place, **values))
 
     async def find_key(
         self, tenant_id: str, family: ProposalKeyFamily, scope: str, idempotency_key: str
@@ -222,10 +243,6 @@ def get_version(
     if row is None:
         raise ProposalVersionNotFound(proposal_id=proposal_id, version_no=version_no)
     return version_of(row)
-
-
-def list_of(query: str, tenant_id: str, proposal_id: str, conn: sqlite3.Connection) -> list[sqlite3.Row]:
-    return every(conn, SQL[query], tenant_id=tenant_id, proposal_id=proposal_id)
 
 
 def list_proposals(

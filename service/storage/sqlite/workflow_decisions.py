@@ -64,9 +64,17 @@ class SqliteWorkflowDecisions:
             partial(decide_once, verdict=verdict, rule=rule, horizon=horizon, answer=answer)
         )
 
-    async def list_of_run(self, tenant_id: str, rebalance_run_id: str) -> tuple[WorkflowDecision, ...]:
+    async def list_of_run(
+        self, tenant_id: str, rebalance_run_id: str, *, limit: int, cursor: str | None
+    ) -> Page[WorkflowDecision]:
         return await self.database.read(
-            partial(list_of_run, tenant_id=tenant_id, rebalance_run_id=rebalance_run_id)
+            partial(
+                list_of_run,
+                tenant_id=tenant_id,
+                rebalance_run_id=rebalance_run_id,
+                limit=limit,
+                cursor=cursor,
+            )
         )
 
     async def find_latest(self, tenant_id: str, rebalance_run_id: str) -> WorkflowDecision | None:
@@ -171,10 +179,23 @@ def find_decision(
 
 
 def list_of_run(
-    conn: sqlite3.Connection, *, tenant_id: str, rebalance_run_id: str
-) -> tuple[WorkflowDecision, ...]:
-    rows = every(conn, SQL["list_decisions_of_run"], tenant_id=tenant_id, rebalance_run_id=rebalance_run_id)
-    return tuple(decision_of(row) for row in rows)
+    conn: sqlite3.Connection,
+    *,
+    tenant_id: str,
+    rebalance_run_id: str,
+    limit: int,
+    cursor: str | None,
+) -> Page[WorkflowDecision]:
+    rows = every(
+        conn,
+        SQL["list_decisions_of_run"],
+        tenant_id=tenant_id,
+        rebalance_run_id=rebalance_run_id,
+        after_id=cursor,
+        limit=limit + 1,
+        page_bytes_max=PAGE_BYTES_MAX,
+    )
+    return page_of([decision_of(row) for row in rows], limit, lambda decision: decision.decision_id)
 
 
 def list_decisions(

@@ -7,6 +7,7 @@ from functools import partial
 import msgspec
 from aiohttp import web
 
+from service import large_texts
 from service.domains.dpm_runs import DpmRun, RunFilter, RunHead
 from service.errors import RunNotFound
 from service.web import keys, parameters, reading
@@ -99,25 +100,26 @@ async def get_run(request: web.Request) -> web.Response:
     """One run with its full result."""
     request.app[keys.GATES].require_support_apis()
     run_id = parameters.path_id(request, "rebalance_run_id", RunNotFound)
-    return _found(await request.app[keys.FLOWS].dpm_runs.get(run_id))
+    return await _found(await request.app[keys.FLOWS].dpm_runs.get(run_id))
 
 
 async def get_run_by_correlation(request: web.Request) -> web.Response:
     """The newest run of a correlation id."""
     request.app[keys.GATES].require_support_apis()
     correlation_id = parameters.path_id(request, "correlation_id", RunNotFound)
-    return _found(await request.app[keys.FLOWS].dpm_runs.get_newest_by_correlation(correlation_id))
+    return await _found(await request.app[keys.FLOWS].dpm_runs.get_newest_by_correlation(correlation_id))
 
 
 async def get_run_by_request_hash(request: web.Request) -> web.Response:
     """The newest run of a request hash."""
     request.app[keys.GATES].require_support_apis()
     request_hash = parameters.path_id(request, "request_hash", RunNotFound)
-    return _found(await request.app[keys.FLOWS].dpm_runs.get_newest_by_request_hash(request_hash))
+    return await _found(await request.app[keys.FLOWS].dpm_runs.get_newest_by_request_hash(request_hash))
 
 
-def _found(run: DpmRun) -> web.Response:
-    return web.Response(body=msgspec.json.encode(lookup_of(run)), content_type="application/json")
+async def _found(run: DpmRun) -> web.Response:
+    body = await large_texts.encoded(lookup_of(run), len(run.result))
+    return web.Response(body=body, content_type="application/json")
 
 
 def lookup_of(run: DpmRun) -> RunLookup:

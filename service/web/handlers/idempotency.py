@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import msgspec
 from aiohttp import web
 
 from service.domains.idempotency import KeyUse
+from service.domains.pages import Page
 from service.errors import IdempotencyKeyNotFound
 from service.web import keys, parameters
+from service.web.schemas.parameters import HistoryQuery
+
+HISTORY = HistoryQuery()
 
 
 class KeyLookup(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,10 +33,11 @@ class KeyHistoryItem(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class KeyHistory(msgspec.Struct, frozen=True, kw_only=True):
-    """`DpmRunIdempotencyHistoryResponse`."""
+    """`DpmRunIdempotencyHistoryResponse`, and a cursor where more runs follow."""
 
     idempotency_key: str
     history: list[KeyHistoryItem]
+    next_cursor: str | None
 
 
 async def get_simulation_key(request: web.Request) -> web.Response:
@@ -52,16 +55,17 @@ async def get_simulation_key(request: web.Request) -> web.Response:
 
 
 async def list_key_history(request: web.Request) -> web.Response:
-    """Every run recorded under a simulate key, oldest first (HTTP contract 5.1)."""
+    """The runs recorded under a simulate key, oldest first (HTTP contract 5.1)."""
+    asked = parameters.read(request, HISTORY)
     gates = request.app[keys.GATES]
     gates.require_support_apis()
     gates.require_history_apis()
     key = parameters.path_id(request, "idempotency_key", IdempotencyKeyNotFound)
-    uses = await request.app[keys.FLOWS].idempotency.list_history(key)
+    uses = await request.app[keys.FLOWS].idempotency.list_history(key, **asked)
     return web.Response(body=msgspec.json.encode(history_of(key, uses)), content_type="application/json")
 
 
-def history_of(idempotency_key: str, uses: Iterable[KeyUse]) -> KeyHistory:
+def history_of(idempotency_key: str, uses: Page[KeyUse]) -> KeyHistory:
     return KeyHistory(
         idempotency_key=idempotency_key,
         history=[
@@ -71,6 +75,7 @@ def history_of(idempotency_key: str, uses: Iterable[KeyUse]) -> KeyHistory:
                 request_hash=use.request_hash,
                 created_at=use.created_at.isoformat(),
             )
-            for use in uses
+            for use in uses.items
         ],
+        next_cursor=uses.next_cursor,
     )

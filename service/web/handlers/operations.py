@@ -9,6 +9,7 @@ from http import HTTPStatus
 import msgspec
 from aiohttp import web
 
+from service import large_texts
 from service.domains.operations import Operation, OperationFilter, OperationHead
 from service.errors import OperationNotFound
 from service.flows.idempotency import KeyedAnswer
@@ -139,7 +140,7 @@ async def cancel(request: web.Request) -> web.Response:
     """Ends one pending or running operation, and answers it as it ended."""
     request.app[keys.GATES].require_operations()
     operation_id = parameters.path_id(request, "operation_id", OperationNotFound)
-    return _answer(status_of(await request.app[keys.FLOWS].operations.cancel(operation_id)))
+    return await _found(await request.app[keys.FLOWS].operations.cancel(operation_id))
 
 
 async def execute(request: web.Request) -> web.Response:
@@ -148,14 +149,14 @@ async def execute(request: web.Request) -> web.Response:
     gates.require_operations()
     gates.require_manual_execution()
     operation_id = parameters.path_id(request, "operation_id", OperationNotFound)
-    return _answer(status_of(await request.app[keys.FLOWS].operations.execute(operation_id)))
+    return await _found(await request.app[keys.FLOWS].operations.execute(operation_id))
 
 
 async def get_operation(request: web.Request) -> web.Response:
     """One operation with its result."""
     _require_open(request)
     operation_id = parameters.path_id(request, "operation_id", OperationNotFound)
-    return _answer(status_of(await request.app[keys.FLOWS].operations.get(operation_id)))
+    return await _found(await request.app[keys.FLOWS].operations.get(operation_id))
 
 
 async def get_operation_by_correlation(request: web.Request) -> web.Response:
@@ -163,7 +164,7 @@ async def get_operation_by_correlation(request: web.Request) -> web.Response:
     _require_open(request)
     correlation_id = parameters.path_id(request, "correlation_id", OperationNotFound)
     flow = request.app[keys.FLOWS].operations
-    return _answer(status_of(await flow.get_newest_by_correlation(correlation_id)))
+    return await _found(await flow.get_newest_by_correlation(correlation_id))
 
 
 async def list_operations(request: web.Request) -> web.Response:
@@ -172,7 +173,8 @@ async def list_operations(request: web.Request) -> web.Response:
     _require_open(request)
     limit, cursor = asked.pop("limit"), asked.pop("cursor")
     page = await request.app[keys.FLOWS].operations.list(OperationFilter(**asked), limit=limit, cursor=cursor)
-    return _answer(OperationList(items=[_listed(item) for item in page.items], next_cursor=page.next_cursor))
+    answer = OperationList(items=[_listed(item) for item in page.items], next_cursor=page.next_cursor)
+    return web.Response(body=msgspec.json.encode(answer), content_type="application/json")
 
 
 def status_of(operation: Operation) -> OperationStatus:
@@ -258,5 +260,6 @@ def _text_of(instant: datetime | None) -> str | None:
     return instant.isoformat() if instant is not None else None
 
 
-def _answer(body: msgspec.Struct, status: HTTPStatus = HTTPStatus.OK) -> web.Response:
-    return web.Response(body=msgspec.json.encode(body), status=int(status), content_type="application/json")
+async def _found(operation: Operation) -> web.Response:
+    body = await large_texts.encoded(status_of(operation), len(operation.result or b""))
+    return web.Response(body=body, content_type="application/json")

@@ -9,8 +9,10 @@ from http import HTTPStatus
 import msgspec
 from aiohttp import web
 
+from service import large_texts
+from service.domains.json_heads import head_before
 from service.domains.operations import Operation, OperationHead
-from service.domains.proposal_tasks import read_task
+from service.domains.proposal_tasks import read_task_head
 from service.proposal_errors import ProposalOperationNotFound
 from service.web import keys, parameters, reading
 from service.web.handlers.operations import (
@@ -98,7 +100,7 @@ async def get_operation(request: web.Request) -> web.Response:
     """One operation with its result."""
     _require_open(request)
     operation_id = parameters.path_id(request, "operation_id", ProposalOperationNotFound)
-    return _found(await request.app[keys.FLOWS].proposal_operations.get(operation_id))
+    return await _found(await request.app[keys.FLOWS].proposal_operations.get(operation_id))
 
 
 async def get_operation_by_correlation(request: web.Request) -> web.Response:
@@ -106,14 +108,14 @@ async def get_operation_by_correlation(request: web.Request) -> web.Response:
     _require_open(request)
     correlation_id = parameters.path_id(request, "correlation_id", ProposalOperationNotFound)
     flow = request.app[keys.FLOWS].proposal_operations
-    return _found(await flow.get_newest_by_correlation(correlation_id))
+    return await _found(await flow.get_newest_by_correlation(correlation_id))
 
 
 async def cancel(request: web.Request) -> web.Response:
     """Ends one pending or running operation, and answers it as it ended."""
     _require_open(request)
     operation_id = parameters.path_id(request, "operation_id", ProposalOperationNotFound)
-    return _found(await request.app[keys.FLOWS].proposal_operations.cancel(operation_id))
+    return await _found(await request.app[keys.FLOWS].proposal_operations.cancel(operation_id))
 
 
 async def _read(
@@ -146,12 +148,12 @@ def _accepted(operation: OperationHead) -> web.Response:
     return accepted_at(_answer(accepted, HTTPStatus.ACCEPTED), accepted.status_url)
 
 
-def _found(operation: Operation) -> web.Response:
-    task, result, error = read_task(operation.request), operation.result, operation.error
+async def _found(operation: Operation) -> web.Response:
+    task, result, error = read_task_head(operation.request), operation.result, operation.error
     proposal_id = task.proposal_id
     if result is not None:
-        proposal_id = _RESULT.decode(result).proposal.proposal_id
-    return _answer(
+        proposal_id = _RESULT.decode(head_before(result, "version")).proposal.proposal_id
+    body = await large_texts.encoded(
         ProposalOperationStatus(
             operation_id=operation.operation_id,
             operation_type=operation.operation_type.value,
@@ -169,8 +171,10 @@ def _found(operation: Operation) -> web.Response:
             lease_owner=operation.lease_owner,
             lease_expires_at=_text_of(operation.lease_expires_at),
             last_error=last_error_of(operation),
-        )
+        ),
+        len(result or b""),
     )
+    return web.Response(body=body, content_type="application/json")
 
 
 def _text_of(instant: datetime | None) -> str | None:

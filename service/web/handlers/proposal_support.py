@@ -8,6 +8,10 @@ from aiohttp import web
 from service.proposal_errors import ProposalKeyNotFound
 from service.web import keys, parameters
 from service.web.handlers.proposals import json_of, proposal_id_of
+from service.web.schemas.parameters import HistoryQuery, VersionHistoryQuery
+
+HISTORY = HistoryQuery()
+VERSIONS = VersionHistoryQuery()
 
 
 class SupportabilityConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,20 +50,23 @@ async def get_config(request: web.Request) -> web.Response:
 
 async def list_events(request: web.Request) -> web.Response:
     """The events of a proposal, oldest first."""
+    asked = parameters.read(request, HISTORY)
     _require_open(request)
-    return json_of(await request.app[keys.FLOWS].proposals.list_events(proposal_id_of(request)))
+    return json_of(await request.app[keys.FLOWS].proposals.list_events(proposal_id_of(request), **asked))
 
 
 async def list_approvals(request: web.Request) -> web.Response:
     """What was approved of a proposal and what was not, oldest first."""
+    asked = parameters.read(request, HISTORY)
     _require_open(request)
-    return json_of(await request.app[keys.FLOWS].proposals.list_approvals(proposal_id_of(request)))
+    return json_of(await request.app[keys.FLOWS].proposals.list_approvals(proposal_id_of(request), **asked))
 
 
 async def get_lineage(request: web.Request) -> web.Response:
     """The versions of a proposal, with their hashes."""
+    asked = parameters.read(request, VERSIONS)
     _require_open(request)
-    return json_of(await request.app[keys.FLOWS].proposals.get_lineage(proposal_id_of(request)))
+    return json_of(await request.app[keys.FLOWS].proposals.get_lineage(proposal_id_of(request), **asked))
 
 
 async def get_key(request: web.Request) -> web.Response:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 from aiohttp import web
 
+from service import large_texts
 from service.domains.dpm_runs import RunHead
 from service.domains.pages import Page
 from service.errors import IdempotencyKeyNotFound, OperationNotFound, RunNotFound
@@ -47,28 +48,30 @@ async def get_bundle(request: web.Request) -> web.Response:
     """The bundle of a run."""
     wanted = _wanted(request)
     run_id = parameters.path_id(request, "rebalance_run_id", RunNotFound)
-    return _bundled(await request.app[keys.FLOWS].support_bundles.get(run_id, wanted))
+    return await _bundled(await request.app[keys.FLOWS].support_bundles.get(run_id, wanted))
 
 
 async def get_bundle_by_correlation(request: web.Request) -> web.Response:
     """The bundle of the newest run, or analysis, of a correlation id (D37)."""
     wanted = _wanted(request)
     correlation_id = parameters.path_id(request, "correlation_id", RunNotFound)
-    return _bundled(await request.app[keys.FLOWS].support_bundles.get_by_correlation(correlation_id, wanted))
+    flow = request.app[keys.FLOWS].support_bundles
+    return await _bundled(await flow.get_by_correlation(correlation_id, wanted))
 
 
 async def get_bundle_by_key(request: web.Request) -> web.Response:
     """The bundle of the run that a simulate key stands for."""
     wanted = _wanted(request)
     key = parameters.path_id(request, "idempotency_key", IdempotencyKeyNotFound)
-    return _bundled(await request.app[keys.FLOWS].support_bundles.get_by_key(key, wanted))
+    return await _bundled(await request.app[keys.FLOWS].support_bundles.get_by_key(key, wanted))
 
 
 async def get_bundle_by_operation(request: web.Request) -> web.Response:
     """The bundle of the run, or the first of the runs, of an operation (D37)."""
     wanted = _wanted(request)
     operation_id = parameters.path_id(request, "operation_id", OperationNotFound)
-    return _bundled(await request.app[keys.FLOWS].support_bundles.get_by_operation(operation_id, wanted))
+    flow = request.app[keys.FLOWS].support_bundles
+    return await _bundled(await flow.get_by_operation(operation_id, wanted))
 
 
 def _wanted(request: web.Request) -> Wanted:
@@ -84,7 +87,7 @@ def _wanted(request: web.Request) -> Wanted:
     )
 
 
-def _bundled(bundle: SupportBundle) -> web.Response:
+async def _bundled(bundle: SupportBundle) -> web.Response:
     run = bundle.run
     key, uses = run.idempotency_key, bundle.key_uses
     answer = SupportBundleAnswer(
@@ -100,7 +103,13 @@ def _bundled(bundle: SupportBundle) -> web.Response:
         idempotency_history=None if key is None or uses is None else key_history_of(key, uses),
         related_runs=[_related(head) for head in bundle.related],
     )
-    return web.Response(body=msgspec.json.encode(answer), content_type="application/json")
+    documents = (
+        run.result,
+        bundle.artifact.body if bundle.artifact else b"",
+        (bundle.operation.result if bundle.operation else None) or b"",
+    )
+    body = await large_texts.encoded(answer, sum(map(len, documents)))
+    return web.Response(body=body, content_type="application/json")
 
 
 def _related(head: RunHead) -> RelatedRun:

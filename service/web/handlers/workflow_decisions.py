@@ -17,9 +17,11 @@ from service.errors import IdempotencyKeyNotFound, RunNotFound
 from service.flows.run_names import ByCorrelation, ByKey, ByRunId, RunName
 from service.flows.workflow_decisions import History, Review
 from service.web import keys, parameters, reading
+from service.web.schemas.parameters import HistoryQuery
 from service.web.schemas.workflow_decisions import DecisionListQuery
 
 DECISION_LIST = DecisionListQuery()
+HISTORY = HistoryQuery()
 
 # How the body of an action is read: leniently or strictly, as the process was told (ruling 9).
 DECODE_ACTION: web.AppKey[Callable[[bytes], WorkflowActionRequest]] = web.AppKey("DECODE_ACTION")
@@ -49,10 +51,11 @@ class Workflow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WorkflowHistory(msgspec.Struct, frozen=True, kw_only=True):
-    """`DpmRunWorkflowHistoryResponse`."""
+    """`DpmRunWorkflowHistoryResponse`, and a cursor where more decisions follow."""
 
     run_id: str
     decisions: list[Decision]
+    next_cursor: str | None
 
 
 class DecisionList(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,8 +73,9 @@ async def get_workflow(request: web.Request) -> web.Response:
 
 async def get_history(request: web.Request) -> web.Response:
     """The decisions on a run, oldest first."""
+    asked = parameters.read(request, HISTORY)
     _require_open(request)
-    history = await request.app[keys.FLOWS].workflow.get_history(_run_name(request))
+    history = await request.app[keys.FLOWS].workflow.get_history(_run_name(request), **asked)
     return _answer(history_of(history))
 
 
@@ -107,7 +111,9 @@ async def list_decisions(request: web.Request) -> web.Response:
 
 def history_of(history: History) -> WorkflowHistory:
     return WorkflowHistory(
-        run_id=history.rebalance_run_id, decisions=[_decision_of(item) for item in history.decisions]
+        run_id=history.rebalance_run_id,
+        decisions=[_decision_of(item) for item in history.decisions.items],
+        next_cursor=history.decisions.next_cursor,
     )
 
 

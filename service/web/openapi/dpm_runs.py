@@ -33,8 +33,16 @@ from service.web.handlers.parity import Parity
 from service.web.handlers.replays import ReplayAnswer
 from service.web.handlers.support_bundles import SupportBundleAnswer
 from service.web.handlers.supportability import SupportabilitySummary
-from service.web.openapi.operation import PACK_HEADERS, STORE, SUPPORT, Header, Operation, Refusals, Tag
-from service.web.schemas.parameters import LineageQuery, RunListQuery
+from service.web.openapi.operation import (
+    PACK_HEADERS,
+    STORE,
+    SUPPORT,
+    Header,
+    Operation,
+    Refusals,
+    Tag,
+)
+from service.web.schemas.parameters import HistoryQuery, LineageQuery, RunListQuery
 from service.web.schemas.parity import ParityQuery
 from service.web.schemas.replays import ReplayQuery
 from service.web.schemas.support_bundles import SupportBundleQuery
@@ -220,8 +228,9 @@ OPERATIONS: tuple[Operation, ...] = (
         name="get_run_idempotency_history",
         summary="All runs of a key",
         description="Every run ever recorded under the key, oldest first; the key stands for the last of "
-        "them.",
+        "them. Where more follow, there is a `next_cursor`.",
         answer=KeyHistory,
+        query=HistoryQuery,
         refusals=(*SUPPORT, HistoryApisDisabled, IdempotencyKeyNotFound),
         example="run_key_history",
     ),

@@ -40,7 +40,14 @@ from service.proposal_errors import (
     ProposalVersionNotFound,
 )
 from service.web.handlers.proposal_support import SupportabilityConfig
-from service.web.openapi.operation import PROPOSAL_STORE, Header, Operation, Refusals, Tag
+from service.web.openapi.operation import (
+    PROPOSAL_STORE,
+    Header,
+    Operation,
+    Refusals,
+    Tag,
+)
+from service.web.schemas.parameters import HistoryQuery, VersionHistoryQuery
 from service.web.schemas.proposals import EvidenceQuery, ProposalListQuery
 
 ROOT = "/rebalance/proposals"
@@ -176,8 +183,9 @@ LOOKUPS: tuple[Operation, ...] = (
         path=f"{BY_PROPOSAL}/workflow-events",
         name="get_proposal_workflow_timeline",
         summary="The events of a proposal",
-        description="All events, oldest first.",
+        description="The events, oldest first; where more follow, there is a `next_cursor`.",
         answer=Timeline,
+        query=HistoryQuery,
         refusals=(*SUPPORT, ProposalNotFound),
         example="timeline",
     ),
@@ -185,8 +193,10 @@ LOOKUPS: tuple[Operation, ...] = (
         path=f"{BY_PROPOSAL}/approvals",
         name="get_proposal_approvals",
         summary="The approvals of a proposal",
-        description="What was approved and what was refused, oldest first.",
+        description="What was approved and what was refused, oldest first; where more follow, there is a "
+        "`next_cursor`.",
         answer=Approvals,
+        query=HistoryQuery,
         refusals=(*SUPPORT, ProposalNotFound),
         example="approvals",
     ),
@@ -194,8 +204,10 @@ LOOKUPS: tuple[Operation, ...] = (
         path=f"{BY_PROPOSAL}/lineage",
         name="get_proposal_lineage",
         summary="The versions of a proposal",
-        description="All versions with their hashes, and the edges they brought.",
+        description="The versions with their hashes, oldest first, and the edges they brought; where more "
+        "follow, there is a `next_cursor`.",
         answer=ProposalLineage,
+        query=VersionHistoryQuery,
         refusals=(*SUPPORT, ProposalNotFound),
         example="proposal_lineage",
     ),

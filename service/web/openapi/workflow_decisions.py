@@ -14,6 +14,7 @@ from service.errors import (
 )
 from service.web.handlers.workflow_decisions import DecisionList, Workflow, WorkflowHistory
 from service.web.openapi.operation import SUPPORT, Header, Operation, Refusals, Tag
+from service.web.schemas.parameters import HistoryQuery
 from service.web.schemas.workflow_decisions import DecisionListQuery
 
 BY_RUN: tuple[str, str, Refusals] = ("/rebalance/runs/{rebalance_run_id}/workflow", "", (RunNotFound,))
@@ -50,8 +51,9 @@ def _history(path: str, way: str, missing: Refusals) -> Operation:
         name=f"get_dpm_run_workflow_history{way}",
         tag=Tag.SUPPORT,
         summary="The decisions on a run",
-        description="All decisions, oldest first.",
+        description="The decisions, oldest first; where more follow, there is a `next_cursor`.",
         answer=WorkflowHistory,
+        query=HistoryQuery,
         refusals=(*SUPPORT, WorkflowDisabled, *missing),
         example="workflow_history",
     )
@@ -104,8 +106,9 @@ OPERATIONS: tuple[Operation, ...] = (
         name="get_dpm_workflow_decisions_by_correlation",
         tag=Tag.SUPPORT,
         summary="The decisions on the newest run of a correlation id",
-        description="All decisions, oldest first.",
+        description="The decisions, oldest first; where more follow, there is a `next_cursor`.",
         answer=WorkflowHistory,
+        query=HistoryQuery,
         refusals=(*SUPPORT, WorkflowDisabled, RunNotFound),
         example="workflow_history",
     ),

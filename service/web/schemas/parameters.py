@@ -13,6 +13,7 @@ from marshmallow import EXCLUDE, Schema, ValidationError, fields
 from service.domains.bounds import CURSOR, FILED_CORRELATION_ID, LABEL, OPEN_ID, TextBound
 from service.domains.fields import Bound
 from service.domains.lineage import DEPTH_MAX, Direction
+from service.domains.pages import HISTORY_ROWS_MAX
 from service.domains.retention import BEGINNING
 from service.web.schemas.faults import Fault
 from service.web.schemas.fields import Choice, FirstBroken, Text, Whole
@@ -97,6 +98,20 @@ class OperationListQuery(QuerySchema):
     status = AskedText(load_default=None)
     correlation_id = AskedText(FILED_CORRELATION_ID, load_default=None)
     limit = Count("limit", least=1, most=LIMIT_MAX, default=LIMIT_DEFAULT)
+    cursor = AskedText(CURSOR, load_default=None)
+
+
+class HistoryQuery(QuerySchema):
+    """How much of what is told of one thing can be asked for; all of it, nearly always."""
+
+    limit = Count("limit", least=1, most=HISTORY_ROWS_MAX, default=HISTORY_ROWS_MAX)
+    cursor = AskedText(CURSOR, load_default=None)
+
+
+class VersionHistoryQuery(QuerySchema):
+    """The same of versions, which are told with their edges."""
+
+    limit = Count("limit", least=1, most=LIMIT_MAX, default=LIMIT_MAX)
     cursor = AskedText(CURSOR, load_default=None)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from service.domains.dpm_runs import DEFAULT_TENANT
-from service.domains.pages import Page
+from service.domains.pages import Page, all_of
 from service.domains.proposals import (
     Proposal,
     ProposalApproval,
@@ -44,12 +44,12 @@ async def whole_of(store: Store, proposal: Proposal) -> Whole:
     found = await store.proposals.get(*name)
     return Whole(
         proposal=found,
-        heads=await store.proposals.list_versions(*name),
+        heads=await all_of(store.proposals.list_versions, *name),
         versions=tuple(
             [await store.proposals.get_version(*name, number + 1) for number in range(found.version_no)]
         ),
-        events=await store.proposals.list_events(*name),
-        approvals=await store.proposals.list_approvals(*name),
+        events=await all_of(store.proposals.list_events, *name),
+        approvals=await all_of(store.proposals.list_approvals, *name),
     )
 
 

@@ -9,8 +9,13 @@ import pytest
 from service.domains.dpm_runs import DEFAULT_TENANT, DpmRun, RunFilter, RunHead
 from service.domains.idempotency import KeyFamily, KeyMapping, KeyUse
 from service.domains.lineage import Direction, Edge, EdgeFilter
-from service.domains.operations import Operation, OperationFilter, OperationHead, StagedScenario
-from service.domains.pages import Page
+from service.domains.operations import (
+    Operation,
+    OperationFilter,
+    OperationHead,
+    StagedScenario,
+)
+from service.domains.pages import Page, all_of
 from service.domains.retention import KEEP_ALL, Horizon
 from service.domains.supportability import Subject
 from service.errors import RunNotFound
@@ -30,8 +35,12 @@ async def key_of(store: Store, run: DpmRun, horizon: Horizon = KEEP_ALL) -> KeyM
 
 async def history_of(store: Store, run: DpmRun, horizon: Horizon = KEEP_ALL) -> tuple[KeyUse, ...]:
     assert run.idempotency_key is not None
-    return await store.idempotency.list_history(
-        run.tenant_id, KeyFamily.DPM_SIMULATE, run.idempotency_key, horizon
+    return await all_of(
+        store.idempotency.list_history,
+        run.tenant_id,
+        KeyFamily.DPM_SIMULATE,
+        run.idempotency_key,
+        horizon,
     )
 
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from service.domains.dpm_runs import DEFAULT_TENANT, mapping_of, use_of
 from service.domains.idempotency import KeyFamily
+from service.domains.pages import all_of
 from service.domains.retention import KEEP_ALL
 from tests.integration.contract.builders import (
     AT,
@@ -22,8 +23,12 @@ async def test_an_unknown_key_stands_for_nothing(store):
     await store.dpm_runs.admit(an_admission(), KEEP_ALL)
 
     found = await store.idempotency.find(DEFAULT_TENANT, KeyFamily.DPM_SIMULATE, "nowhere", KEEP_ALL)
-    history = await store.idempotency.list_history(
-        DEFAULT_TENANT, KeyFamily.DPM_SIMULATE, "nowhere", KEEP_ALL
+    history = await all_of(
+        store.idempotency.list_history,
+        DEFAULT_TENANT,
+        KeyFamily.DPM_SIMULATE,
+        "nowhere",
+        KEEP_ALL,
     )
 
     assert found is None
@@ -39,8 +44,12 @@ async def test_tenants_do_not_share_their_keys(store):
 
     for run in (ours.run, theirs.run):
         found = await store.idempotency.find(run.tenant_id, KeyFamily.DPM_SIMULATE, "key-1", KEEP_ALL)
-        history = await store.idempotency.list_history(
-            run.tenant_id, KeyFamily.DPM_SIMULATE, "key-1", KEEP_ALL
+        history = await all_of(
+            store.idempotency.list_history,
+            run.tenant_id,
+            KeyFamily.DPM_SIMULATE,
+            "key-1",
+            KEEP_ALL,
         )
         assert found == mapping_of(run)
         assert history == (use_of(run),)
@@ -60,7 +69,13 @@ async def test_a_history_is_listed_by_creation_and_then_by_id(store):
     for admission in (last, late, early_too, early):
         await store.dpm_runs.admit(admission, KEEP_ALL)
 
-    history = await store.idempotency.list_history(DEFAULT_TENANT, KeyFamily.DPM_SIMULATE, "key-1", KEEP_ALL)
+    history = await all_of(
+        store.idempotency.list_history,
+        DEFAULT_TENANT,
+        KeyFamily.DPM_SIMULATE,
+        "key-1",
+        KEEP_ALL,
+    )
 
     assert history == tuple(use_of(admission.run) for admission in (early, early_too, late, last))
 

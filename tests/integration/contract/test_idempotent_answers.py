@@ -8,6 +8,7 @@ import pytest
 
 from service.domains.dpm_runs import DEFAULT_TENANT, RunStatus
 from service.domains.idempotency import AnswerFamily
+from service.domains.pages import all_of
 from service.domains.retention import KEEP_ALL, Horizon
 from service.domains.workflow_decisions import WorkflowAction
 from service.errors import (
@@ -51,7 +52,7 @@ async def decide(store, run, answer=None, horizon=KEEP_ALL, **fields):
 
 
 async def decisions_on(store, run):
-    return await store.workflow_decisions.list_of_run(run.tenant_id, run.rebalance_run_id)
+    return await all_of(store.workflow_decisions.list_of_run, run.tenant_id, run.rebalance_run_id)
 
 
 async def submit(store, operation_id, horizon=KEEP_ALL, **fields):

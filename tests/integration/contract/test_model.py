@@ -35,7 +35,7 @@ from service.domains.operations import (
     OperationType,
     StagedScenario,
 )
-from service.domains.pages import Page
+from service.domains.pages import Page, all_of
 from service.domains.policy_packs import PolicyPack
 from service.domains.retention import BEGINNING, KEEP_ALL, Horizon
 from service.domains.workflow_decisions import (
@@ -673,9 +673,9 @@ class SideBySide(RuleBasedStateMachine):
             lambda store: store.dpm_runs.list_by_cause(tenant_id, cause_id, horizon),
             lambda store: store.dpm_runs.find_newest_batch(tenant_id, correlation_id, horizon),
             lambda store: store.idempotency.find(tenant_id, family, key, horizon),
-            lambda store: store.idempotency.list_history(tenant_id, family, key, horizon),
+            lambda store: all_of(store.idempotency.list_history, tenant_id, family, key, horizon),
             lambda store: store.artifacts.find(tenant_id, run_id, horizon),
-            lambda store: store.workflow_decisions.list_of_run(tenant_id, run_id),
+            lambda store: all_of(store.workflow_decisions.list_of_run, tenant_id, run_id),
             lambda store: store.workflow_decisions.find_latest(tenant_id, run_id),
             lambda store: store.operations.get(tenant_id, cause_id, horizon),
             lambda store: store.operations.find_newest_by_correlation(tenant_id, correlation_id, horizon),

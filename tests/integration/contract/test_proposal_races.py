@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from service.domains.pages import all_of
 from service.domains.proposals import ApprovalType, ProposalEventType, ProposalState
 from service.errors import IdempotencyKeyConflict
 from service.proposal_errors import ProposalMoved
@@ -156,8 +157,8 @@ async def test_a_reader_beside_writers_sees_states_that_fit_their_events(store):
     async def read():
         name = (creation.proposal.tenant_id, creation.proposal.proposal_id)
         proposal = await store.proposals.get(*name)
-        events = await store.proposals.list_events(*name)
-        versions = await store.proposals.list_versions(*name)
+        events = await all_of(store.proposals.list_events, *name)
+        versions = await all_of(store.proposals.list_versions, *name)
         # Read one after the other, so what is read later may only have come on further.
         assert proposal == changes[proposal.revision - 1].proposal
         assert len(events) >= proposal.revision

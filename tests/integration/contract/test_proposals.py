@@ -9,6 +9,7 @@ import pytest_asyncio
 
 from service.domains.dpm_runs import DEFAULT_TENANT
 from service.domains.lineage import Direction, EdgeType, LivesWith
+from service.domains.pages import all_of
 from service.domains.proposals import (
     TERMINAL_STATES,
     TRANSITIONS,
@@ -59,9 +60,9 @@ async def assert_absent(store, change):
         await store.proposals.get(*name)
     with pytest.raises(ProposalVersionNotFound):
         await store.proposals.get_version(*name, 1)
-    assert await store.proposals.list_versions(*name) == ()
-    assert await store.proposals.list_events(*name) == ()
-    assert await store.proposals.list_approvals(*name) == ()
+    assert await all_of(store.proposals.list_versions, *name) == ()
+    assert await all_of(store.proposals.list_events, *name) == ()
+    assert await all_of(store.proposals.list_approvals, *name) == ()
     if change.version is not None:
         assert await edges_at(store, change.version.artifact_id, tenant_id=change.proposal.tenant_id) == ()
     if change.key is not None:

@@ -9,6 +9,7 @@ import pytest
 from service.domains.artifacts import edge_of_artifact
 from service.domains.dpm_runs import DEFAULT_TENANT, Admitted, RunStatus, edges_of, mapping_of, use_of
 from service.domains.operations import edge_of_operation
+from service.domains.pages import all_of
 from service.domains.purges import PurgeRecord, Removed
 from service.domains.retention import KEEP_ALL, Horizon
 from service.domains.supportability import Subject
@@ -90,7 +91,7 @@ async def test_an_expired_run_goes_with_all_that_belongs_to_it(store):
     await assert_absent(store, run)
     assert await key_of(store, run) is None
     assert await history_of(store, run) == ()
-    assert await store.workflow_decisions.list_of_run(DEFAULT_TENANT, run.rebalance_run_id) == ()
+    assert await all_of(store.workflow_decisions.list_of_run, DEFAULT_TENANT, run.rebalance_run_id) == ()
     assert await store.workflow_decisions.find_latest(DEFAULT_TENANT, run.rebalance_run_id) is None
     assert await edges_at(store, an_artifact(run).artifact_id) == ()
     summary = await store.supportability.summarise(DEFAULT_TENANT, KEEP_ALL)

@@ -27,6 +27,7 @@ from service.domains.dpm_runs import (
     use_of,
 )
 from service.domains.idempotency import KeyFamily
+from service.domains.pages import all_of
 from service.domains.proposals import ProposalState
 from service.domains.purges import Removed
 from service.domains.retention import KEEP_ALL, Horizon
@@ -416,8 +417,12 @@ async def test_a_caller_who_leaves_at_any_time_can_ask_again(store, turns_of_loo
     answers = await asyncio.gather(*(store.dpm_runs.admit(admission, KEEP_ALL) for admission in again))
     for first, second, answer in zip(asked, again, answers, strict=True):
         assert answer.run == (first.run if answer.replayed else second.run)
-        assert await store.idempotency.list_history(
-            DEFAULT_TENANT, KeyFamily.DPM_SIMULATE, first.run.idempotency_key, KEEP_ALL
+        assert await all_of(
+            store.idempotency.list_history,
+            DEFAULT_TENANT,
+            KeyFamily.DPM_SIMULATE,
+            first.run.idempotency_key,
+            KEEP_ALL,
         ) == (use_of(answer.run),)
     assert all(answer.replayed for answer in answers[1::2])
 

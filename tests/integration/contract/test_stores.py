@@ -10,6 +10,7 @@ from service.domains.dpm_runs import DEFAULT_TENANT, Admitted
 from service.domains.idempotency import KeyFamily
 from service.domains.lineage import Direction, EdgeFilter
 from service.domains.operations import CANCELLATION, Claim, OperationFilter
+from service.domains.pages import all_of
 from service.domains.parity import ParityFilter
 from service.domains.proposals import ProposalKeyFamily
 from service.domains.retention import KEEP_ALL
@@ -91,11 +92,17 @@ def reads_of(store):
         lambda: store.dpm_runs.list_by_cause(DEFAULT_TENANT, "batch", KEEP_ALL),
         lambda: store.dpm_runs.find_newest_batch(DEFAULT_TENANT, "corr", KEEP_ALL),
         lambda: store.idempotency.find(DEFAULT_TENANT, KeyFamily.DPM_SIMULATE, "key", KEEP_ALL),
-        lambda: store.idempotency.list_history(DEFAULT_TENANT, KeyFamily.DPM_SIMULATE, "key", KEEP_ALL),
+        lambda: all_of(
+            store.idempotency.list_history,
+            DEFAULT_TENANT,
+            KeyFamily.DPM_SIMULATE,
+            "key",
+            KEEP_ALL,
+        ),
         lambda: store.lineage.list(DEFAULT_TENANT, "rr", EdgeFilter(), **PAGE),
         lambda: store.lineage.trace(DEFAULT_TENANT, "rr", Direction.BOTH, 3, KEEP_ALL),
         lambda: store.artifacts.find(DEFAULT_TENANT, "rr", KEEP_ALL),
-        lambda: store.workflow_decisions.list_of_run(DEFAULT_TENANT, "rr"),
+        lambda: all_of(store.workflow_decisions.list_of_run, DEFAULT_TENANT, "rr"),
         lambda: store.workflow_decisions.find_latest(DEFAULT_TENANT, "rr"),
         lambda: store.workflow_decisions.list(DEFAULT_TENANT, DecisionFilter(), **PAGE),
         lambda: store.operations.get(DEFAULT_TENANT, "dop", KEEP_ALL),
@@ -105,9 +112,9 @@ def reads_of(store):
         lambda: store.proposals.get(DEFAULT_TENANT, "pp"),
         lambda: store.proposals.list(DEFAULT_TENANT, ALL_PROPOSALS, limit=10, cursor=None),
         lambda: store.proposals.get_version(DEFAULT_TENANT, "pp", 1),
-        lambda: store.proposals.list_versions(DEFAULT_TENANT, "pp"),
-        lambda: store.proposals.list_events(DEFAULT_TENANT, "pp"),
-        lambda: store.proposals.list_approvals(DEFAULT_TENANT, "pp"),
+        lambda: all_of(store.proposals.list_versions, DEFAULT_TENANT, "pp"),
+        lambda: all_of(store.proposals.list_events, DEFAULT_TENANT, "pp"),
+        lambda: all_of(store.proposals.list_approvals, DEFAULT_TENANT, "pp"),
         lambda: store.proposals.find_key(DEFAULT_TENANT, ProposalKeyFamily.CREATE, "", "key"),
         lambda: store.proposal_simulations.find(DEFAULT_TENANT, "key", kept_since=AT),
         lambda: store.policy_packs.find_revision(DEFAULT_TENANT),

@@ -8,7 +8,7 @@ import itertools
 import pytest
 
 from service.domains.dpm_runs import DEFAULT_TENANT, RunStatus
-from service.domains.pages import Page, empty_page
+from service.domains.pages import Page, all_of, empty_page
 from service.domains.retention import KEEP_ALL
 from service.domains.workflow_decisions import (
     DecisionFilter,
@@ -70,7 +70,7 @@ async def decide(store, verdict, rule=REVIEWED, horizon=KEEP_ALL):
 
 
 async def history_of(store, run):
-    return await store.workflow_decisions.list_of_run(run.tenant_id, run.rebalance_run_id)
+    return await all_of(store.workflow_decisions.list_of_run, run.tenant_id, run.rebalance_run_id)
 
 
 async def latest_of(store, run):
@@ -403,7 +403,14 @@ async def test_a_list_shows_the_decisions_of_its_tenant_only(store):
 
     assert await page_of(store, DecisionFilter()) == empty_page()
     assert await page_of(store, DecisionFilter(theirs.rebalance_run_id)) == empty_page()
-    assert await store.workflow_decisions.list_of_run(DEFAULT_TENANT, theirs.rebalance_run_id) == ()
+    assert (
+        await all_of(
+            store.workflow_decisions.list_of_run,
+            DEFAULT_TENANT,
+            theirs.rebalance_run_id,
+        )
+        == ()
+    )
 
 
 async def test_a_scenario_run_is_reviewed_like_any_other(store):

@@ -215,7 +215,7 @@ class ProposalDesk:
 
     async def events(self, proposal_id):
         """Every event with the state it led to, as it is shown."""
-        found = json.loads(await self.flow.list_events(proposal_id))["events"]
+        found = json.loads(await self.flow.list_events(proposal_id, limit=1_000, cursor=None))["events"]
         return [(event["event_type"], event["to_state"]) for event in found]
 
     def count(self):

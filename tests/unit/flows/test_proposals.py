@@ -7,7 +7,12 @@ import pytest
 
 from service.domains.canonical import canonical_json, digest_of
 from service.domains.dpm_runs import DEFAULT_TENANT
-from service.errors import IdempotencyKeyConflict, ProposalSimulationDisabled, RequestInvalid
+from service.domains.pages import all_of
+from service.errors import (
+    IdempotencyKeyConflict,
+    ProposalSimulationDisabled,
+    RequestInvalid,
+)
 from service.flows import proposals
 from service.proposal_errors import (
     FourEyesViolation,
@@ -232,7 +237,7 @@ async def test_a_version_voids_only_what_was_approved_since_the_one_before(desk)
     voided = answer["latest_workflow_event"]["reason"]["voided_approvals"]
     assert voided == [later, consent["approval"]["approval_id"]] and earlier not in voided
     assert draft["latest_workflow_event"]["reason"] == {"returned_to_draft": False, "voided_approvals": []}
-    lineage = json.loads(await desk.flow.get_lineage(proposal_id))
+    lineage = json.loads(await desk.flow.get_lineage(proposal_id, limit=200, cursor=None))
     assert [version["version_no"] for version in lineage["versions"]] == [1, 2, 3, 4]
     ids = [version["proposal_version_id"] for version in lineage["versions"]]
     ends = [
@@ -353,7 +358,7 @@ async def test_of_two_who_saw_one_state_one_moves_the_proposal(desk):
         await desk.approve(proposal_id, "RISK", "RISK_REVIEW")
 
     assert (await desk.events(proposal_id))[-1] == ("REJECTED", "REJECTED")
-    shown = json.loads(await desk.flow.list_approvals(proposal_id))["approvals"]
+    shown = json.loads(await desk.flow.list_approvals(proposal_id, limit=1_000, cursor=None))["approvals"]
     assert [(one["approval_type"], one["approved"]) for one in shown] == [("RISK", False)]
 
 
@@ -521,7 +526,7 @@ async def test_a_version_is_derived_from_the_one_before_and_its_artifact_from_it
     proposal_id = await desk.created()
     answer = told(await desk.add_version(proposal_id))
 
-    first, second = await desk.store.proposals.list_versions(DEFAULT_TENANT, proposal_id)
+    first, second = await all_of(desk.store.proposals.list_versions, DEFAULT_TENANT, proposal_id)
     artifact_id = answer["version"]["artifact"]["artifact_id"]
     edges = desk.edges()
 

@@ -109,7 +109,7 @@ async def test_runs_are_computed_again_off_the_loop():
     await flow.replay()
     await flow.replay(record=True)
 
-    assert flow.offloaded == ["compute_again", "compute_again", "recompute"]
+    assert flow.offloaded == ["compute_again", "compute_again", "recompute_run"]
 
 
 async def test_a_taken_run_id_is_drawn_again(monkeypatch):

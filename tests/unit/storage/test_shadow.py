@@ -590,6 +590,7 @@ READS = {
         "list_versions",
         "list_events",
         "list_approvals",
+        "list_valid_approvals",
         "find_key",
     },
     "proposal_simulations": {"find"},

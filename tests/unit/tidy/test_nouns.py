@@ -38,10 +38,11 @@ ADAPTERS = {
     "memory": {
         "__init__": "makes the folder a package",
         "collector": "keeps rows out of the garbage collector's sight",
+        "histories": "the rows of what is told of one thing, behind a cursor",
         "limits": "how much is kept, and what goes first",
         "idempotent_answers": "the answers that reviews and analyses with a key share",
         "operation_lists": "which operations a list or a look-up finds",
-        "operation_moves": "how operations move on, and where they stand meanwhile",
+        "operation_moves": "how operations move on with what came of them, and where they stand meanwhile",
         "operation_sweeps": "the operations nobody holds or comes for",
         "shelves": "places in order, filed under what they are found by",
         "state": "the tables the nouns share",

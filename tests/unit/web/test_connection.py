@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import socket
 from dataclasses import replace
@@ -426,6 +427,22 @@ async def test_an_answer_holds_its_place_until_it_is_taken(large):
     assert (status, len(answered)) == (200, size)
     await until(lambda: not served.capacity.under_way)
     assert (lookups.working, lookups.sending, lookups.sending_bytes) == (0, 0, 0)
+
+
+async def test_nothing_is_told_of_a_caller_who_leaves_in_the_midst_of_an_answer(large):
+    """A future whose exception nobody asks for is told with its whole trace, once for every such caller."""
+    served, _, writer, _ = large
+    told = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
+
+    writer.write(b"GET /rebalance/runs HTTP/1.1\r\nHost: x\r\n\r\n")
+    await until(lambda: any(line.writing_paused for line in lines_of(served)))
+    writer.transport.abort()
+    await until(lambda: not served.capacity.under_way)
+    await until(lambda: not served.connections.open)
+    gc.collect()
+
+    assert told == []
 
 
 @pytest.mark.parametrize("short", [False, True], ids=["after a while", "sooner when others wait"])

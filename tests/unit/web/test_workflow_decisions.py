@@ -6,6 +6,7 @@ import json
 import pytest
 
 from service.domains.dpm_runs import DEFAULT_TENANT
+from service.domains.pages import all_of
 from service.errors import DecisionExists
 from service.settings import UnknownFields
 
@@ -461,6 +462,6 @@ async def test_what_is_stored_is_what_was_answered(begin, store):
 
     workflow = await (await decide(client, run_id, APPROVE)).json()
 
-    (decision,) = await store.workflow_decisions.list_of_run(DEFAULT_TENANT, run_id)
+    (decision,) = await all_of(store.workflow_decisions.list_of_run, DEFAULT_TENANT, run_id)
     assert decision.decision_id == workflow["latest_decision"]["decision_id"]
     assert decision.decided_at.isoformat() == workflow["latest_decision"]["decided_at"]
