@@ -49,6 +49,11 @@ def prepared(database: Postgres) -> Postgres:
     return database
 
 
+@pytest.fixture
+def launch() -> None:
+    """Starting is looked at here; so each process is started by itself."""
+
+
 def environment(name: str, database: Postgres) -> dict[str, str]:
     """What a service is told, with the database where it is here."""
     here = {

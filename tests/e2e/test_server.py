@@ -19,6 +19,11 @@ from tests.waiting import HANG_SECONDS, wait_for
 pytestmark = pytest.mark.slow
 
 
+@pytest.fixture
+def launch() -> None:
+    """Starting is looked at here; so each process is started by itself."""
+
+
 def fetch(request) -> tuple[int, bytes]:
     with urllib.request.urlopen(request, timeout=HANG_SECONDS) as found:
         return found.status, found.read()
@@ -81,7 +86,13 @@ def test_pages_of_named_origins_and_long_heads_are_let_in_as_the_settings_say(st
     assert b"Access-Control-Allow-Origin: https://desk.example" in head
 
 
-@pytest.mark.parametrize("variables", ["IN_MEMORY"], indirect=True)
+@pytest.fixture(scope="module")
+def in_memory():
+    """One server for those that leave nothing behind in it."""
+    with Server({"DPM_SUPPORTABILITY_STORE_BACKEND": "IN_MEMORY"}) as server:
+        yield server
+
+
 @pytest.mark.parametrize(
     ("sent", "status", "code"),
     [
@@ -101,10 +112,10 @@ def test_pages_of_named_origins_and_long_heads_are_let_in_as_the_settings_say(st
         ),
     ],
 )
-def test_what_is_hardly_http_is_refused_like_everything_else(start, sent, status, code):
+def test_what_is_hardly_http_is_refused_like_everything_else(in_memory, sent, status, code):
     target = b"/rebalance/simulate HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nConnection: close"
 
-    head, body = exchange(start().port, sent.replace(b"%s", target))
+    head, body = exchange(in_memory.port, sent.replace(b"%s", target))
 
     assert int(head.split()[1]) == status
     assert b"application/problem+json" in head

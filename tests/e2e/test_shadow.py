@@ -65,7 +65,7 @@ def test_callers_notice_nothing_when_the_shadows_database_goes_and_comes_back(
     # Whoever meets anything but 200 ends the load, and is raised.
     load = Load(server.base, demo_body, "shadow")
 
-    for _ in range(20 if faults_in_full else 2):
+    for _ in range(20 if faults_in_full else 1):
         time.sleep(chance.uniform(0.2, 0.8))
         with away(durable_postgres):
             time.sleep(chance.uniform(0.2, 1.0))
