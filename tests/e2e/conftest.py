@@ -60,12 +60,13 @@ def preloaded_process() -> Iterator[None]:
 
 
 @pytest.fixture
-def launch(faults_in_full: bool) -> Launch | None:
-    """How servers and workers are started: by forking, but in the full form of fault tests each by itself.
+def launch(request: pytest.FixtureRequest, faults_in_full: bool) -> Launch | None:
+    """How servers and workers are started: by forking, unless it is starting that is looked at.
 
-    A module that looks at starting has its own, by which each is started by itself.
+    In the full form of fault tests each is started by itself.
     """
-    return None if faults_in_full else preloaded().launch
+    by_itself = faults_in_full or request.node.get_closest_marker("by_itself") is not None
+    return None if by_itself else preloaded().launch
 
 
 @pytest.fixture

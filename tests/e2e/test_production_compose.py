@@ -25,7 +25,7 @@ LOGINS = {"lotus_application", "lotus_migrator", "lotus_retention", "lotus_worke
 MOUNTS = {"/sql/roles.sql": ROOT / "migrations" / "roles.sql", "/sql/deploy": ROOT / "deploy" / "postgres"}
 SECONDS_MAX = 60
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.by_itself]
 
 
 @pytest.fixture(scope="module")
@@ -47,11 +47,6 @@ def prepared(database: Postgres) -> Postgres:
             command = [local(word) for word in SERVICES[name]["command"]]
         run(command, environment(name, database))
     return database
-
-
-@pytest.fixture
-def launch() -> None:
-    """Starting is looked at here; so each process is started by itself."""
 
 
 def environment(name: str, database: Postgres) -> dict[str, str]:

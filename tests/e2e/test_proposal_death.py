@@ -78,7 +78,7 @@ def test_what_was_accepted_is_done_once_by_the_servers_that_follow(
     variables = beside_runs(database.variables) | BEGUN_AGAIN | {"DPM_ASYNC_EXECUTION_MODE": "INLINE"}
     server = serve(variables)
     proposal_ids = some_proposals(server)
-    submitters = Submitters(server.base, "accepted", proposal_ids, every=0.05)
+    submitters = Submitters(server.base, "accepted", proposal_ids, every=0.05 if faults_in_full else 0.3)
 
     for _ in range(40 if faults_in_full else 2):
         time.sleep(chance.uniform(0.02, SECONDS_MAX))
@@ -99,7 +99,7 @@ def test_what_was_accepted_is_done_once_by_the_workers_that_follow(
     server = serve(variables)
     proposal_ids = some_proposals(server)
     worker = hire(variables)
-    submitters = Submitters(server.base, "accepted", proposal_ids, every=0.3)
+    submitters = Submitters(server.base, "accepted", proposal_ids, every=0.3 if faults_in_full else 1.0)
 
     for _ in range(20 if faults_in_full else 1):
         time.sleep(chance.uniform(0.02, SECONDS_MAX))

@@ -13,15 +13,13 @@ from pathlib import Path
 import pytest
 
 from scripts.servers import ROOT, Server, children_of
+from tests.e2e.preloaded import preloaded
 from tests.waiting import HANG_SECONDS, wait_for
+
+SERVE = ("-m", "service", "serve", "--port", "0")
 
 # Each starts a process or two, and waits for them.
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture
-def launch() -> None:
-    """Starting is looked at here; so each process is started by itself."""
 
 
 def fetch(request) -> tuple[int, bytes]:
@@ -34,6 +32,7 @@ def simulate(base: str, body: bytes, key: str) -> bytes:
     return fetch(urllib.request.Request(f"{base}/rebalance/simulate", data=body, headers=headers))[1]
 
 
+@pytest.mark.by_itself
 def test_a_started_server_is_live_and_ready_and_stops_cleanly(start):
     server = start()
 
@@ -44,6 +43,7 @@ def test_a_started_server_is_live_and_ready_and_stops_cleanly(start):
     assert server.stop() == 0
 
 
+@pytest.mark.by_itself
 @pytest.mark.parametrize("variables", ["SQL"], indirect=True)
 def test_a_restarted_server_replays_what_the_first_answered(start, demo_body):
     first = start()
@@ -141,7 +141,7 @@ def exchange(port: int, sent: bytes) -> tuple[bytes, bytes]:
     ],
 )
 def test_a_wrong_setting_stops_the_start_and_is_named_without_its_value(wrong):
-    done = refused_start(**wrong)
+    done = preloaded().run(SERVE, os.environ | wrong)
 
     assert done.returncode == 3
     assert next(iter(wrong)) in done.stderr
@@ -164,7 +164,8 @@ def test_a_file_that_is_no_database_stops_the_start_with_one_line(tmp_path):
     path = tmp_path / "notes.txt"
     path.write_text("not a database, and longer than the header of one would be" * 10)
 
-    done = refused_start(DPM_SUPPORTABILITY_STORE_BACKEND="SQL", DPM_SUPPORTABILITY_SQL_PATH=str(path))
+    wrong = {"DPM_SUPPORTABILITY_STORE_BACKEND": "SQL", "DPM_SUPPORTABILITY_SQL_PATH": str(path)}
+    done = preloaded().run(SERVE, os.environ | wrong)
 
     assert done.returncode == 3
     assert str(path) in done.stderr
@@ -181,11 +182,12 @@ def test_a_killed_server_takes_its_engine_processes_with_it(variables):
     wait_for(lambda: not any(is_running(child) for child in children), "its engine processes to end")
 
 
-def refused_start(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+def refused_start(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Started by itself; the others that are refused are forked."""
     return subprocess.run(
-        [sys.executable, "-m", "service", "serve", *(arguments or ("--port", "0"))],
+        [sys.executable, "-m", "service", "serve", *arguments],
         cwd=ROOT,
-        env=os.environ | variables,
+        env=os.environ,
         capture_output=True,
         text=True,
         timeout=HANG_SECONDS,

@@ -31,6 +31,9 @@ WORKERS = 2
 ATTEMPTS_MAX = 3
 # Of the kills, so many meet a worker that is at work; the others meet it as it is.
 AT_WORK = 0.75
+# In the small form a death is noticed sooner, and less is waiting for those who follow.
+SOON_LOST = {"DPM_ASYNC_LEASE_SECONDS": "2"}
+EVERY_IN_SMALL = 1.5
 
 BODIES = [a_batch(scenarios=20, positions=100, seed=seed) for seed in range(3)]
 
@@ -40,13 +43,12 @@ def test_what_a_killed_worker_had_in_hand_is_finished_by_others_once(
     durable_database, serve, hire, chance, faults_in_full
 ):
     kills = 200 if faults_in_full else 3
-    shortened = {} if faults_in_full else {"DPM_ASYNC_LEASE_SECONDS": "2"}
-    variables = durable_database.variables | WITHIN_WORKERS | shortened
+    variables = durable_database.variables | WITHIN_WORKERS | ({} if faults_in_full else SOON_LOST)
     expected = answered_at_once(serve, BODIES)
     server = serve(variables)
     fleet = [hire(variables) for _ in range(WORKERS)]
     everyone = list(fleet)
-    submissions = Submissions(server.base, BODIES, every=0.6)
+    submissions = Submissions(server.base, BODIES, every=0.6 if faults_in_full else EVERY_IN_SMALL)
     deaths: dict[Attempt, datetime] = {}
 
     done, met = 0, False
@@ -75,10 +77,10 @@ def test_what_a_killed_worker_had_in_hand_is_finished_by_others_once(
 def test_what_a_killed_worker_had_in_hand_is_begun_again_and_ends(
     durable_database, serve, hire, chance, faults_in_full
 ):
-    variables = durable_database.variables | WITHIN_WORKERS
+    variables = durable_database.variables | WITHIN_WORKERS | ({} if faults_in_full else SOON_LOST)
     server = serve(variables)
     fleet = [hire(variables) for _ in range(WORKERS)]
-    submissions = Submissions(server.base, BODIES, every=0.6)
+    submissions = Submissions(server.base, BODIES, every=0.6 if faults_in_full else EVERY_IN_SMALL)
     begun, ended = [], []
 
     while len(begun) < (25 if faults_in_full else 1):
