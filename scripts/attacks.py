@@ -18,6 +18,7 @@ import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -163,13 +164,25 @@ def encoded(document: Any) -> bytes:
     return json.dumps(document, separators=(",", ":")).encode()
 
 
+@cache
+def large_action() -> bytes:
+    """A workflow action with millions of members, compressed."""
+    deep = b'{"action":"APPROVE","reason_code":"X","actor_id":"a","junk":[' + b"{}," * 2_600_000 + b"{}]}"
+    return gzip.compress(deep)
+
+
+@cache
+def wide_answer() -> bytes:
+    """A simulation whose answer is many times as large, compressed."""
+    return gzip.compress(echoing(9_000, 19))
+
+
 def requests_of(run_id: str) -> tuple[Attack, ...]:
     """Every hostile request; `run_id` names a run that is kept and waits for its review."""
     refused = frozenset({413, 422})
     served = frozenset({200, 422, 503})
     zipped = {"Content-Encoding": "gzip"}
     actions = f"/rebalance/runs/{run_id}/workflow/actions"
-    deep = b'{"action":"APPROVE","reason_code":"X","actor_id":"a","junk":[' + b"{}," * 2_600_000 + b"{}]}"
     long_text = "x" * 7_500_000
     wide = json.loads(many_caps(1, 2))
     wide["portfolio_snapshot"]["portfolio_id"] = "p" * 20_000
@@ -186,10 +199,8 @@ def requests_of(run_id: str) -> tuple[Attack, ...]:
         Attack("100 currencies without a rate", PROPOSE, many_currencies(100), served),
         Attack("150 caps, the method escaped", SIMULATE, many_caps(150, 400), served),
         Attack("200 caps", SIMULATE, many_caps(200, 4_000), served),
-        Attack(
-            "a large action, compressed", actions, gzip.compress(deep), frozenset({200, 409, 422}), zipped
-        ),
-        Attack("a wide answer, compressed", SIMULATE, gzip.compress(echoing(9_000, 19)), served, zipped),
+        Attack("a large action, compressed", actions, large_action(), frozenset({200, 409, 422}), zipped),
+        Attack("a wide answer, compressed", SIMULATE, wide_answer(), served, zipped),
         Attack("a title of 7.5 MB", PROPOSALS, encoded(title), refused),
         Attack("a portfolio id of 20,000 characters", SIMULATE, encoded(wide), refused),
         Attack("the same for later", ANALYZE_ASYNC, encoded(scenarios), refused),
@@ -298,8 +309,9 @@ def allow_files(count: int) -> None:
 class Probes:
     """Asks for the health of a server all the while; each answer is awaited before the next is asked for."""
 
-    def __init__(self, base: str, path: str = LIVE) -> None:
+    def __init__(self, base: str, path: str = LIVE, pause_seconds: float = PROBE_PAUSE_SECONDS) -> None:
         self._url = base + path
+        self._pause_seconds = pause_seconds
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._ask_on, daemon=True)
         self.seconds: list[float] = []
@@ -330,7 +342,7 @@ class Probes:
             except OSError as error:
                 self.statuses.add(repr(error))
             self.seconds.append(time.perf_counter() - began)
-            self._stopping.wait(PROBE_PAUSE_SECONDS)
+            self._stopping.wait(self._pause_seconds)
 
 
 def peak_memory_bytes(pids: Sequence[int]) -> int:

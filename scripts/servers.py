@@ -10,10 +10,10 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 ROOT = Path(__file__).resolve().parents[1]
 # Against a hang alone: a machine with much else to do is slow to start anything.
@@ -26,11 +26,16 @@ LINES_KEPT = 200
 OURS = ("DPM_", "PROPOSAL_", "APP_PERSISTENCE_")
 
 
+# Starts a Python with these arguments, in that folder and with these variables alone. Gives a Popen of it
+# with a pipe for its errors, or what can be used as one.
+Launch = Callable[[Sequence[str], Path, Mapping[str, str]], Any]
+
+
 class Service:
     """One process of ours; its environment is this one's without our variables, plus what is given.
 
     `arguments` are further ones of it; `command` runs another one than ours, which must say in the same way
-    that it listens.
+    that it listens; `launch` starts it in another way than by itself.
     """
 
     verb: ClassVar[str]
@@ -47,22 +52,25 @@ class Service:
         port: int = 0,
         command: Sequence[str] | None = None,
         arguments: Sequence[str] = (),
+        launch: Launch | None = None,
     ) -> None:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
         asked = command or ["-m", "service", self.verb, "--port", str(port), *arguments]
         self.started = time.perf_counter()
-        self.process = subprocess.Popen(
-            [self.interpreter, *asked],
-            cwd=self.folder,
-            env=inherited | dict(variables),
-            stderr=subprocess.PIPE,
-        )
+        self.process = (launch or self._spawned)(asked, self.folder, inherited | dict(variables))
         self.lines: deque[bytes] = deque(maxlen=self.lines_kept)
         self.port = self._await_listening()
         self.seconds_to_listen = time.perf_counter() - self.started
         self._frozen: tuple[int, ...] = ()
         self._drain = threading.Thread(target=self._read_on, daemon=True)
         self._drain.start()
+
+    def _spawned(
+        self, arguments: Sequence[str], folder: Path, variables: Mapping[str, str]
+    ) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            [self.interpreter, *arguments], cwd=folder, env=variables, stderr=subprocess.PIPE
+        )
 
     @property
     def base(self) -> str:

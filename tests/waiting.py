@@ -14,6 +14,8 @@ from typing import Any
 # Whatever takes this long on any machine does not go on at all.
 HANG_SECONDS = 120.0
 POLL_SECONDS = 0.01
+# What takes long is asked for less and less often, so that asking does not hold up what is waited for.
+POLL_GROWTH, POLL_SECONDS_MAX = 1.3, 0.1
 # What must not come is waited for so long; a slow machine sees less of it, and never anything wrong.
 QUIET_SECONDS = 0.3
 
@@ -21,9 +23,11 @@ QUIET_SECONDS = 0.3
 def wait_for(condition: Callable[[], Any], what: str) -> Any:
     """The first thing the condition gives that is something."""
     give_up_at = time.monotonic() + HANG_SECONDS
+    pause = POLL_SECONDS
     while not (found := condition()):
         assert time.monotonic() < give_up_at, f"waited in vain for {what}"
-        time.sleep(POLL_SECONDS)
+        time.sleep(pause)
+        pause = min(pause * POLL_GROWTH, POLL_SECONDS_MAX)
     return found
 
 

@@ -127,13 +127,21 @@ class Load:
     """
 
     def __init__(
-        self, base: str, body: bytes, stamp: str, *, server_dies: bool = False, database_dies: bool = False
+        self,
+        base: str,
+        body: bytes,
+        stamp: str,
+        *,
+        server_dies: bool = False,
+        database_dies: bool = False,
+        callers: int = CALLERS,
     ) -> None:
         self.url = f"{base}/rebalance/simulate"
         self.body = body
         self.stamp = stamp
         self.server_dies = server_dies
         self.database_dies = database_dies
+        self.callers = callers
         self.answered: dict[str, Answer] = {}
         self.lost = 0
         self.refused = 0
@@ -171,7 +179,7 @@ class Load:
 
     async def _call(self) -> None:
         async with aiohttp.ClientSession(timeout=PATIENT) as session, asyncio.TaskGroup() as callers:
-            for caller in range(CALLERS):
+            for caller in range(self.callers):
                 callers.create_task(self._call_on(session, f"{self.stamp}-{caller}"))
 
     async def _call_on(self, session: aiohttp.ClientSession, stamp: str) -> None:

@@ -14,9 +14,10 @@ import pytest
 
 from scripts import postgres
 from scripts.postgres import Postgres
-from scripts.servers import ROOT, Server, Service, Worker
+from scripts.servers import ROOT, Launch, Server, Service, Worker
 from service.cli import migrate
 from tests.e2e.databases import Database, PostgresDatabase, SqliteFile
+from tests.e2e.preloaded import end_preloaded, preloaded
 
 DEMO = ROOT / "scripts" / "demo" / "multi_currency.json"
 TEMPLATE = "template_of_tests"
@@ -25,6 +26,19 @@ DATABASES = count(1)
 LINES_SHOWN = 200
 
 Started = TypeVar("Started", bound=Service)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leaves out what belongs to the full form alone."""
+    if config.getoption("--faults") == "full":
+        return
+    left_out = [item for item in items if item.get_closest_marker("one_store") and not on_postgres(item)]
+    items[:] = [item for item in items if item not in left_out]
+    config.hook.pytest_deselected(items=left_out)
+
+
+def on_postgres(item: pytest.Item) -> bool:
+    return "POSTGRES" in item.name
 
 
 @pytest.fixture(params=["IN_MEMORY", "SQL", "POSTGRES"])
@@ -38,26 +52,43 @@ def variables(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, str]:
     return chosen
 
 
+@pytest.fixture(scope="session", autouse=True)
+def preloaded_process() -> Iterator[None]:
+    """Ends it, if it was started."""
+    yield
+    end_preloaded()
+
+
 @pytest.fixture
-def serve() -> Iterator[Callable[..., Server]]:
+def launch(request: pytest.FixtureRequest, faults_in_full: bool) -> Launch | None:
+    """How servers and workers are started: by forking, unless it is starting that is looked at.
+
+    In the full form of fault tests each is started by itself.
+    """
+    by_itself = faults_in_full or request.node.get_closest_marker("by_itself") is not None
+    return None if by_itself else preloaded().launch
+
+
+@pytest.fixture
+def serve(launch: Launch | None) -> Iterator[Callable[..., Server]]:
     """Starts servers that the test need not stop."""
-    with starting(Server) as begin:
+    with starting(Server, launch) as begin:
         yield begin
 
 
 @pytest.fixture
-def hire() -> Iterator[Callable[..., Worker]]:
+def hire(launch: Launch | None) -> Iterator[Callable[..., Worker]]:
     """Starts workers that the test need not stop."""
-    with starting(Worker) as begin:
+    with starting(Worker, launch) as begin:
         yield begin
 
 
 @contextmanager
-def starting(kind: type[Started]) -> Iterator[Callable[..., Started]]:
+def starting(kind: type[Started], launch: Launch | None) -> Iterator[Callable[..., Started]]:
     started: list[Started] = []
 
     def begin(variables: Mapping[str, str], **more: Any) -> Started:
-        started.append(kind(variables, **more))
+        started.append(kind(variables, launch=launch, **more))
         return started[-1]
 
     with ExitStack() as stopping:

@@ -30,11 +30,12 @@ def test_of_many_who_cancel_and_one_who_executes_one_ends_the_operation(new_data
     variables = database.variables | {"DPM_ASYNC_EXECUTION_MODE": "ACCEPT_ONLY"}
     bases = [serve(variables).base for _ in range(servers)]
 
-    for number in range(60 if faults_in_full else 6):
+    later_seconds = 0.004 if faults_in_full else 0.008
+    for number in range(60 if faults_in_full else 4):
         operation_id = submit(bases[0], BODY)
 
         # Later and later, so that an operation is met before it begins, while it runs, and at its end.
-        executed, cancelled = asyncio.run(race(bases, operation_id, late_seconds=0.004 * number))
+        executed, cancelled = asyncio.run(race(bases, operation_id, late_seconds=later_seconds * number))
 
         with urllib.request.urlopen(f"{bases[-1]}/rebalance/operations/{operation_id}") as answer:
             found = json.load(answer)

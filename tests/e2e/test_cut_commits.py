@@ -17,14 +17,14 @@ SHARE = 0.1
 def test_a_commit_cut_on_either_side_is_made_once(
     durable_postgres, durable_database, serve, chance, demo_body, faults_in_full
 ):
-    cuts_of_each = 200 if faults_in_full else 10
+    cuts_of_each = 200 if faults_in_full else 4
     with Cutter(durable_postgres.port, chance, share=SHARE) as cutter:
         past_cutter = PostgresDatabase(
             durable_database.dsn.replace(f":{durable_postgres.port}/", f":{cutter.port}/")
         )
         server = serve(past_cutter.variables | EVERY_WAY)
         load = Load(server.base, demo_body, "cut", database_dies=True)
-        while min(cutter.cuts[cut] for cut in Cut) < cuts_of_each:
+        while min(cutter.cuts[cut] for cut in Cut) < cuts_of_each or not load.replayed:
             load.wait_for_answers(1)
         answered = load.stop()
         cutter.share = 0.0

@@ -36,7 +36,7 @@ def test_callers_wait_out_a_lost_database_and_lose_nothing(
     server = serve(durable_database.variables | EVERY_WAY)
     load = Load(server.base, demo_body, "loss", database_dies=True)
 
-    for _ in range(200 if faults_in_full else 4):
+    for _ in range(200 if faults_in_full else 2):
         time.sleep(chance.uniform(0.02, 0.6))
         with away(durable_postgres):
             time.sleep(chance.uniform(0.0, 0.3))

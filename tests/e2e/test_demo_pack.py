@@ -1,4 +1,4 @@
-"""The demo pack on a real server; three times on one store, for its keys are to be fresh each time."""
+"""The demo pack on a real server; several times on one store, for its keys are to be fresh each time."""
 
 from __future__ import annotations
 
@@ -13,16 +13,20 @@ from scripts.demo_pack.scenarios import Scenario
 from scripts.servers import Server
 
 SCENARIOS_MIN = 25
-PLAYS = 3
+PLAYS, PLAYS_IN_SMALL = 3, 2
 
 
 @pytest.mark.slow
+@pytest.mark.faults
 def test_every_scenario_holds_however_often_the_pack_is_played(
-    tmp_path: Path, serve: Callable[..., Server], capsys: pytest.CaptureFixture[str]
+    tmp_path: Path,
+    serve: Callable[..., Server],
+    capsys: pytest.CaptureFixture[str],
+    faults_in_full: bool,
 ) -> None:
     server = serve(everything_on(tmp_path / "demo.db"))
 
-    for _ in range(PLAYS):
+    for _ in range(PLAYS if faults_in_full else PLAYS_IN_SMALL):
         shown = play_all(server.base)
 
         assert [row for row in shown if row.outcome is not Outcome.HELD] == []

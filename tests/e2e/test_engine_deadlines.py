@@ -47,8 +47,12 @@ def test_batches_that_never_end_fail_by_scenario_while_others_are_served(serve):
     server = serve(MEMORY | PATIENT | SOON, command=SERVE)
     with ThreadPoolExecutor(2) as callers:
         attacks = [callers.submit(send, f"{server.base}{ANALYZE}", endless(number)) for number in range(2)]
-        while not all(attack.done() for attack in attacks):
+
+        def are_over() -> bool:
             require_alive(server.base)
+            return all(attack.done() for attack in attacks)
+
+        wait_for(are_over, "the ends of the attacks")
 
     for number, attack in enumerate(attacks):
         answer = attack.result()

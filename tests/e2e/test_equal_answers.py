@@ -23,7 +23,7 @@ from tests.e2e.inside import SetClock, application_on
 
 PACKS = ("goldens", "dpm-generated", "batch-generated")
 # All in the full form; enough to meet every kind of them otherwise.
-STRIDE_IN_SMALL = 16
+STRIDE_IN_SMALL = 24
 STEP = timedelta(milliseconds=7)
 
 ALL_OPEN = {

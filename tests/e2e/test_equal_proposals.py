@@ -20,7 +20,7 @@ from tests.waiting import until
 
 PACKS = ("goldens", "advisory-generated")
 # All in the full form; enough to meet every kind of them otherwise.
-STRIDE_IN_SMALL = 8
+STRIDE_IN_SMALL = 16
 
 
 @pytest.fixture

@@ -33,15 +33,15 @@ BODIES = [a_batch(scenarios=20, positions=100, seed=seed) for seed in range(3)]
 def test_what_a_frozen_worker_had_in_hand_is_finished_by_others_once(
     durable_database, serve, hire, chance, faults_in_full
 ):
-    freezes = 100 if faults_in_full else 4
+    freezes = 100 if faults_in_full else 2
     variables = durable_database.variables | WITHIN_WORKERS | IMPATIENT
     expected = answered_at_once(serve, BODIES)
     server = serve(variables)
     fleet = [hire(variables) for _ in range(WORKERS)]
-    submissions = Submissions(server.base, BODIES, every=0.6)
+    submissions = Submissions(server.base, BODIES, every=0.6 if faults_in_full else 1.5)
     taken_over = wholly = 0
 
-    while taken_over < freezes:
+    while taken_over < freezes or not any(told(worker, "operation_lost") for worker in fleet):
         victim = wait_for(lambda: at_work(fleet, chance), "an operation")
         time.sleep(chance.uniform(0.0, 0.1))
         whole = chance.random() < 0.5

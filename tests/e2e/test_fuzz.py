@@ -6,8 +6,8 @@ from scripts.fuzz import EXAMPLES, FUZZING, OPEN, fuzz
 from scripts.servers import Server
 
 # Some for every operation there is; the rest is left to `make fuzz`.
-FEW = 8
-REQUESTS_MIN = 400
+FEW = 2
+REQUESTS_MIN = 100
 
 
 @pytest.mark.slow

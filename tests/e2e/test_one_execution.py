@@ -27,7 +27,7 @@ def test_of_many_who_execute_one_operation_one_does(new_database, serve, faults_
     ]
     accepted = {}
 
-    for _ in range(40 if faults_in_full else 4):
+    for _ in range(40 if faults_in_full else 2):
         operation_id = submit(bases[0], BODY)
         accepted[operation_id] = 0
         urls = [f"{base}/rebalance/operations/{operation_id}/execute" for base in bases]

@@ -22,9 +22,10 @@ from service.cli.parity_mix import Generated
 from service.cli.parity_places import place_of, prepare
 from service.cli.parity_report import Report
 from service.cli.parity_sides import opened_sides
+from tests.e2e.preloaded import preloaded
+from tests.waiting import HANG_SECONDS
 
 REQUESTS = 60
-SECONDS_MAX = 120.0
 # Quietly alters what it is given to keep.
 LYING = """
 CREATE FUNCTION lie() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -38,9 +39,9 @@ CREATE TRIGGER lies BEFORE INSERT ON dpm_workflow_decisions FOR EACH ROW EXECUTE
 
 
 def parity(*arguments, **variables):
-    command = (sys.executable, "-m", "service", "parity", *map(str, arguments))
+    """Forked; one that is started by itself is in `test_recorded_requests_are_asked_again`."""
     env = {name: value for name, value in os.environ.items() if not name.startswith("DPM_")} | variables
-    return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=SECONDS_MAX)
+    return preloaded().run(["-m", "service", "parity", *map(str, arguments)], env)
 
 
 @pytest.mark.slow
@@ -204,10 +205,18 @@ def test_recorded_requests_are_asked_again(tmp_path):
     )
     (tmp_path / "requests.jsonl").write_text("\n".join(map(json.dumps, lines)))
 
-    done = parity(
-        "--left", "memory:", "--right", f"sqlite:{tmp_path}/right.db",
-        "--requests", tmp_path / "requests.jsonl", "--json",
-    )  # fmt: skip
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "service", "parity", "--json"),
+            *("--left", "memory:", "--right", f"sqlite:{tmp_path}/right.db"),
+            *("--requests", str(tmp_path / "requests.jsonl")),
+        ],
+        cwd=ROOT,
+        env={name: value for name, value in os.environ.items() if not name.startswith("DPM_")},
+        capture_output=True,
+        text=True,
+        timeout=HANG_SECONDS,
+    )
 
     assert done.returncode == 0, done
     assert json.loads(done.stdout)["statuses"] == {"200": 2, "404": 1}

@@ -25,7 +25,7 @@ LOGINS = {"lotus_application", "lotus_migrator", "lotus_retention", "lotus_worke
 MOUNTS = {"/sql/roles.sql": ROOT / "migrations" / "roles.sql", "/sql/deploy": ROOT / "deploy" / "postgres"}
 SECONDS_MAX = 60
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.by_itself]
 
 
 @pytest.fixture(scope="module")

@@ -26,6 +26,7 @@ from scripts.servers import OURS, ROOT, Server
 from service.storage.queries import MIGRATIONS_DIR
 from service.storage.schema import shipped_for
 from tests.builders import a_proposal_body
+from tests.e2e.preloaded import preloaded
 
 SECONDS_MAX = 60
 PASSWORD = "open-sesame"
@@ -117,11 +118,11 @@ def as_owner(cluster: Postgres, variables: Variables, statement: str) -> None:
 
 
 def command(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
+    """A command that is started by itself."""
     return subprocess.run(
         [sys.executable, "-m", "service", *arguments],
         cwd=ROOT,
-        env=inherited | variables,
+        env=inherited() | variables,
         capture_output=True,
         text=True,
         timeout=SECONDS_MAX,
@@ -129,9 +130,18 @@ def command(*arguments: str, **variables: str) -> subprocess.CompletedProcess[st
     )
 
 
+def forked(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """The same sooner: one of each command is started by itself, and the others by forking."""
+    return preloaded().run(["-m", "service", *arguments], inherited() | variables)
+
+
+def inherited() -> Variables:
+    return {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
+
+
 def checked(variables: Variables, *options: str) -> tuple[int, list[str]]:
     """The exit status of a cutover check, and the codes of what it says."""
-    done = command("cutover-check", *options, **variables)
+    done = forked("cutover-check", *options, **variables)
     assert (done.stderr, PASSWORD in done.stdout) == ("", False)
     return done.returncode, [line.partition("  ")[0] for line in done.stdout.splitlines()]
 
@@ -188,7 +198,7 @@ def test_each_guard_stops_a_server_with_one_line_before_it_listens(
     port = free_port()
     variables = {name: value for name, value in OTHERWISE_FIT.items() if name != variable} | more
 
-    done = command("serve", "--port", str(port), **variables)
+    done = forked("serve", "--port", str(port), **variables)
 
     refused_as(done, code, variable)
     assert not is_listening(port)
@@ -268,7 +278,7 @@ def test_an_environment_that_says_nothing_fails_by_its_settings_only() -> None:
 def test_settings_that_cannot_be_read_are_told_by_name() -> None:
     variables = {"APP_PERSISTENCE_PROFILE": "PRODUCTION", RUNS: f"mysql://{PASSWORD}@db"}
 
-    done = command("cutover-check", "--json", **variables)
+    done = forked("cutover-check", "--json", **variables)
 
     assert done.returncode == 1
     assert json.loads(done.stdout) == {
@@ -364,7 +374,7 @@ def test_a_login_that_may_do_more_or_less_than_it_must_is_told_what(
 ) -> None:
     as_owner(cluster, fit, change)
 
-    done = command("cutover-check", **fit)
+    done = forked("cutover-check", **fit)
 
     lines = [line for line in done.stdout.splitlines() if line.startswith("CUTOVER_ROLE_PRIVILEGES:dpm:")]
     assert done.returncode == 1

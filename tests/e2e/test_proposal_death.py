@@ -43,7 +43,7 @@ CAUSES = "SELECT source_entity_id, target_entity_id FROM dpm_lineage_edges WHERE
 
 @pytest.mark.faults
 def test_what_advisers_were_told_is_there_after_a_kill(new_database, serve, chance, faults_in_full):
-    kills = 200 if faults_in_full else 6
+    kills = 200 if faults_in_full else 3
     totals: Counter[str] = Counter()
 
     for first in range(0, kills, KILLS_PER_DATABASE):
@@ -78,9 +78,9 @@ def test_what_was_accepted_is_done_once_by_the_servers_that_follow(
     variables = beside_runs(database.variables) | BEGUN_AGAIN | {"DPM_ASYNC_EXECUTION_MODE": "INLINE"}
     server = serve(variables)
     proposal_ids = some_proposals(server)
-    submitters = Submitters(server.base, "accepted", proposal_ids, every=0.05)
+    submitters = Submitters(server.base, "accepted", proposal_ids, every=0.05 if faults_in_full else 0.3)
 
-    for _ in range(40 if faults_in_full else 4):
+    for _ in range(40 if faults_in_full else 2):
         time.sleep(chance.uniform(0.02, SECONDS_MAX))
         server.kill()
         server = serve(variables, port=server.port)
@@ -99,9 +99,9 @@ def test_what_was_accepted_is_done_once_by_the_workers_that_follow(
     server = serve(variables)
     proposal_ids = some_proposals(server)
     worker = hire(variables)
-    submitters = Submitters(server.base, "accepted", proposal_ids, every=0.3)
+    submitters = Submitters(server.base, "accepted", proposal_ids, every=0.3 if faults_in_full else 1.0)
 
-    for _ in range(20 if faults_in_full else 3):
+    for _ in range(20 if faults_in_full else 1):
         time.sleep(chance.uniform(0.02, SECONDS_MAX))
         worker.kill()
         worker = hire(variables)

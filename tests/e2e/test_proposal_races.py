@@ -18,7 +18,7 @@ from tests.e2e.proposing import Desk, beside_runs, code_of, require_sound
 
 CREATORS = 8
 VERSIONS = 4
-ROUNDS_IN_SMALL = 5
+ROUNDS_IN_SMALL = 3
 SIMULATING_SECONDS = 0.03
 READERS, WRITTEN = 3, 10
 
@@ -190,7 +190,7 @@ def test_what_is_read_in_the_midst_of_changes_is_of_one_instant(servers, faults_
         assert min(reads) > 1
         return "read"
 
-    run(started, look, 20 if faults_in_full else 2)
+    run(started, look, 20 if faults_in_full else 1)
 
     require_sound(database)
 

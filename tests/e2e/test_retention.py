@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import subprocess
-import sys
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
@@ -14,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from scripts.servers import ROOT
 from service.cli import migrate
 from service.clock import SystemClock, TimeOrderedIds
 from service.settings import read
@@ -23,6 +20,7 @@ from service.storage.postgres.store import PostgresStore
 from service.storage.sqlite.store import SqliteStore
 from tests.e2e.databases import Database, PostgresDatabase, SqliteFile, count_of, require_whole
 from tests.e2e.inside import SetClock, flows_on
+from tests.e2e.preloaded import preloaded
 from tests.waiting import HANG_SECONDS, wait_for
 
 RUNS = 3
@@ -99,15 +97,8 @@ def require_removed(database: Database) -> None:
 
 def purge(database: Database) -> str:
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("DPM_")}
-    done = subprocess.run(
-        [sys.executable, "-m", "service", "purge"],
-        cwd=ROOT,
-        env=inherited | database.variables | ONE_DAY,
-        capture_output=True,
-        text=True,
-        timeout=HANG_SECONDS,
-        check=True,
-    )
+    done = preloaded().run(["-m", "service", "purge"], inherited | database.variables | ONE_DAY)
+    assert done.returncode == 0, done.stderr
     return done.stdout
 
 

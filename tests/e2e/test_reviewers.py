@@ -58,7 +58,7 @@ def servers(new_database, serve) -> tuple[Database, list[Server]]:
 def test_the_decisions_of_racing_reviewers_form_one_chain(servers, demo_body, faults_in_full):
     database, started = servers
 
-    for number in range(20 if faults_in_full else 3):
+    for number in range(20 if faults_in_full else 2):
         run_id, reviewed = asyncio.run(race(started, demo_body, f"chain-{number}", ACTIONS))
 
         acknowledged = {review.actor_id: review for review in reviewed if review.status == 200}
@@ -82,7 +82,7 @@ def test_the_decisions_of_racing_reviewers_form_one_chain(servers, demo_body, fa
 def test_of_reviewers_who_saw_one_state_one_decides(servers, demo_body, faults_in_full):
     database, started = servers
 
-    for number in range(20 if faults_in_full else 3):
+    for number in range(20 if faults_in_full else 2):
         run_id, reviewed = asyncio.run(
             race(
                 started,

@@ -13,7 +13,10 @@ from pathlib import Path
 import pytest
 
 from scripts.servers import ROOT, Server, children_of
+from tests.e2e.preloaded import preloaded
 from tests.waiting import HANG_SECONDS, wait_for
+
+SERVE = ("-m", "service", "serve", "--port", "0")
 
 # Each starts a process or two, and waits for them.
 pytestmark = pytest.mark.slow
@@ -29,6 +32,7 @@ def simulate(base: str, body: bytes, key: str) -> bytes:
     return fetch(urllib.request.Request(f"{base}/rebalance/simulate", data=body, headers=headers))[1]
 
 
+@pytest.mark.by_itself
 def test_a_started_server_is_live_and_ready_and_stops_cleanly(start):
     server = start()
 
@@ -39,6 +43,7 @@ def test_a_started_server_is_live_and_ready_and_stops_cleanly(start):
     assert server.stop() == 0
 
 
+@pytest.mark.by_itself
 @pytest.mark.parametrize("variables", ["SQL"], indirect=True)
 def test_a_restarted_server_replays_what_the_first_answered(start, demo_body):
     first = start()
@@ -81,7 +86,13 @@ def test_pages_of_named_origins_and_long_heads_are_let_in_as_the_settings_say(st
     assert b"Access-Control-Allow-Origin: https://desk.example" in head
 
 
-@pytest.mark.parametrize("variables", ["IN_MEMORY"], indirect=True)
+@pytest.fixture(scope="module")
+def in_memory():
+    """One server for those that leave nothing behind in it."""
+    with Server({"DPM_SUPPORTABILITY_STORE_BACKEND": "IN_MEMORY"}) as server:
+        yield server
+
+
 @pytest.mark.parametrize(
     ("sent", "status", "code"),
     [
@@ -101,10 +112,10 @@ def test_pages_of_named_origins_and_long_heads_are_let_in_as_the_settings_say(st
         ),
     ],
 )
-def test_what_is_hardly_http_is_refused_like_everything_else(start, sent, status, code):
+def test_what_is_hardly_http_is_refused_like_everything_else(in_memory, sent, status, code):
     target = b"/rebalance/simulate HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nConnection: close"
 
-    head, body = exchange(start().port, sent.replace(b"%s", target))
+    head, body = exchange(in_memory.port, sent.replace(b"%s", target))
 
     assert int(head.split()[1]) == status
     assert b"application/problem+json" in head
@@ -130,7 +141,7 @@ def exchange(port: int, sent: bytes) -> tuple[bytes, bytes]:
     ],
 )
 def test_a_wrong_setting_stops_the_start_and_is_named_without_its_value(wrong):
-    done = refused_start(**wrong)
+    done = preloaded().run(SERVE, os.environ | wrong)
 
     assert done.returncode == 3
     assert next(iter(wrong)) in done.stderr
@@ -153,7 +164,8 @@ def test_a_file_that_is_no_database_stops_the_start_with_one_line(tmp_path):
     path = tmp_path / "notes.txt"
     path.write_text("not a database, and longer than the header of one would be" * 10)
 
-    done = refused_start(DPM_SUPPORTABILITY_STORE_BACKEND="SQL", DPM_SUPPORTABILITY_SQL_PATH=str(path))
+    wrong = {"DPM_SUPPORTABILITY_STORE_BACKEND": "SQL", "DPM_SUPPORTABILITY_SQL_PATH": str(path)}
+    done = preloaded().run(SERVE, os.environ | wrong)
 
     assert done.returncode == 3
     assert str(path) in done.stderr
@@ -170,11 +182,12 @@ def test_a_killed_server_takes_its_engine_processes_with_it(variables):
     wait_for(lambda: not any(is_running(child) for child in children), "its engine processes to end")
 
 
-def refused_start(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+def refused_start(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Started by itself; the others that are refused are forked."""
     return subprocess.run(
-        [sys.executable, "-m", "service", "serve", *(arguments or ("--port", "0"))],
+        [sys.executable, "-m", "service", "serve", *arguments],
         cwd=ROOT,
-        env=os.environ | variables,
+        env=os.environ,
         capture_output=True,
         text=True,
         timeout=HANG_SECONDS,

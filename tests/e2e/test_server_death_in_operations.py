@@ -15,8 +15,6 @@ from tests.e2e.submissions import a_batch, answered_at_once, operation, send, su
 from tests.waiting import wait_for
 
 LEASE_SECONDS = 1
-# The lease, the sweep that finds it ended, and a slow machine.
-EXECUTABLE_SECONDS_MAX = LEASE_SECONDS * 1.25 + 3.0
 BODY = a_batch(scenarios=20, positions=200, seed=6)
 
 
@@ -35,7 +33,7 @@ def test_an_operation_of_a_killed_server_is_executable_again(
     expected = answered_at_once(serve, [BODY])
     accepted, met, staged = {}, 0, 0
 
-    for _ in range(30 if faults_in_full else 2):
+    while len(accepted) < (30 if faults_in_full else 1) or not met:
         server = serve(variables)
         with ThreadPoolExecutor(1) as caller:
             caller.submit(begin, server.base, mode)
@@ -62,7 +60,6 @@ def test_an_operation_of_a_killed_server_is_executable_again(
 
     require_each_once(database, accepted, expected)
     print(f"{met} of {len(accepted)} kills met an operation; {staged} scenarios were not done again")
-    assert met
 
 
 def begin(base: str, mode: str) -> None:

@@ -70,9 +70,9 @@ def figures(port: int) -> dict[str, list]:
         return {family.name: family.samples for family in families}
 
 
-@pytest.fixture
-def shared_store(tmp_path) -> dict[str, str]:
-    path = str(tmp_path / "store.db")
+@pytest.fixture(scope="module")
+def shared_store(tmp_path_factory) -> dict[str, str]:
+    path = str(tmp_path_factory.mktemp("shared") / "store.db")
     return {
         "DPM_SUPPORTABILITY_STORE_BACKEND": "SQL",
         "DPM_SUPPORTABILITY_SQL_PATH": path,
@@ -88,7 +88,15 @@ def servers(shared_store):
         yield running
 
 
-def test_processes_share_a_port_and_a_store_and_a_dead_one_is_replaced(servers, demo_body):
+@pytest.fixture(scope="module")
+def lasting_servers(shared_store):
+    """For tests after which as many go on."""
+    with Servers(shared_store) as running:
+        yield running
+
+
+def test_processes_share_a_port_and_a_store_and_a_dead_one_is_replaced(lasting_servers, demo_body):
+    servers = lasting_servers
     answered = simulate(servers.base, demo_body, "shared-1")
     before = servers.pids()
     assert len(before) == COUNT
@@ -154,9 +162,9 @@ def test_processes_refuse_a_store_in_memory(shared_store, variable):
     ]
 
 
-def test_processes_refuse_a_port_that_another_server_shares(servers, shared_store):
-    status, said = refusal(shared_store, "--processes", "2", "--port", str(servers.port))
+def test_processes_refuse_a_port_that_another_server_shares(lasting_servers, shared_store):
+    status, said = refusal(shared_store, "--processes", "2", "--port", str(lasting_servers.port))
 
     assert status == 3
-    assert f"port {servers.port}" in said
-    assert len(servers.pids()) == COUNT
+    assert f"port {lasting_servers.port}" in said
+    assert len(lasting_servers.pids()) == COUNT

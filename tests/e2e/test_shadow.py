@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from tests.e2e.clients import Load, get
+from tests.e2e.clients import CALLERS, Load, get
 from tests.e2e.databases import SqliteFile, away
 from tests.e2e.submissions import a_batch, submit
 from tests.waiting import wait_for
@@ -16,7 +16,13 @@ PARITY = "/rebalance/supportability/parity"
 RUNS = "SELECT rebalance_run_id, request_hash, result FROM dpm_runs ORDER BY rebalance_run_id"
 # So many of a load suffice to see what becomes of it.
 ANSWERS = 50
+# Few leave less to be brought to the shadow, and compared.
+CALLERS_IN_SMALL = 4
 NOTHING_ELSE = {"OUTCOME": 0, "FAILED": 0, "CONSEQUENCE": 0}
+
+
+def callers_of(in_full):
+    return CALLERS if in_full else CALLERS_IN_SMALL
 
 
 def shadow_of(database, **more):
@@ -63,9 +69,9 @@ def test_callers_notice_nothing_when_the_shadows_database_goes_and_comes_back(
     primary = SqliteFile(tmp_path / "primary.db")
     server = serve(primary.variables | shadow_of(durable_database))
     # Whoever meets anything but 200 ends the load, and is raised.
-    load = Load(server.base, demo_body, "shadow")
+    load = Load(server.base, demo_body, "shadow", callers=callers_of(faults_in_full))
 
-    for _ in range(20 if faults_in_full else 2):
+    for _ in range(20 if faults_in_full else 1):
         time.sleep(chance.uniform(0.2, 0.8))
         with away(durable_postgres):
             time.sleep(chance.uniform(0.2, 1.0))
@@ -86,13 +92,13 @@ def test_callers_notice_nothing_when_the_shadows_database_goes_and_comes_back(
 
 @pytest.mark.faults
 def test_what_was_missed_is_listed_and_the_shadow_goes_on_by_itself(
-    durable_postgres, durable_database, serve, demo_body, tmp_path
+    durable_postgres, durable_database, serve, demo_body, tmp_path, faults_in_full
 ):
     primary = SqliteFile(tmp_path / "primary.db")
     room = {"DPM_SUPPORTABILITY_SHADOW_ACTS_WAITING_MAX": "5"}
     with away(durable_postgres):
         server = serve(primary.variables | shadow_of(durable_database, **room))
-        load = Load(server.base, demo_body, "missed")
+        load = Load(server.base, demo_body, "missed", callers=callers_of(faults_in_full))
         while parity_of(server)["since_start"]["missed"] < 10:
             load.wait_for_answers(1)
         load.stop()
@@ -106,7 +112,7 @@ def test_what_was_missed_is_listed_and_the_shadow_goes_on_by_itself(
     assert kept.isdisjoint(item["entity_id"] for item in listed["items"])
     assert {item["entity_id"] for item in listed["items"]} <= {run_id for run_id, _, _ in rows_of(primary)}
     assert len(kept) == len(rows_of(primary)) - missed
-    again = Load(server.base, demo_body, "again")
+    again = Load(server.base, demo_body, "again", callers=callers_of(faults_in_full))
     again.wait_for_answers(ANSWERS)
     later = again.stop()
     report = settled(server)
@@ -161,7 +167,7 @@ def test_an_embedded_shadow_is_made_and_kept_beside_the_primary(serve, demo_body
 
 @pytest.mark.faults
 def test_what_a_server_accepts_and_a_worker_does_comes_together_in_one_shadow(
-    durable_database, serve, hire, tmp_path
+    durable_database, serve, hire, tmp_path, faults_in_full
 ):
     shadow = SqliteFile(tmp_path / "shadow.db")
     variables = (
@@ -176,7 +182,7 @@ def test_what_a_server_accepts_and_a_worker_does_comes_together_in_one_shadow(
     server, body = serve(variables), a_batch(scenarios=3, positions=5, seed=7)
     for _ in range(2):
         hire(variables)
-    accepted = [submit(server.base, body) for _ in range(20)]
+    accepted = [submit(server.base, body) for _ in range(20 if faults_in_full else 8)]
 
     states = dict.fromkeys(accepted, "SUCCEEDED")
     wait_for(lambda: states_of(shadow) == states, "the shadow to come to the end of every operation")

@@ -17,7 +17,7 @@ KILLS_PER_DATABASE = 20
 
 @pytest.mark.faults
 def test_what_was_acknowledged_is_there_after_a_kill(new_database, serve, chance, demo_body, faults_in_full):
-    kills = 200 if faults_in_full else 6
+    kills = 200 if faults_in_full else 3
     total = lost = replayed = 0
 
     for first in range(0, kills, KILLS_PER_DATABASE):

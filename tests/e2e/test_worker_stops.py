@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 
 import pytest
 
-from scripts.servers import ROOT
 from tests.builders import a_batch_body
 from tests.e2e.endings import require_each_once, running, wait_for_ends
+from tests.e2e.preloaded import preloaded
 from tests.e2e.submissions import WITHIN_WORKERS, a_batch, answered_at_once, operation, submit
 from tests.e2e.unlucky import TAKES_LONG, WORK
-from tests.waiting import HANG_SECONDS, wait_for
+from tests.waiting import wait_for
 
 SCENARIOS = 10
 LONG = a_batch_body({f"{TAKES_LONG}_{n}": {} for n in range(SCENARIOS)}, positions=20, seed=9)
@@ -92,16 +90,8 @@ def test_a_worker_that_runs_once_leaves_nothing_undone(durable_database, serve, 
     accepted = {submit(base, SHORT): 0 for _ in range(12)}
 
     for _ in range(2):
-        done = subprocess.run(
-            [sys.executable, "-m", "service", "work", "--once"],
-            cwd=ROOT,
-            env={name: value for name, value in os.environ.items() if not name.startswith("DPM_")}
-            | variables,
-            capture_output=True,
-            text=True,
-            timeout=HANG_SECONDS,
-            check=False,
-        )
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("DPM_")}
+        done = preloaded().run(["-m", "service", "work", "--once"], inherited | variables)
         assert done.returncode == 0, done.stderr
 
     ended = require_each_once(durable_database, accepted, answered_at_once(serve, [SHORT]))
