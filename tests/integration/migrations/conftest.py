@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
+from scripts import postgres
 from service.cli import migrate
 from service.cli.databases import Target
+from tests.conftest import DATABASES, OURS
+
+# Takes the name of a state and what brings an empty database to it; gives a database of the test's own.
+Begin = Callable[[str, Callable[[Target], object]], Target]
 
 FIRST = "CREATE TABLE first (id text NOT NULL PRIMARY KEY);\nINSERT INTO first VALUES ('kept');\n"
 SECOND = "CREATE TABLE second (id text NOT NULL PRIMARY KEY);\n"
@@ -25,6 +33,62 @@ def target(dialect: str, request: pytest.FixtureRequest) -> Target:
     return place
 
 
+@pytest.fixture(scope="session")
+def sqlite_states(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where files are kept that tests begin with copies of."""
+    return tmp_path_factory.mktemp("states")
+
+
+@pytest.fixture(scope="session")
+def postgres_states(postgres_server: str) -> Iterator[set[str]]:
+    """The names of databases that tests begin with copies of."""
+    kept: set[str] = set()
+    yield kept
+    for name in kept:
+        postgres.drop_database(postgres_server, name)
+
+
+@pytest.fixture
+def begin_in_file(sqlite_states: Path, path: Path) -> Begin:
+    def begin(state: str, bring: Callable[[Target], object]) -> Target:
+        kept = sqlite_states / f"{state}.db"
+        if not kept.exists():
+            making = sqlite_states / f"{state}.new"
+            bring(making)
+            making.rename(kept)
+        path.parent.mkdir(exist_ok=True)
+        return Path(shutil.copyfile(kept, path.with_name(kept.name)))
+
+    return begin
+
+
+@pytest.fixture
+def begin_in_postgres(postgres_server: str, postgres_states: set[str]) -> Iterator[Begin]:
+    made: list[str] = []
+
+    def begin(state: str, bring: Callable[[Target], object]) -> Target:
+        kept = f"{OURS}_{state}"
+        if kept not in postgres_states:
+            postgres.drop_database(postgres_server, kept)
+            bring(postgres.create_database(postgres_server, kept))
+            postgres_states.add(kept)
+        made.append(f"{OURS}_{next(DATABASES)}")
+        return postgres.create_database(postgres_server, made[-1], kept)
+
+    yield begin
+    for name in made:
+        postgres.drop_database(postgres_server, name)
+
+
+@pytest.fixture
+def begin(dialect: str, request: pytest.FixtureRequest) -> Begin:
+    """Copies a database that was brought to a state once; that is quicker than to bring another to it."""
+    chosen: Begin = request.getfixturevalue(
+        {"sqlite": "begin_in_file", "postgres": "begin_in_postgres"}[dialect]
+    )
+    return chosen
+
+
 @pytest.fixture
 def folder(tmp_path: Path, dialect: str) -> Path:
     """Two migrations that can be applied, alike in both dialects."""
@@ -32,10 +96,9 @@ def folder(tmp_path: Path, dialect: str) -> Path:
 
 
 @pytest.fixture
-def applied(target: Target, folder: Path) -> Target:
+def applied(begin: Begin) -> Target:
     """A database that has had both migrations of the folder."""
-    migrate.apply(target, folder=folder)
-    return target
+    return begin("both_applied", apply_both)
 
 
 @pytest.fixture
@@ -57,6 +120,11 @@ def sqlite_folder(tmp_path: Path) -> Path:
 @pytest.fixture
 def postgres_folder(tmp_path: Path) -> Path:
     return folder_of(tmp_path / "postgres")
+
+
+def apply_both(target: Target) -> None:
+    with TemporaryDirectory() as place:
+        migrate.apply(target, folder=folder_of(Path(place) / "both"))
 
 
 def folder_of(made: Path) -> Path:

@@ -13,6 +13,7 @@ from service.cli import migrate
 from service.storage.queries import load
 from service.storage.schema import SchemaRefused
 from tests.conftest import ROOT
+from tests.integration.migrations.conftest import apply_both
 from tests.integration.migrations.looking import ask
 from tests.waiting import wait_for
 
@@ -41,10 +42,9 @@ def indexes_in(dsn):
 
 
 @pytest.fixture
-def database(dsn, postgres_folder):
+def database(begin_in_postgres):
     """A database that has had both migrations of the folder."""
-    migrate.apply(dsn, folder=postgres_folder)
-    return dsn
+    return begin_in_postgres("both_applied", apply_both)
 
 
 @pytest.fixture

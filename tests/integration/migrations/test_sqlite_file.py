@@ -11,6 +11,7 @@ import pytest
 
 from service.cli import migrate
 from service.storage.schema import SchemaRefused
+from tests.integration.migrations.conftest import Begin, apply_both
 
 ACTS = pytest.mark.parametrize("act", [migrate.apply, migrate.plan, migrate.check])
 
@@ -20,9 +21,8 @@ def files_below(folder: Path) -> dict[Path, bytes]:
 
 
 @pytest.fixture
-def applied_file(path: Path, sqlite_folder: Path) -> Path:
-    migrate.apply(path, folder=sqlite_folder)
-    return path
+def applied_file(begin_in_file: Begin) -> Path:
+    return Path(begin_in_file("both_applied", apply_both))
 
 
 def test_a_refused_folder_leaves_no_database_behind(path, sqlite_folder):
@@ -82,15 +82,14 @@ def test_looking_at_a_missing_file_makes_nothing(path, sqlite_folder, look):
 
 
 @pytest.mark.parametrize("look", [migrate.plan, migrate.check])
-def test_looking_at_a_file_writes_nothing(path, sqlite_folder, look):
-    migrate.apply(path, folder=sqlite_folder)
+def test_looking_at_a_file_writes_nothing(applied_file, sqlite_folder, look):
     (sqlite_folder / "0003.third.sql").write_text("CREATE TABLE third (id text);\n")
-    before = files_below(path.parent)
+    before = files_below(applied_file.parent)
 
-    pending = look(path, folder=sqlite_folder)
+    pending = look(applied_file, folder=sqlite_folder)
 
     assert len(pending) == 1
-    assert files_below(path.parent) == before
+    assert files_below(applied_file.parent) == before
 
 
 def test_a_file_in_use_can_be_migrated(applied_file, sqlite_folder):
