@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -96,9 +95,10 @@ def folder(tmp_path: Path, dialect: str) -> Path:
 
 
 @pytest.fixture
-def applied(begin: Begin) -> Target:
+def applied(target: Target, folder: Path) -> Target:
     """A database that has had both migrations of the folder."""
-    return begin("both_applied", apply_both)
+    migrate.apply(target, folder=folder)
+    return target
 
 
 @pytest.fixture
@@ -120,11 +120,6 @@ def sqlite_folder(tmp_path: Path) -> Path:
 @pytest.fixture
 def postgres_folder(tmp_path: Path) -> Path:
     return folder_of(tmp_path / "postgres")
-
-
-def apply_both(target: Target) -> None:
-    with TemporaryDirectory() as place:
-        migrate.apply(target, folder=folder_of(Path(place) / "both"))
 
 
 def folder_of(made: Path) -> Path:

@@ -13,7 +13,6 @@ from service.cli import migrate
 from service.storage.queries import load
 from service.storage.schema import SchemaRefused
 from tests.conftest import ROOT
-from tests.integration.migrations.conftest import apply_both
 from tests.integration.migrations.looking import ask
 from tests.waiting import wait_for
 
@@ -42,9 +41,10 @@ def indexes_in(dsn):
 
 
 @pytest.fixture
-def database(begin_in_postgres):
+def database(dsn, postgres_folder):
     """A database that has had both migrations of the folder."""
-    return begin_in_postgres("both_applied", apply_both)
+    migrate.apply(dsn, folder=postgres_folder)
+    return dsn
 
 
 @pytest.fixture

@@ -11,7 +11,6 @@ import pytest
 
 from service.cli import migrate
 from service.storage.schema import SchemaRefused
-from tests.integration.migrations.conftest import Begin, apply_both
 
 ACTS = pytest.mark.parametrize("act", [migrate.apply, migrate.plan, migrate.check])
 
@@ -21,8 +20,9 @@ def files_below(folder: Path) -> dict[Path, bytes]:
 
 
 @pytest.fixture
-def applied_file(begin_in_file: Begin) -> Path:
-    return Path(begin_in_file("both_applied", apply_both))
+def applied_file(path: Path, sqlite_folder: Path) -> Path:
+    migrate.apply(path, folder=sqlite_folder)
+    return path
 
 
 def test_a_refused_folder_leaves_no_database_behind(path, sqlite_folder):
@@ -82,14 +82,15 @@ def test_looking_at_a_missing_file_makes_nothing(path, sqlite_folder, look):
 
 
 @pytest.mark.parametrize("look", [migrate.plan, migrate.check])
-def test_looking_at_a_file_writes_nothing(applied_file, sqlite_folder, look):
+def test_looking_at_a_file_writes_nothing(path, sqlite_folder, look):
+    migrate.apply(path, folder=sqlite_folder)
     (sqlite_folder / "0003.third.sql").write_text("CREATE TABLE third (id text);\n")
-    before = files_below(applied_file.parent)
+    before = files_below(path.parent)
 
-    pending = look(applied_file, folder=sqlite_folder)
+    pending = look(path, folder=sqlite_folder)
 
     assert len(pending) == 1
-    assert files_below(applied_file.parent) == before
+    assert files_below(path.parent) == before
 
 
 def test_a_file_in_use_can_be_migrated(applied_file, sqlite_folder):
