@@ -850,9 +850,7 @@ async def test_what_waits_or_runs_is_found_by_its_status(seeded, name, generic):
         ("proposal_events", "proposal_events_key", "tenant_id = $1 AND proposal_id = $2 AND event_no = $3"),
     ],
 )
-def test_a_foreign_key_is_checked_by_primary_key_before_there_are_statistics(
-    untouched, table, key, asked
-):
+def test_a_foreign_key_is_checked_by_primary_key_before_there_are_statistics(untouched, table, key, asked):
     # As the server itself asks, and plans once for the life of a connection.
     question = f"SELECT 1 FROM ONLY {table} AS x WHERE {asked} FOR KEY SHARE OF x"
 
@@ -879,9 +877,7 @@ def test_a_foreign_key_is_checked_by_primary_key_before_there_are_statistics(
         ("proposal_simulations", "replace_simulation", "proposal_simulations_key"),
     ],
 )
-def test_what_is_looked_up_is_found_by_primary_key_before_there_are_statistics(
-    untouched, noun, name, key
-):
+def test_what_is_looked_up_is_found_by_primary_key_before_there_are_statistics(untouched, noun, name, key):
     with psycopg.connect(untouched) as conn:
         plan = [
             line for (line,) in conn.execute(f"EXPLAIN (GENERIC_PLAN) {load('postgres', noun)[name].text}")
