@@ -11,7 +11,8 @@ PARALLEL := --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-
 
 # What is held against drawn examples; each of these finds more the longer it goes on.
 PROPERTIES := $(wildcard tests/unit/engines/test_*properties.py tests/integration/contract/test_*model.py) \
-	tests/unit/engines/test_projection.py
+	$(addprefix tests/unit/,engines/test_projection.py engines/test_answer_bounds.py engines/test_result_size.py \
+	web/test_bodies.py)
 
 # What the tests import is compiled once and kept, not once in each of the hundreds of processes they start.
 test test-fast test-faults fuzz: export PYTHONDONTWRITEBYTECODE :=

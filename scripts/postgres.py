@@ -51,6 +51,14 @@ DURABLE = {"fsync": "on", "synchronous_commit": "on", "full_page_writes": "on"}
 # Autovacuum would only make the timing of a test depend on the tests before it.
 THROWN_AWAY = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "autovacuum": "off"}
 
+CUT_OTHERS = """
+SELECT pg_terminate_backend(pid, %s::bigint) FROM pg_stat_activity
+WHERE datname = current_database() AND pid <> pg_backend_pid()
+"""
+SCHEMAS = (
+    "SELECT nspname FROM pg_namespace WHERE nspname NOT LIKE 'pg\\_%' AND nspname <> 'information_schema'"
+)
+
 
 class PostgresMissing(Exception):
     """No PostgreSQL can be started here; the message says what to do."""
@@ -293,6 +301,15 @@ def create_database(admin_dsn: str, name: str, template: str | None = None) -> s
     with psycopg.connect(admin_dsn, autocommit=True) as conn:
         conn.execute(making.format(sql.Identifier(name), source))
     return dsn_of(admin_dsn, name)
+
+
+def empty_database(dsn: str) -> None:
+    """Removes every schema of a database with all that is in it, and cuts off whoever else is connected."""
+    with psycopg.connect(dsn, autocommit=True) as conn:
+        conn.execute(CUT_OTHERS, [int(STOP_SECONDS_MAX * 1000)])
+        for (name,) in conn.execute(SCHEMAS).fetchall():
+            conn.execute(sql.SQL("DROP SCHEMA {} CASCADE").format(sql.Identifier(name)))
+        conn.execute("CREATE SCHEMA public")
 
 
 def drop_database(admin_dsn: str, name: str) -> None:

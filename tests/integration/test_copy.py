@@ -165,14 +165,20 @@ def test_a_copy_that_was_killed_goes_on_where_it_ended(source, postgres_database
 
 def await_blocked(dsn):
     with psycopg.connect(dsn, autocommit=True) as conn:
-        blocked = "SELECT 1 FROM pg_locks WHERE NOT granted"
+        blocked = (
+            "SELECT 1 FROM pg_locks WHERE NOT granted"
+            " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+        )
         wait_for(lambda: conn.execute(blocked).fetchone(), "somebody to come to the lock")
 
 
 def counts_in_peace(dsn) -> dict[str, int]:
     """Once the server has seen that the one who was killed is gone."""
     with psycopg.connect(dsn, autocommit=True) as conn:
-        copying = "SELECT 1 FROM pg_stat_activity WHERE application_name = 'lotus-manage copy'"
+        copying = (
+            "SELECT 1 FROM pg_stat_activity WHERE application_name = 'lotus-manage copy'"
+            " AND datname = current_database()"
+        )
         wait_for(lambda: not conn.execute(copying).fetchone(), "the session of the killed one to end")
     return counts_in(dsn)
 

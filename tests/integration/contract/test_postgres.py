@@ -39,6 +39,7 @@ from service.storage.postgres.store import PostgresStore
 from service.storage.queries import MIGRATIONS_DIR, SQL_DIR, load
 from service.store_causes import StoreCause
 from service.store_errors import StoreRefused
+from tests.conftest import OURS
 from tests.integration.contract.builders import (
     LONG_SECONDS,
     a_batch,
@@ -193,6 +194,28 @@ FROM generate_series(1, 20000) AS n
 # Small by nature: what changed since the last time it was added up, the books of the migrations, and what the
 # engine of the queue counts up for whoever asks it.
 SMALL = {"dpm_tallies", "dpm_tally_changes", "_yoyo_migration", "schema_checksums", "pgqueuer_statistics"}
+
+
+@pytest.fixture
+def postgres_database(emptied_postgres):
+    """The database of the contract: without a row, and its tables stay as they are."""
+    return emptied_postgres
+
+
+@pytest.fixture
+def own_database(postgres_server, postgres_template):
+    """A database that the test may change as it likes."""
+    name = f"{OURS}_own"
+    yield create_database(postgres_server, name, postgres_template)
+    drop_database(postgres_server, name)
+
+
+@pytest.fixture(scope="module")
+def untouched(postgres_server, postgres_template):
+    """A database that has never had a row."""
+    name = f"{OURS}_untouched"
+    yield create_database(postgres_server, name, postgres_template)
+    drop_database(postgres_server, name)
 
 
 @pytest_asyncio.fixture
@@ -500,10 +523,10 @@ async def test_the_reader_role_only_reads(store, login):
         conn.execute("INSERT INTO dpm_tally_changes VALUES ('default', 'RUN_STATUS', 'READY', 1)")
 
 
-def test_the_roles_file_names_every_table_and_can_be_run_again(postgres_database):
-    run_as_owner(postgres_database, ROLES, ROLES)
+def test_the_roles_file_names_every_table_and_can_be_run_again(own_database):
+    run_as_owner(own_database, ROLES, ROLES)
 
-    with psycopg.connect(postgres_database) as conn:
+    with psycopg.connect(own_database) as conn:
         tables = {
             name
             for (name,) in conn.execute(
@@ -706,13 +729,17 @@ async def test_no_lock_is_held_while_the_answer_of_a_key_is_read(store, monkeypa
     ],
     ids=["behind", "ahead", "edited", "without digests"],
 )
-async def test_a_database_of_another_build_is_not_ready(store, postgres_database, statement):
-    await store.check()
-
-    run_as_owner(postgres_database, statement)
-
-    with pytest.raises(StoreUnavailable):
+async def test_a_database_of_another_build_is_not_ready(own_database, statement):
+    store = await PostgresStore.open(own_database)
+    try:
         await store.check()
+
+        run_as_owner(own_database, statement)
+
+        with pytest.raises(StoreUnavailable):
+            await store.check()
+    finally:
+        await store.close()
 
 
 async def test_behind_a_transaction_pooler_no_statement_is_kept(postgres_database):
@@ -823,13 +850,11 @@ async def test_what_waits_or_runs_is_found_by_its_status(seeded, name, generic):
         ("proposal_events", "proposal_events_key", "tenant_id = $1 AND proposal_id = $2 AND event_no = $3"),
     ],
 )
-def test_a_foreign_key_is_checked_by_primary_key_before_there_are_statistics(
-    postgres_database, table, key, asked
-):
+def test_a_foreign_key_is_checked_by_primary_key_before_there_are_statistics(untouched, table, key, asked):
     # As the server itself asks, and plans once for the life of a connection.
     question = f"SELECT 1 FROM ONLY {table} AS x WHERE {asked} FOR KEY SHARE OF x"
 
-    with psycopg.connect(postgres_database) as conn:
+    with psycopg.connect(untouched) as conn:
         plan = [line for (line,) in conn.execute(f"EXPLAIN (GENERIC_PLAN) {question}")]
 
     assert any(f"using {key} on" in line for line in plan), plan
@@ -852,10 +877,8 @@ def test_a_foreign_key_is_checked_by_primary_key_before_there_are_statistics(
         ("proposal_simulations", "replace_simulation", "proposal_simulations_key"),
     ],
 )
-def test_what_is_looked_up_is_found_by_primary_key_before_there_are_statistics(
-    postgres_database, noun, name, key
-):
-    with psycopg.connect(postgres_database) as conn:
+def test_what_is_looked_up_is_found_by_primary_key_before_there_are_statistics(untouched, noun, name, key):
+    with psycopg.connect(untouched) as conn:
         plan = [
             line for (line,) in conn.execute(f"EXPLAIN (GENERIC_PLAN) {load('postgres', noun)[name].text}")
         ]
@@ -909,13 +932,13 @@ async def test_a_value_that_the_driver_cannot_send_is_refused(store):
 
 
 async def test_a_server_that_takes_no_writes_is_not_ready_and_is_ready_at_once_when_it_does(
-    postgres_database,
+    own_database,
 ):
-    store = await PostgresStore.open(postgres_database)
-    name = urlsplit(postgres_database).path[1:]
+    store = await PostgresStore.open(own_database)
+    name = urlsplit(own_database).path[1:]
     try:
         await asyncio.gather(*(store.check() for _ in range(4)))
-        told(postgres_database, f'ALTER DATABASE "{name}" SET default_transaction_read_only = on')
+        told(own_database, f'ALTER DATABASE "{name}" SET default_transaction_read_only = on')
         # The sessions that are open still write; what is read-only is found on a new one.
         await store.database.reconnect()
         with pytest.raises(PostgresUnavailable) as not_ready:
@@ -924,7 +947,7 @@ async def test_a_server_that_takes_no_writes_is_not_ready_and_is_ready_at_once_w
         with pytest.raises(PostgresUnavailable) as not_kept:
             await store.dpm_runs.admit(an_admission(), KEEP_ALL)
         told(
-            postgres_database,
+            own_database,
             "SET default_transaction_read_only = off",
             f'ALTER DATABASE "{name}" RESET default_transaction_read_only',
         )
@@ -973,7 +996,7 @@ def test_of_several_servers_the_one_that_takes_writes_is_asked_for(monkeypatch, 
     assert writable(dsn) == (wanted or dsn)
 
 
-async def test_a_standby_that_comes_first_in_the_address_is_passed_over(postgres_database, monkeypatch):
+async def test_a_standby_that_comes_first_in_the_address_is_passed_over(monkeypatch):
     asked = []
 
     def create_pool(dsn, **options):

@@ -458,7 +458,7 @@ def assert_has_no_gap(whole: Whole) -> None:
 @pytest.mark.slow
 def test_all_backends_give_the_same_answers_whatever_happens_to_proposals(stores: Stores) -> None:
     profile = settings.get_current_profile_name()
-    examples = {"quick": 20, "full": 30, "deep": 60}[profile]
+    examples = {"quick": 5, "full": 10, "deep": 60}[profile]
 
     run_state_machine_as_test(
         lambda: ProposalsSideBySide(stores), settings=settings(max_examples=examples, stateful_step_count=40)

@@ -10,9 +10,11 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from scripts.postgres import create_database, drop_database
 from service.cli.forward_only import read_text
 from service.cli.lock_plan import Asked, Lock, Work, asked_by
 from service.storage.schema import shipped_for
+from tests.conftest import OURS
 from tests.waiting import wait_for
 
 LOCK_OF = {f"{lock.name.replace('_', ' ').title().replace(' ', '')}Lock": lock for lock in Lock}
@@ -36,7 +38,6 @@ CREATE FUNCTION stay() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; E
 CREATE TRIGGER parent_stays AFTER UPDATE ON parent FOR EACH STATEMENT EXECUTE FUNCTION stay();
 ALTER TABLE parent ADD CONSTRAINT later CHECK (id > 0) NOT VALID;
 ALTER TABLE child ADD CONSTRAINT kept FOREIGN KEY (parent_id) REFERENCES parent NOT VALID;
-CREATE ROLE reading;
 INSERT INTO parent VALUES (1, 1, 'one');
 INSERT INTO child VALUES (1, 1, 'one');
 """
@@ -161,8 +162,8 @@ class Seen:
     work: Work
 
 
-def seen_in_transaction(conn, statement, existing):
-    with conn.transaction():
+def seen_in_transaction(conn, statement, existing, *, undone):
+    with conn.transaction(force_rollback=undone):
         before = {oid: rest for oid, *rest in conn.execute(WORK, [list(existing)])}
         conn.execute(statement)
         held = conn.execute(LOCKS, [conn.info.backend_pid, list(existing)]).fetchall()
@@ -197,14 +198,26 @@ def seen(held, existing, work):
     return Seen(strongest, tables, work)
 
 
-@pytest.fixture
-def scene(dsn):
-    """Two tables with a row each, and a role; both are gone with the test."""
+@pytest.fixture(scope="module")
+def scene(postgres_server):
+    """Two tables with a row each, and a role; what a test does to them is undone."""
+    name = f"{OURS}_scene"
+    dsn = create_database(postgres_server, name)
     with closing(psycopg.connect(dsn, autocommit=True)) as conn:
-        conn.execute(SCENE.replace("reading", role_of(conn)))
+        conn.execute(SCENE)
+        conn.execute(sql.SQL("CREATE ROLE {}").format(sql.Identifier(role_of(conn))))
         yield conn
         conn.execute(sql.SQL("DROP OWNED BY {}").format(sql.Identifier(role_of(conn))))
         conn.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(role_of(conn))))
+    drop_database(postgres_server, name)
+
+
+@pytest.fixture
+def own_scene(dsn):
+    """The two tables in a database of the test's own."""
+    with closing(psycopg.connect(dsn, autocommit=True)) as conn:
+        conn.execute(SCENE)
+        yield conn
 
 
 def role_of(conn):
@@ -217,7 +230,7 @@ def test_a_plan_says_what_is_done(scene, statement, lock, work):
     existing = dict(scene.execute(TABLES).fetchall())
 
     (asked,) = asked_by([statement])
-    done = seen_in_transaction(scene, statement.replace("reading", role_of(scene)), existing)
+    done = seen_in_transaction(scene, statement.replace("reading", role_of(scene)), existing, undone=True)
 
     assert (done.lock, done.work) == (lock, work)
     assert (asked.lock, asked.work, asked.assumed) == (lock, work, False)
@@ -226,11 +239,11 @@ def test_a_plan_says_what_is_done(scene, statement, lock, work):
 
 
 @pytest.mark.parametrize(("statement", "lock"), ALONE)
-def test_a_plan_says_what_is_done_outside_a_transaction(dsn, scene, statement, lock):
-    existing = dict(scene.execute(TABLES).fetchall())
+def test_a_plan_says_what_is_done_outside_a_transaction(dsn, own_scene, statement, lock):
+    existing = dict(own_scene.execute(TABLES).fetchall())
 
     (asked,) = asked_by([statement])
-    done = seen_alone(dsn, scene, statement, existing)
+    done = seen_alone(dsn, own_scene, statement, existing)
 
     assert (asked.lock, asked.assumed) == (lock, False)
     assert (done.lock, done.tables) == (lock, {"parent"})
@@ -241,7 +254,7 @@ def test_what_is_not_known_is_assumed_to_be_the_worst(scene, statement):
     existing = dict(scene.execute(TABLES).fetchall())
 
     (asked,) = asked_by([statement])
-    done = seen_in_transaction(scene, statement, existing)
+    done = seen_in_transaction(scene, statement, existing, undone=True)
 
     assert asked.lock is Lock.ACCESS_EXCLUSIVE
     assert asked.work is Work.REWRITE
@@ -255,7 +268,7 @@ def test_every_shipped_statement_is_known_and_does_no_more_than_its_plan_says(ds
             text = read_text(migration.path)
             for statement, asked in zip(text.statements, asked_by(text.statements), strict=True):
                 done = (
-                    seen_in_transaction(conn, statement, existing)
+                    seen_in_transaction(conn, statement, existing, undone=False)
                     if "CONCURRENTLY" not in statement
                     else seen_alone(dsn, conn, statement, existing)
                 )

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
-
 import pytest
 
 from service.cli import migrate
-from service.storage.schema import shipped_for
-from tests.integration.migrations.looking import ask
+from tests.integration.migrations.looking import apply_first, ask
 from tests.integration.migrations.test_seeded import AT, BLOB, DIGEST
 
 BEFORE_LEASES, WITH_LEASES = 4, 8
@@ -34,13 +31,24 @@ ALL = f"SELECT {COLUMNS} FROM dpm_operations ORDER BY operation_id"
 
 
 @pytest.fixture
-def seeded(target, dialect, tmp_path):
+def seeded(begin, dialect):
     """A database of the last build before, with two operations of each state."""
-    folder = tmp_path / "before" / dialect
-    folder.mkdir(parents=True)
-    for migration in shipped_for(dialect)[:BEFORE_LEASES]:
-        shutil.copy(migration.path, folder)
-    migrate.apply(target, folder=folder)
+    return begin("before_leases", lambda target: seed_before(target, dialect))
+
+
+@pytest.fixture
+def migrated(begin, dialect):
+    """That database once this build has migrated it."""
+
+    def bring(target):
+        seed_before(target, dialect)
+        migrate.apply(target)
+
+    return begin("after_leases", bring)
+
+
+def seed_before(target, dialect):
+    apply_first(target, BEFORE_LEASES)
     for number in range(2):
         for status, rest in STATES.items():
             values = rest.format(digest=DIGEST, blob=BLOB[dialect])
@@ -49,7 +57,6 @@ def seeded(target, dialect, tmp_path):
                 f"INSERT INTO dpm_operations ({COLUMNS}) VALUES ('default', 'dop_{status}_{number}',"
                 f" 'ANALYZE_SCENARIOS', '{status}', 'corr', '{AT}', {values})",
             )
-    return target
 
 
 def test_operations_are_kept_as_they_were_and_counted_as_before(seeded):
@@ -62,50 +69,40 @@ def test_operations_are_kept_as_they_were_and_counted_as_before(seeded):
     assert ask(seeded, COUNTED) == counted == [(status, 2) for status in sorted(STATES)]
 
 
-def test_what_was_running_is_held_by_nobody_and_nothing_else_is_held(seeded):
-    migrate.apply(seeded)
-
+def test_what_was_running_is_held_by_nobody_and_nothing_else_is_held(migrated):
     assert ask(
-        seeded, "SELECT operation_id FROM dpm_operations WHERE lease_until = started_at ORDER BY 1"
+        migrated, "SELECT operation_id FROM dpm_operations WHERE lease_until = started_at ORDER BY 1"
     ) == [
         ("dop_RUNNING_0",),
         ("dop_RUNNING_1",),
     ]
     held = "SELECT count(*) FROM dpm_operations WHERE lease_until IS NOT NULL"
-    assert ask(seeded, held) == [(2,)]
+    assert ask(migrated, held) == [(2,)]
     fresh = (
         "SELECT DISTINCT CAST(is_queued AS integer), attempt, fence, scenarios_total, scenarios_done"
         " FROM dpm_operations"
     )
-    assert ask(seeded, fresh) == [(0, 0, 0, 0, 0)]
+    assert ask(migrated, fresh) == [(0, 0, 0, 0, 0)]
 
 
-def test_operations_go_on_being_counted(seeded):
-    migrate.apply(seeded)
-
+def test_operations_go_on_being_counted(migrated):
     ask(
-        seeded,
+        migrated,
         f"UPDATE dpm_operations SET status = 'RUNNING', started_at = '{AT}', lease_until = '{AT}',"
         " fence = fence + 1, attempt = attempt + 1 WHERE operation_id = 'dop_PENDING_0'",
     )
-    ask(seeded, "DELETE FROM dpm_operations WHERE status = 'FAILED'")
+    ask(migrated, "DELETE FROM dpm_operations WHERE status = 'FAILED'")
 
-    assert ask(seeded, COUNTED) == [("PENDING", 1), ("RUNNING", 3), ("SUCCEEDED", 2)]
+    assert ask(migrated, COUNTED) == [("PENDING", 1), ("RUNNING", 3), ("SUCCEEDED", 2)]
 
 
-def test_a_file_has_no_index_or_trigger_less_than_before(path, tmp_path):
-    folder = tmp_path / "before" / "sqlite"
-    folder.mkdir(parents=True)
-    for migration in shipped_for("sqlite")[:BEFORE_LEASES]:
-        shutil.copy(migration.path, folder)
+def test_a_file_has_no_index_or_trigger_less_than_before(path):
     listed = "SELECT type, name, sql FROM sqlite_schema WHERE tbl_name = 'dpm_operations' AND type <> 'table'"
-    migrate.apply(path, folder=folder)
+    apply_first(path, BEFORE_LEASES)
     before = set(ask(path, listed))
-    # A later file counts and removes some of them only.
-    for migration in shipped_for("sqlite")[BEFORE_LEASES:WITH_LEASES]:
-        shutil.copy(migration.path, folder)
 
-    migrate.apply(path, folder=folder)
+    # A later file counts and removes some of them only.
+    apply_first(path, WITH_LEASES)
 
     assert len(before) == 7
     assert before <= set(ask(path, listed))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sqlite3
 from pathlib import Path
 
@@ -14,9 +13,8 @@ from service.domains.dpm_runs import DEFAULT_TENANT
 from service.domains.idempotency import KeyFamily
 from service.domains.retention import KEEP_ALL
 from service.storage.postgres.store import PostgresStore
-from service.storage.schema import shipped_for
 from service.storage.sqlite.store import SqliteStore
-from tests.integration.migrations.looking import ask, tables_in
+from tests.integration.migrations.looking import apply_first, ask, tables_in
 from tests.integration.migrations.test_seeded import (
     AT,
     BLOB,
@@ -45,24 +43,25 @@ CONSTRAINTS = {
 
 
 @pytest.fixture
-def folder_before(tmp_path, dialect):
-    return folder_up_to(tmp_path, dialect, BEFORE_POLICY_PACKS)
-
-
-def folder_up_to(tmp_path, dialect, count):
-    folder = tmp_path / f"up to {count}" / dialect
-    folder.mkdir(parents=True)
-    for migration in shipped_for(dialect)[:count]:
-        shutil.copy(migration.path, folder)
-    return folder
+def seeded(begin, dialect):
+    """A database of the last build before, with some runs under keys of theirs."""
+    return begin("before_policy_packs", lambda target: seed_before(target, dialect))
 
 
 @pytest.fixture
-def seeded(target, dialect, folder_before):
-    """A database of the last build before, with some runs under keys of theirs."""
-    migrate.apply(target, folder=folder_before)
+def migrated(begin, dialect):
+    """That database once this build has migrated it."""
+
+    def bring(target):
+        seed_before(target, dialect)
+        migrate.apply(target)
+
+    return begin("after_policy_packs", bring)
+
+
+def seed_before(target, dialect):
+    apply_first(target, BEFORE_POLICY_PACKS)
     seed(target, dialect)
-    return target
 
 
 async def opened(target):
@@ -100,10 +99,8 @@ def test_runs_and_keys_are_kept_as_they_were_and_have_no_policy(seeded):
     assert ask(seeded, "SELECT count(*) FROM dpm_policy_pack_changes") == [(0,)]
 
 
-async def test_what_was_there_is_read_as_computed_without_a_policy(seeded):
-    migrate.apply(seeded)
-
-    store = await opened(seeded)
+async def test_what_was_there_is_read_as_computed_without_a_policy(migrated):
+    store = await opened(migrated)
     try:
         for number in range(len(STATUSES)):
             run = await store.dpm_runs.get(DEFAULT_TENANT, f"rr_{number}", KEEP_ALL)
@@ -117,26 +114,23 @@ async def test_what_was_there_is_read_as_computed_without_a_policy(seeded):
         await store.close()
 
 
-def test_the_build_before_still_writes(seeded, dialect):
-    migrate.apply(seeded)
-
+def test_the_build_before_still_writes(migrated, dialect):
     columns, values = a_run_before(dialect)
-    ask(seeded, f"INSERT INTO dpm_runs ({columns}) VALUES ({values})")
-    ask(seeded, "UPDATE dpm_run_idempotency SET rebalance_run_id = 'rr_9' WHERE rebalance_run_id = 'rr_0'")
+    ask(migrated, f"INSERT INTO dpm_runs ({columns}) VALUES ({values})")
+    ask(migrated, "UPDATE dpm_run_idempotency SET rebalance_run_id = 'rr_9' WHERE rebalance_run_id = 'rr_0'")
 
-    assert ask(seeded, "SELECT policy_pack_id FROM dpm_runs WHERE rebalance_run_id = 'rr_9'") == [(None,)]
+    assert ask(migrated, "SELECT policy_pack_id FROM dpm_runs WHERE rebalance_run_id = 'rr_9'") == [(None,)]
 
 
 @pytest.mark.parametrize("left_out", range(5), ids=POLICY)
-def test_a_run_comes_to_have_a_whole_policy_or_none(seeded, dialect, left_out):
-    migrate.apply(seeded)
+def test_a_run_comes_to_have_a_whole_policy_or_none(migrated, dialect, left_out):
     half = a_policy(dialect)
     half[left_out] = "NULL"
 
     with pytest.raises(REFUSED):
-        ask(seeded, a_run_row(dialect, half))
+        ask(migrated, a_run_row(dialect, half))
 
-    ask(seeded, a_run_row(dialect, a_policy(dialect)))
+    ask(migrated, a_run_row(dialect, a_policy(dialect)))
 
 
 @pytest.mark.parametrize(
@@ -147,14 +141,13 @@ def test_a_run_comes_to_have_a_whole_policy_or_none(seeded, dialect, left_out):
         "DELETE FROM dpm_runs",
     ],
 )
-def test_what_was_refused_before_is_refused_still(seeded, statement):
-    migrate.apply(seeded)
-    before = rows_of(seeded)
+def test_what_was_refused_before_is_refused_still(migrated, statement):
+    before = rows_of(migrated)
 
     with pytest.raises(REFUSED):
-        ask(seeded, statement)
+        ask(migrated, statement)
 
-    assert rows_of(seeded) == before
+    assert rows_of(migrated) == before
 
 
 @pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
@@ -175,8 +168,8 @@ VALIDATED = "SELECT conname, convalidated FROM pg_constraint WHERE conname LIKE 
 
 
 @pytest.mark.parametrize("dialect", ["postgres"], indirect=True)
-def test_rules_hold_for_what_comes_at_once_and_are_checked_on_what_was_there_later(seeded, tmp_path, dialect):
-    migrate.apply(seeded, folder=folder_up_to(tmp_path, dialect, BEFORE_POLICY_PACKS + 1))
+def test_rules_hold_for_what_comes_at_once_and_are_checked_on_what_was_there_later(seeded, dialect):
+    apply_first(seeded, BEFORE_POLICY_PACKS + 1)
     at_once = dict(ask(seeded, VALIDATED))
     with pytest.raises(REFUSED):
         ask(seeded, a_run_row(dialect, [*a_policy(dialect)[:4], "NULL"]))
@@ -188,7 +181,7 @@ def test_rules_hold_for_what_comes_at_once_and_are_checked_on_what_was_there_lat
 
 
 @pytest.mark.parametrize("dialect", ["postgres"], indirect=True)
-def test_no_row_is_written_anew_while_others_wait(seeded, folder_before):
+def test_no_row_is_written_anew_while_others_wait(seeded):
     places = "SELECT ctid::text, xmin::text FROM dpm_runs ORDER BY rebalance_run_id"
     files = "SELECT pg_relation_filenode('dpm_runs'), pg_relation_filenode('dpm_run_idempotency')"
     before = ask(seeded, places), ask(seeded, files)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sqlite3
 from contextlib import closing
 
@@ -10,8 +9,7 @@ import psycopg
 import pytest
 
 from service.cli import migrate
-from service.storage.schema import shipped_for
-from tests.integration.migrations.looking import ask, tables_in
+from tests.integration.migrations.looking import apply_first, ask, tables_in
 from tests.integration.migrations.test_operations import FINISHED_AT, STARTED_AT
 from tests.integration.migrations.test_seeded import AT, BLOB, DIGEST
 
@@ -65,18 +63,24 @@ NO = {"sqlite": "0", "postgres": "false"}
 
 
 @pytest.fixture
-def folder_before(tmp_path, dialect):
-    folder = tmp_path / "before" / dialect
-    folder.mkdir(parents=True)
-    for migration in shipped_for(dialect)[:BEFORE_PROPOSALS]:
-        shutil.copy(migration.path, folder)
-    return folder
+def seeded(begin, dialect):
+    """A database of the last build before: an operation of each state, two of them half done, and edges."""
+    return begin("before_proposals", lambda target: seed_before(target, dialect))
 
 
 @pytest.fixture
-def seeded(target, dialect, folder_before):
-    """A database of the last build before: an operation of each state, two of them half done, and edges."""
-    migrate.apply(target, folder=folder_before)
+def migrated(begin, dialect):
+    """That database once this build has migrated it."""
+
+    def bring(target):
+        seed_before(target, dialect)
+        migrate.apply(target)
+
+    return begin("after_proposals", bring)
+
+
+def seed_before(target, dialect):
+    apply_first(target, BEFORE_PROPOSALS)
     for status, rest in STATES.items():
         values = rest.format(digest=DIGEST, blob=BLOB[dialect], no=NO[dialect])
         insert(
@@ -88,7 +92,6 @@ def seeded(target, dialect, folder_before):
         insert(target, "dpm_operation_scenarios", f"'default', 'dop_{status}', 'a', NULL, 'why', NULL, NULL")
     for source, kind, end, lives_with in EDGES:
         insert(target, "dpm_lineage_edges", edge_of(source, kind, end, lives_with))
-    return target
 
 
 def edge_of(source, kind, end, lives_with):
@@ -117,18 +120,16 @@ def test_edges_operations_and_what_was_staged_are_kept_as_they_were_and_counted_
     assert sum(count for *_, count in counted) == 8
 
 
-def test_operations_and_edges_go_on_being_counted(seeded):
-    migrate.apply(seeded)
-
+def test_operations_and_edges_go_on_being_counted(migrated):
     ask(
-        seeded,
+        migrated,
         f"UPDATE dpm_operations SET status = 'RUNNING', started_at = '{AT}', lease_until = '{AT}',"
         " fence = fence + 1, attempt = attempt + 1 WHERE operation_id = 'dop_PENDING'",
     )
-    ask(seeded, "DELETE FROM dpm_operations WHERE status = 'FAILED'")
-    insert(seeded, "dpm_lineage_edges", edge_of("ppv_1", "DERIVED_FROM", "ppv_0", "PROPOSAL"))
+    ask(migrated, "DELETE FROM dpm_operations WHERE status = 'FAILED'")
+    insert(migrated, "dpm_lineage_edges", edge_of("ppv_1", "DERIVED_FROM", "ppv_0", "PROPOSAL"))
 
-    assert ask(seeded, COUNTED) == [
+    assert ask(migrated, COUNTED) == [
         ("LINEAGE_EDGE_TYPE", "CAUSED_BY", 1),
         ("LINEAGE_EDGE_TYPE", "CORRELATION_TO_RUN", 1),
         ("LINEAGE_EDGE_TYPE", "DERIVED_FROM", 2),
@@ -139,30 +140,26 @@ def test_operations_and_edges_go_on_being_counted(seeded):
 
 
 @pytest.mark.parametrize("operation_type", ["CREATE_PROPOSAL", "CREATE_PROPOSAL_VERSION"])
-def test_operations_come_to_know_proposals_and_nothing_else(seeded, dialect, operation_type):
+def test_operations_come_to_know_proposals_and_nothing_else(seeded, migrated, dialect, operation_type):
     rest = STATES["PENDING"].format(digest=DIGEST, blob=BLOB[dialect], no=NO[dialect])
     values = f"'default', 'dop_new', '{{}}', 'PENDING', 'corr', '{AT}', {rest}"
     with pytest.raises(REFUSED):
         insert(seeded, "dpm_operations", values.format(operation_type))
 
-    migrate.apply(seeded)
-
     with pytest.raises(REFUSED):
-        insert(seeded, "dpm_operations", values.format("UNHEARD_OF"))
-    insert(seeded, "dpm_operations", values.format(operation_type))
+        insert(migrated, "dpm_operations", values.format("UNHEARD_OF"))
+    insert(migrated, "dpm_operations", values.format(operation_type))
 
 
-def test_edges_come_to_know_proposals_and_nothing_else(seeded):
+def test_edges_come_to_know_proposals_and_nothing_else(seeded, migrated):
     with pytest.raises(REFUSED):
         insert(seeded, "dpm_lineage_edges", edge_of("a", "CAUSED_BY", "b", "PROPOSAL"))
 
-    migrate.apply(seeded)
-
     with pytest.raises(REFUSED):
-        insert(seeded, "dpm_lineage_edges", edge_of("a", "CAUSED_BY", "b", "UNHEARD_OF"))
+        insert(migrated, "dpm_lineage_edges", edge_of("a", "CAUSED_BY", "b", "UNHEARD_OF"))
     with pytest.raises(REFUSED):
-        insert(seeded, "dpm_lineage_edges", edge_of("a", "UNHEARD_OF", "b", "PROPOSAL"))
-    insert(seeded, "dpm_lineage_edges", edge_of("a", "CAUSED_BY", "b", "PROPOSAL"))
+        insert(migrated, "dpm_lineage_edges", edge_of("a", "UNHEARD_OF", "b", "PROPOSAL"))
+    insert(migrated, "dpm_lineage_edges", edge_of("a", "CAUSED_BY", "b", "PROPOSAL"))
 
 
 @pytest.mark.parametrize(
@@ -175,20 +172,17 @@ def test_edges_come_to_know_proposals_and_nothing_else(seeded):
         "UPDATE dpm_operation_scenarios SET failure = 'other'",
     ],
 )
-def test_what_was_refused_before_is_refused_still(seeded, statement):
-    migrate.apply(seeded)
-    before = rows_of(seeded)
+def test_what_was_refused_before_is_refused_still(migrated, statement):
+    before = rows_of(migrated)
 
     with pytest.raises(REFUSED):
-        ask(seeded, statement)
+        ask(migrated, statement)
 
-    assert rows_of(seeded) == before
+    assert rows_of(migrated) == before
 
 
-def test_there_are_no_proposals_yet(seeded):
-    migrate.apply(seeded)
-
-    tables = {table for table in tables_in(seeded) if table.startswith("proposal")}
+def test_there_are_no_proposals_yet(migrated):
+    tables = {table for table in tables_in(migrated) if table.startswith("proposal")}
     assert tables == {
         "proposals",
         "proposal_versions",
@@ -197,14 +191,14 @@ def test_there_are_no_proposals_yet(seeded):
         "proposal_keys",
         "proposal_simulations",
     }
-    assert all(ask(seeded, f"SELECT count(*) FROM {table}") == [(0,)] for table in tables)
+    assert all(ask(migrated, f"SELECT count(*) FROM {table}") == [(0,)] for table in tables)
 
 
 @pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
 @pytest.mark.parametrize("table", ["dpm_lineage_edges", "dpm_operations"])
-def test_a_file_has_the_same_indexes_and_triggers_as_before(target, folder_before, table):
+def test_a_file_has_the_same_indexes_and_triggers_as_before(target, table):
     listed = f"SELECT name, sql FROM sqlite_schema WHERE tbl_name = '{table}' AND type <> 'table'"
-    migrate.apply(target, folder=folder_before)
+    apply_first(target, BEFORE_PROPOSALS)
     before = dict(ask(target, listed))
 
     migrate.apply(target)
@@ -220,12 +214,10 @@ def test_a_file_has_the_same_indexes_and_triggers_as_before(target, folder_befor
 
 
 @pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
-def test_what_was_staged_in_a_file_still_belongs_to_its_operation(seeded):
-    migrate.apply(seeded)
-
-    assert ask(seeded, "PRAGMA foreign_key_check") == []
-    assert ask(seeded, "PRAGMA integrity_check") == [("ok",)]
-    with closing(sqlite3.connect(seeded, isolation_level=None)) as conn:
+def test_what_was_staged_in_a_file_still_belongs_to_its_operation(migrated):
+    assert ask(migrated, "PRAGMA foreign_key_check") == []
+    assert ask(migrated, "PRAGMA integrity_check") == [("ok",)]
+    with closing(sqlite3.connect(migrated, isolation_level=None)) as conn:
         conn.execute("PRAGMA foreign_keys=ON")
         for statement in (
             "DELETE FROM dpm_operations WHERE operation_id = 'dop_RUNNING'",

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
-
 import pytest
 
 from service.cli import migrate
 from service.storage.schema import shipped_for
-from tests.integration.migrations.looking import ask
+from tests.integration.migrations.looking import apply_first, ask
 
 AT = "2026-03-02T09:30:00.000001+00:00"
 DIGEST = "sha256:" + "0" * 64
@@ -56,37 +54,36 @@ def rows_of(target):
 
 
 @pytest.fixture
-def first_file_only(tmp_path, dialect):
-    folder = tmp_path / "first" / dialect
-    folder.mkdir(parents=True)
-    shutil.copy(shipped_for(dialect)[0].path, folder)
-    return folder
+def seeded(begin, dialect):
+    """A database of the first build, with some runs."""
+
+    def bring(target):
+        apply_first(target, 1)
+        seed(target, dialect)
+
+    return begin("first_build", bring)
 
 
-def test_every_later_file_keeps_what_was_there(target, dialect, first_file_only):
-    migrate.apply(target, folder=first_file_only)
-    seed(target, dialect)
-    before = rows_of(target)
+def test_every_later_file_keeps_what_was_there(seeded, dialect):
+    before = rows_of(seeded)
 
-    applied = migrate.apply(target)
+    applied = migrate.apply(seeded)
 
     assert applied == [migration.migration_id for migration in shipped_for(dialect)[1:]]
-    assert rows_of(target) == before
+    assert rows_of(seeded) == before
     assert all(len(rows) == len(STATUSES) for rows in before.values())
-    assert migrate.check(target) == ()
+    assert migrate.check(seeded) == ()
 
 
-def test_what_was_there_is_counted(target, dialect, first_file_only):
-    migrate.apply(target, folder=first_file_only)
-    seed(target, dialect)
-    migrate.apply(target)
+def test_what_was_there_is_counted(seeded):
+    migrate.apply(seeded)
     counted = (
         "SELECT subject, value, CAST(sum(n) AS integer) FROM ("
         "SELECT subject, value, total AS n FROM dpm_tallies UNION ALL "
         "SELECT subject, value, change FROM dpm_tally_changes) AS counts GROUP BY subject, value"
     )
 
-    assert {(subject, value): n for subject, value, n in ask(target, counted)} == {
+    assert {(subject, value): n for subject, value, n in ask(seeded, counted)} == {
         ("RUN_STATUS", "READY"): 2,
         ("RUN_STATUS", "PENDING_REVIEW"): 1,
         ("RUN_STATUS", "BLOCKED"): 1,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal, localcontext
 from fractions import Fraction
+from math import lcm
 from operator import mul
 from random import Random
 from typing import NamedTuple
@@ -212,11 +213,13 @@ def prove(asked: Asked, answer: Projection, tolerance: Decimal = NO_TOLERANCE) -
     """Checks, in fractions, the conditions that only the nearest point, or only a contradiction, can meet."""
     slack = tolerance if answer.relaxed else NO_TOLERANCE
     floor, ceiling = bounds_of(asked, slack)
-    shifts = [answer.total_shift] * len(asked.wanted)
-    for cap, shift in zip(asked.caps, answer.cap_shifts, strict=True):
-        assert shift >= 0
+    assert all(shift >= 0 for shift in answer.cap_shifts)
+    (total_shift, *cap_shifts), unit = over_one(answer.total_shift, *answer.cap_shifts)
+    added = [total_shift] * len(asked.wanted)
+    for cap, shift in zip(asked.caps, cap_shifts, strict=True):
         for member in set(cap.members):
-            shifts[member] += shift
+            added[member] += shift
+    shifts = [Fraction(shift, unit) for shift in added]
     if answer.feasible:
         prove_nearest(asked, answer, shifts, Fraction(slack))
     elif (ceiling is None or not shifts or floor <= ceiling) and (
@@ -225,19 +228,26 @@ def prove(asked: Asked, answer: Projection, tolerance: Decimal = NO_TOLERANCE) -
         prove_contradiction(asked, answer, shifts, Fraction(slack))
 
 
+def over_one(*values: Fraction) -> tuple[list[int], int]:
+    """Numerators of fractions over one denominator; long sums of these are quick."""
+    unit = lcm(*(value.denominator for value in values))
+    return [value.numerator * (unit // value.denominator) for value in values], unit
+
+
 def prove_nearest(asked: Asked, answer: Projection, shifts: list[Fraction], slack: Fraction) -> None:
     floor, ceiling = bounds_of(asked, NO_TOLERANCE)
     for want, shift, weight in zip(asked.wanted, shifts, answer.weights, strict=True):
         clipped = max(floor - slack, Fraction(want) - shift)
         assert weight == (clipped if ceiling is None else min(ceiling + slack, clipped))
         assert weight >= floor - slack
-    total = sum(answer.weights, Fraction(0))
+    weights, unit = over_one(*answer.weights)
+    total = Fraction(sum(weights), unit)
     low, high = Fraction(asked.total_min) - slack, Fraction(asked.total_max) + slack
     assert low <= total <= high
     assert answer.total_shift <= 0 or total == high
     assert answer.total_shift >= 0 or total == low
     for cap, shift in zip(asked.caps, answer.cap_shifts, strict=True):
-        held = sum((answer.weights[member] for member in set(cap.members)), Fraction(0))
+        held = Fraction(sum(weights[member] for member in set(cap.members)), unit)
         assert held <= Fraction(cap.limit) + slack
         assert shift == 0 or held == Fraction(cap.limit) + slack
 

@@ -2,11 +2,13 @@
 
 import ast
 import re
+from functools import cache
 
 import pytest
 
 from service.storage.queries import HEADER, SQL_DIR, load
 from tests.conftest import ROOT
+from tests.unit.tidy.sources import MODULES, nodes_of
 
 DIALECTS = ("postgres", "sqlite")
 FILES = sorted(path.stem for path in (SQL_DIR / "sqlite").iterdir())
@@ -75,27 +77,29 @@ def text_of(dialect, file):
     return (SQL_DIR / dialect / f"{file}.sql").read_text(encoding="utf-8")
 
 
-def texts_in_code(source):
+@cache
+def texts_in_code(path):
     """Every string of a module that is not a docstring, with its line."""
-    tree = ast.parse(source)
     docstrings = {
         id(node.body[0].value)
-        for node in ast.walk(tree)
+        for node in nodes_of(path)
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
         and node.body
         and isinstance(node.body[0], ast.Expr)
     }
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings:
-            yield node.lineno, node.value
+    return [
+        (node.lineno, node.value)
+        for node in nodes_of(path)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings
+    ]
 
 
 def found_in_code(pattern, allowed=()):
     return [
         f"{name}:{line}"
-        for path in sorted((ROOT / "service").rglob("*.py"))
+        for path in MODULES
         if (name := path.relative_to(ROOT).as_posix()) not in allowed
-        for line, text in texts_in_code(path.read_text(encoding="utf-8"))
+        for line, text in texts_in_code(path)
         if pattern.match(text)
     ]
 

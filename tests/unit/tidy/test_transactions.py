@@ -6,6 +6,7 @@ import re
 import pytest
 
 from tests.conftest import ROOT
+from tests.unit.tidy.sources import MODULES, nodes_of, tree_of
 
 FUNCTIONS = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 LOOPS = ast.For | ast.AsyncFor | ast.While | ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
@@ -20,13 +21,9 @@ MAY_BEGIN = {
     "service/storage/sqlite/writer.py": "gives each act its savepoint and each group its transaction",
 }
 
-SOURCES = {path.relative_to(ROOT).as_posix(): path for path in sorted((ROOT / "service").rglob("*.py"))}
+SOURCES = {path.relative_to(ROOT).as_posix(): path for path in MODULES}
 WITHOUT = sorted(SOURCES.keys() - MAY_BEGIN.keys())
 STORAGE = [name for name in WITHOUT if name.startswith("service/storage/")]
-
-
-def tree_of(name):
-    return ast.parse(SOURCES[name].read_text(encoding="utf-8"))
 
 
 def takes_conn(function):
@@ -82,14 +79,14 @@ def breaches(tree):
 
 @pytest.mark.parametrize("name", WITHOUT)
 def test_a_function_given_a_connection_begins_no_transaction(name):
-    for function in ast.walk(tree_of(name)):
+    for function in nodes_of(SOURCES[name]):
         if isinstance(function, FUNCTIONS) and takes_conn(function):
             assert not list(beginnings(function)), getattr(function, "name", "a lambda")
 
 
 @pytest.mark.parametrize("name", STORAGE)
 def test_a_store_method_hands_over_at_most_one_act(name):
-    assert not list(breaches(tree_of(name)))
+    assert not list(breaches(tree_of(SOURCES[name])))
 
 
 def test_two_acts_in_one_method_would_be_seen():

@@ -271,7 +271,6 @@ KINDS = st.sampled_from(list(READERS))
 
 @pytest.mark.slow
 @given(KINDS.flatmap(lambda kind: st.tuples(st.just(kind), spoilt(kind))))
-@settings(max_examples=300)
 def test_both_paths_read_a_body_alike(drawn):
     kind, document = drawn
     body = body_of(document)
@@ -290,7 +289,6 @@ def test_both_paths_read_a_body_alike(drawn):
 
 @pytest.mark.slow
 @given(spoilt(EngineOptions))
-@settings(max_examples=200)
 def test_options_are_read_alike_alone_and_inside_a_request(document):
     rest = {**builders.a_document(positions=1), "options": document}
     try:
@@ -325,7 +323,6 @@ JSON_PIECES = st.lists(
 @given(st.binary(max_size=60) | JSON_PIECES.map(str.encode) | FREE.map(body_of) | ODD.map(body_of))
 @example(b"\xef\xbb\xbf{}")
 @example(b"\xed\xa0\x80")
-@settings(max_examples=300)
 def test_no_bytes_make_a_reader_fail(body):
     for read in (*READERS.values(), *STRICT.values()):
         try:

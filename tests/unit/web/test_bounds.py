@@ -5,18 +5,22 @@ from __future__ import annotations
 import gzip
 import json
 import pickle
+from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
+import msgspec
 import pytest
 
 from service.domains.bounds import DEFAULT_BOUNDS, Bounds
 from service.domains.canonical import canonical_json
+from service.domains.snapshots import PortfolioSnapshot
 from service.errors import RequestInvalid
 from service.settings import SettingsInvalid, read
 from service.web import bodies
+from service.web.body_bounds import holds
 from service.web.openapi.document import OPERATIONS, document
 from service.web.schemas.derive import schema_of
 from service.web.schemas.fields import ExactNumber
@@ -291,12 +295,34 @@ def with_lots(*held: int) -> bytes:
 
 @pytest.mark.slow
 def test_lots_are_counted_over_all_positions() -> None:
-    assert bodies.decode_rebalance(with_lots(100_000, 100_000))
+    snapshot = bodies.decode_rebalance(with_lots(100_000, 100_000)).portfolio_snapshot
+    first, second = snapshot.positions
+    longer = msgspec.structs.replace(second, lots=(*second.lots, second.lots[0]))
+
+    assert holds(snapshot, DEFAULT_BOUNDS)
+    assert not holds(msgspec.structs.replace(snapshot, positions=(first, longer)), DEFAULT_BOUNDS)
+
+
+@pytest.fixture
+def fewer_lots() -> Iterator[int]:
+    """How many lots a book may have meanwhile: so few that refusing one more takes no time."""
+    (bound,) = PortfolioSnapshot.TOTALS
+    most = bound.most
+    # It is frozen, and known by more than one reader of bodies.
+    object.__setattr__(bound, "most", 3)
+    try:
+        yield 3
+    finally:
+        object.__setattr__(bound, "most", most)
+
+
+def test_a_book_of_too_many_lots_is_refused_by_their_number(fewer_lots: int) -> None:
+    assert bodies.decode_rebalance(with_lots(1, fewer_lots - 1))
     with pytest.raises(RequestInvalid) as refused:
-        bodies.decode_rebalance(with_lots(100_000, 100_001))
+        bodies.decode_rebalance(with_lots(1, fewer_lots))
     (entry,) = refused.value.entries
     assert entry["loc"] == ["body", "portfolio_snapshot"]
-    assert entry["msg"] == "Value error, at most 200000 lots in all"
+    assert entry["msg"] == f"Value error, at most {fewer_lots} lots in all"
 
 
 @pytest.mark.parametrize("name", ["transition", "approval", "batch"])
