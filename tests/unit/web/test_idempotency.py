@@ -37,7 +37,7 @@ async def test_the_history_of_a_key_has_every_run_oldest_first(start, store):
     found = await answer.json()
 
     assert answer.content_type == "application/json"
-    assert list(found) == ["idempotency_key", "history"]
+    assert list(found) == ["idempotency_key", "history", "next_cursor"]
     assert found["idempotency_key"] == "key-1"
     assert [item["rebalance_run_id"] for item in found["history"]] == ["rr_a", "rr_b", "rr_c"]
     assert list(found["history"][2].items()) == [

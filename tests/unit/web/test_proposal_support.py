@@ -34,7 +34,7 @@ async def test_the_timeline_has_every_event_in_its_order(start):
     timeline = await (await client.get(f"{path}/workflow-events")).json()
     approvals = await (await client.get(f"{path}/approvals")).json()
 
-    assert list(timeline) == ["proposal_id", "current_state", "events"]
+    assert list(timeline) == ["proposal_id", "current_state", "events", "next_cursor"]
     assert timeline["current_state"] == "REJECTED"
     assert [event["event_type"] for event in timeline["events"]] == [
         "CREATED",
@@ -42,7 +42,7 @@ async def test_the_timeline_has_every_event_in_its_order(start):
         "REJECTED",
     ]
     assert all(list(event) == EVENT for event in timeline["events"])
-    assert list(approvals) == ["proposal_id", "approvals"]
+    assert list(approvals) == ["proposal_id", "approvals", "next_cursor"]
     (approval,) = approvals["approvals"]
     assert list(approval) == APPROVAL
     assert (approval["approved"], approval["details"]) == (False, {"why": "no"})
@@ -57,7 +57,7 @@ async def test_the_lineage_has_the_versions_from_the_first(start):
 
     lineage = await (await client.get(f"{path}/lineage")).json()
 
-    assert list(lineage) == ["proposal", "versions", "edges"]
+    assert list(lineage) == ["proposal", "versions", "edges", "next_cursor"]
     assert list(lineage["proposal"]) == SUMMARY and lineage["proposal"] == second["proposal"]
     shown = [
         "proposal_version_id",
@@ -199,3 +199,22 @@ async def test_methods_that_are_not_served_are_told(start):
         refused = await client.put(PROPOSALS + path, json=creation())
         served = allowed.replace("GET", "GET, HEAD")
         assert (refused.status, refused.headers["Allow"]) == (405, served)
+
+
+async def test_a_timeline_is_walked_with_its_cursor(start):
+    client = await start()
+    found = await proposal_of(client)
+    for _ in range(2):
+        assert (await client.post(f"{found}/versions", json=creation())).status == 200
+    for name, rows in (("workflow-events", "events"), ("lineage", "versions")):
+        path, walked, cursor = f"{found}/{name}", [], ""
+        whole = await (await client.get(path)).json()
+        while cursor is not None:
+            query = {"limit": "1"} | ({"cursor": cursor} if cursor else {})
+            page = await (await client.get(path, params=query)).json()
+            assert len(page[rows]) == 1
+            walked += page[rows]
+            cursor = page["next_cursor"]
+        assert walked == whole[rows]
+        assert whole["next_cursor"] is None
+        assert (await client.get(path, params={"limit": "1001"})).status == 422

@@ -68,7 +68,7 @@ async def test_a_run_is_up_for_review_by_whatever_it_is_named(begin):
         assert (workflow["workflow_status"], workflow["requires_review"]) == ("PENDING_REVIEW", True)
         assert workflow["latest_decision"] is None
         history = await (await client.get(f"{path}/workflow/history")).json()
-        assert history == {"run_id": run_id, "decisions": []}
+        assert history == {"run_id": run_id, "decisions": [], "next_cursor": None}
 
 
 async def test_decisions_can_be_taken_and_read_by_every_name(begin):
