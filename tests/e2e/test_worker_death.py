@@ -88,8 +88,9 @@ def test_what_a_killed_worker_had_in_hand_is_begun_again_and_ends(
         time.sleep(chance.uniform(0.0, 0.1))
         at, victim = datetime.now(UTC), fleet[place]
         victim.kill()
-        fleet[place] = hire(variables)
+        # Others may follow soon, and sooner than another is there.
         lost = in_hand(victim) & running(durable_database)
+        fleet[place] = hire(variables)
         wait_for(lambda lost=lost: all_ended(durable_database, lost), "others to finish")
         for name, _ in lost:
             started_at, finished_at = times_of(durable_database, name)
