@@ -17,7 +17,8 @@ from service.domains.options import TargetMethod
 from service.domains.results import RunStatusText, TargetMethodComparison
 from service.engines.dpm.book import Book
 from service.engines.dpm.groups import Group, read_groups
-from service.engines.dpm.near_heuristic import Undecided, near_heuristic
+from service.engines.dpm.near_caps import Undecided
+from service.engines.dpm.near_heuristic import near_heuristic
 from service.engines.dpm.projection import Cap, project
 from service.engines.dpm.targets import (
     Targets,
