@@ -81,7 +81,7 @@ class Floor:
     async def simulate(self, request: web.Request) -> web.Response:
         await request.read()
         run = self.run_of(request.headers["Idempotency-Key"])
-        row = row_of(run)
+        row = row_of(run, digest_of(run.result))
         asked = {
             "tenant_id": run.tenant_id,
             "request_id": run.request_id,
