@@ -50,8 +50,8 @@ run: setup ## Serve on SQLite under .data, port 8000
 test: setup $(VENV)-client/installed ## Run every test; fault tests in their small form
 	$(BIN)/python -m pytest $(PARALLEL) --hypothesis-profile full
 
-test-fast: setup ## Run the tests that take no time
-	$(BIN)/python -m pytest -q -m "not slow and not faults"
+test-fast: setup ## Run the unit tests that take no time
+	$(BIN)/python -m pytest -q $(PARALLEL) -m "not slow and not faults" tests/unit
 
 test-faults: setup ## Run the fault tests in full, and the properties on many examples
 	$(BIN)/python -m pytest -m faults --faults full

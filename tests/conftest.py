@@ -12,7 +12,7 @@ from random import SystemRandom
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, is_hypothesis_test, settings
 from xdist.scheduler import LoadScopeScheduling
 
 from scripts import postgres
@@ -58,10 +58,13 @@ def pytest_configure_node(node: Any) -> None:
 def shared_server(config: pytest.Config) -> str | None:
     """The address of one PostgreSQL for all processes of a run, which ends with the run.
 
-    None where there is none; then each process that asks for one says why.
+    None where there is none; then each process that asks for one says why. None as well without the slow
+    tests, of which hardly one asks for it.
     """
     if SHARED not in config.stash:
         config.stash[SHARED] = None
+        if "not slow" in config.option.markexpr:
+            return None
         with suppress(postgres.PostgresMissing):
             stack = ExitStack()
             config.stash[SHARED] = stack.enter_context(postgres.integration_server())
@@ -93,7 +96,12 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile:
     return ByFile(config, log)
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    for item in items:
+        # What is drawn takes as long as the drawing of many examples.
+        if is_hypothesis_test(getattr(item, "function", None)):
+            item.add_marker(pytest.mark.slow)
     if hasattr(config, "workerinput"):
         items.sort(key=lambda item: rank_of(file_of(item.nodeid)))
 

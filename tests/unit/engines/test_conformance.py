@@ -23,6 +23,10 @@ from tests.unit.engines.recorded import check, differ, load
 
 ENDPOINTS = ("/rebalance/simulate", "/rebalance/analyze")
 PACKS = {"goldens": 23, "dpm-generated": 260, "batch-generated": 30}
+EACH = [
+    pytest.param(pack, count, id=f"{pack}-{count}", marks=() if pack == "goldens" else pytest.mark.slow)
+    for pack, count in PACKS.items()
+]
 
 pytestmark = pytest.mark.skipif(not CONFORMANCE.is_dir(), reason=f"no recorded cases at {CONFORMANCE}")
 
@@ -30,7 +34,7 @@ SIMULATE = msgspec.json.Decoder(RebalanceRequest, dec_hook=decode_hook, float_ho
 ANALYZE = msgspec.json.Decoder(BatchRebalanceRequest, dec_hook=decode_hook, float_hook=Decimal)
 
 
-@pytest.mark.parametrize(("pack", "count"), PACKS.items())
+@pytest.mark.parametrize(("pack", "count"), EACH)
 def test_every_recorded_case_agrees(pack: str, count: int) -> None:
     cases = recorded(pack)
 
@@ -40,6 +44,7 @@ def test_every_recorded_case_agrees(pack: str, count: int) -> None:
     assert {name: found for name, found in differing.items() if found} == {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pack", PACKS)
 def test_every_number_is_written_as_recorded_unless_a_solver_had_a_part_in_it(pack: str) -> None:
     differing = {case["id"]: text_differences(case)[:3] for case in recorded(pack)}

@@ -64,6 +64,7 @@ async def test_the_document_is_served(start: Start, described: dict[str, Any]) -
     assert await answer.json() == described
 
 
+@pytest.mark.slow
 def test_the_document_is_valid(described: dict[str, Any]) -> None:
     validate(described)
 
@@ -229,6 +230,7 @@ def test_every_deviation_from_the_published_document_is_reviewed(described: dict
     assert not left, "not reviewed: " + "\n".join(sorted(left))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("limits", "holds"),
     [

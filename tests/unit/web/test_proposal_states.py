@@ -60,6 +60,7 @@ async def proposal_in(client, state):
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("event", EVENTS)
 @pytest.mark.parametrize("state", WAYS)
 @pytest.mark.parametrize("switch", ["on", "off"])
