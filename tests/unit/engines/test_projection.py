@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
-from service.engines.dpm import nearest
+from service.engines.dpm import nearest, projection
 from service.engines.dpm.active_sets import eliminate, search
 from service.engines.dpm.exact_solving import fractions_near, solve_exactly
 from service.engines.dpm.nearest import GUESS_ROUNDS_MAX, guess
@@ -28,7 +28,7 @@ from service.engines.dpm.projection import (
     projection_of,
     scale_up,
 )
-from service.engines.dpm.tallies import Problem
+from service.engines.dpm.tallies import Problem, Tally
 
 NO_TOLERANCE = Decimal(0)
 
@@ -524,3 +524,102 @@ def test_fractions_are_found_from_as_many_bits_as_tell_them_apart():
     assert found is not None
     assert [Fraction(value, found[1]) for value in found[0]] == wanted
     assert fractions_near([round(Fraction(1, 10**15 + 37) * (1 << 40))], 40) != ([1], 10**15 + 37)
+
+
+def split_by(attributes: int, values: int, total: Decimal, *, size: int = 300) -> Asked:
+    """Caps of which those of each attribute together allow just that total."""
+    chance = Random(5)
+    wanted = tuple([Decimal(chance.randint(1, 1000)) / 150_000 for _ in range(size)])
+    caps = []
+    for _ in range(attributes):
+        members: list[list[int]] = [[] for _ in range(values)]
+        for name in range(size):
+            members[chance.randrange(values)].append(name)
+        parts = [Decimal(chance.randint(80, 120)) for _ in members]
+        limits = [(part / sum(parts) * total).quantize(Decimal("1E-14")) for part in parts]
+        limits[0] += total - sum(limits)
+        caps += [Cap(tuple(group), limit) for group, limit in zip(members, limits, strict=True)]
+    return Asked(wanted, None, Decimal(1), Decimal(1), tuple(caps))
+
+
+@pytest.mark.parametrize("short", ["1E-12", "1E-9", "0.000001"])
+@pytest.mark.parametrize(("attributes", "values"), [(1, 30), (2, 20), (5, 8)])
+def test_caps_that_together_miss_the_total_by_little_are_refused_by_their_sum(
+    monkeypatch, attributes, values, short
+):
+    monkeypatch.setattr(nearest, "approach", lambda _: pytest.fail("a sum is enough"))
+    asked = split_by(attributes, values, 1 - Decimal(short))
+
+    answer = answer_to(asked)
+
+    assert not answer.feasible
+    prove(asked, answer)
+
+
+@pytest.mark.parametrize(("attributes", "values"), [(1, 30), (2, 20), (5, 8)])
+def test_caps_that_together_allow_just_the_total_are_settled_without_a_search(
+    monkeypatch, attributes, values
+):
+    monkeypatch.setattr(nearest, "search", lambda _: pytest.fail("a guess is enough"))
+    asked = split_by(attributes, values, Decimal(1))
+
+    answer = answer_to(asked)
+
+    assert answer.feasible
+    prove(asked, answer)
+
+
+def test_caps_and_bounds_that_together_miss_the_total_are_refused_by_their_sum():
+    asked = asked_in(".5 .3 .2 .1 | .2 | 1 1 | 0<=.3, 12<=.3, 0123<=5")
+
+    answer = answer_to(asked)
+
+    assert not answer.feasible
+    prove(asked, answer)
+
+
+def test_what_takes_too_many_steps_is_answered_within_the_tolerance_or_not_at_all(monkeypatch):
+    asked = many(3, attributes=2, values=20)
+    steps_max = {"asked": 0.0, "spare": 1e9}
+
+    def answered() -> Projection:
+        monkeypatch.setattr(projection, "SPARE_STEPS", steps_max["spare"])
+        return project(
+            asked.wanted,
+            each_max=asked.each_max,
+            total_min=asked.total_min,
+            total_max=asked.total_max,
+            caps=asked.caps,
+            tolerance=TOLERANCE,
+            steps_max=steps_max["asked"],
+        )
+
+    widened = answered()
+    assert (widened.feasible, widened.relaxed) == (True, True)
+    prove(asked, widened, TOLERANCE)
+
+    steps_max["spare"] = 0.0
+    assert not answered().feasible
+    steps_max["asked"] = 1e9
+    assert (answered().feasible, answered().relaxed) == (True, False)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_what_was_counted_last_is_mended_to_what_is_counted_anew(seed):
+    chance = Random(seed)
+    problem, _ = problem_asked(many(seed, attributes=2, values=20))
+    for _ in range(6):
+        multipliers = [chance.randint(0, 2) * problem.rows[0].high // 100_000 for _ in problem.rows]
+        tally = Tally.of(problem, multipliers, 1)
+        fresh, _ = problem_asked(many(seed, attributes=2, values=20))
+
+        assert tally == Tally.of(fresh, multipliers, 1)
+
+
+def test_a_descent_that_floats_lead_nowhere_ends():
+    """Its search along a step divided by zero."""
+    chance = Random(1)
+    asked = split_by(20, 10, 1 - Decimal("1E-12"), size=150)
+    limits = tuple([cap._replace(limit=cap.limit * chance.randint(7, 15) / 10) for cap in asked.caps])
+
+    answer_to(asked._replace(caps=limits[:60]), TOLERANCE)
