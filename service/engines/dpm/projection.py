@@ -51,8 +51,8 @@ class Projection:
     shift is never negative, and zero unless the cap binds; the total's is positive where total_max binds
     and negative where total_min does. Among equal caps the shift may sit with either.
 
-    Infeasible: no weights. Where no answer was found in as many steps as it may take, all shifts are zero.
-    Else the shifts are the proportions in which the limits contradict each other:
+    Infeasible: no weights. Where no answer was found in as many steps as it may take, that is not proved,
+    and all shifts are zero. Else the shifts are the proportions in which the limits contradict each other:
     shift * limit, added up, is less than shift * sum for any weights within the bounds. All are zero
     where each_max is negative or total_min above total_max, which needs no other proof.
 
@@ -68,6 +68,7 @@ class Projection:
     total_shift: Fraction
     cap_shifts: tuple[Fraction, ...]
     relaxed: bool
+    proved: bool
 
     @property
     def weights(self) -> tuple[Fraction, ...]:
@@ -87,7 +88,7 @@ def project(
     """The nearest weights; if there are none, those within the tolerance of every limit and bound.
 
     With the tolerance, 0 included, is widened too: weights may then lie as much below 0. What has no answer
-    after so many steps counts as having none.
+    after so many steps counts as having none, and that is not proved.
     """
     scaled = scale_up(wanted, each_max, (total_min, total_max), caps, tolerance)
     problem = problem_of(scaled, 0, steps_max)
@@ -104,7 +105,7 @@ def _answer(problem: Problem) -> Answer:
     try:
         return nearest(problem)
     except TooManySteps:
-        return Answer(False, (0,) * len(problem.rows), 1, 0)
+        return Answer(False, (0,) * len(problem.rows), 1, 0, proved=False)
 
 
 class Scaled(NamedTuple):
@@ -202,6 +203,7 @@ def projection_of(problem: Problem, answer: Answer, unit: int, slack: int) -> Pr
         total_shift=shifts[0],
         cap_shifts=tuple(shifts[1:]),
         relaxed=slack > 0,
+        proved=answer.proved,
     )
 
 

@@ -42,7 +42,8 @@ def solver_targets(
 ) -> Targets:
     """Project the model's own weights onto the limits; frozen weights are constants.
 
-    A problem without a solution blocks with an empty trace and hints at the cause.
+    A problem without a solution blocks with an empty trace and hints at the cause; so does one whose
+    solution was not found in the steps it may take.
     """
     options = book.options
     split = split_keys(universe)
@@ -74,7 +75,8 @@ def solver_targets(
         }
         return Targets(trace_of(book, dict(eligible) | solved, total), status, read.warnings)
 
-    hints = ["INFEASIBLE_INFEASIBLE"]
+    # In the words of the reference's library: too many steps are a limit of its user.
+    hints = ["INFEASIBLE_INFEASIBLE" if found.proved else "INFEASIBLE_USER_LIMIT"]
     if total_min > total_max:
         hints.append("INFEASIBILITY_HINT_CASH_BAND_CONTRADICTION")
     cap = options.single_position_max_weight

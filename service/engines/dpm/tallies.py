@@ -168,13 +168,15 @@ class Answer(NamedTuple):
     """Multipliers over one positive denominator, of the nearest point or of a contradiction.
 
     If infeasible, multiplier * limit adds up to less than multiplier * row sum for any weights within the
-    bounds; all multipliers are zero where the bounds, or the two limits of one row, are empty.
+    bounds; all multipliers are zero where the bounds, or the two limits of one row, are empty. One that is
+    not proved is what is said after too many steps.
     """
 
     feasible: bool
     multipliers: tuple[int, ...]
     denominator: int
     rounds: int
+    proved: bool = True
 
 
 @dataclass(slots=True)
