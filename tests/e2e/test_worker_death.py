@@ -32,7 +32,7 @@ ATTEMPTS_MAX = 3
 # Of the kills, so many meet a worker that is at work; the others meet it as it is.
 AT_WORK = 0.75
 # In the small form a death is noticed sooner, and less is waiting for those who follow.
-SOON_LOST = {"DPM_ASYNC_LEASE_SECONDS": "2"}
+SOON_LOST = {"DPM_ASYNC_LEASE_SECONDS": "4"}
 EVERY_IN_SMALL = 1.5
 
 BODIES = [a_batch(scenarios=20, positions=100, seed=seed) for seed in range(3)]
