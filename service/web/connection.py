@@ -173,6 +173,10 @@ class HttpConnection(web.RequestHandler):
         self.force_close()
         return True
 
+    def is_unheard(self) -> bool:
+        # It was made because something has come on it.
+        return not self._has_begun and not self._request_count
+
     def close_if_idle(self) -> None:
         if self._is_idle() and not self._has_begun:
             # What is sent to a connection that is being closed is lost, the rest of a body too.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import islice
 from typing import Protocol
 
 # Of the port of the metrics and of a worker's; a scraper and a probe need a few.
@@ -11,6 +12,8 @@ SIDE_CONNECTIONS_MAX = 64
 FILES_SPARED = 4
 # Slow connections that are closed in one turn of the event loop.
 CLOSED_AT_ONCE = 64
+# Connections that are asked whether they are unheard, before the one that was idle for longest is closed.
+UNHEARD_MAX = 64
 
 
 class Idle(Protocol):
@@ -19,6 +22,10 @@ class Idle(Protocol):
     def force_close(self) -> None: ...
 
     def close_if_slow(self, seconds_max: float) -> bool: ...
+
+    def is_unheard(self) -> bool:
+        """Whether its first bytes have come and were not read yet."""
+        ...
 
 
 class Connections:
@@ -99,7 +106,10 @@ class Connections:
         return True
 
     def _close_longest_idle(self) -> None:
-        place = next(iter(self._idle), None)
+        # A caller who came in the midst of many silent ones has spoken, though it was not heard yet.
+        first = islice(self._idle.items(), UNHEARD_MAX)
+        silent = (place for place, connection in first if not connection.is_unheard())
+        place = next(silent, None) or next(iter(self._idle), None)
         if place is not None:
             longest = self._idle.pop(place)
             self.closed_idle += 1

@@ -58,6 +58,9 @@ class SilentConnection:
         except OSError:
             return b""
 
+    def is_unheard(self) -> bool:
+        return self._is_given_away or bool(self.said())
+
     def begin_or_close(self, begin: Begin) -> None:
         """Gives the socket away if something was said, and closes it otherwise."""
         if self._is_given_away or self._accepted.fileno() < 0:

@@ -832,15 +832,18 @@ def test_the_foreign_key_that_is_checked_at_commit_is_covered_by_an_index(path, 
 NOUNS = sorted({file.stem for file in (SQL_DIR / "sqlite").glob("*.sql")} - {"catalog", "migrations"})
 QUERIES = [pytest.param(query, id=query.name) for noun in NOUNS for query in load("sqlite", noun).values()]
 # What may be read from end to end: what is given, what the query itself made, and what waits for a fold.
-SUBQUERIES = {f"(subquery-{number})" for number in (1, 2, 3, 6)}
-MADE = SUBQUERIES | {"reached", "walked", "nearest", "met", "changes", "latest"}
+SUBQUERIES = {f"(subquery-{number})" for number in (1, 2, 3, 4, 6)}
+MADE = SUBQUERIES | {"reached", "walked", "nearest", "met", "changes", "latest", "listed"}
 READ_WHOLE = MADE | {"CONSTANT", "json_each", "dpm_tally_changes"}
+# The primary key is by run; an index by time would be written with every run, to sort what few keys have.
+SORTED = {"list_uses"}
 # What is listed in the order of an index, and what is the first of that order.
 ORDERED = [
     pytest.param(query, id=query.name)
     for noun in NOUNS
     for query in load("sqlite", noun).values()
     if query.text.endswith(("LIMIT :limit", "LIMIT 1")) and "UNION" not in query.text
+    if query.name not in SORTED
 ]
 
 

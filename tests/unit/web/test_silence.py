@@ -166,6 +166,9 @@ async def test_the_place_of_a_silent_one_is_taken_over(port):
         def force_close(self) -> None:
             closed.append("made")
 
+        def is_unheard(self) -> bool:
+            return False
+
         def close_if_slow(self, seconds_max: float) -> bool:
             return False
 
@@ -182,3 +185,27 @@ async def test_the_place_of_a_silent_one_is_taken_over(port):
     assert closed == ["made"]
     port.connections.closed(made)
     assert port.connections.idle == port.connections.open == 2
+
+
+async def test_who_has_spoken_is_not_closed_for_silent_ones_before_it_was_heard(port):
+    port.connections.most = 3
+    speaking = port.connect(PROBE)
+    silent = [port.connect() for _ in range(5)]
+
+    await until(lambda: port.begun)
+
+    assert port.begun == [0]
+    assert port.connections.closed_idle == 3
+    speaking.setblocking(False)
+    with pytest.raises(BlockingIOError):
+        speaking.recv(1)
+    assert [caller.recv(1) for caller in silent[:3]] == [b"", b"", b""]
+
+
+async def test_many_who_speak_are_closed_in_their_order(port, monkeypatch):
+    monkeypatch.setattr("service.web.connections.UNHEARD_MAX", 2)
+    port.connections.most = 3
+    speaking = [port.connect(REQUEST) for _ in range(4)]
+
+    assert port.connections.closed_idle == 1
+    assert speaking[0].recv(1) == b""
