@@ -8,6 +8,7 @@ import sys
 import urllib.error
 import urllib.request
 from contextlib import contextmanager
+from unittest.mock import patch
 
 import pytest
 from click.testing import CliRunner
@@ -38,7 +39,9 @@ def run(*arguments, **variables):
 def refused(*arguments, **variables):
     """What a command exits with and says, without a process of its own."""
     cleared = {name: None for name in os.environ if name.startswith("DPM_")}
-    ended = CliRunner(env=cleared | variables).invoke(main, arguments)
+    # Loggers are set up once for a process, and this one belongs to all tests.
+    with patch("service.logs.set_up"):
+        ended = CliRunner(env=cleared | variables).invoke(main, arguments)
     return ended.exit_code, ended.stderr
 
 
