@@ -129,12 +129,15 @@ def _simulations() -> Iterator[Corner]:
                     rows, attributes, target_method=method
                 ),
             )
-    yield _corner(
-        route,
-        f"solver, {GROUPS} groups, heuristic compared",
-        _simulate,
-        lambda rows: grouped(rows, 2, target_method="SOLVER", compare_target_methods=True),
-    )
+    for attributes in (2, 20):
+        yield _corner(
+            route,
+            f"solver, {GROUPS} groups of {attributes} attributes, compared",
+            _simulate,
+            lambda rows, attributes=attributes: grouped(
+                rows, attributes, target_method="SOLVER", compare_target_methods=True
+            ),
+        )
     yield _corner(
         route,
         f"heuristic, {ATTRIBUTES} attributes of any value",
