@@ -12,7 +12,8 @@ PARALLEL := --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-
 # What is held against drawn examples; each of these finds more the longer it goes on.
 PROPERTIES := $(wildcard tests/unit/engines/test_*properties.py tests/integration/contract/test_*model.py) \
 	$(addprefix tests/unit/,engines/test_projection.py engines/test_answer_bounds.py engines/test_result_size.py \
-	web/test_bodies.py)
+	domains/test_canonical.py domains/test_money.py domains/test_proposal_documents.py flows/test_replays.py \
+	web/test_bodies.py web/test_openapi.py web/test_parameters.py)
 
 # What the tests import is compiled once and kept, not once in each of the hundreds of processes they start.
 test test-fast test-faults fuzz: export PYTHONDONTWRITEBYTECODE :=
