@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from service.errors import Overloaded
+from service.errors import BodyUnreadable, Overloaded
 from service.http_errors import RequestTooSlow
 from service.large_texts import where_large
 from service.web.concurrency_limit import ConcurrencyLimit, overloaded
@@ -138,8 +138,8 @@ class Slot:
     ) -> bytes:
         """The whole body, decoded if it was sent compressed, and with it a place at work in its lane.
 
-        Raises RequestTooSlow, Overloaded, what decoding raises, and what the server raises on a body that is
-        too large.
+        Raises RequestTooSlow, BodyUnreadable, Overloaded, what decoding raises, and what the server raises
+        on a body that is too large.
         """
         if self._at_work:
             body = await request.read()
@@ -153,6 +153,9 @@ class Slot:
                     body = await self._read(request)
             except TimeoutError:
                 raise RequestTooSlow(seconds=seconds_max) from None
+            except (ConnectionError, web.RequestPayloadError):
+                # Its caller left in the midst of it, or sent what is no body: no fault of ours.
+                raise BodyUnreadable() from None
         if decode is not None:
             body = await decode(body)
             self._count(len(body))

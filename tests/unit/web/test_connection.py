@@ -9,6 +9,7 @@ import socket
 from dataclasses import replace
 
 import pytest
+import structlog
 from aiohttp import web
 
 from service.clock import TimeOrderedIds
@@ -389,6 +390,30 @@ async def test_the_work_of_a_caller_who_is_gone_is_cancelled(serve, demo, store,
     await asyncio.wait_for(cancelled.wait(), GUARD_SECONDS)
     await until(lambda: served.capacity.under_way == 0)
     assert served.capacity.work.working == 0
+
+
+@pytest.mark.parametrize(
+    ("fields", "sent"),
+    [
+        (b"Content-Length: 99\r\n", b'{"a": '),
+        (b"Transfer-Encoding: chunked\r\n", b"ff\r\nabc"),
+        (b"Content-Encoding: gzip\r\nContent-Length: 99\r\n", b"abc"),
+    ],
+    ids=["length", "chunks", "gzip"],
+)
+@pytest.mark.parametrize("leaving", ["abort", "close"])
+async def test_nothing_is_told_of_a_caller_who_leaves_in_the_midst_of_a_body(serve, fields, sent, leaving):
+    served = await serve()
+    _, writer = await served.connect()
+
+    with structlog.testing.capture_logs() as told:
+        writer.write(HEAD + b"Idempotency-Key: k\r\n" + fields + b"\r\n" + sent)
+        await until(lambda: served.capacity.under_way)
+        writer.transport.abort() if leaving == "abort" else writer.close()
+        await until(lambda: not served.capacity.under_way)
+        await asyncio.sleep(0)
+
+    assert [line for line in told if line["log_level"] != "info"] == []
 
 
 # --- answers that are not taken
