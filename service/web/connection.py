@@ -10,8 +10,9 @@ import structlog
 from aiohttp import StreamReader, web
 from aiohttp.http import RawRequestMessage
 from aiohttp.http_exceptions import LineTooLong
+from structlog.contextvars import bind_contextvars
 
-from service.clock import NewId
+from service.clock import NewId, TimeOrderedIds
 from service.errors import Overloaded
 from service.http_errors import HeadTooLarge, RequestTooSlow
 from service.serving_settings import HEAD_BYTES_MAX_DEFAULT
@@ -142,7 +143,7 @@ class HttpConnection(web.RequestHandler):
                 self._begun_at = self._loop.time()
             self._head_bytes += len(data)
             if self._head_bytes > self._head_bytes_max + LINE_BYTES_MAX and self.transport is not None:
-                self.transport.write(last_answer(HeadTooLarge()))
+                self.transport.write(last_answer(HeadTooLarge(), self._new_correlation_id()))
                 self.force_close()
 
     def _break_off(self, body: StreamReader) -> None:
@@ -169,7 +170,8 @@ class HttpConnection(web.RequestHandler):
         if self._begun_at is None or self._loop.time() - self._begun_at < seconds_max:
             return False
         if self._has_begun and self.transport is not None:
-            self.transport.write(last_answer(RequestTooSlow(seconds=seconds_max)))
+            refused = RequestTooSlow(seconds=seconds_max)
+            self.transport.write(last_answer(refused, self._new_correlation_id()))
         self.force_close()
         return True
 
@@ -256,6 +258,10 @@ class HttpConnection(web.RequestHandler):
         if not (self._reading_paused or self._buffer_paused or self._half_closed):
             self._resume_transport_reading()
 
+    def _new_correlation_id(self) -> str:
+        """For an answer to what is no request, whose own id nobody could read."""
+        return (TimeOrderedIds() if self._gate is None else self._gate.new_id)("corr")
+
     def _close_unanswered(self) -> None:
         request = self._current_request
         # An answer that has begun is taken, or is cut by another rule.
@@ -273,6 +279,8 @@ class HttpConnection(web.RequestHandler):
         """The parser's words stay in the log, for they repeat what was sent; the connection is closed."""
         if request.writer.output_size > 0:
             raise ConnectionError("the answer has begun and cannot become a refusal")
+        correlation_id = self._new_correlation_id()
+        bind_contextvars(correlation_id=correlation_id)
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             logger.error("unforeseen_error", exc_info=exc)
             code, detail = "INTERNAL_ERROR", "An unexpected error occurred."
@@ -282,6 +290,7 @@ class HttpConnection(web.RequestHandler):
         else:
             logger.warning("unreadable_request", reason=type(exc).__name__)
             code, detail = "HTTP_UNREADABLE", "HTTP_UNREADABLE: the request is not well-formed HTTP"
-        answer = problem(request, HTTPStatus(status), code=code, detail=detail)
+        headers = {HEADER: correlation_id}
+        answer = problem(request, HTTPStatus(status), code=code, detail=detail, headers=headers)
         answer.force_close()
         return answer

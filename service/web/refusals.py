@@ -104,7 +104,7 @@ def problem(
     return answer
 
 
-def last_answer(refused: ServiceError) -> bytes:
+def last_answer(refused: ServiceError, correlation_id: str) -> bytes:
     """A refusal of what is no request yet, after which the connection is closed."""
     status = status_of(type(refused))
     body = msgspec.json.encode(
@@ -114,7 +114,7 @@ def last_answer(refused: ServiceError) -> bytes:
     )
     head = (
         f"HTTP/1.1 {int(status)} {status.phrase}\r\nContent-Type: application/problem+json\r\n"
-        f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+        f"X-Correlation-Id: {correlation_id}\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
     )
     return head.encode() + body
 

@@ -32,6 +32,8 @@ class Raw:
     @property
     def code(self) -> str:
         assert self.headers["content-type"] == "application/problem+json", self
+        # Also where nothing of a request could be read.
+        assert self.headers["x-correlation-id"], self
         code: str = json.loads(self.body)["code"]
         return code
 

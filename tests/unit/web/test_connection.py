@@ -251,8 +251,9 @@ async def test_a_head_that_does_not_come_is_not_waited_for(serve):
     served.connections.receive_seconds_max = 0.0
     served.connections.close_slow()
 
-    status, _, answered = await answer_of(reader)
+    status, headers, answered = await answer_of(reader)
     assert (status, json.loads(answered)["code"]) == (408, "REQUEST_TOO_SLOW")
+    assert headers["X-Correlation-Id"].startswith("corr_")
     assert await reader.read() == b""
     # Who never said anything is not told anything.
     assert await asyncio.wait_for(silent.read(), GUARD_SECONDS) == b""
