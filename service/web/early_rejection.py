@@ -8,6 +8,7 @@ import msgspec
 from aiohttp.helpers import rfc822_formatted_time
 from aiohttp.http import HttpVersion11, RawRequestMessage
 
+from service.domains.bounds import CORRELATION_ID
 from service.errors import Overloaded
 from service.web.admission import UNLIMITED
 from service.web.correlation import HEADER, KEY_HEADER
@@ -15,7 +16,7 @@ from service.web.refusals import Problem
 
 # An answer to HEAD has no body.
 _PLAIN_METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
-_VISIBLE = re.compile("[!-~]{1,255}")
+_VISIBLE = re.compile(f"[!-~]{{1,{CORRELATION_ID.characters_max}}}")
 # What changes how an answer is read, or what else it has to say, is left to the application.
 _UNUSUAL = ("Expect", "Upgrade", "Origin", "Transfer-Encoding", "Content-Encoding")
 

@@ -137,6 +137,9 @@ async def test_the_refusal_in_front_and_the_one_behind_say_the_same(serve, demo,
         pytest.param(a_post(b"{}", headers=b"Connection: close\r\n"), id="the last one"),
         pytest.param(a_post(b"{}", headers=b"Expect: 100-continue\r\n"), id="an expectation"),
         pytest.param(a_post(b"{}", headers=b"X-Correlation-Id: \xff\r\n"), id="a correlation id"),
+        pytest.param(
+            a_post(b"{}", headers=b"X-Correlation-Id: %s\r\n" % (b"a" * 201)), id="a long correlation id"
+        ),
         pytest.param(HEAD.replace(b"POST", b"HEAD") + b"\r\n", id="an answer without a body"),
         pytest.param(HEAD + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n", id="chunks"),
     ],
