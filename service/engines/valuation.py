@@ -8,6 +8,7 @@ decimals (4.2). Every later stage uses the unrounded ones.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from itertools import repeat
@@ -169,11 +170,10 @@ def _buckets(rows: Sequence[_Valued]) -> tuple[dict[str, Decimal], dict[str, dic
         sums = ordered.get(names)
         if sums is None:
             # As the stored request has them: its text is canonical, and a replay must give the same bytes.
-            sums = [(name, by_attribute.setdefault(name, {})) for name in sorted(names)]
+            sums = [(name, by_attribute.setdefault(name, defaultdict(Decimal))) for name in sorted(names)]
             ordered[names] = sums
         for name, tags in sums:
-            tag = attributes[name]
-            tags[tag] = tags.get(tag, ZERO) + value
+            tags[attributes[name]] += value
     return by_class, by_attribute
 
 

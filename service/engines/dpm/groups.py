@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from itertools import repeat
 from operator import add, mul, truediv
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import msgspec
 
@@ -34,6 +34,21 @@ class Group(msgspec.Struct, frozen=True):
     members: Sequence[str]
 
 
+class Located(NamedTuple):
+    """The members of a group: the places of those that may be bought among all such, and all the others."""
+
+    inside: Sequence[int]
+    outside: Sequence[str]
+
+    @classmethod
+    def of(cls, members: Sequence[str], place: Mapping[str, int]) -> Located:
+        places = list(map(place.get, members))
+        inside = [at for at in places if at is not None]
+        if len(inside) == len(members):
+            return cls(inside, ())
+        return cls(inside, [key for key in members if key not in place])
+
+
 class GroupsRead(msgspec.Struct, frozen=True):
     """The caps of the options in ascending key order; an entry is a group, or why there is none."""
 
@@ -46,6 +61,13 @@ class GroupsRead(msgspec.Struct, frozen=True):
     @property
     def warnings(self) -> tuple[str, ...]:
         return tuple(entry for entry in self.entries if isinstance(entry, str))
+
+
+class CapsRead(NamedTuple):
+    """The caps of a request and, by key, where their members stand; both methods need them."""
+
+    read: GroupsRead
+    located: Mapping[str, Located]
 
 
 class Capped(msgspec.Struct, frozen=True):
@@ -61,16 +83,21 @@ def read_groups(book: Book, eligible: Iterable[str]) -> GroupsRead:
     if not constraints:
         return GroupsRead(())
     parts = {key: key.partition(":") for key in constraints}
-    names = {name for name, _, _ in parts.values()}
-    members: dict[tuple[str, str], list[str]] = {}
+    # By name and value, for every cap that may have members.
+    members: dict[str, dict[str, list[str]]] = {}
+    for name, _, value in parts.values():
+        members.setdefault(name, {})[value] = []
     for instrument_id in eligible:
         shelf = book.shelf.get(instrument_id)
         if shelf is None:
             continue
         for name, value in shelf.attributes.items():
-            if name in names:
-                members.setdefault((name, value), []).append(instrument_id)
-    known = {name for shelf in book.shelf_rows for name in shelf.attributes}
+            held = members[name].get(value) if name in members else None
+            if held is not None:
+                held.append(instrument_id)
+    known: set[str] = set()
+    for shelf in book.shelf_rows:
+        known.update(shelf.attributes)
 
     entries: list[Group | str] = []
     for key in sorted(constraints):
@@ -80,7 +107,7 @@ def read_groups(book: Book, eligible: Iterable[str]) -> GroupsRead:
         elif name not in known:
             entries.append(f"UNKNOWN_CONSTRAINT_ATTRIBUTE_{name}")
         else:
-            entries.append(Group(key, constraints[key].max_weight, members.get((name, value), ())))
+            entries.append(Group(key, constraints[key].max_weight, members[name][value]))
     return GroupsRead(tuple(entries))
 
 

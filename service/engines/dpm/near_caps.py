@@ -14,7 +14,7 @@ them; where a decision lies within it, none is taken.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from decimal import (
     ROUND_HALF_EVEN,
     Context,
@@ -25,10 +25,11 @@ from decimal import (
     localcontext,
 )
 from math import isfinite
-from typing import NamedTuple
+from operator import itemgetter, mul
+from typing import Any, NamedTuple, TypeVar
 
 from service.domains.money import ENGINE_CONTEXT, ONE, ZERO
-from service.engines.dpm.groups import GROUP_TOLERANCE, Group
+from service.engines.dpm.groups import GROUP_TOLERANCE, Group, Located
 from service.engines.dpm.targets import Split, Weights
 
 WIDE = Context(prec=60, rounding=ROUND_HALF_EVEN, traps=[InvalidOperation, DivisionByZero, Overflow])
@@ -38,6 +39,9 @@ UNIT = Decimal("1E-27")
 _WIDE_ERROR = 1e-26
 # What floats, which only count errors, may lose of them.
 _FLOAT_ERROR = 1e-9
+
+
+T = TypeVar("T")
 
 
 class Undecided(Exception):
@@ -63,29 +67,35 @@ class NearWeights:
     """The weights while caps are applied; a buyable one is factor * bare, the rest stand for themselves.
 
     spread is the error of the factor and own[i] what the name's own steps add to it, relative and in units.
-    The members of a group are counted as if they took the factor's error too, which they do not.
+    The members of a group are counted as if they took the factor's error too, which they do not. sizes[i] is
+    the magnitude of bare[i] in floats, kept because to read floats off so many digits is slow.
     """
 
     def __init__(self, weights: Weights, split: Split) -> None:
         self.place = {key: index for index, key in enumerate(split.buyable)}
         self.bare = [weights[key] for key in split.buyable]
+        self.sizes = list(map(abs, map(float, self.bare)))
         self.own = [0.0] * len(self.bare)
         self.factor, self.spread = ONE, 0.0
         self.others = {key: weights[key] for key in split.others}
         self.other_errors = dict.fromkeys(split.others, 0.0)
-        self.whole = _Sum(sum(self.bare, ZERO), sum(map(abs, map(float, self.bare))), 0.0)
+        self.capped_others: set[str] = set()
+        self.whole = _Sum(sum(self.bare, ZERO), sum(self.sizes), 0.0)
+        self.nonzero = sum(map(bool, self.bare))
         self.rows = len(weights)
         self.is_untouched = True
-        self._inside: list[int] = []
-        self._outside: list[str] = []
+        self._inside: Sequence[int] = ()
+        self._outside: Sequence[str] = ()
+        self._bare: Sequence[Decimal] = ()
         self._part = self._group = self.whole
 
-    def exceeds(self, group: Group) -> bool:
+    def exceeds(self, group: Group, located: Located) -> bool:
         """Whether the group is above its cap; reads what `cap` needs. Raises Undecided."""
         place = self.place
-        self._inside = [place[key] for key in group.members if key in place]
-        self._outside = [key for key in group.members if key not in place]
-        self._part = self._sum_of_bare(self._inside)
+        self._inside, self._outside = located
+        take = _taker(self._inside)
+        self._bare, sizes = take(self.bare), take(self.sizes)
+        self._part = _Sum(sum(self._bare, ZERO), sum(sizes), sum(map(mul, sizes, take(self.own))))
         outside = [self.others[key] for key in self._outside]
         factor = float(self.factor)
         magnitude, error = self._part.magnitude * factor, self._part.error * factor
@@ -105,11 +115,11 @@ class NearWeights:
 
     def cap(self, group: Group) -> bool:
         """Shrinks the group that was looked at last; false if nothing can take what it releases."""
-        inside, part, whole = self._inside, self._part, self.whole
+        part, whole = self._part, self.whole
         group_weight, released = self._group.value, self._group.value - group.limit
         ratio = group.limit / group_weight
-        left = _count(self.bare) - _count([self.bare[place] for place in inside])
-        if not left:
+        held = sum(map(bool, self._bare))
+        if self.nonzero == held:
             return False
         factor = float(self.factor)
         bare_room = whole.value - part.value
@@ -128,11 +138,13 @@ class NearWeights:
         lift = (lift + share * (room_error / float(room) + 4.0)) / float(growth) + 4.0
         self.factor *= growth
         self.spread += lift
-        self._scale(inside, ratio / growth, fall)
+        if not ratio:
+            self.nonzero -= held
+        now = self._scale(ratio / growth, fall)
+        self.capped_others.update(self._outside)
         for key in self._outside:
             self.others[key] *= ratio
             self.other_errors[key] += fall
-        now = self._sum_of_bare(inside)
         self.whole = _Sum(
             bare_room + now.value,
             max(0.0, whole.magnitude - part.magnitude) + now.magnitude,
@@ -141,27 +153,31 @@ class NearWeights:
         self.is_untouched = False
         return True
 
-    def _scale(self, places: Sequence[int], ratio: Decimal, error: float) -> None:
-        bare, own = self.bare, self.own
-        for place in places:
-            bare[place] *= ratio
+    def _scale(self, ratio: Decimal, error: float) -> _Sum:
+        """Multiplies the members that were looked at last; answers what they are now."""
+        bare, sizes, own, part = self.bare, self.sizes, self.own, self._part
+        scale = abs(float(ratio))
+        for place, weight in zip(self._inside, self._bare, strict=True):
+            bare[place] = weight * ratio
+            sizes[place] *= scale
             own[place] += error
+        magnitude = part.magnitude * scale
+        return _Sum(part.value * ratio, magnitude, part.error * scale + magnitude * error)
 
-    def _sum_of_bare(self, places: Sequence[int]) -> _Sum:
-        bare = [self.bare[place] for place in places]
-        sizes = list(map(abs, map(float, bare)))
-        error = sum([size * self.own[place] for size, place in zip(sizes, places, strict=True)])
-        return _Sum(sum(bare, ZERO), sum(sizes), error)
+    def exact(self, weights: Weights) -> set[str]:
+        """Names whose weights are known exactly: those of none, and the locked ones that no cap touched."""
+        known = self.others.keys() - self.capped_others
+        return known | {key for key, weight in weights.items() if not weight}
 
     def all(self) -> Weights:
         return self.others | {
             key: self.factor * bare for key, bare in zip(self.place, self.bare, strict=True)
         }
 
-    def error(self) -> Decimal:
-        """How far any of them may be off."""
+    def error(self, weights: Weights) -> Decimal:
+        """How far any of them, which are these, may be off."""
         relative = max([self.spread + max(self.own, default=0.0), *self.other_errors.values()])
-        largest = max(map(abs, self.all().values()), default=ZERO)
+        largest = max(map(abs, weights.values()), default=ZERO)
         # Errors of errors are left out above, and are a billionth of them at most.
         return 2 * _units(relative + 1.0) * largest
 
@@ -172,6 +188,9 @@ def _units(count: float) -> Decimal:
     return Decimal(count) * UNIT
 
 
-def _count(weights: Sequence[Decimal]) -> int:
-    """How many of them are not zero."""
-    return sum(map(bool, weights))
+def _taker(places: Sequence[int]) -> Callable[[Sequence[T]], Sequence[T]]:
+    """Takes what stands at these places."""
+    if len(places) > 1:
+        taken: Callable[[Sequence[Any]], Any] = itemgetter(*places)
+        return taken
+    return lambda values: [values[place] for place in places]

@@ -24,7 +24,7 @@ from typing import NamedTuple
 from service.domains.money import ONE, ZERO
 from service.domains.results import RunStatusText
 from service.engines.dpm.book import Book
-from service.engines.dpm.groups import NO_DESTINATION, read_groups
+from service.engines.dpm.groups import NO_DESTINATION, CapsRead, Located, read_groups
 from service.engines.dpm.near_caps import UNIT, WIDE, NearWeights, Undecided, is_above
 from service.engines.dpm.targets import (
     EXCESS_TOLERANCE,
@@ -57,19 +57,22 @@ class NearTargets(NamedTuple):
         return found
 
 
-def near_heuristic(book: Book, universe: Universe) -> NearTargets:
-    """The five steps of the rules of thumb, to within an error. Raises Undecided."""
+def near_heuristic(book: Book, universe: Universe, caps: CapsRead | None = None) -> NearTargets:
+    """The five steps of the rules of thumb, to within an error. Raises Undecided.
+
+    Caps that have been read already, with the places of their members, need not be read again.
+    """
     options = book.options
-    read = read_groups(book, universe.eligible)
     split = split_keys(universe)
     given = redistribute_forfeited(universe, split)
     near = NearWeights(given.weights, split)
+    read, located = caps or _caps_of(book, universe, near.place)
     with localcontext(WIDE):
         warnings: list[str] = []
         for entry in read.entries:
             if isinstance(entry, str):
                 warnings.append(entry)
-            elif entry.members and near.exceeds(entry):
+            elif entry.members and near.exceeds(entry, located[entry.key]):
                 warnings.append(f"CAPPED_BY_GROUP_LIMIT_{entry.key}")
                 if not near.cap(entry):
                     warnings.append(NO_DESTINATION)
@@ -94,14 +97,19 @@ def near_heuristic(book: Book, universe: Universe) -> NearTargets:
         )
 
 
+def _caps_of(book: Book, universe: Universe, place: Mapping[str, int]) -> CapsRead:
+    read = read_groups(book, universe.eligible)
+    return CapsRead(read, {group.key: Located.of(group.members, place) for group in read.groups})
+
+
 class _LastSteps:
     """The steps after the caps, on weights that may each be off by `error`, or not at all where `exact`."""
 
     def __init__(self, near: NearWeights, split: Split) -> None:
         self.weights = near.all()
         self.split = split
-        self.error = near.error()
-        self.exact = {key for key, weight in self.weights.items() if not weight}
+        self.error = near.error(self.weights)
+        self.exact = near.exact(self.weights)
 
     def slack(self) -> Decimal:
         """How far any sum of weights may be off."""

@@ -128,15 +128,17 @@ def scale_up(
 ) -> Scaled:
     """All numbers times their least common denominator; no decimal context gets to round."""
     numbers = [*wanted, *total, *(cap.limit for cap in caps), tolerance]
-    ratios = {number: number.as_integer_ratio() for number in (*numbers, each_max) if number is not None}
-    unit = lcm(*{below for _, below in ratios.values()})
+    if each_max is not None:
+        numbers.append(each_max)
+    ratios = [number.as_integer_ratio() for number in numbers]
+    unit = lcm(*{below for _, below in ratios})
 
     def whole(number: Decimal) -> int:
-        above, below = ratios[number]
+        above, below = number.as_integer_ratio()
         return above * (unit // below)
 
     return Scaled(
-        wishes=tuple([whole(number) for number in wanted]),
+        wishes=tuple([above * (unit // below) for above, below in ratios[: len(wanted)]]),
         ceiling=None if each_max is None else whole(each_max),
         total=(whole(total[0]), whole(total[1])),
         caps=tuple([(tuple(sorted(set(cap.members))), whole(cap.limit)) for cap in caps]),
@@ -157,6 +159,10 @@ def problem_of(scaled: Scaled, slack: int, steps_max: float = float("inf")) -> P
         alike.setdefault(tuple(numbers), []).append(name)
     blocks = []
     for signature, names in alike.items():
+        if len(names) == 1:
+            wish = scaled.wishes[names[0]] + slack
+            blocks.append(Block(signature, (names[0],), (wish,), (0, wish)))
+            continue
         names.sort(key=scaled.wishes.__getitem__)
         wishes = tuple([scaled.wishes[name] + slack for name in names])
         blocks.append(Block(signature, tuple(names), wishes, tuple(accumulate(wishes, initial=0))))

@@ -16,7 +16,7 @@ from service.domains.money import ONE, ZERO
 from service.domains.options import TargetMethod
 from service.domains.results import RunStatusText, TargetMethodComparison
 from service.engines.dpm.book import Book
-from service.engines.dpm.groups import Group, read_groups
+from service.engines.dpm.groups import CapsRead, Group, Located, read_groups
 from service.engines.dpm.near_caps import Undecided
 from service.engines.dpm.near_heuristic import near_heuristic
 from service.engines.dpm.projection import Cap, project
@@ -59,24 +59,26 @@ def solver_targets(
     total_max = ONE - options.cash_band_min_weight - locked
     read = read_groups(book, eligible)
     place = {key: index for index, key in enumerate(tradeable)}
-    locked_of = {group.key: _locked_weight(group, eligible, place) for group in read.groups}
-    found = project(
+    located = {group.key: Located.of(group.members, place) for group in read.groups}
+    locked_of = {key: weight_sum(eligible, found.outside) for key, found in located.items()}
+    solution = project(
         [eligible[key] for key in tradeable],
         each_max=options.single_position_max_weight,
         total_min=total_min,
         total_max=total_max,
-        caps=_caps(read.groups, locked_of, place),
+        caps=_caps(read.groups, locked_of, located),
         tolerance=FEASIBILITY_TOLERANCE,
     )
-    if found.feasible:
+    if solution.feasible:
         solved = {
-            key: rounded_weight(numerator, found.denominator)
-            for key, numerator in zip(tradeable, found.numerators, strict=True)
+            key: rounded_weight(numerator, solution.denominator)
+            for key, numerator in zip(tradeable, solution.numerators, strict=True)
         }
-        return Targets(trace_of(book, dict(eligible) | solved, total), status, read.warnings)
+        trace = trace_of(book, dict(eligible) | solved, total)
+        return Targets(trace, status, read.warnings, caps_read=CapsRead(read, located))
 
     # In the words of the reference's library: too many steps are a limit of its user.
-    hints = ["INFEASIBLE_INFEASIBLE" if found.proved else "INFEASIBLE_USER_LIMIT"]
+    hints = ["INFEASIBLE_INFEASIBLE" if solution.proved else "INFEASIBLE_USER_LIMIT"]
     if total_min > total_max:
         hints.append("INFEASIBILITY_HINT_CASH_BAND_CONTRADICTION")
     cap = options.single_position_max_weight
@@ -85,7 +87,7 @@ def solver_targets(
     for group in read.groups:
         if locked_of[group.key] > group.limit:
             hints.append(f"INFEASIBILITY_HINT_LOCKED_GROUP_WEIGHT_{group.key}")
-    return Targets((), "BLOCKED", (*read.warnings, *hints))
+    return Targets((), "BLOCKED", (*read.warnings, *hints), caps_read=CapsRead(read, located))
 
 
 def rounded_weight(numerator: int, denominator: int) -> Decimal:
@@ -96,16 +98,12 @@ def rounded_weight(numerator: int, denominator: int) -> Decimal:
     return Decimal(f"{max(0, whole)}E-{WEIGHT_PLACES}")
 
 
-def _locked_weight(group: Group, eligible: Mapping[str, Decimal], place: Mapping[str, int]) -> Decimal:
-    return sum([eligible[key] for key in group.members if key not in place], ZERO)
-
-
 def _caps(
-    groups: Sequence[Group], locked_of: Mapping[str, Decimal], place: Mapping[str, int]
+    groups: Sequence[Group], locked_of: Mapping[str, Decimal], located: Mapping[str, Located]
 ) -> tuple[Cap, ...]:
     caps: list[Cap] = []
     for group in groups:
-        members = tuple([place[key] for key in group.members if key in place])
+        members = tuple(located[group.key].inside)
         locked = locked_of[group.key]
         if members or locked:
             caps.append(Cap(members, group.limit - locked))
@@ -131,7 +129,8 @@ def compare_methods(
     other = _OTHER_METHOD[method]
     tolerance = book.options.compare_target_methods_tolerance
     ours = {row.instrument_id: row.final_weight for row in primary.trace}
-    found = _near_alternate(book, universe, ours) or _alternate(book, universe, total, ours)
+    near = _near_alternate(book, universe, primary.caps_read, ours)
+    found = near or _alternate(book, universe, total, ours)
     return TargetMethodComparison(
         primary_method=method.value,
         primary_status=primary.status,
@@ -165,14 +164,16 @@ def _alternate(book: Book, universe: Universe, total: Decimal, ours: Mapping[str
     return _Alternate(alternate.status, alternate.warnings, differing)
 
 
-def _near_alternate(book: Book, universe: Universe, ours: Mapping[str, Decimal]) -> _Alternate | None:
+def _near_alternate(
+    book: Book, universe: Universe, caps: CapsRead | None, ours: Mapping[str, Decimal]
+) -> _Alternate | None:
     """The same without its rounded steps; None where they are few, or might decide something."""
     options = book.options
     is_heuristic = _OTHER_METHOD[options.target_method] is TargetMethod.HEURISTIC
     if not is_heuristic or len(options.group_constraints) * len(universe.eligible) < FEW_STEPS:
         return None
     try:
-        near = near_heuristic(book, universe)
+        near = near_heuristic(book, universe, caps)
         differing = near.differing(ours, options.compare_target_methods_tolerance)
     except Undecided:
         return None

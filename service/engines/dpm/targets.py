@@ -15,7 +15,7 @@ import msgspec
 from service.domains.money import ONE, ZERO, Money
 from service.domains.results import GroupConstraintEvent, RunStatusText, TargetInstrument
 from service.engines.dpm.book import Book
-from service.engines.dpm.groups import cap_groups, read_groups
+from service.engines.dpm.groups import CapsRead, cap_groups, read_groups
 from service.engines.dpm.universe import NO_WEIGHT, Universe
 from service.engines.result_size import ResultSize
 
@@ -32,6 +32,8 @@ class Targets(msgspec.Struct, frozen=True):
     status: RunStatusText = "READY"
     warnings: tuple[str, ...] = ()
     group_events: tuple[GroupConstraintEvent, ...] = ()
+    # The caps as they were read, where they were; a comparison of methods needs them again.
+    caps_read: CapsRead | None = None
 
 
 class Step(msgspec.Struct, frozen=True):

@@ -11,6 +11,7 @@ import pytest
 
 from scripts.worst_bodies import grouped
 from service.domains.money import ENGINE_CONTEXT
+from service.engines.dpm import near_heuristic as thumb
 from service.engines.dpm import solver
 from service.engines.dpm.near_heuristic import Undecided, near_heuristic
 from service.engines.dpm.pipeline import RunIdentity, open_run, simulate, universe_stage
@@ -101,3 +102,35 @@ def test_many_caps_take_none_of_the_rounded_steps(monkeypatch):
 
     assert simulate(request, IDENTITY).explanation.target_method_comparison is not None
     assert not taken
+
+
+def test_a_locked_name_that_no_cap_touches_is_known_exactly():
+    document = grouped(40, 2, target_method="SOLVER")
+    document["shelf_entries"][-1] |= {"status": "BANNED", "attributes": {}}
+    locked = document["shelf_entries"][-1]["instrument_id"]
+    with localcontext(ENGINE_CONTEXT):
+        run = run_of(msgspec.json.encode(document))
+        exact = heuristic_targets(run.book, run.universe, run.before.total)
+        ours = {row.instrument_id: row.final_weight + Decimal("0.00003") for row in exact.trace}
+        near = near_heuristic(run.book, run.universe)
+        assert near.weights[locked] > 0
+        ours[locked] = near.weights[locked]
+
+        assert set(near.differing(ours, Decimal(0))) == ours.keys() - {locked}
+
+
+def test_a_comparison_reads_the_caps_once(monkeypatch):
+    read = []
+    for module in (solver, thumb):
+        actual = module.read_groups
+        monkeypatch.setattr(
+            module, "read_groups", lambda *given, actual=actual: read.append(1) or actual(*given)
+        )
+    monkeypatch.setattr(solver, "FEW_STEPS", 0)
+    request = bodies.decode_rebalance(
+        msgspec.json.encode(grouped(400, 2, target_method="SOLVER", compare_target_methods=True))
+    )
+
+    simulate(request, IDENTITY)
+
+    assert len(read) == 1
