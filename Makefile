@@ -73,11 +73,11 @@ format: setup ## Rewrite the sources in the house format
 	$(BIN)/ruff check --select $(RUFF_RULES) --line-length $(LINE_LENGTH) --fix $(SOURCES)
 
 parity: setup ## Ask SQLite and PostgreSQL the same 1,000 times and print where they differ
-	$(BIN)/python -m scripts.parity --generate 1000
+	$(BIN)/python -m scripts.compare_backends --generate 1000
 
 # ONLY names one part of it; --only would be an option of make itself.
 bench: setup ## Measure the figures the README quotes, or one part of them: ONLY=crowd
-	$(BIN)/python -m scripts.bench $(if $(ONLY),--only $(ONLY))
+	$(BIN)/python -m scripts.bench.__main__ $(if $(ONLY),--only $(ONLY))
 
 openapi: setup ## Write the description of the API and its examples anew
 	$(BIN)/python -m scripts.openapi
@@ -103,7 +103,7 @@ lock: ## Resolve the dependencies anew and write the lock files
 		--no-emit-index-url --no-header --quiet -o requirements-client.txt
 
 wheel: setup ## Build the wheel into dist/
-	@$(BIN)/python -m scripts.packing dist
+	@$(BIN)/python -m scripts.build_wheel dist
 
 image: ## Build the container image
 	docker build --tag lotus-manage --build-arg REVISION=$$(git rev-parse --short HEAD) .

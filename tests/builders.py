@@ -20,9 +20,9 @@ from typing import Any
 
 import msgspec
 
-from service.domains.money import decode_hook
-from service.domains.proposal_requests import ProposalSimulateRequest
-from service.domains.rebalances import RebalanceRequest
+from service.domains.proposals.requests import ProposalSimulateRequest
+from service.domains.rebalances.requests import RebalanceRequest
+from service.domains.values.money import decode_hook
 
 BASE_CURRENCY = "SGD"
 RATES = {"USD": "1.3482", "EUR": "1.4617", "HKD": "0.1726"}

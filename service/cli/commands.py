@@ -5,14 +5,14 @@ from __future__ import annotations
 import click
 
 from service import __version__
+from service.cli.compare_backends import parity
 from service.cli.copy import copy
 from service.cli.cutover_check import cutover_check
 from service.cli.migrate import migrate
-from service.cli.parity import parity
 from service.cli.purge import purge
 from service.cli.serve import serve
 from service.cli.verify import verify
-from service.cli.work import work
+from service.cli.worker import work
 
 
 @click.group()

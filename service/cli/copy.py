@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from service.cli import migrate
-from service.cli.databases import database_at
-from service.cli.exits import EXIT_REFUSED, refused
+from service.admin.migrations import migrate
+from service.admin.migrations.databases import database_at
 from service.storage.schema import SchemaRefused
+from service.wiring.exit_codes import EXIT_REFUSED, refused
 
 if TYPE_CHECKING:
-    from service.cli.copying import Copied
+    from service.admin.copy.table_copy import Copied
 
 EXIT_DIFFERENT = 1
 BATCH_DEFAULT = 200
@@ -83,9 +83,9 @@ def require_current(target: Path | str) -> None:
 
 def copied_between(source: Path, dsn: str, batch: int) -> tuple[Copied, ...]:
     # The driver is half of the start-up time of the command line.
-    from service.cli.copying import Copying
-    from service.cli.stored_tables_postgres import PostgresTables
-    from service.cli.stored_tables_sqlite import SqliteTables
+    from service.admin.copy.table_catalog_postgres import PostgresTables
+    from service.admin.copy.table_catalog_sqlite import SqliteTables
+    from service.admin.copy.table_copy import Copying
 
     with (
         closing(SqliteTables(source)) as read,
@@ -99,9 +99,9 @@ def refusing() -> Iterator[None]:
     """What cannot be used is one line on the terminal and exit code 3; a row that is in the way is 1."""
     import psycopg
 
-    from service.cli.copying import CopyRefused
-    from service.cli.postgres_standing import one_line
-    from service.cli.stored_tables import TablesRefused
+    from service.admin.copy.table_catalog import TablesRefused
+    from service.admin.copy.table_copy import CopyRefused
+    from service.admin.migrations.postgres_state import one_line
 
     try:
         yield

@@ -8,10 +8,10 @@ from functools import cache
 
 import click
 
-from service import settings
-from service.cli import cutover_findings as findings
-from service.cli.cutover_findings import Check, Duty, Looked, Place, Status, Unreachable
-from service.settings import Settings, SettingsInvalid
+from service.admin.cutover import checks as findings
+from service.admin.cutover.checks import Check, Duty, Looked, Place, Status, Unreachable
+from service.settings import process
+from service.settings.process import Settings, SettingsInvalid
 from service.storage.queries import MIGRATIONS_DIR
 from service.storage.schema import Migration, SchemaRefused, list_shipped
 
@@ -39,7 +39,7 @@ def cutover_check(check_migrations: bool, as_json: bool, skew_seconds_max: float
     Exit 0 if nothing fails, 1 otherwise, with every check that fails; passwords are never printed.
     """
     try:
-        chosen = settings.read_given()
+        chosen = process.read_given()
     except SettingsInvalid as reason:
         report(None, list(findings.of_unusable_settings(reason)), as_json=as_json)
         return
@@ -96,7 +96,7 @@ def of_migrations(place: Place, found: Looked) -> Iterator[Check]:
 
 def seen(dsn: str) -> Looked | Unreachable:
     # The driver is a good part of the start-up time of the command line.
-    from service.cli.cutover_database import look
+    from service.admin.cutover.probe import look
 
     try:
         return look(dsn)

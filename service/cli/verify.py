@@ -12,19 +12,20 @@ from typing import Any
 
 import click
 
-from service import settings, wiring_engines, wiring_flows, wiring_readers, wiring_stores
-from service.cli.exits import refused
-from service.clock import SystemClock, TimeOrderedIds
-from service.domains.dpm_runs import DEFAULT_TENANT, RunFilter, RunHead
-from service.domains.retention import KEEP_ALL
-from service.domains.supportability import Subject
-from service.engine_errors import GivenUp
-from service.errors import ReplayEngineUnknown, RunNotFound, StoreUnavailable
-from service.flows.replays import ReplayFlow
-from service.settings import Settings, SettingsInvalid
-from service.storage.port import Store
-from service.store_errors import StoreRefused
+from service.domains.dpm_runs.supportability import Subject
+from service.domains.dpm_runs.values import DEFAULT_TENANT, RunFilter, RunHead
+from service.domains.retention.cutoffs import KEEP_ALL
+from service.errors.dpm_runs import ReplayEngineUnknown, RunNotFound
+from service.errors.engines import GivenUp
+from service.errors.storage import StoreRefused, StoreUnavailable
+from service.flows.dpm_runs.replays import ReplayFlow
+from service.runtime.clock import SystemClock, TimeOrderedIds
+from service.settings import process
+from service.settings.process import Settings, SettingsInvalid
+from service.storage.ports.store import Store
 from service.web.schemas.parameters import InstantRefused, instant_of
+from service.wiring import engines, flows, readers, stores
+from service.wiring.exit_codes import refused
 
 EXIT_MISMATCH = 1
 RUNS_AT_ONCE = 200
@@ -59,7 +60,7 @@ def verify(created_from: datetime | None, created_to: datetime | None, limit: in
     """
     runs = RunFilter(created_from=created_from, created_to=created_to)
     try:
-        tally = asyncio.run(_verify(settings.read(), runs, limit))
+        tally = asyncio.run(_verify(process.read(), runs, limit))
     except (SettingsInvalid, StoreUnavailable, StoreRefused) as reason:
         raise refused(reason) from None
     click.echo(f"{tally.checked} runs checked, {tally.mismatched} do not match")
@@ -69,18 +70,18 @@ def verify(created_from: datetime | None, created_to: datetime | None, limit: in
 
 async def _verify(chosen: Settings, runs: RunFilter, limit: int | None) -> Tally:
     async with contextlib.AsyncExitStack() as opened:
-        store = await wiring_stores.open_store(chosen)
+        store = await stores.open_store(chosen)
         opened.push_async_callback(store.close)
         await store.check()
-        processes = wiring_engines.engine_processes_of(chosen, wiring_readers.LENIENT_READERS)
+        processes = engines.engine_processes_of(chosen, readers.LENIENT_READERS)
         opened.push_async_callback(processes.close)
         flow = ReplayFlow(
             store=store,
             clock=SystemClock(),
-            retention=wiring_flows.retention_of(chosen),
+            retention=flows.retention_of(chosen),
             new_id=TimeOrderedIds(),
             offload=processes,
-            readers=wiring_readers.LENIENT_READERS,
+            readers=readers.LENIENT_READERS,
             artifacts_persisted=False,
         )
         return await _walk(store, flow, runs, limit, at_once=2 * chosen.engine_processes)

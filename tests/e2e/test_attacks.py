@@ -12,9 +12,9 @@ from itertools import count
 
 import pytest
 
-from scripts import attacks
-from scripts.attacks import Probes
-from scripts.servers import Server, children_of
+from scripts.harness import attacks
+from scripts.harness.attacks import Probes
+from scripts.harness.servers import Server, children_of
 from tests.builders import a_batch_body, a_body, a_proposal_body
 from tests.e2e.clients import get
 from tests.e2e.submissions import WITHIN_WORKERS, operation, send, submit

@@ -21,8 +21,8 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from scripts.postgres import Postgres, free_port
-from scripts.servers import OURS, ROOT, Server
+from scripts.harness.postgres import Postgres, free_port
+from scripts.harness.servers import OURS, ROOT, Server
 from service.storage.queries import MIGRATIONS_DIR
 from service.storage.schema import shipped_for
 from tests.builders import a_proposal_body

@@ -10,12 +10,12 @@ import click
 import pytest
 import yaml
 
-from scripts.servers import OURS
-from service import production
+from scripts.harness.servers import OURS
 from service.cli.commands import main
-from service.proposal_settings import Profile
-from service.setting_values import StoreBackend
-from service.settings import ExecutionMode
+from service.settings import production
+from service.settings.environment import StoreBackend
+from service.settings.process import ExecutionMode
+from service.settings.proposals import Profile
 from tests.composing import BASE, PRODUCTION, VARIABLE, VariableMissing, composed, environment_of
 from tests.conftest import ROOT
 

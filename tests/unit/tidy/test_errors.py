@@ -1,7 +1,8 @@
 """Codes are a contract: none changes, none is used twice."""
 
-from service import engine_errors, errors, http_errors, policy_errors, proposal_errors, store_errors
-from service.web.refusals import status_of
+from service import http_errors, policy_errors, proposal_errors, store_errors
+from service.errors import engines, families
+from service.web.middleware.problem_details import status_of
 
 FROZEN = {
     "APPROVAL_REQUIRED": 422,
@@ -86,7 +87,7 @@ FROZEN = {
 
 
 # Whatever is refused is refused by one of these.
-ROOMS = (engine_errors, errors, http_errors, policy_errors, proposal_errors, store_errors)
+ROOMS = (engines, families, http_errors, policy_errors, proposal_errors, store_errors)
 
 
 def coded(kind):
@@ -95,7 +96,7 @@ def coded(kind):
 
 
 def test_codes_and_their_statuses_are_frozen():
-    found = coded(errors.ServiceError)
+    found = coded(families.ServiceError)
 
     assert {kind.__module__ for kind in found} == {room.__name__ for room in ROOMS}
     assert {kind.code: status_of(kind) for kind in found} == FROZEN

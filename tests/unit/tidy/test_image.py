@@ -6,7 +6,7 @@ import re
 import click
 import pytest
 
-from scripts.packing import SOURCES
+from scripts.build_wheel import SOURCES
 from service.cli.commands import main
 from tests.conftest import ROOT
 

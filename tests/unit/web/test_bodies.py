@@ -16,9 +16,7 @@ import pytest
 from hypothesis import event, example, given, settings
 from hypothesis import strategies as st
 
-from service.domains.money import Exact, ExactText
-from service.domains.options import EngineOptions
-from service.domains.proposal_requests import (
+from service.domains.proposals.requests import (
     ProposalApprovalRequest,
     ProposalCreateRequest,
     ProposalSimulateRequest,
@@ -26,9 +24,11 @@ from service.domains.proposal_requests import (
     ProposalVersionRequest,
     ProposedTrade,
 )
-from service.domains.rebalances import BatchRebalanceRequest, RebalanceRequest
-from service.errors import JsonTooDeep, RequestInvalid
-from service.web import bodies, json_texts
+from service.domains.rebalances.options import EngineOptions
+from service.domains.rebalances.requests import BatchRebalanceRequest, RebalanceRequest
+from service.domains.values.money import Exact, ExactText
+from service.errors.requests import JsonTooDeep, RequestInvalid
+from service.web.requests import bodies, json_texts
 from service.web.schemas.faults import MESSAGES
 from tests import builders
 from tests.conftest import ROOT
