@@ -12,7 +12,7 @@ from service.storage.postgres.database import Database
 from service.storage.postgres.statements import Connection, Row, every, one, run
 from service.storage.queries import load
 
-SQL = load("postgres", "purges")
+SQL = load("postgres", "retention")
 
 # The engine of the queue writes three rows for a job that goes well, and one more each time it is put back.
 JOB_LOG_ROWS = 10

@@ -18,7 +18,7 @@ from service.storage.postgres.database import Database
 from service.storage.postgres.statements import Row, every, many, one, run
 from service.storage.queries import load
 
-SQL = load("postgres", "parity")
+SQL = load("postgres", "shadow_differences")
 
 
 class PostgresParity:

@@ -11,20 +11,16 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, cast
 
 from service.domains.shadow_differences import ShadowCounts
+from service.storage.ports.dpm_runs import ArtifactStore, DpmRunStore, SupportabilityStore
+from service.storage.ports.idempotency import IdempotencyStore
+from service.storage.ports.lineage import LineageStore
 from service.storage.ports.operations import OperationStore
 from service.storage.ports.policy_packs import PolicyPackStore
 from service.storage.ports.proposals import ProposalSimulationStore, ProposalStore
+from service.storage.ports.retention import PurgeStore
 from service.storage.ports.shadow_differences import ParityStore
-from service.storage.ports.store import (
-    ArtifactStore,
-    DpmRunStore,
-    IdempotencyStore,
-    LineageStore,
-    PurgeStore,
-    Store,
-    SupportabilityStore,
-    WorkflowDecisionStore,
-)
+from service.storage.ports.store import Store
+from service.storage.ports.workflow_decisions import WorkflowDecisionStore
 from service.storage.shadow import operation_writes, proposal_writes, run_writes
 from service.storage.shadow.replicator import Keeper
 from service.storage.shadow.writes import Describe

@@ -13,7 +13,7 @@ from service.storage.queries import load
 from service.storage.sqlite.database import Database
 from service.storage.sqlite.statements import count, every, instant_of, one, run, text_of
 
-SQL = load("sqlite", "purges")
+SQL = load("sqlite", "retention")
 
 
 class SqlitePurges:

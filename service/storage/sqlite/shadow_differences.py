@@ -20,7 +20,7 @@ from service.storage.sqlite import retention
 from service.storage.sqlite.database import Database
 from service.storage.sqlite.statements import count, every, instant_of, one, run, text_of
 
-SQL = load("sqlite", "parity")
+SQL = load("sqlite", "shadow_differences")
 
 
 class SqliteParity:

@@ -7,9 +7,9 @@ import pytest
 from prometheus_client import REGISTRY
 from prometheus_client.parser import text_string_to_metric_families
 
-from service.observability.instruments import PoolUse
+from service.observability.instruments import ENGINE_PROCESS_ENDS, PoolUse
 from service.observability.server_metrics import PURGED_KINDS, ServerMetrics
-from service.runtime.engine_process import DEADLINE, ENDS
+from service.runtime.engine_process import DEADLINE
 from service.web.http.connections import Connections
 
 
@@ -179,8 +179,8 @@ def test_engine_processes_that_were_replaced_are_counted_by_cause():
     metrics.process.engine_process_ended(DEADLINE)
 
     seen = figures(metrics)
-    counted = {cause: seen("lotus_engine_processes_ended_total", cause) for cause in ENDS}
-    assert counted == {cause: 2.0 if cause == DEADLINE else 0.0 for cause in ENDS}
+    counted = {cause: seen("lotus_engine_processes_ended_total", cause) for cause in ENGINE_PROCESS_ENDS}
+    assert counted == {cause: 2.0 if cause == DEADLINE else 0.0 for cause in ENGINE_PROCESS_ENDS}
 
 
 def test_sweeps_are_counted_by_the_fate_of_operations():

@@ -30,7 +30,7 @@ EACH = [pytest.param(LOCAL[name], id=f"local {name}") for name in sorted({"migra
     pytest.param(STRICT[name], id=f"production {name}") for name in sorted({"migrate", *STRICTLY_SERVING})
 ]
 
-SETTINGS = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "service").glob("*settings.py"))
+SETTINGS = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "service" / "settings").glob("*.py"))
 SECRET = re.compile(r"://\w+:(.*?)@")
 PASSWORDS = [
     f"LOTUS_{who}_PASSWORD" for who in ("POSTGRES", "MIGRATOR", "APPLICATION", "WORKER", "RETENTION")

@@ -13,7 +13,7 @@ from tests.conftest import ROOT
 TEXT = (ROOT / "Dockerfile").read_text(encoding="utf-8").replace("\\\n", " ")
 LINES = [line for line in TEXT.splitlines() if line.strip() and not line.startswith("#")]
 BUILD, RUN = (part.splitlines() for part in re.split(r"^FROM .*\n", "\n".join(LINES), flags=re.M)[1:])
-SETTINGS = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "service").glob("*settings.py"))
+SETTINGS = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "service" / "settings").glob("*.py"))
 LOCKS = {"requirements.txt", "requirements-otel.txt", "requirements-build.txt"}
 READ_BY_TOOLS = {"PATH", "PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE", "LOGNAME"}
 

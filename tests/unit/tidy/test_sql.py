@@ -57,7 +57,7 @@ OF_ONE_DIALECT = {
         "delete_job": "SQLite has no queue",
         "count_waiting": "only PostgreSQL has a queue of jobs",
     },
-    ("postgres", "purges"): {
+    ("postgres", "retention"): {
         "delete_job_log": "only PostgreSQL has a queue of jobs",
         "delete_job_statistics": "only PostgreSQL has a queue of jobs",
     },

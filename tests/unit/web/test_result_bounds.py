@@ -103,7 +103,7 @@ async def test_work_that_is_given_up_is_no_invitation_to_ask_again(start, monkey
     def give_up(*_):
         raise EngineDeadlineExceeded(seconds=20)
 
-    for module in ("dpm_runs.hash_body", "proposal_simulations.hash_proposal_body"):
+    for module in ("dpm_runs.flow.hash_body", "proposals.simulations.hash_proposal_body"):
         monkeypatch.setattr(f"service.flows.{module}", lambda *_: "sha256:0")
     monkeypatch.setattr(work, give_up)
     client = await start()
