@@ -19,7 +19,7 @@ PROPERTIES := $(wildcard tests/unit/engines/test_*properties.py tests/integratio
 test test-fast test-faults fuzz: export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-pack run test test-fast test-faults fuzz check format parity bench openapi migrate freeze lock wheel image fresh
+.PHONY: help setup demo demo-pack run test test-fast test-faults fuzz check format compare-backends bench openapi migrate freeze lock wheel image fresh
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -72,12 +72,12 @@ format: setup ## Rewrite the sources in the house format
 	$(BIN)/ruff format --line-length $(LINE_LENGTH) $(SOURCES)
 	$(BIN)/ruff check --select $(RUFF_RULES) --line-length $(LINE_LENGTH) --fix $(SOURCES)
 
-parity: setup ## Ask SQLite and PostgreSQL the same 1,000 times and print where they differ
+compare-backends: setup ## Ask SQLite and PostgreSQL the same 1,000 times and print where they differ
 	$(BIN)/python -m scripts.compare_backends --generate 1000
 
 # ONLY names one part of it; --only would be an option of make itself.
 bench: setup ## Measure the figures the README quotes, or one part of them: ONLY=crowd
-	$(BIN)/python -m scripts.bench.__main__ $(if $(ONLY),--only $(ONLY))
+	$(BIN)/python -m scripts.bench $(if $(ONLY),--only $(ONLY))
 
 openapi: setup ## Write the description of the API and its examples anew
 	$(BIN)/python -m scripts.openapi

@@ -26,7 +26,7 @@ def run(options: list[str]) -> None:
         try:
             migrate.apply(dsn)
             places = ["--left", f"sqlite:{Path(folder) / 'left.db'}", "--right", dsn]
-            main(["parity", *places, *options], prog_name="python -m service")
+            main(["compare-backends", *places, *options], prog_name="python -m service")
         finally:
             postgres.drop_database(admin_dsn, NAME)
 

@@ -26,13 +26,13 @@ from scripts.bench.proposals import bench_proposals
 from scripts.bench.shadow import bench_shadow
 from scripts.bench.worst import bench_worst
 from scripts.harness.closed_loop_load import Load, generate, get_of, post_of, run
+from scripts.harness.sample_requests import a_body
 from scripts.harness.servers import ROOT, Server
 from service.domains.rebalances.requests import RebalanceRequest
 from service.engines.dpm import versions
 from service.engines.dpm.v1 import RunIdentity
 from service.runtime.engine_process import settle_memory
 from service.web.requests import bodies
-from tests.builders import a_body
 
 DEMO = ROOT / "scripts" / "demo" / "multi_currency.json"
 SIZES = (10, 100, 1000, 5000)

@@ -13,8 +13,8 @@ from pathlib import Path
 from scripts.bench.postgres import migrated
 from scripts.harness import attacks
 from scripts.harness.attacks import MEBIBYTE, Probes
+from scripts.harness.sample_requests import a_batch_body, a_body, a_proposal_body
 from scripts.harness.servers import Server, children_of
-from tests.builders import a_batch_body, a_body, a_proposal_body
 
 HEALTH_P99_MS_MAX = 100.0
 MEMORY_MEBIBYTES_MAX = 400

@@ -19,6 +19,7 @@ import uvloop
 from aiohttp import web
 
 from scripts.harness.postgres import free_port
+from scripts.harness.sample_requests import a_proposal_body
 from scripts.harness.servers import ROOT
 from service.domains.dpm_runs.values import DEFAULT_TENANT, DpmRun, edges_of, mapping_of, use_of
 from service.domains.proposals.documents import stored_change
@@ -43,7 +44,6 @@ from service.storage.postgres.run_rows import row_of
 from service.storage.queries import Query, load
 from service.web.requests import bodies
 from service.wiring.readers import LENIENT_PROPOSAL_READERS
-from tests.builders import a_proposal_body
 
 DEMO = ROOT / "scripts" / "demo" / "multi_currency.json"
 RUNS, KEYS, PROPOSALS, SIMULATIONS = (

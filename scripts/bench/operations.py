@@ -22,8 +22,8 @@ from scripts.bench import loop_block_probe
 from scripts.bench.postgres import migrated, variables_of
 from scripts.harness.closed_loop_load import Load, get_of, keyless_post_of
 from scripts.harness.open_loop_load import run_paced
+from scripts.harness.sample_requests import a_batch_body
 from scripts.harness.servers import Server, Worker
-from tests.builders import a_batch_body
 
 SUBMIT = "/rebalance/analyze/async"
 WORKER_MODE = {"DPM_ASYNC_EXECUTION_MODE": "WORKER"}

@@ -136,7 +136,7 @@ class Server(Service):
 class Worker(Service):
     """A worker can also be frozen, as when its machine is suspended."""
 
-    verb = "work"
+    verb = "worker"
     listens = "worker_listening"
     # It says little, and what it says is what its operations are traced by.
     lines_kept = 100_000

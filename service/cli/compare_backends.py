@@ -29,7 +29,7 @@ GENERATED_DEFAULT = 1000
 SHOWN_DEFAULT = 10
 
 
-@click.command()
+@click.command("compare-backends")
 @click.option("--left", required=True, help="memory:, sqlite:PATH or postgresql://…, with nothing in it.")
 @click.option("--right", required=True, help="The place that is held against it, with nothing in it.")
 @click.option(
@@ -53,7 +53,7 @@ SHOWN_DEFAULT = 10
     help="How many differences are printed.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print what was found as JSON.")
-def parity(
+def compare_backends(
     left: str,
     right: str,
     recorded: Path | None,

@@ -23,11 +23,11 @@ from service.wiring.shutdown import Signals
 logger = structlog.get_logger()
 
 
-@click.command()
+@click.command("worker")
 @click.option("--once", is_flag=True, help="Work until no operation is left, answer no HTTP, and end.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", default=8001, show_default=True, help="Port to listen on; 0 takes a free one.")
-def work(once: bool, host: str, port: int) -> None:
+def worker(once: bool, host: str, port: int) -> None:
     """Do the operations that servers accepted for workers; needs the store POSTGRES.
 
     Health and metrics are served on the address; everything else comes from environment variables.

@@ -10,7 +10,7 @@ from typing import Any
 
 import aiohttp
 
-from tests.builders import a_proposal_body
+from scripts.harness.sample_requests import a_proposal_body
 from tests.e2e.clients import Answer, unless_turned_away
 from tests.e2e.databases import Ask, Database, Rows
 

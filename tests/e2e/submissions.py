@@ -13,8 +13,8 @@ from typing import Any
 
 import aiohttp
 
+from scripts.harness.sample_requests import a_batch_body
 from scripts.harness.servers import Server
-from tests.builders import a_batch_body
 from tests.e2e import operation_ends
 from tests.e2e.clients import PATIENT, Answer, ask, is_told_to_come_back
 from tests.waiting import HANG_SECONDS

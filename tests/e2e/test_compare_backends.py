@@ -41,7 +41,7 @@ CREATE TRIGGER lies BEFORE INSERT ON dpm_workflow_decisions FOR EACH ROW EXECUTE
 def parity(*arguments, **variables):
     """Forked; one that is started by itself is in `test_recorded_requests_are_asked_again`."""
     env = {name: value for name, value in os.environ.items() if not name.startswith("DPM_")} | variables
-    return preloaded().run(["-m", "service", "parity", *map(str, arguments)], env)
+    return preloaded().run(["-m", "service", "compare-backends", *map(str, arguments)], env)
 
 
 @pytest.mark.slow
@@ -173,7 +173,7 @@ def test_a_place_that_holds_something_is_refused_and_left_as_it_is(tmp_path):
 
 def refused(*arguments):
     """In this process: what is refused has not begun."""
-    return CliRunner().invoke(main, ["parity", *arguments])
+    return CliRunner().invoke(main, ["compare-backends", *arguments])
 
 
 def rows_in(path):
@@ -207,7 +207,7 @@ def test_recorded_requests_are_asked_again(tmp_path):
 
     done = subprocess.run(
         [
-            *(sys.executable, "-m", "service", "parity", "--json"),
+            *(sys.executable, "-m", "service", "compare-backends", "--json"),
             *("--left", "memory:", "--right", f"sqlite:{tmp_path}/right.db"),
             *("--requests", str(tmp_path / "requests.jsonl")),
         ],

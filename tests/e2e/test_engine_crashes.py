@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.builders import a_batch_body
+from scripts.harness.sample_requests import a_batch_body
 from tests.e2e.crashing_engine import KILLS_ENGINE, KILLS_WORKER, WORK
 from tests.e2e.operation_ends import require_each_once, wait_for_ends
 from tests.e2e.submissions import WITHIN_WORKERS, a_batch, answered_at_once, operation, submit

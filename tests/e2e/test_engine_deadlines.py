@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.builders import a_batch_body
+from scripts.harness.sample_requests import a_batch_body
 from tests.e2e.crashing_engine import NEVER_ENDS, SERVE, WORK
 from tests.e2e.operation_ends import wait_for_ends
 from tests.e2e.submissions import WITHIN_WORKERS, a_batch, operation, send, submit

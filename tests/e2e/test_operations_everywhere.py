@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
+from scripts.harness.sample_requests import a_batch_body
 from service.admin.migrations import migrate
 from service.flows.operations.dispatch import OfferFlow
 from service.observability.worker_metrics import WorkerMetrics
@@ -27,7 +28,6 @@ from service.storage.postgres.job_queue import PostgresJobQueue
 from service.storage.postgres.store import PostgresStore
 from service.storage.sqlite.store import SqliteStore
 from service.wiring import flows
-from tests.builders import a_batch_body
 from tests.e2e.databases import PostgresDatabase
 from tests.e2e.local_application import CountedIdsOfAKind, SetClock, application_on, done_here
 from tests.e2e.submissions import a_batch

@@ -18,7 +18,7 @@ import pytest
 
 from scripts.harness.closed_loop_load import post_of, run
 from scripts.harness.flood import run_flood
-from tests.builders import a_body
+from scripts.harness.sample_requests import a_body
 from tests.e2e.clients import Answer, get, post, post_at_once
 from tests.waiting import HANG_SECONDS, wait_for
 

@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from tests.builders import a_batch_body
+from scripts.harness.sample_requests import a_batch_body
 from tests.e2e.crashing_engine import TAKES_LONG, WORK
 from tests.e2e.operation_ends import require_each_once, running, wait_for_ends
 from tests.e2e.preloaded import preloaded

@@ -67,7 +67,7 @@ def filled(tmp_path_factory) -> Path:
     """A file in which every table has rows."""
     path = tmp_path_factory.mktemp("copy") / "filled.db"
     places = ("--left", "memory:", "--right", f"sqlite:{path}")
-    asked = (sys.executable, "-m", "service", "parity", *places, "--generate", str(REQUESTS))
+    asked = (sys.executable, "-m", "service", "compare-backends", *places, "--generate", str(REQUESTS))
     kept = os.environ | {"DPM_ARTIFACT_STORE_MODE": "PERSISTED"}
     subprocess.run(asked, cwd=ROOT, env=kept, check=True, capture_output=True, timeout=HANG_SECONDS)
     with closing(sqlite3.connect(path)) as conn:

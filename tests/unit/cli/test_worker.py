@@ -53,7 +53,7 @@ def nowhere():
 def worker(**variables):
     """A worker on a free port, and that port."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "service", "work", "--port", "0"],
+        [sys.executable, "-m", "service", "worker", "--port", "0"],
         cwd=ROOT,
         env=environment({"DPM_SUPPORTABILITY_STORE_BACKEND": "POSTGRES", **variables}),
         stderr=subprocess.PIPE,
@@ -75,7 +75,7 @@ def get(port, path):
         return refusal.code, refusal.read()
 
 
-@pytest.mark.parametrize("command", ["serve", "work", "purge", "verify"])
+@pytest.mark.parametrize("command", ["serve", "worker", "purge", "verify"])
 def test_nothing_starts_for_workers_without_the_store_that_wakes_them(command, tmp_path):
     path = tmp_path / "store.db"
 
@@ -104,7 +104,7 @@ def test_nothing_starts_for_workers_without_the_store_that_wakes_them(command, t
     ],
 )
 def test_a_worker_needs_its_store_and_an_address(once, variables, code):
-    exited, told = refused("work", *once, **variables)
+    exited, told = refused("worker", *once, **variables)
 
     assert exited == EXIT_REFUSED
     assert told.startswith(code)
@@ -114,7 +114,7 @@ def test_a_worker_needs_its_store_and_an_address(once, variables, code):
 @pytest.mark.slow
 def test_working_once_is_refused_while_the_database_is_away():
     ended = run(
-        "work",
+        "worker",
         "--once",
         DPM_SUPPORTABILITY_STORE_BACKEND="POSTGRES",
         DPM_SUPPORTABILITY_POSTGRES_DSN=nowhere(),
@@ -151,7 +151,7 @@ def test_a_worker_with_nothing_to_do_becomes_ready_and_stops_when_asked(postgres
 @pytest.mark.slow
 def test_working_once_ends_when_nothing_is_left(postgres_database):
     ended = run(
-        "work",
+        "worker",
         "--once",
         DPM_SUPPORTABILITY_STORE_BACKEND="POSTGRES",
         DPM_SUPPORTABILITY_POSTGRES_DSN=postgres_database,

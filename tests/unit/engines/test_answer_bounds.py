@@ -13,6 +13,7 @@ import pytest
 from hypothesis import event, example, given
 from hypothesis import strategies as st
 
+from scripts.harness.sample_requests import a_document
 from service.domains.proposals.requests import ProposalSimulateRequest
 from service.domains.rebalances.requests import RebalanceRequest
 from service.domains.values.canonical import canonical_json
@@ -23,7 +24,6 @@ from service.engines.dpm import batch
 from service.engines.dpm.v1 import simulate
 from service.engines.limits import answer_bounds
 from service.engines.limits.answer_bounds import LARGEST, TOO_LARGE, bounded_number
-from tests.builders import a_document
 from tests.integration.contract.builders import AT
 from tests.unit.engines import advisory_requests
 from tests.unit.engines.test_properties import ANY_REQUEST, IDENTITY, SOUND_REQUEST, books_are_large

@@ -11,6 +11,7 @@ import msgspec
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from scripts.harness.sample_requests import a_request
 from service.domains.rebalances.options import EngineOptions, GroupConstraint, TargetMethod, ValuationMode
 from service.domains.rebalances.requests import RebalanceRequest
 from service.domains.rebalances.results import FxSpotIntent, RebalanceResult
@@ -29,7 +30,6 @@ from service.engines.dpm.request_index import open_book
 from service.engines.dpm.stages.sizing import size_trades
 from service.engines.dpm.stages.turnover import cap_turnover
 from service.engines.dpm.v1 import RunIdentity, simulate
-from tests.builders import a_request
 from tests.unit.engines.requests import (
     ANY_CURRENCY,
     ANY_MONEY,

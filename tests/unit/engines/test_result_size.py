@@ -10,6 +10,7 @@ import msgspec
 import pytest
 from hypothesis import given
 
+from scripts.harness.sample_requests import a_document, a_proposal, a_request, read_request, written
 from service.domains.proposals.requests import ProposalSimulateRequest
 from service.domains.rebalances.requests import RebalanceRequest
 from service.engines.advisory import v1 as advisory
@@ -20,7 +21,6 @@ from service.engines.limits.result_size import ResultSize
 from service.engines.portfolio import valuation
 from service.errors.engines import ResultTooLarge
 from service.flows.dpm_runs.computing import RESULT
-from tests.builders import a_document, a_proposal, a_request, read_request, written
 from tests.unit.engines import test_advisory_properties
 from tests.unit.engines.test_properties import ANY_REQUEST, IDENTITY, books_are_large
 

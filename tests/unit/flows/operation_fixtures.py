@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime, timedelta
 
+from scripts.harness.sample_requests import a_batch_body
 from service.domains.dpm_runs.values import DEFAULT_TENANT
 from service.domains.operations import Lease, OperationType
 from service.domains.retention.cutoffs import KEEP_ALL, Retention
@@ -16,7 +17,6 @@ from service.flows.operations.flow import OperationFlow
 from service.flows.operations.recovery import SweepFlow
 from service.storage.memory.store import MemoryStore
 from service.web.requests import bodies
-from tests.builders import a_batch_body
 
 AT = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
 SCENARIOS = {

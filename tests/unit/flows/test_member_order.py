@@ -7,6 +7,7 @@ from random import Random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from scripts.harness.sample_requests import a_batch_body, a_body, a_proposal_body
 from service.domains.dpm_runs.values import DpmRun
 from service.domains.values.canonical import digest_of
 from service.domains.values.json_differences import equal_but_for_order
@@ -25,7 +26,6 @@ from service.flows.limits.result_sizes import RESULT_BYTES_MAX
 from service.flows.proposals.computing import artifact_of_result, recompute_proposal, simulate_proposal_body
 from service.flows.proposals.versions import ProposalReaders, build_documents, read_creation, simulate_asked
 from service.web.requests import bodies
-from tests.builders import a_batch_body, a_body, a_proposal_body
 from tests.unit.flows.test_replays import READERS
 
 AT = datetime(2026, 11, 30, tzinfo=UTC)

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from scripts.harness.sample_requests import a_proposal_body
 from service.domains.operations import EXECUTION_ERROR, OperationFilter, OperationStatus
 from service.domains.values.pages import Page
 from service.errors.operations import OperationNotFound
@@ -16,7 +17,6 @@ from service.errors.storage import StoreUnavailable
 from service.flows.proposals import flow
 from service.flows.proposals import work as proposal_work
 from service.storage.memory.store import MemoryStore
-from tests.builders import a_proposal_body
 from tests.unit.flows.operation_fixtures import Desk
 from tests.unit.flows.proposal_fixtures import DAY, OFF, ProposalDesk, purges_of, told
 from tests.waiting import HANG_SECONDS, until

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from scripts.harness.sample_requests import a_proposal_body
 from service.domains.dpm_runs.values import DEFAULT_TENANT
 from service.errors.engines import ResultTooLarge
 from service.errors.idempotency import IdempotencyKeyConflict
@@ -13,7 +14,6 @@ from service.flows.limits.result_sizes import AROUND_RESULTS_BYTES_MAX
 from service.flows.limits.work_costs import LOOP_BODY_BYTES_MAX
 from service.flows.proposals.simulations import ProposalSimulationFlow, least_artifact_bytes
 from service.storage.memory.store import MemoryStore
-from tests.builders import a_proposal_body
 from tests.unit.flows.proposal_fixtures import (
     AT,
     DAY,

@@ -5,6 +5,7 @@ from itertools import pairwise
 
 import pytest
 
+from scripts.harness.sample_requests import a_proposal_body
 from service.domains.dpm_runs.values import DEFAULT_TENANT
 from service.domains.values.canonical import canonical_json, digest_of
 from service.domains.values.pages import all_of
@@ -25,7 +26,6 @@ from service.errors.proposals import (
 )
 from service.errors.requests import RequestInvalid
 from service.flows.proposals import flow
-from tests.builders import a_proposal_body
 from tests.unit.flows.proposal_fixtures import AT, OFF, READERS, ProposalDesk, body_of, told
 
 

@@ -93,8 +93,6 @@ FROZEN = {
 ROOMS = tuple(
     importlib.import_module(f"service.errors.{found.name}") for found in pkgutil.iter_modules(errors.__path__)
 )
-    importlib.import_module(f"service.errors.{found.name}") for found in pkgutil.iter_modules(errors.__path__)
-)
 
 
 def coded(kind):

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from scripts.harness.sample_requests import a_proposal_body
 from service.domains.dpm_runs.values import DEFAULT_TENANT, RunFilter
 from service.domains.proposals.values import ProposalFilter
 from service.domains.retention.cutoffs import KEEP_ALL
@@ -13,7 +14,6 @@ from service.flows.limits.result_sizes import AROUND_RESULTS_BYTES_MAX
 from service.flows.limits.work_costs import LOOP_BODY_BYTES_MAX, LOOP_COMMAS_MAX
 from service.runtime.process_pool import name_of
 from service.settings.process import ArtifactMode, UnknownFields, read
-from tests.builders import a_proposal_body
 from tests.unit.flows.proposal_fixtures import body_of
 
 KEY = {"Idempotency-Key": "key-1", "Content-Type": "application/json"}
