@@ -905,7 +905,7 @@ UNTIL_FULL = """
 import asyncio, resource, sys
 from pathlib import Path
 from service.domains.retention.cutoffs import KEEP_ALL
-from service.errors.families import StoreUnavailable
+from service.errors.storage import StoreUnavailable
 from service.storage.sqlite.store import SqliteStore
 from tests.integration.contract.builders import an_admission
 

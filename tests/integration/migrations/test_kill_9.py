@@ -14,10 +14,10 @@ KILL_AT_EVERY_STATEMENT = """
 import os, signal, sqlite3, sys
 from pathlib import Path
 import psycopg
-from service.cli import forward_only_postgres, forward_only_sqlite, migrate
+from service.admin.migrations import runner_postgres, runner_sqlite, migrate
 
 dialect, folder, place = sys.argv[1], Path(sys.argv[2]), sys.argv[3]
-forward_only_postgres.LOCK_POLL_SECONDS = 0.01
+runner_postgres.LOCK_POLL_SECONDS = 0.01
 
 def count_down(statement):
     left = iter(range(statement))
@@ -27,24 +27,24 @@ def count_down(statement):
     return before_each
 
 def watch_sqlite(before_each):
-    connect = forward_only_sqlite.ForwardOnlySqlite.connect
+    connect = runner_sqlite.ForwardOnlySqlite.connect
     def watched(self, address):
         conn = connect(self, address)
         conn.set_trace_callback(lambda _: before_each())
         return conn
-    forward_only_sqlite.ForwardOnlySqlite.connect = watched
+    runner_sqlite.ForwardOnlySqlite.connect = watched
 
 def watch_postgres(before_each):
     class Watched(psycopg.Cursor):
         def execute(self, *arguments, **options):
             before_each()
             return super().execute(*arguments, **options)
-    connect = forward_only_postgres.ForwardOnlyPostgres.connect
+    connect = runner_postgres.ForwardOnlyPostgres.connect
     def watched(self, address):
         conn = connect(self, address)
         conn.cursor_factory = Watched
         return conn
-    forward_only_postgres.ForwardOnlyPostgres.connect = watched
+    runner_postgres.ForwardOnlyPostgres.connect = watched
 
 def fresh(statement):
     if dialect == "sqlite":

@@ -611,8 +611,8 @@ def test_readers_and_refusals_cross_process_borders():
 
 def test_a_body_to_the_letter_never_loads_the_schema_library():
     code = (
-        "import sys; from service.web.requests import bodies; from tests import builders;"
-        "bodies.decode_rebalance(builders.a_body(positions=1)); print('marshmallow' in sys.modules)"
+        "import sys; from service.web.requests import bodies; from scripts.harness import sample_requests;"
+        "bodies.decode_rebalance(sample_requests.a_body(positions=1)); print('marshmallow' in sys.modules)"
     )
 
     answer = subprocess.run(
