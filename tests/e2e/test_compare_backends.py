@@ -16,11 +16,11 @@ from click.testing import CliRunner
 from scripts.harness.servers import ROOT
 from service.admin.comparison.backends import place_of, prepare
 from service.admin.comparison.report import Report
+from service.admin.comparison.run import replay
 from service.admin.comparison.sides import opened_sides
 from service.admin.comparison.stored_state import compare_kept, compare_look_ups, compare_rows
 from service.admin.comparison.workload import Generated
 from service.cli.commands import main
-from service.cli.compare_backends import replay
 from service.settings import process
 from tests.e2e.preloaded import preloaded
 from tests.waiting import HANG_SECONDS

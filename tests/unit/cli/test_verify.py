@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from scripts.harness.servers import ROOT
-from service.cli import verify
+from service.admin.verification import verifier
 from service.cli.commands import main
 from service.domains.dpm_runs.values import DEFAULT_TENANT, RunAdmission
 from service.domains.retention.cutoffs import KEEP_ALL
@@ -83,7 +83,7 @@ def verified(*args):
 
 def test_runs_that_match_are_counted(store, monkeypatch):
     record(store, 5)
-    monkeypatch.setattr(verify, "RUNS_AT_ONCE", 2)
+    monkeypatch.setattr(verifier, "RUNS_AT_ONCE", 2)
 
     done = verified()
 
@@ -184,7 +184,7 @@ def test_a_store_that_cannot_be_used_is_not_a_mismatch(store, monkeypatch):
 def test_on_a_terminal_a_bar_is_shown_and_lines_stay_readable(store, monkeypatch):
     record(store, 2)
     change(store, ids(store)[0], engine_version="0")
-    monkeypatch.setattr(verify, "is_terminal", lambda: True)
+    monkeypatch.setattr("service.cli.verify.is_terminal", lambda: True)
 
     done = verified()
 
