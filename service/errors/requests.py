@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from service.errors.families import Malformed, TooLarge, TooSlow, Unavailable, Unreadable, WrongMediaType
+from service.errors.families import BadRequest, TooLarge, TooSlow, Unavailable, Unprocessable, WrongMediaType
 
 
-class ExpectationUnsupported(Malformed):
+class ExpectationUnsupported(Unprocessable):
     code = "EXPECTATION_UNSUPPORTED"
     message = "EXPECTATION_UNSUPPORTED: the only expectation that can be met is 100-continue"
 
 
-class HeadTooLarge(Malformed):
+class HeadTooLarge(Unprocessable):
     """The request line, a header field, or all of them together are larger than we read."""
 
     code = "REQUEST_HEAD_TOO_LARGE"
@@ -40,7 +40,7 @@ class RequestTimedOut(Unavailable):
     )
 
 
-class RequestInvalid(Malformed):
+class RequestInvalid(Unprocessable):
     """The request breaks the published shape; the entries say where (HTTP contract 2.3)."""
 
     code = "REQUEST_VALIDATION_FAILED"
@@ -58,12 +58,12 @@ class RequestInvalid(Malformed):
         return list(self.entries)
 
 
-class JsonTooDeep(Malformed):
+class JsonTooDeep(Unprocessable):
     code = "JSON_TOO_DEEP"
     message = "JSON_TOO_DEEP: the body nests deeper than {levels_max} levels"
 
 
-class BodyUnreadable(Unreadable):
+class BodyUnreadable(BadRequest):
     code = "REQUEST_BODY_UNREADABLE"
     message = "REQUEST_BODY_UNREADABLE: the body ends early or is not encoded as it says"
 
@@ -78,7 +78,7 @@ class MediaTypeUnsupported(WrongMediaType):
     message = "UNSUPPORTED_MEDIA_TYPE: the body must be application/json"
 
 
-class Stopping(Unavailable):
+class ShuttingDown(Unavailable):
     code = message = "SERVICE_STOPPING"
 
 

@@ -31,7 +31,7 @@ class Check:
     text: str
 
 
-class Duty(Enum):
+class Role(Enum):
     """What a login is there for, by the role whose rights it needs."""
 
     SERVE = "dpm_application"
@@ -44,7 +44,7 @@ class Duty(Enum):
     @property
     def may_have(self) -> frozenset[Right]:
         # Workers are told the same address.
-        return self.needs | granted_to("dpm_worker") if self is Duty.SERVE else self.needs
+        return self.needs | granted_to("dpm_worker") if self is Role.SERVE else self.needs
 
 
 class Unreachable(Exception):
@@ -52,7 +52,7 @@ class Unreachable(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Books:
+class MigrationHistory:
     """The applied migrations with their digests, and the names of invalid indexes."""
 
     applied: Mapping[str, str | None]
@@ -69,7 +69,7 @@ class Looked:
     # With each table OWNER, or THERE where it is another's.
     rights: frozenset[Right]
     # None where the login may not read them.
-    books: Books | None
+    books: MigrationHistory | None
     # By how much the database's clock is ahead of this process's.
     skew_seconds: float
 
@@ -79,7 +79,7 @@ class Place:
     """A database by its address, by what for, and by why it is not looked at where there is no address."""
 
     namespace: str
-    duty: Duty
+    duty: Role
     dsn: str
     absent: str
 
@@ -91,31 +91,31 @@ def places_of(chosen: Settings) -> tuple[Place, ...]:
     return (
         Place(
             namespace="dpm",
-            duty=Duty.SERVE,
+            duty=Role.SERVE,
             dsn=chosen.postgres_dsn,
             absent="DPM_SUPPORTABILITY_POSTGRES_DSN is not set",
         ),
         Place(
             namespace="proposals",
-            duty=Duty.SERVE,
+            duty=Role.SERVE,
             dsn=proposals.postgres_dsn,
             absent="PROPOSAL_POSTGRES_DSN is not set",
         ),
         Place(
             namespace="policy_packs",
-            duty=Duty.SERVE,
+            duty=Role.SERVE,
             dsn=policy.postgres_dsn if policy.postgres_dsn_given else "",
             absent="DPM_POLICY_PACK_POSTGRES_DSN is not set",
         ),
         Place(
             namespace="dpm_retention",
-            duty=Duty.REMOVE,
+            duty=Role.REMOVE,
             dsn=chosen.postgres_retention_dsn,
             absent="neither DPM_RETENTION_POSTGRES_DSN nor the address that serves is set",
         ),
         Place(
             namespace="proposals_retention",
-            duty=Duty.REMOVE,
+            duty=Role.REMOVE,
             dsn=proposals.postgres_retention_dsn if apart else "",
             absent="proposals have no database of their own to remove from",
         ),
@@ -203,7 +203,7 @@ def of_rights(place: Place, seen: Looked) -> Iterator[Check]:
         yield Check(code, place.namespace, Status.PASSED, text)
 
 
-def _faults_of_rights(duty: Duty, seen: Looked) -> Iterator[tuple[str, str]]:
+def _faults_of_rights(duty: Role, seen: Looked) -> Iterator[tuple[str, str]]:
     if seen.is_superuser:
         yield "SUPERUSER", "is a superuser, or may become one"
         return

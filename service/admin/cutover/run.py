@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from functools import cache
 
 from service.admin.cutover import checks as findings
-from service.admin.cutover.checks import Check, Duty, Looked, Place, Status, Unreachable
+from service.admin.cutover.checks import Check, Looked, Place, Role, Status, Unreachable
 from service.settings.process import Settings
 from service.storage.queries import MIGRATIONS_DIR
 from service.storage.schema import Migration, SchemaRefused, list_shipped
@@ -25,7 +25,7 @@ def of_databases(chosen: Settings, *, migrations: bool, skew_seconds_max: float)
 def of_place(place: Place, see: See, *, migrations: bool, skew_seconds_max: float) -> Iterator[Check]:
     found = see(place.dsn) if place.dsn else None
     yield findings.of_connection(place, found)
-    serves = place.duty is Duty.SERVE
+    serves = place.duty is Role.SERVE
     if not isinstance(found, Looked):
         why = "there is no connection"
         if serves:
