@@ -44,7 +44,8 @@ class GroupConstraint(Checked, frozen=True, kw_only=True):
         FieldRule("max_weight", "max_weight must be between 0 and 1 inclusive", is_share),
     )
 
-    max_weight: Annotated[Exact, Meta(description="Fraction of total value.", examples=["0.30"])]
+    max_weight: Annotated[Exact, Meta(examples=["0.30"])]
+    """Fraction of total value."""
 
 
 class SuitabilityThresholds(Checked, frozen=True, kw_only=True):
@@ -112,56 +113,51 @@ class EngineOptions(Checked, frozen=True, kw_only=True):
         ),
     )
 
-    valuation_mode: Annotated[ValuationMode, Meta(description="Valuation of the state before trades.")] = (
-        ValuationMode.CALCULATED
-    )
-    target_method: Annotated[TargetMethod, Meta(description="How target weights are found.")] = (
-        TargetMethod.HEURISTIC
-    )
-    compare_target_methods: Annotated[bool, Meta(description="Run the other method too.")] = False
-    compare_target_methods_tolerance: Annotated[
-        Exact, Meta(description="Absolute weight difference that counts.")
-    ] = Decimal("0.0001")
-    cash_band_min_weight: Annotated[
-        Exact, Meta(description="Lower bound of the cash weight; hard in the solver.")
-    ] = Decimal("0.00")
-    cash_band_max_weight: Annotated[
-        Exact, Meta(description="Upper bound of the cash weight; hard in the solver.")
-    ] = Decimal("1.00")
-    single_position_max_weight: Annotated[
-        Exact | None, Meta(description="Cap on one position.", examples=["0.10"])
-    ] = None
-    min_trade_notional: Annotated[
-        Money | None, Meta(description="Minimum ticket; replaces those of the shelf.")
-    ] = None
-    allow_restricted: Annotated[bool, Meta(description="RESTRICTED targets become buyable.")] = False
-    suppress_dust_trades: Annotated[bool, Meta(description="Drop trades below the minimum ticket.")] = True
-    dust_trade_threshold: Annotated[Money | None, Meta(description="Not read.")] = None
-    fx_buffer_pct: Annotated[Exact, Meta(description="Fraction added to a funding FX purchase.")] = Decimal(
-        "0.01"
-    )
+    valuation_mode: ValuationMode = ValuationMode.CALCULATED
+    """Valuation of the state before trades."""
+    target_method: TargetMethod = TargetMethod.HEURISTIC
+    """How target weights are found."""
+    compare_target_methods: bool = False
+    """Run the other method too."""
+    compare_target_methods_tolerance: Exact = Decimal("0.0001")
+    """Absolute weight difference that counts."""
+    cash_band_min_weight: Exact = Decimal("0.00")
+    """Lower bound of the cash weight; hard in the solver."""
+    cash_band_max_weight: Exact = Decimal("1.00")
+    """Upper bound of the cash weight; hard in the solver."""
+    single_position_max_weight: Annotated[Exact | None, Meta(examples=["0.10"])] = None
+    """Cap on one position."""
+    min_trade_notional: Money | None = None
+    """Minimum ticket; replaces those of the shelf."""
+    allow_restricted: bool = False
+    """RESTRICTED targets become buyable."""
+    suppress_dust_trades: bool = True
+    """Drop trades below the minimum ticket."""
+    dust_trade_threshold: Money | None = None
+    """Not read."""
+    fx_buffer_pct: Exact = Decimal("0.01")
+    """Fraction added to a funding FX purchase."""
     block_on_missing_prices: bool = True
     block_on_missing_fx: bool = True
-    min_cash_buffer_pct: Annotated[Exact, Meta(description="Fraction kept uninvested (heuristic only).")] = (
-        Decimal("0.0")
-    )
-    max_turnover_pct: Annotated[
-        Exact | None, Meta(description="Turnover budget as a fraction of the value before.")
-    ] = None
-    enable_tax_awareness: Annotated[bool, Meta(description="Size sales by tax lots.")] = False
-    max_realized_capital_gains: Annotated[
-        Exact | None, Meta(description="Gains budget in base currency; null is unlimited.")
-    ] = None
-    enable_settlement_awareness: Annotated[bool, Meta(description="Check the cash ladder.")] = False
+    min_cash_buffer_pct: Exact = Decimal("0.0")
+    """Fraction kept uninvested (heuristic only)."""
+    max_turnover_pct: Exact | None = None
+    """Turnover budget as a fraction of the value before."""
+    enable_tax_awareness: bool = False
+    """Size sales by tax lots."""
+    max_realized_capital_gains: Exact | None = None
+    """Gains budget in base currency; null is unlimited."""
+    enable_settlement_awareness: bool = False
+    """Check the cash ladder."""
     enable_proposal_simulation: bool = False
-    enable_workflow_gates: Annotated[bool, Meta(description="Decide a gate.")] = True
+    enable_workflow_gates: bool = True
+    """Decide a gate."""
     workflow_requires_client_consent: bool = False
     client_consent_already_obtained: bool = False
     proposal_apply_cash_flows_first: bool = True
     proposal_block_negative_cash: bool = True
-    link_buy_to_same_currency_sell_dependency: Annotated[
-        bool | None, Meta(description="Null means true.")
-    ] = None
+    link_buy_to_same_currency_sell_dependency: bool | None = None
+    """Null means true."""
     enable_drift_analytics: bool = True
     enable_suitability_scanner: bool = True
     suitability_thresholds: SuitabilityThresholds = DEFAULT_THRESHOLDS
@@ -172,13 +168,13 @@ class EngineOptions(Checked, frozen=True, kw_only=True):
     funding_mode: Literal["AUTO_FX"] = "AUTO_FX"
     fx_funding_source_currency: Literal["BASE_ONLY", "ANY_CASH"] = "ANY_CASH"
     fx_generation_policy: Literal["ONE_FX_PER_CCY"] = "ONE_FX_PER_CCY"
-    settlement_horizon_days: Annotated[int, Meta(description="Minimum ladder length in days.")] = 5
-    fx_settlement_days: Annotated[int, Meta(description="Day offset of FX legs.")] = 2
-    max_overdraft_by_ccy: Annotated[
-        dict[str, Exact], OVERDRAFTS, Meta(description="Tolerated ladder overdraft per currency, positive.")
-    ] = field(default_factory=dict)
+    settlement_horizon_days: int = 5
+    """Minimum ladder length in days."""
+    fx_settlement_days: int = 2
+    """Day offset of FX legs."""
+    max_overdraft_by_ccy: Annotated[dict[str, Exact], OVERDRAFTS] = field(default_factory=dict)
+    """Tolerated ladder overdraft per currency, positive."""
     group_constraints: Annotated[
-        dict[str, GroupConstraint],
-        GROUPS,
-        Meta(description="Caps by `attribute:value`.", examples=[{"sector:TECH": {"max_weight": "0.3"}}]),
+        dict[str, GroupConstraint], GROUPS, Meta(examples=[{"sector:TECH": {"max_weight": "0.3"}}])
     ] = field(default_factory=dict)
+    """Caps by `attribute:value`."""

@@ -30,25 +30,26 @@ class TurnoverPolicy(Checked, frozen=True, kw_only=True):
         FieldRule("max_turnover_pct", "max_turnover_pct must be between 0 and 1 inclusive", is_share),
     )
 
-    max_turnover_pct: Annotated[
-        Exact | None, Meta(description="Turnover budget as a fraction of the value before.")
-    ] = None
+    max_turnover_pct: Exact | None = None
+    """Turnover budget as a fraction of the value before."""
 
 
 class TaxPolicy(Checked, frozen=True, kw_only=True):
     CHECKS: ClassVar[tuple[Check, ...]] = (Bound("max_realized_capital_gains", ge=0),)
 
-    enable_tax_awareness: Annotated[bool | None, Meta(description="Size sales by tax lots.")] = None
-    max_realized_capital_gains: Annotated[
-        Exact | None, Meta(description="Gains budget in base currency.")
-    ] = None
+    enable_tax_awareness: bool | None = None
+    """Size sales by tax lots."""
+    max_realized_capital_gains: Exact | None = None
+    """Gains budget in base currency."""
 
 
 class SettlementPolicy(Checked, frozen=True, kw_only=True):
     CHECKS: ClassVar[tuple[Check, ...]] = (Bound("settlement_horizon_days", ge=0, le=10),)
 
-    enable_settlement_awareness: Annotated[bool | None, Meta(description="Check the cash ladder.")] = None
-    settlement_horizon_days: Annotated[int | None, Meta(description="Minimum ladder length in days.")] = None
+    enable_settlement_awareness: bool | None = None
+    """Check the cash ladder."""
+    settlement_horizon_days: int | None = None
+    """Minimum ladder length in days."""
 
 
 class ConstraintPolicy(Checked, frozen=True, kw_only=True):
@@ -61,32 +62,29 @@ class ConstraintPolicy(Checked, frozen=True, kw_only=True):
         ),
     )
 
-    single_position_max_weight: Annotated[
-        Exact | None, Meta(description="Cap on the weight of one position, a fraction of total value.")
-    ] = None
-    group_constraints: Annotated[
-        dict[str, GroupConstraint],
-        GROUPS,
-        Meta(description="Caps by `attribute:value`; if there are any, they replace the whole map."),
-    ] = msgspec.field(default_factory=dict)
+    single_position_max_weight: Exact | None = None
+    """Cap on the weight of one position, a fraction of total value."""
+    group_constraints: Annotated[dict[str, GroupConstraint], GROUPS] = msgspec.field(default_factory=dict)
+    """Caps by `attribute:value`; if there are any, they replace the whole map."""
 
 
 class WorkflowPolicy(msgspec.Struct, frozen=True, kw_only=True):
-    enable_workflow_gates: Annotated[bool | None, Meta(description="Decide a gate.")] = None
+    enable_workflow_gates: bool | None = None
+    """Decide a gate."""
     workflow_requires_client_consent: bool | None = None
     client_consent_already_obtained: bool | None = None
 
 
 class IdempotencyPolicy(msgspec.Struct, frozen=True, kw_only=True):
-    replay_enabled: Annotated[
-        bool | None, Meta(description="Whether an idempotency key of a simulation is replayed.")
-    ] = None
+    replay_enabled: bool | None = None
+    """Whether an idempotency key of a simulation is replayed."""
 
 
 class PolicyPackUpsert(msgspec.Struct, frozen=True, kw_only=True):
     """What a pack is to be; what is null leaves the option of the request as it is."""
 
-    version: Annotated[str, LABEL, Meta(description="Names this state of the pack.", examples=["2026.1"])]
+    version: Annotated[str, LABEL, Meta(examples=["2026.1"])]
+    """Names this state of the pack."""
     turnover_policy: TurnoverPolicy = msgspec.field(default_factory=TurnoverPolicy)
     tax_policy: TaxPolicy = msgspec.field(default_factory=TaxPolicy)
     settlement_policy: SettlementPolicy = msgspec.field(default_factory=SettlementPolicy)

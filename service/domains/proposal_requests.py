@@ -44,16 +44,21 @@ class ProposedCashFlow(Checked, frozen=True, kw_only=True, gc=False):
     )
 
     intent_type: Literal["CASH_FLOW"] = "CASH_FLOW"
-    currency: Annotated[str, CURRENCY, Meta(description="Currency code.", examples=["SGD"])]
-    amount: Annotated[ExactText, Meta(description="Negative is a withdrawal.", examples=["-500.00"])]
-    description: Annotated[str | None, COMMENT, Meta(description="Copied to the intent.")] = None
+    currency: Annotated[str, CURRENCY, Meta(examples=["SGD"])]
+    """Currency code."""
+    amount: Annotated[ExactText, Meta(examples=["-500.00"])]
+    """Negative is a withdrawal."""
+    description: Annotated[str | None, COMMENT] = None
+    """Copied to the intent."""
 
 
 class TradeNotional(msgspec.Struct, frozen=True, gc=False):
     """The size of a trade as an amount of the currency its instrument is priced in."""
 
-    amount: Annotated[ExactText, Meta(description="Greater than 0.", examples=["2500.00"])]
-    currency: Annotated[str, CURRENCY, Meta(description="Currency of the price.", examples=["SGD"])]
+    amount: Annotated[ExactText, Meta(examples=["2500.00"])]
+    """Greater than 0."""
+    currency: Annotated[str, CURRENCY, Meta(examples=["SGD"])]
+    """Currency of the price."""
 
 
 class ProposedTrade(Checked, frozen=True, kw_only=True):
@@ -77,38 +82,47 @@ class ProposedTrade(Checked, frozen=True, kw_only=True):
     )
 
     intent_type: Literal["SECURITY_TRADE"] = "SECURITY_TRADE"
-    side: Annotated[Side, Meta(description="Direction of the trade.")]
-    instrument_id: Annotated[str, ID, Meta(description="Identifier of the instrument.", examples=["EQ_1"])]
-    quantity: Annotated[ExactText | None, Meta(description="Units, greater than 0.", examples=["10"])] = None
-    notional: Annotated[TradeNotional | None, Meta(description="Instead of units.")] = None
+    side: Side
+    """Direction of the trade."""
+    instrument_id: Annotated[str, ID, Meta(examples=["EQ_1"])]
+    """Identifier of the instrument."""
+    quantity: Annotated[ExactText | None, Meta(examples=["10"])] = None
+    """Units, greater than 0."""
+    notional: TradeNotional | None = None
+    """Instead of units."""
 
 
 class AssetClassTarget(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Wanted weight of one asset class."""
 
-    asset_class: Annotated[str, LABEL, Meta(description="Allocation bucket.", examples=["EQUITY"])]
-    weight: Annotated[Exact, Meta(description="Fraction of total portfolio value.", examples=["0.60"])]
+    asset_class: Annotated[str, LABEL, Meta(examples=["EQUITY"])]
+    """Allocation bucket."""
+    weight: Annotated[Exact, Meta(examples=["0.60"])]
+    """Fraction of total portfolio value."""
 
 
 class InstrumentTarget(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Wanted weight of one instrument."""
 
-    instrument_id: Annotated[str, ID, Meta(description="Identifier of the instrument.", examples=["EQ_1"])]
-    weight: Annotated[Exact, Meta(description="Fraction of total portfolio value.", examples=["0.25"])]
+    instrument_id: Annotated[str, ID, Meta(examples=["EQ_1"])]
+    """Identifier of the instrument."""
+    weight: Annotated[Exact, Meta(examples=["0.25"])]
+    """Fraction of total portfolio value."""
 
 
 class ReferenceModel(msgspec.Struct, frozen=True, kw_only=True):
     """The model that drift is measured against; the last weight of a bucket named twice counts."""
 
-    model_id: Annotated[str, OPEN_ID, Meta(description="Identifier of the model.", examples=["mdl_1"])]
-    as_of: Annotated[str, LABEL, Meta(description="Echoed, never read.", examples=["2026-02-18"])]
-    base_currency: Annotated[
-        str, CURRENCY, Meta(description="Must be that of the portfolio.", examples=["SGD"])
-    ]
-    asset_class_targets: Annotated[
-        tuple[AssetClassTarget, ...], ROWS, Meta(description="By asset class.")
-    ] = ()
-    instrument_targets: Annotated[tuple[InstrumentTarget, ...], ROWS, Meta(description="By instrument.")] = ()
+    model_id: Annotated[str, OPEN_ID, Meta(examples=["mdl_1"])]
+    """Identifier of the model."""
+    as_of: Annotated[str, LABEL, Meta(examples=["2026-02-18"])]
+    """Echoed, never read."""
+    base_currency: Annotated[str, CURRENCY, Meta(examples=["SGD"])]
+    """Must be that of the portfolio."""
+    asset_class_targets: Annotated[tuple[AssetClassTarget, ...], ROWS] = ()
+    """By asset class."""
+    instrument_targets: Annotated[tuple[InstrumentTarget, ...], ROWS] = ()
+    """By instrument."""
 
 
 def _currency_count(request: ProposalSimulateRequest) -> int:
@@ -123,30 +137,33 @@ class ProposalSimulateRequest(msgspec.Struct, frozen=True, kw_only=True):
         TotalBound(CURRENCIES_MAX, "currencies of cash, cash flows and prices together", _currency_count),
     )
 
-    portfolio_snapshot: Annotated[PortfolioSnapshot, Meta(description="Holdings and cash before.")]
-    market_data_snapshot: Annotated[MarketDataSnapshot, Meta(description="Prices and FX.")]
-    shelf_entries: Annotated[
-        tuple[ShelfEntry, ...], ROWS, Meta(description="Product governance; may be empty.")
-    ]
-    options: Annotated[EngineOptions, Meta(description="Switches and limits.")] = DEFAULT_OPTIONS
-    proposed_cash_flows: Annotated[
-        tuple[ProposedCashFlow, ...], MOVES, Meta(description="Applied in this order, before any trade.")
-    ] = ()
-    proposed_trades: Annotated[
-        tuple[ProposedTrade, ...], MOVES, Meta(description="Orders entered by hand.")
-    ] = ()
-    reference_model: Annotated[ReferenceModel | None, Meta(description="What drift is measured against.")] = (
-        None
-    )
+    portfolio_snapshot: PortfolioSnapshot
+    """Holdings and cash before."""
+    market_data_snapshot: MarketDataSnapshot
+    """Prices and FX."""
+    shelf_entries: Annotated[tuple[ShelfEntry, ...], ROWS]
+    """Product governance; may be empty."""
+    options: EngineOptions = DEFAULT_OPTIONS
+    """Switches and limits."""
+    proposed_cash_flows: Annotated[tuple[ProposedCashFlow, ...], MOVES] = ()
+    """Applied in this order, before any trade."""
+    proposed_trades: Annotated[tuple[ProposedTrade, ...], MOVES] = ()
+    """Orders entered by hand."""
+    reference_model: ReferenceModel | None = None
+    """What drift is measured against."""
 
 
 class ProposalMetadata(msgspec.Struct, frozen=True, kw_only=True):
     """What is said about a proposal when it is created, and stays as it is."""
 
-    title: Annotated[str | None, TITLE, Meta(description="Shown in lists.")] = None
-    advisor_notes: Annotated[str | None, COMMENT, Meta(description="Kept, and answered to nobody.")] = None
-    jurisdiction: Annotated[str | None, LABEL, Meta(description="Booking centre.", examples=["SG"])] = None
-    mandate_id: Annotated[str | None, ID, Meta(description="Identifier of the mandate.")] = None
+    title: Annotated[str | None, TITLE] = None
+    """Shown in lists."""
+    advisor_notes: Annotated[str | None, COMMENT] = None
+    """Kept, and answered to nobody."""
+    jurisdiction: Annotated[str | None, LABEL, Meta(examples=["SG"])] = None
+    """Booking centre."""
+    mandate_id: Annotated[str | None, ID] = None
+    """Identifier of the mandate."""
 
 
 NO_METADATA = ProposalMetadata()
@@ -155,9 +172,12 @@ NO_METADATA = ProposalMetadata()
 class ProposalCreateRequest(msgspec.Struct, frozen=True, kw_only=True):
     """A proposal to create with its first version."""
 
-    created_by: Annotated[str, ID, Meta(description="Who creates it.", examples=["advisor_1"])]
-    simulate_request: Annotated[ProposalSimulateRequest, Meta(description="What it proposes.")]
-    metadata: Annotated[ProposalMetadata, Meta(description="What is said about it.")] = NO_METADATA
+    created_by: Annotated[str, ID, Meta(examples=["advisor_1"])]
+    """Who creates it."""
+    simulate_request: ProposalSimulateRequest
+    """What it proposes."""
+    metadata: ProposalMetadata = NO_METADATA
+    """What is said about it."""
 
 
 # What the stores hold as the number of a version.
@@ -185,8 +205,10 @@ RelatedVersion = Annotated[int | None, Meta(description="The version this is abo
 class ProposalVersionRequest(msgspec.Struct, frozen=True, kw_only=True):
     """The next version of a proposal."""
 
-    created_by: Annotated[str, ID, Meta(description="Who brings it.", examples=["advisor_1"])]
-    simulate_request: Annotated[ProposalSimulateRequest, Meta(description="What it proposes.")]
+    created_by: Annotated[str, ID, Meta(examples=["advisor_1"])]
+    """Who brings it."""
+    simulate_request: ProposalSimulateRequest
+    """What it proposes."""
     expected_revision: Annotated[int | None, _EXPECTED_REVISION] = None
 
 
@@ -197,28 +219,26 @@ class ProposalStateTransitionRequest(Checked, frozen=True, kw_only=True):
         Bound("related_version_no", ge=-VERSION_NO_MAX, le=VERSION_NO_MAX),
     )
 
-    event_type: Annotated[
-        Literal[
-            "CREATED",
-            "NEW_VERSION_CREATED",
-            "SUBMITTED_FOR_RISK_REVIEW",
-            "RISK_APPROVED",
-            "SUBMITTED_FOR_COMPLIANCE_REVIEW",
-            "COMPLIANCE_APPROVED",
-            "CLIENT_CONSENT_RECORDED",
-            "EXECUTION_REQUESTED",
-            "EXECUTED",
-            "REJECTED",
-            "EXPIRED",
-            "CANCELLED",
-        ],
-        Meta(description="What happens."),
+    event_type: Literal[
+        "CREATED",
+        "NEW_VERSION_CREATED",
+        "SUBMITTED_FOR_RISK_REVIEW",
+        "RISK_APPROVED",
+        "SUBMITTED_FOR_COMPLIANCE_REVIEW",
+        "COMPLIANCE_APPROVED",
+        "CLIENT_CONSENT_RECORDED",
+        "EXECUTION_REQUESTED",
+        "EXECUTED",
+        "REJECTED",
+        "EXPIRED",
+        "CANCELLED",
     ]
-    actor_id: Annotated[str, ID, Meta(description="Who says so.", examples=["advisor_1"])]
+    """What happens."""
+    actor_id: Annotated[str, ID, Meta(examples=["advisor_1"])]
+    """Who says so."""
     related_version_no: RelatedVersion = None
-    reason: Annotated[dict[str, Any], FREE, Meta(description="Kept with the event.")] = msgspec.field(
-        default_factory=dict
-    )
+    reason: Annotated[dict[str, Any], FREE] = msgspec.field(default_factory=dict)
+    """Kept with the event."""
     expected_state: ExpectedState = None
     expected_revision: Annotated[int | None, _EXPECTED_REVISION] = None
 
@@ -230,14 +250,14 @@ class ProposalApprovalRequest(Checked, frozen=True, kw_only=True):
         Bound("related_version_no", ge=-VERSION_NO_MAX, le=VERSION_NO_MAX),
     )
 
-    approval_type: Annotated[
-        Literal["RISK", "COMPLIANCE", "CLIENT_CONSENT"], Meta(description="Whose approval it is.")
-    ]
-    approved: Annotated[bool, Meta(description="False refuses the proposal.")]
-    actor_id: Annotated[str, ID, Meta(description="Who says so.", examples=["risk_officer_1"])]
+    approval_type: Literal["RISK", "COMPLIANCE", "CLIENT_CONSENT"]
+    """Whose approval it is."""
+    approved: bool
+    """False refuses the proposal."""
+    actor_id: Annotated[str, ID, Meta(examples=["risk_officer_1"])]
+    """Who says so."""
     related_version_no: RelatedVersion = None
-    details: Annotated[dict[str, Any], FREE, Meta(description="Kept with the approval and its event.")] = (
-        msgspec.field(default_factory=dict)
-    )
+    details: Annotated[dict[str, Any], FREE] = msgspec.field(default_factory=dict)
+    """Kept with the approval and its event."""
     expected_state: ExpectedState = None
     expected_revision: Annotated[int | None, _EXPECTED_REVISION] = None

@@ -39,10 +39,14 @@ class TaxLot(Checked, frozen=True, kw_only=True):
 
     CHECKS: ClassVar[tuple[Check, ...]] = (Bound("quantity", ge=0),)
 
-    lot_id: Annotated[str, ID, Meta(description="Identifier of the lot; breaks ties.", examples=["lot_1"])]
-    quantity: Annotated[Exact, Meta(description="Units in the lot.", examples=["100"])]
-    unit_cost: Annotated[Money, Meta(description="Cost per unit, in any currency.")]
-    purchase_date: Annotated[str, LABEL, Meta(description="Compared as text.", examples=["2024-03-01"])]
+    lot_id: Annotated[str, ID, Meta(examples=["lot_1"])]
+    """Identifier of the lot; breaks ties."""
+    quantity: Annotated[Exact, Meta(examples=["100"])]
+    """Units in the lot."""
+    unit_cost: Money
+    """Cost per unit, in any currency."""
+    purchase_date: Annotated[str, LABEL, Meta(examples=["2024-03-01"])]
+    """Compared as text."""
 
 
 def _lots_add_up(position: Position) -> bool:
@@ -61,21 +65,27 @@ class Position(Checked, frozen=True, kw_only=True):
         WholeRule("sum(lot.quantity) must equal position.quantity within tolerance 0.0001", _lots_add_up),
     )
 
-    instrument_id: Annotated[str, ID, Meta(description="Identifier of the instrument.", examples=["EQ_1"])]
-    quantity: Annotated[Exact, Meta(description="Units held; negative is short.", examples=["100"])]
-    market_value: Annotated[Money | None, Meta(description="Valuation reported upstream.")] = None
-    lots: Annotated[tuple[TaxLot, ...], LOTS, Meta(description="Tax lots of the position.")] = ()
+    instrument_id: Annotated[str, ID, Meta(examples=["EQ_1"])]
+    """Identifier of the instrument."""
+    quantity: Annotated[Exact, Meta(examples=["100"])]
+    """Units held; negative is short."""
+    market_value: Money | None = None
+    """Valuation reported upstream."""
+    lots: Annotated[tuple[TaxLot, ...], LOTS] = ()
+    """Tax lots of the position."""
 
 
 class CashBalance(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Cash of one currency."""
 
-    currency: Annotated[str, CURRENCY, Meta(description="Currency code.", examples=["SGD"])]
-    amount: Annotated[Exact, Meta(description="Spendable cash.", examples=["10000.00"])]
-    settled: Annotated[
-        Exact | None, Meta(description="Opening balance of the settlement ladder; else amount.")
-    ] = None
-    pending: Annotated[Exact | None, Meta(description="Echoed, never read.")] = None
+    currency: Annotated[str, CURRENCY, Meta(examples=["SGD"])]
+    """Currency code."""
+    amount: Annotated[Exact, Meta(examples=["10000.00"])]
+    """Spendable cash."""
+    settled: Exact | None = None
+    """Opening balance of the settlement ladder; else amount."""
+    pending: Exact | None = None
+    """Echoed, never read."""
 
 
 class PortfolioSnapshot(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,55 +95,63 @@ class PortfolioSnapshot(msgspec.Struct, frozen=True, kw_only=True):
         TotalBound(LOTS_MAX, "lots in all", lambda book: sum([len(row.lots) for row in book.positions])),
     )
 
-    snapshot_id: Annotated[str | None, ID, Meta(description="Echoed by batch calls.")] = None
-    portfolio_id: Annotated[str, ID, Meta(description="Identifier of the portfolio.", examples=["pf_1"])]
-    base_currency: Annotated[str, CURRENCY, Meta(description="Valuation currency.", examples=["SGD"])]
-    positions: Annotated[tuple[Position, ...], ROWS, Meta(description="Holdings.")] = ()
-    cash_balances: Annotated[tuple[CashBalance, ...], CASH_ROWS, Meta(description="Cash per currency.")] = ()
+    snapshot_id: Annotated[str | None, ID] = None
+    """Echoed by batch calls."""
+    portfolio_id: Annotated[str, ID, Meta(examples=["pf_1"])]
+    """Identifier of the portfolio."""
+    base_currency: Annotated[str, CURRENCY, Meta(examples=["SGD"])]
+    """Valuation currency."""
+    positions: Annotated[tuple[Position, ...], ROWS] = ()
+    """Holdings."""
+    cash_balances: Annotated[tuple[CashBalance, ...], CASH_ROWS] = ()
+    """Cash per currency."""
 
 
 class Price(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Price of one unit of an instrument."""
 
-    instrument_id: Annotated[str, ID, Meta(description="Identifier of the instrument.", examples=["EQ_1"])]
-    price: Annotated[
-        Exact, Meta(description="Price per unit; one not above zero counts as missing.", examples=["100.00"])
-    ]
-    currency: Annotated[str, CURRENCY, Meta(description="Currency of the price.", examples=["SGD"])]
+    instrument_id: Annotated[str, ID, Meta(examples=["EQ_1"])]
+    """Identifier of the instrument."""
+    price: Annotated[Exact, Meta(examples=["100.00"])]
+    """Price per unit; one not above zero counts as missing."""
+    currency: Annotated[str, CURRENCY, Meta(examples=["SGD"])]
+    """Currency of the price."""
 
 
 class FxRate(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Units of the second currency per unit of the first."""
 
-    pair: Annotated[str, PAIR, Meta(description="`AAA/BBB`: units of BBB per one AAA.", examples=["USD/SGD"])]
-    rate: Annotated[
-        Exact, Meta(description="The rate; one not above zero counts as missing.", examples=["1.35"])
-    ]
+    pair: Annotated[str, PAIR, Meta(examples=["USD/SGD"])]
+    """`AAA/BBB`: units of BBB per one AAA."""
+    rate: Annotated[Exact, Meta(examples=["1.35"])]
+    """The rate; one not above zero counts as missing."""
 
 
 class MarketDataSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     """Prices and exchange rates."""
 
-    snapshot_id: Annotated[str | None, ID, Meta(description="Echoed by batch calls.")] = None
-    prices: Annotated[
-        tuple[Price, ...], ROWS, Meta(description="Prices; the first row of an id counts.")
-    ] = ()
-    fx_rates: Annotated[
-        tuple[FxRate, ...], RATES, Meta(description="Rates; the first row of a pair counts.")
-    ] = ()
+    snapshot_id: Annotated[str | None, ID] = None
+    """Echoed by batch calls."""
+    prices: Annotated[tuple[Price, ...], ROWS] = ()
+    """Prices; the first row of an id counts."""
+    fx_rates: Annotated[tuple[FxRate, ...], RATES] = ()
+    """Rates; the first row of a pair counts."""
 
 
 class ModelTarget(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Wanted weight of one instrument."""
 
-    instrument_id: Annotated[str, ID, Meta(description="Identifier of the instrument.", examples=["EQ_1"])]
-    weight: Annotated[Exact, Meta(description="Fraction of total portfolio value.", examples=["0.25"])]
+    instrument_id: Annotated[str, ID, Meta(examples=["EQ_1"])]
+    """Identifier of the instrument."""
+    weight: Annotated[Exact, Meta(examples=["0.25"])]
+    """Fraction of total portfolio value."""
 
 
 class ModelPortfolio(msgspec.Struct, frozen=True, kw_only=True):
     """Target weights; what is left is cash."""
 
-    targets: Annotated[tuple[ModelTarget, ...], ROWS, Meta(description="Target rows; may be empty.")]
+    targets: Annotated[tuple[ModelTarget, ...], ROWS]
+    """Target rows; may be empty."""
 
 
 class ShelfEntry(Checked, frozen=True, kw_only=True):
@@ -141,20 +159,24 @@ class ShelfEntry(Checked, frozen=True, kw_only=True):
 
     CHECKS: ClassVar[tuple[Check, ...]] = (Bound("settlement_days", ge=0, le=10),)
 
-    instrument_id: Annotated[str, ID, Meta(description="Identifier of the instrument.", examples=["EQ_1"])]
-    status: Annotated[ShelfStatus, Meta(description="Whether it may be held, bought or sold.")]
-    asset_class: Annotated[str, LABEL, Meta(description="Allocation bucket.", examples=["EQUITY"])] = (
-        "UNKNOWN"
+    instrument_id: Annotated[str, ID, Meta(examples=["EQ_1"])]
+    """Identifier of the instrument."""
+    status: ShelfStatus
+    """Whether it may be held, bought or sold."""
+    asset_class: Annotated[str, LABEL, Meta(examples=["EQUITY"])] = "UNKNOWN"
+    """Allocation bucket."""
+    issuer_id: Annotated[str | None, OPEN_ID] = None
+    """Read by the advisory engine only."""
+    liquidity_tier: LiquidityTier | None = None
+    """Advisory engine only."""
+    settlement_days: Annotated[int, Meta(examples=[2])] = 2
+    """Day offset of the cash leg."""
+    min_notional: Money | None = None
+    """Minimum ticket of the instrument."""
+    attributes: Annotated[dict[str, str], ATTRIBUTES, Meta(examples=[{"sector": "TECH"}])] = msgspec.field(
+        default_factory=dict
     )
-    issuer_id: Annotated[str | None, OPEN_ID, Meta(description="Read by the advisory engine only.")] = None
-    liquidity_tier: Annotated[LiquidityTier | None, Meta(description="Advisory engine only.")] = None
-    settlement_days: Annotated[int, Meta(description="Day offset of the cash leg.", examples=[2])] = 2
-    min_notional: Annotated[Money | None, Meta(description="Minimum ticket of the instrument.")] = None
-    attributes: Annotated[
-        dict[str, str],
-        ATTRIBUTES,
-        Meta(description="Tags for group limits and allocations.", examples=[{"sector": "TECH"}]),
-    ] = msgspec.field(default_factory=dict)
+    """Tags for group limits and allocations."""
 
 
 def currencies_of(portfolio: PortfolioSnapshot, market: MarketDataSnapshot) -> set[str]:

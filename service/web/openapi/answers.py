@@ -12,8 +12,10 @@ from typing import Any
 import msgspec
 from msgspec import inspect
 
+from service.domains import results
 from service.domains.money import Exact
 from service.domains.results import INTENT_TYPE
+from service.domains.texts import text_of_field, text_of_name
 from service.web.openapi import numbers
 from service.web.openapi.answer_types import TYPES
 from service.web.openapi.names import PUBLISHED_AS, PUBLISHED_ONCE, answer_name
@@ -91,19 +93,25 @@ class Answers:
         assert isinstance(kind, inspect.StructType)
         properties: dict[str, Any] = {}
         if kind.tag_field is not None:
-            properties[kind.tag_field] = {"type": "string", "const": kind.tag}
+            assert kind.tag_field == INTENT_TYPE
+            properties[kind.tag_field] = {
+                "type": "string",
+                "const": kind.tag,
+                "description": text_of_name(results, "INTENT_TYPE").markdown,
+            }
         always = list(properties)
         for field in kind.fields:
             override = TYPES.get((struct, field.name))
-            properties[field.encode_name] = (
-                self._schema(field.type) if override is None else self.reference(override)
-            )
+            schema = self._schema(field.type) if override is None else self.reference(override)
+            if text := text_of_field(struct, field.name).markdown:
+                schema = {**schema, "description": text}
+            properties[field.encode_name] = schema
             if override is not None or _is_always_there(struct, field):
                 always.append(field.encode_name)
-        schema: dict[str, Any] = {"type": "object", "properties": properties, "required": always}
+        whole: dict[str, Any] = {"type": "object", "properties": properties, "required": always}
         if own := _said_of(struct):
-            schema["description"] = own
-        return schema
+            whole["description"] = own
+        return whole
 
 
 def _is_always_there(struct: type, field: inspect.Field) -> bool:

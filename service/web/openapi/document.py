@@ -8,6 +8,7 @@ from typing import Any
 from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
 
+from service.domains.texts import text_of_enum
 from service.web.openapi import (
     dpm_runs,
     operations,
@@ -110,7 +111,14 @@ def document() -> dict[str, Any]:
     assert plugin.converter is not None, "a document has been made with the plugin"
     requests.teach(plugin.converter)
     for named, vocabulary in ((name, kind) for kind, name in requests.NAMED_CHOICES.items()):
-        spec.components.schema(named, {"type": "string", "enum": [member.value for member in vocabulary]})
+        spec.components.schema(
+            named,
+            {
+                "type": "string",
+                "enum": [member.value for member in vocabulary],
+                "description": text_of_enum(vocabulary).markdown,
+            },
+        )
     answers = Answers()
     for operation in OPERATIONS:
         spec.path(
