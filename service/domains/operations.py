@@ -23,16 +23,27 @@ RELEASED = "DPM_ASYNC_ATTEMPT_RELEASED"
 
 
 class OperationType(Enum):
+    """What an operation does."""
+
     ANALYZE_SCENARIOS = "ANALYZE_SCENARIOS"
+    """Simulates the scenarios of a batch."""
     CREATE_PROPOSAL = "CREATE_PROPOSAL"
+    """Creates a proposal with its first version."""
     CREATE_PROPOSAL_VERSION = "CREATE_PROPOSAL_VERSION"
+    """Adds a version to a proposal."""
 
 
 class OperationStatus(Enum):
+    """How far an operation has come."""
+
     PENDING = "PENDING"
+    """Accepted, and waiting to be run."""
     RUNNING = "RUNNING"
+    """A process is working on it."""
     SUCCEEDED = "SUCCEEDED"
+    """Ended with a result."""
     FAILED = "FAILED"
+    """Ended with an error, which includes having been cancelled."""
 
 
 # Every move there is; the schema refuses the others too. An operation is claimed, and its attempt ends with a

@@ -32,6 +32,11 @@ from service.domains.snapshots import MarketDataSnapshot, PortfolioSnapshot, She
 INVALID_TRADE_INPUT = "PROPOSAL_INVALID_TRADE_INPUT"
 
 Side = Literal["BUY", "SELL"]
+"""Side of the trade.
+
+- BUY: Units are bought for cash.
+- SELL: Units are sold for cash.
+"""
 
 DEFAULT_OPTIONS = EngineOptions()
 
@@ -44,21 +49,25 @@ class ProposedCashFlow(Checked, frozen=True, kw_only=True, gc=False):
     )
 
     intent_type: Literal["CASH_FLOW"] = "CASH_FLOW"
+    """Kind of the intent.
+
+    - CASH_FLOW: A deposit or a withdrawal.
+    """
     currency: Annotated[str, CURRENCY, Meta(examples=["SGD"])]
-    """Currency code."""
+    """Currency of the cash."""
     amount: Annotated[ExactText, Meta(examples=["-500.00"])]
-    """Negative is a withdrawal."""
+    """Amount in that currency; negative is a withdrawal."""
     description: Annotated[str | None, COMMENT] = None
-    """Copied to the intent."""
+    """What it is for; copied to the intent. Null where nothing is said."""
 
 
 class TradeNotional(msgspec.Struct, frozen=True, gc=False):
     """The size of a trade as an amount of the currency its instrument is priced in."""
 
     amount: Annotated[ExactText, Meta(examples=["2500.00"])]
-    """Greater than 0."""
+    """Amount to trade, greater than 0."""
     currency: Annotated[str, CURRENCY, Meta(examples=["SGD"])]
-    """Currency of the price."""
+    """Currency of the amount; must be that of the price."""
 
 
 class ProposedTrade(Checked, frozen=True, kw_only=True):
@@ -82,47 +91,51 @@ class ProposedTrade(Checked, frozen=True, kw_only=True):
     )
 
     intent_type: Literal["SECURITY_TRADE"] = "SECURITY_TRADE"
+    """Kind of the intent.
+
+    - SECURITY_TRADE: A purchase or a sale of an instrument.
+    """
     side: Side
-    """Direction of the trade."""
+    """Side of the trade."""
     instrument_id: Annotated[str, ID, Meta(examples=["EQ_1"])]
-    """Identifier of the instrument."""
+    """Instrument to trade."""
     quantity: Annotated[ExactText | None, Meta(examples=["10"])] = None
-    """Units, greater than 0."""
+    """Units, greater than 0; null where the trade is sized by its notional."""
     notional: TradeNotional | None = None
-    """Instead of units."""
+    """Amount to trade instead of units; null where the trade is sized by its quantity."""
 
 
 class AssetClassTarget(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Wanted weight of one asset class."""
 
     asset_class: Annotated[str, LABEL, Meta(examples=["EQUITY"])]
-    """Allocation bucket."""
+    """Asset class, as the shelf names it; `CASH` for cash."""
     weight: Annotated[Exact, Meta(examples=["0.60"])]
-    """Fraction of total portfolio value."""
+    """Wanted share of the total value, a fraction of one (0.25 is 25 %)."""
 
 
 class InstrumentTarget(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Wanted weight of one instrument."""
 
     instrument_id: Annotated[str, ID, Meta(examples=["EQ_1"])]
-    """Identifier of the instrument."""
+    """Instrument that is wanted."""
     weight: Annotated[Exact, Meta(examples=["0.25"])]
-    """Fraction of total portfolio value."""
+    """Wanted share of the total value, a fraction of one (0.25 is 25 %)."""
 
 
 class ReferenceModel(msgspec.Struct, frozen=True, kw_only=True):
     """The model that drift is measured against; the last weight of a bucket named twice counts."""
 
     model_id: Annotated[str, OPEN_ID, Meta(examples=["mdl_1"])]
-    """Identifier of the model."""
+    """Id of the model."""
     as_of: Annotated[str, LABEL, Meta(examples=["2026-02-18"])]
-    """Echoed, never read."""
+    """Date of the model; shown with the drift, and not used."""
     base_currency: Annotated[str, CURRENCY, Meta(examples=["SGD"])]
-    """Must be that of the portfolio."""
+    """Base currency of the model; where it is not that of the portfolio, no drift is computed."""
     asset_class_targets: Annotated[tuple[AssetClassTarget, ...], ROWS] = ()
-    """By asset class."""
+    """Wanted weights by asset class."""
     instrument_targets: Annotated[tuple[InstrumentTarget, ...], ROWS] = ()
-    """By instrument."""
+    """Wanted weights by instrument; without any, drift is computed by asset class only."""
 
 
 def _currency_count(request: ProposalSimulateRequest) -> int:
@@ -138,11 +151,11 @@ class ProposalSimulateRequest(msgspec.Struct, frozen=True, kw_only=True):
     )
 
     portfolio_snapshot: PortfolioSnapshot
-    """Holdings and cash before."""
+    """Holdings and cash before the proposal."""
     market_data_snapshot: MarketDataSnapshot
-    """Prices and FX."""
+    """Prices and rates."""
     shelf_entries: Annotated[tuple[ShelfEntry, ...], ROWS]
-    """Product governance; may be empty."""
+    """What the house allows for each product; may be empty."""
     options: EngineOptions = DEFAULT_OPTIONS
     """Switches and limits."""
     proposed_cash_flows: Annotated[tuple[ProposedCashFlow, ...], MOVES] = ()
@@ -157,13 +170,13 @@ class ProposalMetadata(msgspec.Struct, frozen=True, kw_only=True):
     """What is said about a proposal when it is created, and stays as it is."""
 
     title: Annotated[str | None, TITLE] = None
-    """Shown in lists."""
+    """Title that lists show; null where it has none."""
     advisor_notes: Annotated[str | None, COMMENT] = None
-    """Kept, and answered to nobody."""
+    """Notes of the adviser; kept, and not answered. Null where there are none."""
     jurisdiction: Annotated[str | None, LABEL, Meta(examples=["SG"])] = None
-    """Booking centre."""
+    """Booking centre; shown, and not used. Null where nothing is said."""
     mandate_id: Annotated[str | None, ID] = None
-    """Identifier of the mandate."""
+    """Id of the mandate; shown, and not used. Null where nothing is said."""
 
 
 NO_METADATA = ProposalMetadata()
@@ -173,18 +186,18 @@ class ProposalCreateRequest(msgspec.Struct, frozen=True, kw_only=True):
     """A proposal to create with its first version."""
 
     created_by: Annotated[str, ID, Meta(examples=["advisor_1"])]
-    """Who creates it."""
+    """Who creates the proposal, as the caller names them."""
     simulate_request: ProposalSimulateRequest
-    """What it proposes."""
+    """What is proposed; it is simulated."""
     metadata: ProposalMetadata = NO_METADATA
-    """What is said about it."""
+    """What is said about the proposal."""
 
 
 # What the stores hold as the number of a version.
 VERSION_NO_MAX = 2**31 - 1
-_EXPECTED_REVISION = Meta(description="Refused when the proposal has another revision.", examples=[3])
+_EXPECTED_REVISION = Meta(examples=[3])
 
-ExpectedState = Annotated[
+ExpectedState = (
     Literal[
         "DRAFT",
         "RISK_REVIEW",
@@ -196,20 +209,20 @@ ExpectedState = Annotated[
         "CANCELLED",
         "EXPIRED",
     ]
-    | None,
-    Meta(description="Refused when the proposal is in another state."),
-]
-RelatedVersion = Annotated[int | None, Meta(description="The version this is about.", examples=[1])]
+    | None
+)
+RelatedVersion = Annotated[int | None, Meta(examples=[1])]
 
 
 class ProposalVersionRequest(msgspec.Struct, frozen=True, kw_only=True):
     """The next version of a proposal."""
 
     created_by: Annotated[str, ID, Meta(examples=["advisor_1"])]
-    """Who brings it."""
+    """Who brings the version, as the caller names them."""
     simulate_request: ProposalSimulateRequest
-    """What it proposes."""
+    """What is proposed; it is simulated."""
     expected_revision: Annotated[int | None, _EXPECTED_REVISION] = None
+    """Revision that the caller saw; refused where the proposal has another by now. Null does not check."""
 
 
 class ProposalStateTransitionRequest(Checked, frozen=True, kw_only=True):
@@ -233,14 +246,24 @@ class ProposalStateTransitionRequest(Checked, frozen=True, kw_only=True):
         "EXPIRED",
         "CANCELLED",
     ]
-    """What happens."""
+    """What happens to the proposal.
+
+    Values as of `service.domains.proposal_states.ProposalEventType`.
+    """
     actor_id: Annotated[str, ID, Meta(examples=["advisor_1"])]
-    """Who says so."""
+    """Who says so, as the caller names them."""
     related_version_no: RelatedVersion = None
+    """Number of the version that the event is about; null where none is named."""
     reason: Annotated[dict[str, Any], FREE] = msgspec.field(default_factory=dict)
-    """Kept with the event."""
+    """Why, as free members; kept with the event."""
     expected_state: ExpectedState = None
+    """State that the caller saw; refused where the proposal is in another by now. By default this or the
+    revision has to be given.
+
+    Values as of `service.domains.proposal_states.ProposalState`.
+    """
     expected_revision: Annotated[int | None, _EXPECTED_REVISION] = None
+    """Revision that the caller saw; refused where the proposal has another by now. Null does not check."""
 
 
 class ProposalApprovalRequest(Checked, frozen=True, kw_only=True):
@@ -251,13 +274,23 @@ class ProposalApprovalRequest(Checked, frozen=True, kw_only=True):
     )
 
     approval_type: Literal["RISK", "COMPLIANCE", "CLIENT_CONSENT"]
-    """Whose approval it is."""
+    """Whose approval it is.
+
+    Values as of `service.domains.proposal_states.ApprovalType`.
+    """
     approved: bool
-    """False refuses the proposal."""
+    """Whether it is given; false rejects the proposal."""
     actor_id: Annotated[str, ID, Meta(examples=["risk_officer_1"])]
-    """Who says so."""
+    """Who says so, as the caller names them."""
     related_version_no: RelatedVersion = None
+    """Number of the version that the approval is about; null where none is named."""
     details: Annotated[dict[str, Any], FREE] = msgspec.field(default_factory=dict)
-    """Kept with the approval and its event."""
+    """Free members; kept with the approval and its event."""
     expected_state: ExpectedState = None
+    """State that the caller saw; refused where the proposal is in another by now. By default this or the
+    revision has to be given.
+
+    Values as of `service.domains.proposal_states.ProposalState`.
+    """
     expected_revision: Annotated[int | None, _EXPECTED_REVISION] = None
+    """Revision that the caller saw; refused where the proposal has another by now. Null does not check."""

@@ -38,13 +38,13 @@ class RebalanceRequest(msgspec.Struct, frozen=True, kw_only=True):
     TOTALS: ClassVar[tuple[TotalBound, ...]] = (_CURRENCIES,)
 
     portfolio_snapshot: PortfolioSnapshot
-    """Holdings and cash before."""
+    """Holdings and cash before trades."""
     market_data_snapshot: MarketDataSnapshot
-    """Prices and FX."""
+    """Prices and rates."""
     model_portfolio: ModelPortfolio
-    """Target weights."""
+    """Target weights; what they leave is cash."""
     shelf_entries: Annotated[tuple[ShelfEntry, ...], ROWS]
-    """Product eligibility."""
+    """What the house allows for each product; may be empty."""
     options: EngineOptions
     """Switches and limits; may be `{}`."""
 
@@ -53,7 +53,7 @@ class SimulationScenario(msgspec.Struct, frozen=True, kw_only=True):
     """One what-if; its options are validated by themselves when it runs."""
 
     description: Annotated[str | None, COMMENT] = None
-    """For the reader; not used."""
+    """What the scenario is about, for its reader; not used. Null where nothing is said."""
     options: Annotated[dict[str, Any], FREE] = msgspec.field(default_factory=dict)
     """Engine options of this scenario."""
 
@@ -77,13 +77,13 @@ class BatchRebalanceRequest(Checked, frozen=True, kw_only=True):
     )
 
     portfolio_snapshot: PortfolioSnapshot
-    """Holdings and cash before."""
+    """Holdings and cash before trades, the same for all scenarios."""
     market_data_snapshot: MarketDataSnapshot
-    """Prices and FX."""
+    """Prices and rates, the same for all scenarios."""
     model_portfolio: ModelPortfolio
-    """Target weights."""
+    """Target weights, the same for all scenarios."""
     shelf_entries: Annotated[tuple[ShelfEntry, ...], ROWS]
-    """Product eligibility."""
+    """What the house allows for each product; may be empty."""
     scenarios: Annotated[dict[str, SimulationScenario], SCENARIOS]
     """1 to 20 scenarios by name."""
 

@@ -2,7 +2,8 @@
 
 A docstring below a field, an enum member or a named type costs nothing at run time and shows in editors; the
 published document and the manuals are made of the same words. A field of a named type (`PairText = str`)
-without words of its own has those of the type. Codes are listed in a docstring as `- CODE: sentence.`
+without words of its own has those of the type. Codes are listed in a docstring as `- CODE: sentence.`, or
+where they are listed already, as `Values as of `module.Type`.`
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from functools import cache
 from types import ModuleType
 
 _CODE = re.compile(r"- (\S+): (.+)")
+_SAME_AS = re.compile(r"Values as of `([\w.]+)\.(\w+)`\.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +68,12 @@ def text_of_name(module: ModuleType, name: str) -> Text:
     home, called = place
     if home is not module:
         return text_of_name(home, called)
-    kind = getattr(module, name, None)
-    if isinstance(kind, type):
-        # What a field of a struct means is not what the struct is; the values of an enum stay what they are.
-        return Text("", text_of_enum(kind).codes) if issubclass(kind, Enum) else Text("")
-    return _parsed(_declared_in(module.__name__)[name].docstring)
+    declared = _declared_in(module.__name__).get(name)
+    if declared is not None:
+        return _parsed(declared.docstring)
+    # What a field of a struct means is not what the struct is; values of an enum mean the same everywhere.
+    kind = getattr(module, name)
+    return Text("", text_of_enum(kind).codes) if issubclass(kind, Enum) else Text("")
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +150,9 @@ def _parsed(docstring: str | None) -> Text:
     latest = ""
     joined = False
     for line in inspect.cleandoc(docstring or "").splitlines():
-        if found := _CODE.fullmatch(line):
+        if found := _SAME_AS.fullmatch(line):
+            codes |= text_of_name(importlib.import_module(found[1]), found[2]).codes
+        elif found := _CODE.fullmatch(line):
             latest = found[1]
             codes[latest] = found[2]
         elif not line:

@@ -12,9 +12,11 @@ from typing import NamedTuple
 
 from service.domains.results import (
     DataQuality,
+    Gate,
     GateDecision,
     GateDecisionSummary,
     GateReason,
+    GateStep,
     RuleResult,
     RunStatusText,
     Severity,
@@ -44,6 +46,8 @@ def decide_gate(
     of_rules, of_issues = [rule.severity for rule in failed], [issue.severity for issue in issues]
     hard, soft = of_rules.count("HARD"), of_rules.count("SOFT")
     high, medium = of_issues.count("HIGH"), of_issues.count("MEDIUM")
+    gate: Gate
+    next_step: GateStep
     if status == "BLOCKED" or hard:
         gate, next_step = "BLOCKED", "FIX_INPUT"
     elif high:

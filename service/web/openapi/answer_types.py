@@ -107,17 +107,6 @@ TYPES: Mapping[tuple[type, str], Any] = {
     (ArtifactDocument, "result"): RebalanceResult,
     (ArtifactHashes, "artifact_hash"): str,
     (ArtifactPolicy, "effective_options"): Json,
-    (GateDecision, "gate"): Literal[
-        "BLOCKED",
-        "RISK_REVIEW_REQUIRED",
-        "COMPLIANCE_REVIEW_REQUIRED",
-        "CLIENT_CONSENT_REQUIRED",
-        "EXECUTION_READY",
-        "NONE",
-    ],
-    (GateDecision, "recommended_next_step"): Literal[
-        "FIX_INPUT", "RISK_REVIEW", "COMPLIANCE_REVIEW", "REQUEST_CLIENT_CONSENT", "EXECUTE", "NONE"
-    ],
     (LineageEdge, "edge_type"): EdgeType,
     (SupportBundleAnswer, "artifact"): ArtifactDocument | None,
     (ReplayAnswer, "outcome"): Outcome,

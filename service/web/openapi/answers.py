@@ -12,9 +12,9 @@ from typing import Any
 import msgspec
 from msgspec import inspect
 
-from service.domains import results
 from service.domains.money import Exact
-from service.domains.results import INTENT_TYPE
+from service.domains.results import intents
+from service.domains.results.intents import INTENT_TYPE
 from service.domains.texts import text_of_field, text_of_name
 from service.web.openapi import numbers
 from service.web.openapi.answer_types import TYPES
@@ -97,7 +97,7 @@ class Answers:
             properties[kind.tag_field] = {
                 "type": "string",
                 "const": kind.tag,
-                "description": text_of_name(results, "INTENT_TYPE").markdown,
+                "description": text_of_name(intents, "INTENT_TYPE").markdown,
             }
         always = list(properties)
         for field in kind.fields:
