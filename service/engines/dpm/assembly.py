@@ -9,21 +9,15 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from service.domains.money import ONE, ZERO
-from service.domains.results import (
-    DiagnosticsData,
-    Explanation,
-    GateDecision,
-    LineageData,
-    RebalanceResult,
-    RunStatusText,
-    TargetData,
-    UniverseCoverage,
-    UniverseData,
-)
-from service.engines.book import MARKET_DATA_ID
+from service.domains.rebalances.results.diagnostics import DiagnosticsData
+from service.domains.rebalances.results.gates import GateDecision
+from service.domains.rebalances.results.rebalance import LineageData, RebalanceResult
+from service.domains.rebalances.results.targets import Explanation, TargetData, UniverseCoverage, UniverseData
+from service.domains.rebalances.results.values import RunStatusText
+from service.domains.values.money import ONE, ZERO
 from service.engines.dpm.run import Run
-from service.engines.gate import decide_gate
+from service.engines.portfolio.request_index import MARKET_DATA_ID
+from service.engines.review.gate import decide_gate
 
 
 def result_of(run: Run, engine_version: str) -> RebalanceResult:

@@ -5,16 +5,14 @@ from __future__ import annotations
 import sqlite3
 from typing import Any
 
-from service.domains.proposal_documents import whole_key, whole_version
-from service.domains.proposals import (
-    ApprovalType,
+from service.domains.proposals.documents import whole_key, whole_version
+from service.domains.proposals.states import ApprovalType, ProposalEventType, ProposalState
+from service.domains.proposals.values import (
     Proposal,
     ProposalApproval,
     ProposalEvent,
-    ProposalEventType,
     ProposalKey,
     ProposalKeyFamily,
-    ProposalState,
     ProposalVersion,
     VersionHead,
 )

@@ -12,10 +12,10 @@ from typing import Any
 import msgspec
 from msgspec import inspect
 
-from service.domains.money import Exact
-from service.domains.results import intents
-from service.domains.results.intents import INTENT_TYPE
-from service.domains.texts import text_of_field, text_of_name
+from service.domains.rebalances.results import intents
+from service.domains.rebalances.results.intents import INTENT_TYPE
+from service.domains.values.money import Exact
+from service.domains.values.texts import text_of_field, text_of_name
 from service.web.openapi import numbers
 from service.web.openapi.answer_types import TYPES
 from service.web.openapi.names import PUBLISHED_AS, PUBLISHED_ONCE, answer_name
