@@ -51,6 +51,11 @@ def text_of_field(struct: type, name: str) -> Text:
     return Text("")
 
 
+def text_of_class(kind: type) -> str:
+    """The first paragraph of what a class says of itself; that of a refusal is the text of its code."""
+    return _parsed(kind.__dict__.get("__doc__")).words.partition("\n\n")[0]
+
+
 def text_of_enum(kind: type[Enum]) -> Text:
     """Of a vocabulary and its values."""
     nodes = _fields_of(kind)
@@ -84,10 +89,11 @@ class _Declared:
 
 @cache
 def _fields_of(cls: type) -> Mapping[str, _Declared]:
-    module = inspect.getmodule(cls)
-    if module is None or not module.__name__.startswith("service."):
+    try:
+        body: list[ast.stmt] = _tree_of(cls.__module__).body
+    except (OSError, TypeError):
+        # What is built in has no source.
         return {}
-    body: list[ast.stmt] = _tree_of(module.__name__).body
     for part in cls.__qualname__.split("."):
         found = next((each for each in body if isinstance(each, ast.ClassDef) and each.name == part), None)
         if found is None:
@@ -134,7 +140,7 @@ def _places_in(module: ModuleType) -> Mapping[str, tuple[ModuleType, str]]:
     tree = _tree_of(module.__name__)
     places: dict[str, tuple[ModuleType, str]] = {}
     for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("service."):
+        if isinstance(node, ast.ImportFrom) and _is_own(node.module or "", module):
             home = importlib.import_module(str(node.module))
             for each in node.names:
                 if not isinstance(getattr(home, each.name, None), ModuleType):
@@ -142,6 +148,10 @@ def _places_in(module: ModuleType) -> Mapping[str, tuple[ModuleType, str]]:
     places |= {name: (module, name) for name in _declared_in(module.__name__)}
     places |= {node.name: (module, node.name) for node in tree.body if isinstance(node, ast.ClassDef)}
     return places
+
+
+def _is_own(name: str, module: ModuleType) -> bool:
+    return name.partition(".")[0] in ("service", module.__name__.partition(".")[0])
 
 
 def _parsed(docstring: str | None) -> Text:

@@ -7,6 +7,7 @@ holds the stored bytes of a document, or a word as plain text, TYPES says what t
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -93,12 +94,7 @@ class Answers:
         assert isinstance(kind, inspect.StructType)
         properties: dict[str, Any] = {}
         if kind.tag_field is not None:
-            assert kind.tag_field == INTENT_TYPE
-            properties[kind.tag_field] = {
-                "type": "string",
-                "const": kind.tag,
-                "description": text_of_name(intents, "INTENT_TYPE").markdown,
-            }
+            properties[kind.tag_field] = _tag(kind)
         always = list(properties)
         for field in kind.fields:
             override = TYPES.get((struct, field.name))
@@ -112,6 +108,13 @@ class Answers:
         if own := _said_of(struct):
             whole["description"] = own
         return whole
+
+
+def _tag(kind: inspect.StructType) -> dict[str, Any]:
+    assert kind.tag_field == INTENT_TYPE, kind
+    text = text_of_name(intents, "INTENT_TYPE")
+    own = replace(text, codes={str(kind.tag): text.codes[str(kind.tag)]})
+    return {"type": "string", "const": kind.tag, "description": own.markdown}
 
 
 def _is_always_there(struct: type, field: inspect.Field) -> bool:

@@ -9,7 +9,12 @@ from service.domains.rebalances.results.values import InstrumentId, Value
 from service.domains.values.money import Money
 
 INTENT_TYPE = "intent_type"
-"""Kind of the intent; tells which other fields there are, and is always the first field."""
+"""Kind of the intent; tells which other fields there are, and is always the first field.
+
+- SECURITY_TRADE: Purchase or sale of an instrument.
+- FX_SPOT: Exchange of one currency for another.
+- CASH_FLOW: Deposit or withdrawal of cash.
+"""
 
 IntentId = str
 """Id of the intent within its run: `oi_<n>` for security trades, `oi_fx_<n>` for FX trades, `oi_cf_<n>` for
