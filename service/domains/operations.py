@@ -36,7 +36,8 @@ AttemptErrorCode = str
 
 - DPM_ASYNC_LEASE_EXPIRED: The process that ran it died, froze or lost the store.
 - DPM_ASYNC_ATTEMPT_RELEASED: The process stopped, or the request that ran it ended.
-- DPM_REPLAY_ENGINE_UNKNOWN: The process does not carry the engine version that the operation was accepted for.
+- DPM_REPLAY_ENGINE_UNKNOWN: The process does not carry the engine version that the operation was accepted
+  for.
 """
 
 

@@ -6,8 +6,8 @@ RunId = str
 """Id of a run: `rr_` and 32 hexadecimal digits, drawn when the run is recorded."""
 
 OperationId = str
-"""Id of an operation, drawn when it is accepted: `dop_` for analyses or `pop_` for proposals, and 32 hexadecimal
-digits."""
+"""Id of an operation, drawn when it is accepted: `dop_` for analyses or `pop_` for proposals, and 32
+hexadecimal digits."""
 
 ProposalId = str
 """Id of a proposal: `pp_` and 32 hexadecimal digits, drawn when it is created."""

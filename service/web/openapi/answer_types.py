@@ -40,11 +40,11 @@ from service.flows.proposals.answer_parts import (
     WorkflowEvent,
 )
 from service.flows.proposals.answers import Created, Detail, Timeline, Transitioned
-from service.web.handlers import operations
+from service.web.answers import operations
+from service.web.answers.operations import OperationFailure
 from service.web.handlers.dpm_runs.replays import ReplayAnswer
 from service.web.handlers.dpm_runs.runs import RunLookup
 from service.web.handlers.dpm_runs.support_bundles import SupportBundleAnswer
-from service.web.handlers.operations import OperationFailure
 from service.web.handlers.proposals import operations as proposal_operations
 from service.web.handlers.workflow_decisions import Decision, Workflow
 from service.web.middleware.problem_details import Problem
@@ -58,22 +58,35 @@ class EvidenceInputs(msgspec.Struct, frozen=True):
     """The request as it was read, with every default filled in."""
 
     portfolio_snapshot: Json
+    """Holdings and cash before the proposal."""
     market_data_snapshot: Json
+    """Prices and rates."""
     shelf_entries: tuple[Json, ...]
+    """What the house allows for each product."""
     options: Json
+    """Switches and limits, all of them."""
     proposed_cash_flows: tuple[Json, ...]
+    """Deposits and withdrawals."""
     proposed_trades: tuple[Json, ...]
+    """Trades entered by the adviser."""
     reference_model: Json | None
+    """Model that drift is measured against; null where none was sent."""
 
 
 class ValidationEntry(msgspec.Struct, frozen=True):
     """One thing that is wrong with a request; `ctx` is there only where it says more than the message."""
 
     type: str
+    """Kind of the fault."""
     loc: tuple[str | int, ...]
+    """Where it is: the part of the request (`body`, `query`, `path`, `header`), then names and places down to
+    the value."""
     msg: str
+    """The fault in words."""
     input: Any
+    """What was sent there, shortened; null where nothing was."""
     ctx: Json | msgspec.UnsetType = msgspec.UNSET
+    """Facts that the message is filled with, such as the limit; absent where there are none."""
 
 
 class ProposalAsyncError(OperationFailure, frozen=True):
@@ -88,7 +101,9 @@ class ProposalArtifactSummaryNote(msgspec.Struct, frozen=True):
     """None is written so far."""
 
     code: str
+    """What the note is about; none is written so far."""
     text: str
+    """The note; none is written so far."""
 
 
 TYPES: Mapping[tuple[type, str], Any] = {

@@ -19,7 +19,8 @@ from service.domains.workflow_decisions import WorkflowActionRequest
 from service.flows import lineage
 from service.flows.dpm_runs import analyses, artifacts
 from service.flows.proposals import answer_parts, answers
-from service.web.handlers import idempotency, operations, shadow_differences, workflow_decisions
+from service.web.answers import operations
+from service.web.handlers import idempotency, shadow_differences, workflow_decisions
 from service.web.handlers import lineage as lineage_handlers
 from service.web.handlers import policy_packs as policy_pack_handlers
 from service.web.handlers.dpm_runs import replays, runs, support_bundles, supportability
