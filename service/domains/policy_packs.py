@@ -158,9 +158,9 @@ class PackSource(Enum):
     REQUEST = "REQUEST"
     """The request names the pack."""
     TENANT_DEFAULT = "TENANT_DEFAULT"
-    """The pack is the default of the tenant."""
+    """The request names no pack, and its tenant has this one."""
     GLOBAL_DEFAULT = "GLOBAL_DEFAULT"
-    """The pack is the default of the house."""
+    """Neither request nor tenant names a pack, and the house has this one."""
     NONE = "NONE"
     """No pack is named anywhere."""
 

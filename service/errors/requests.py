@@ -80,7 +80,7 @@ class BodyUnreadable(Unreadable):
 
 
 class BodyTooLarge(TooLarge):
-    """The body is too large."""
+    """The body has more bytes than are read."""
 
     code = "REQUEST_BODY_TOO_LARGE"
     message = "REQUEST_BODY_TOO_LARGE: the body is larger than {bytes_max} bytes"

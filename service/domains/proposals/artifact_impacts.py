@@ -27,7 +27,7 @@ class WeightChange(Value, frozen=True, kw_only=True):
     bucket_type: Literal["INSTRUMENT"] = "INSTRUMENT"
     """Kind of bucket.
 
-    - INSTRUMENT: An instrument.
+    - INSTRUMENT: One instrument, whatever its asset class.
     """
     bucket_id: str
     """Id of the instrument."""

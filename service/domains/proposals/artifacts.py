@@ -20,7 +20,7 @@ from service.domains.proposals.artifact_trades import ArtifactTrade as ArtifactT
 from service.domains.proposals.artifact_trades import ExecutionNote as ExecutionNote
 from service.domains.proposals.artifact_trades import TradesAndFunding as TradesAndFunding
 from service.domains.proposals.requests import ProposalSimulateRequest
-from service.domains.proposals.results import SuitabilityIssue
+from service.domains.proposals.suitability import SuitabilityIssue
 from service.domains.rebalances.results.gates import GateDecision
 from service.domains.rebalances.results.values import RunStatusText, Severity, Value
 
@@ -88,7 +88,7 @@ class IssueHighlight(Value, frozen=True, kw_only=True):
     code: str
     """Whether the proposal brings the issue.
 
-    Values as of `service.domains.proposals.results.StatusChange`.
+    Values as of `service.domains.proposals.suitability.StatusChange`.
     """
     text: str
     """The same, and the check that found it."""

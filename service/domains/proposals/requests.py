@@ -132,7 +132,7 @@ class ReferenceModel(msgspec.Struct, frozen=True, kw_only=True):
     """The model that drift is measured against; the last weight of a bucket named twice counts."""
 
     model_id: Annotated[str, OPEN_ID, Meta(examples=["mdl_1"])]
-    """Id of the model."""
+    """Id that the house gives the model; shown with the drift, and not used."""
     as_of: Annotated[str, LABEL, Meta(examples=["2026-02-18"])]
     """Date of the model; shown with the drift, and not used."""
     base_currency: Annotated[str, CURRENCY, Meta(examples=["SGD"])]

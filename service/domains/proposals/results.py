@@ -6,8 +6,8 @@ Source: section 2 of the advisory specification. Decimals travel as text with th
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Literal
 
+from service.domains.proposals.suitability import SuitabilityResult
 from service.domains.rebalances.results.diagnostics import DiagnosticsData
 from service.domains.rebalances.results.gates import GateDecision
 from service.domains.rebalances.results.intents import (
@@ -22,33 +22,8 @@ from service.domains.rebalances.results.rebalance import LineageData, Reconcilia
 from service.domains.rebalances.results.rules import RuleResult
 from service.domains.rebalances.results.states import SimulatedState
 from service.domains.rebalances.results.targets import Explanation
-from service.domains.rebalances.results.values import InstrumentId, RunStatusText, Severity, Value
+from service.domains.rebalances.results.values import InstrumentId, RunStatusText, Value
 from service.domains.values.money import Money
-
-IssueDimension = Literal["CONCENTRATION", "ISSUER", "LIQUIDITY", "GOVERNANCE", "CASH", "DATA_QUALITY"]
-"""What the issue is about.
-
-- CONCENTRATION: One instrument weighs too much.
-- ISSUER: One issuer weighs too much.
-- LIQUIDITY: A liquidity tier weighs too much.
-- GOVERNANCE: A product is held or bought that the shelf does not allow.
-- CASH: The weight of cash is outside its band.
-- DATA_QUALITY: The shelf lacks data on an instrument.
-"""
-StatusChange = Literal["NEW", "PERSISTENT", "RESOLVED"]
-"""Whether the proposal brings the issue.
-
-- NEW: It is there after the proposal only.
-- PERSISTENT: It is there before and after.
-- RESOLVED: It is there before the proposal only.
-"""
-RecommendedGate = Literal["NONE", "RISK_REVIEW", "COMPLIANCE_REVIEW"]
-"""Review that the new issues ask for.
-
-- NONE: No review, going by suitability.
-- RISK_REVIEW: A new issue has medium severity.
-- COMPLIANCE_REVIEW: A new issue has high severity.
-"""
 
 
 class CashFlowIntent(Value, frozen=True, kw_only=True, tag_field=INTENT_TYPE, tag="CASH_FLOW"):
@@ -70,16 +45,21 @@ class ProposedTradeIntent(Value, frozen=True, kw_only=True, tag_field=INTENT_TYP
     instrument_id: InstrumentId
     side: TradeSide
     quantity: Decimal
-    """Units to trade, above 0; a trade sized by its amount may have a fraction."""
+    """Units to trade, above 0: whole units in a rebalance, unless tax lots limit a sale; as entered in a
+    proposal, which may have fractions."""
     notional: Money
     """Quantity times price, in the currency of the price; above 0 on either side."""
     notional_base: Money | None
-    """The same in the base currency of the portfolio; null where there is no rate."""
+    """The same in the base currency of the portfolio; null where there is no rate, which happens in proposals
+    only."""
     dependencies: Dependencies
     rationale: IntentRationale
     """Why the trade is proposed."""
     constraints_applied: tuple[str, ...]
-    """Always empty."""
+    """Limits that the size of the trade was held against; always empty for a proposal.
+
+    Values as of `service.domains.rebalances.results.intents.TradeLimits`.
+    """
 
 
 ProposalIntent = CashFlowIntent | ProposedTradeIntent | FxSpotIntent
@@ -89,7 +69,7 @@ class ReferenceModelSummary(Value, frozen=True, kw_only=True):
     """The model that drift is measured against."""
 
     model_id: str
-    """Id of the model."""
+    """Id of the model, as the request says."""
     as_of: str
     """Date of the model, as the request says."""
     base_currency: str
@@ -179,80 +159,6 @@ class DriftAnalysis(Value, frozen=True, kw_only=True):
     """Drift by instrument; null where it is switched off or the model names no instruments."""
     highlights: DriftHighlights
     """Buckets worth a look."""
-
-
-class SnapshotIds(Value, frozen=True, kw_only=True):
-    """The snapshots that a finding rests on."""
-
-    portfolio_snapshot_id: str
-    """Id of the portfolio snapshot, or of the portfolio where the snapshot has none."""
-    market_data_snapshot_id: str
-    """Id of the market data snapshot; `md` where it has none."""
-
-
-class IssueEvidence(Value, frozen=True, kw_only=True):
-    """What a finding rests on."""
-
-    as_of: str
-    """Id of the market data snapshot that the finding was made on; `md` where it has none."""
-    snapshot_ids: SnapshotIds
-    """Snapshots that the finding rests on."""
-
-
-class SuitabilityIssue(Value, frozen=True, kw_only=True):
-    """One breach of the suitability limits."""
-
-    issue_id: str
-    """Check that found it.
-
-    - SUIT_SINGLE_POSITION_MAX: One instrument weighs more than its maximum.
-    - SUIT_ISSUER_MAX: The instruments of one issuer weigh more than their maximum.
-    - SUIT_LIQUIDITY_MAX: The instruments of a liquidity tier weigh more than their maximum.
-    - SUIT_GOVERNANCE_BANNED: A banned instrument is held.
-    - SUIT_GOVERNANCE_SUSPENDED: A suspended instrument is held.
-    - SUIT_GOVERNANCE_SELL_ONLY_INCREASE: The weight of an instrument grows that may only be sold, or a
-      purchase of it is proposed.
-    - SUIT_GOVERNANCE_RESTRICTED_INCREASE: The weight of a restricted instrument grows, or a purchase of it is
-      proposed.
-    - SUIT_CASH_BAND: The weight of cash is outside its band.
-    - SUIT_DATA_QUALITY: The shelf lacks the instrument, its issuer or its liquidity tier.
-    """
-    issue_key: str
-    """Names the breach, the same before and after: the kind and what it is about, parted by bars
-    (`ISSUER_MAX|<issuer>`)."""
-    dimension: IssueDimension
-    severity: Severity
-    status_change: StatusChange
-    """Whether the proposal brings the issue."""
-    summary: str
-    """The breach in words; the wording may change, so programs must read the id."""
-    details: dict[str, str]
-    """Facts as text: what is at fault, what was measured and the limit, weights as fractions of one."""
-    evidence: IssueEvidence
-    """What the finding rests on."""
-
-
-class SuitabilitySummary(Value, frozen=True, kw_only=True):
-    """The issues counted."""
-
-    new_count: int
-    """Issues that are there after the proposal only."""
-    resolved_count: int
-    """Issues that are there before the proposal only."""
-    persistent_count: int
-    """Issues that are there before and after."""
-    highest_severity_new: Severity | None
-    """Highest severity among the new issues; null where there are none."""
-
-
-class SuitabilityResult(Value, frozen=True, kw_only=True):
-    """What the suitability scan of a proposal found."""
-
-    summary: SuitabilitySummary
-    """The issues counted."""
-    issues: tuple[SuitabilityIssue, ...]
-    """All issues: new, persistent, then resolved ones, the gravest first in each."""
-    recommended_gate: RecommendedGate
 
 
 class ProposalResult(Value, frozen=True, kw_only=True):

@@ -116,7 +116,7 @@ class PortfolioSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     snapshot_id: Annotated[str | None, ID] = None
     """Id of the snapshot; shown by batches and proposals, not used otherwise. Null where it has none."""
     portfolio_id: Annotated[str, ID, Meta(examples=["pf_1"])]
-    """Id of the portfolio."""
+    """Id that the house gives the portfolio; runs and proposals are listed by it."""
     base_currency: Annotated[str, CURRENCY, Meta(examples=["SGD"])]
     """Currency that everything is valued in."""
     positions: Annotated[tuple[Position, ...], ROWS] = ()

@@ -15,8 +15,8 @@ from service.domains.proposals.results import (
     DriftAnalysis,
     ProposalIntent,
     ProposedTradeIntent,
-    SuitabilityResult,
 )
+from service.domains.proposals.suitability import SuitabilityResult
 from service.domains.rebalances.results.gates import GateDecision
 from service.domains.rebalances.results.rebalance import Reconciliation
 from service.domains.rebalances.results.rules import RuleResult

@@ -77,7 +77,7 @@ class Transitioned(msgspec.Struct, frozen=True, kw_only=True):
     Values as of `service.domains.proposals.states.ProposalState`.
     """
     latest_workflow_event: WorkflowEvent
-    """The event."""
+    """What the request made happen to the proposal."""
     approval: ApprovalRecord | None
     """Approval that was given or refused; null where the event is none."""
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from service.domains import policy_packs
 from service.domains.proposals import artifacts as proposal_artifacts
-from service.domains.proposals import requests, results
+from service.domains.proposals import requests, results, suitability
 from service.domains.rebalances.options import GroupConstraint
 from service.domains.rebalances.results.intents import SecurityTradeIntent
 from service.domains.rebalances.snapshots import CashBalance
@@ -107,10 +107,10 @@ ANSWER_NAMES: Mapping[type, str] = {
     results.DriftBucket: "DriftBucketDetail",
     results.DriftDimension: "DriftDimensionAnalysis",
     results.DriftHighlight: "DriftHighlightEntry",
-    results.IssueEvidence: "SuitabilityEvidence",
+    suitability.IssueEvidence: "SuitabilityEvidence",
     results.ProposedTradeIntent: "SecurityTradeIntent",
     results.ReferenceModelSummary: "DriftReferenceModelSummary",
-    results.SnapshotIds: "SuitabilityEvidenceSnapshotIds",
+    suitability.SnapshotIds: "SuitabilityEvidenceSnapshotIds",
     results.UnmodeledExposure: "DriftUnmodeledExposure",
     answers.Approvals: "ProposalApprovalsResponse",
     answers.Created: "ProposalCreateResponse",

@@ -30,6 +30,13 @@ TradeSide = Literal["BUY", "SELL"]
 - SELL: Units are sold for cash.
 """
 
+TradeLimits = tuple[str, ...]
+"""Limits that the size of the trade was held against.
+
+- MIN_NOTIONAL: There is a minimum ticket for the trade, and the trade reaches it.
+- TAX_BUDGET: The sale was cut to what the gains budget or the tax lots allow.
+"""
+
 
 class IntentRationale(Value, frozen=True, kw_only=True):
     """Why an intent is there."""
@@ -61,12 +68,7 @@ class SecurityTradeIntent(Value, frozen=True, kw_only=True, tag_field=INTENT_TYP
     dependencies: Dependencies
     rationale: IntentRationale
     """Why the trade is proposed."""
-    constraints_applied: tuple[str, ...]
-    """Limits that the size of the trade was held against.
-
-    - MIN_NOTIONAL: There is a minimum ticket for the trade, and the trade reaches it.
-    - TAX_BUDGET: The sale was cut to what the gains budget or the tax lots allow.
-    """
+    constraints_applied: TradeLimits
 
 
 class FxSpotIntent(Value, frozen=True, kw_only=True, tag_field=INTENT_TYPE, tag="FX_SPOT"):
