@@ -76,7 +76,7 @@ parity: setup ## Ask SQLite and PostgreSQL the same 1,000 times and print where 
 	$(BIN)/python -m scripts.parity --generate 1000
 
 # ONLY names one part of it; --only would be an option of make itself.
-bench: setup ## Measure the figures the README quotes, or one part of them: ONLY=crowd
+bench: setup ## Measure the figures of docs/performance.md, or one part of them: ONLY=crowd
 	$(BIN)/python -m scripts.bench $(if $(ONLY),--only $(ONLY))
 
 openapi: setup ## Write the description of the API and its examples anew
