@@ -19,7 +19,7 @@ PROPERTIES := $(wildcard tests/unit/engines/test_*properties.py tests/integratio
 test test-fast test-faults fuzz: export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-pack run test test-fast test-faults fuzz check format parity bench openapi migrate freeze lock wheel image fresh
+.PHONY: help setup demo demo-pack run test test-fast test-faults fuzz check format compare-backends bench openapi migrate freeze lock wheel image fresh
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -72,8 +72,8 @@ format: setup ## Rewrite the sources in the house format
 	$(BIN)/ruff format --line-length $(LINE_LENGTH) $(SOURCES)
 	$(BIN)/ruff check --select $(RUFF_RULES) --line-length $(LINE_LENGTH) --fix $(SOURCES)
 
-parity: setup ## Ask SQLite and PostgreSQL the same 1,000 times and print where they differ
-	$(BIN)/python -m scripts.parity --generate 1000
+compare-backends: setup ## Ask SQLite and PostgreSQL the same 1,000 times and print where they differ
+	$(BIN)/python -m scripts.compare_backends --generate 1000
 
 # ONLY names one part of it; --only would be an option of make itself.
 bench: setup ## Measure the figures of docs/performance.md, or one part of them: ONLY=crowd
@@ -103,7 +103,7 @@ lock: ## Resolve the dependencies anew and write the lock files
 		--no-emit-index-url --no-header --quiet -o requirements-client.txt
 
 wheel: setup ## Build the wheel into dist/
-	@$(BIN)/python -m scripts.packing dist
+	@$(BIN)/python -m scripts.build_wheel dist
 
 image: ## Build the container image
 	docker build --tag lotus-manage --build-arg REVISION=$$(git rev-parse --short HEAD) .

@@ -9,8 +9,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from scripts.servers import ROOT, Server
-from service.engines.rules import SINGLE_POSITION_TOLERANCE
+from scripts.harness.servers import ROOT, Server
+from service.engines.review.rules import SINGLE_POSITION_TOLERANCE
 
 REQUEST = ROOT / "scripts" / "demo" / "multi_currency.json"
 BAR_WIDTH = 30

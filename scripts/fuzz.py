@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from scripts.servers import Server
+from scripts.harness.servers import Server
 
 # Every gate is open, so that every operation does what it is there for.
 OPEN = {

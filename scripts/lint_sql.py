@@ -19,7 +19,7 @@ from pglast import ast, parse_sql
 from pglast.enums import AlterTableType, ObjectType
 from pglast.parser import ParseError
 
-from service.cli.migrate import apply
+from service.admin.migrations.migrate import apply
 from service.storage.queries import MIGRATIONS_DIR, SQL_DIR, Query, load
 from service.storage.schema import SchemaRefused
 

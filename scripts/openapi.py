@@ -19,17 +19,18 @@ from typing import Any
 import msgspec
 from aiohttp.test_utils import TestClient, TestServer
 
-from scripts.servers import ROOT
-from service import wiring_flows, wiring_readers
-from service.domains.dpm_runs import DEFAULT_TENANT
+from scripts.harness.servers import ROOT
+from service.domains.dpm_runs.values import DEFAULT_TENANT
 from service.domains.operations import Operation, OperationStatus, OperationType
-from service.domains.proposal_tasks import ProposalTask
+from service.domains.proposals.tasks import ProposalTask
 from service.flows.health import HealthFlow
-from service.settings import Settings, read
+from service.settings.process import Settings, read
 from service.storage.memory.store import MemoryStore
 from service.web.handlers import openapi as handler
 from service.web.openapi import examples
-from service.wiring_stores import Stores
+from service.wiring import flows as wiring_flows
+from service.wiring import readers
+from service.wiring.stores import Stores
 
 FOLDER = ROOT / "service" / "web" / "openapi"
 EXAMPLES = FOLDER / examples.FILE
@@ -194,7 +195,7 @@ async def record() -> dict[str, dict[str, Any]]:
         clock,
         ids,
         done_here,
-        wiring_readers.readers_of(settings),
+        readers.readers_of(settings),
     )
     async with TestClient(TestServer(wiring_flows.application_of(settings, flows, ids))) as client:
         player = Player(client, clock)

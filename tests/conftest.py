@@ -15,8 +15,8 @@ import pytest
 from hypothesis import HealthCheck, is_hypothesis_test, settings
 from xdist.scheduler import LoadScopeScheduling
 
-from scripts import postgres
-from service.cli import migrate
+from scripts.harness import postgres
+from service.admin.migrations import migrate
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFORMANCE = ROOT.parent / "shared" / "conformance"

@@ -22,7 +22,7 @@ from pathlib import Path
 from scripts.demo_pack import policies, proposals, rebalances, records, reviews, wire
 from scripts.demo_pack.desk import Desk, NotHeld, NotShown
 from scripts.demo_pack.scenarios import Scenario
-from scripts.servers import ROOT, Server
+from scripts.harness.servers import ROOT, Server
 
 CHAPTERS = (
     rebalances.CHAPTER,

@@ -17,7 +17,7 @@ from functools import cached_property
 from typing import Any, TypeVar
 from urllib.parse import quote, urlencode
 
-from scripts.servers import ROOT
+from scripts.harness.servers import ROOT
 
 CASES = ROOT / "scripts" / "demo"
 ANSWER_SECONDS_MAX = 30

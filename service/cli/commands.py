@@ -1,18 +1,20 @@
-"""The command line: serve, work, migrate, cutover-check, parity, copy, purge, verify."""
+"""The command line: serve, worker, migrate, cutover-check, compare-backends, copy, purge, verify."""
 
 from __future__ import annotations
+
+import copy as copying
 
 import click
 
 from service import __version__
+from service.cli.compare_backends import compare_backends
 from service.cli.copy import copy
 from service.cli.cutover_check import cutover_check
 from service.cli.migrate import migrate
-from service.cli.parity import parity
 from service.cli.purge import purge
 from service.cli.serve import serve
 from service.cli.verify import verify
-from service.cli.work import work
+from service.cli.worker import worker
 
 
 @click.group()
@@ -22,10 +24,21 @@ def main() -> None:
 
 
 main.add_command(serve)
-main.add_command(work)
+main.add_command(worker)
 main.add_command(migrate)
 main.add_command(cutover_check)
-main.add_command(parity)
+main.add_command(compare_backends)
 main.add_command(copy)
 main.add_command(purge)
 main.add_command(verify)
+
+
+def _add_alias(name: str, command: click.Command) -> None:
+    """A former name of a command: it still works, and help does not show it."""
+    alias = copying.copy(command)
+    alias.hidden = True
+    main.add_command(alias, name)
+
+
+_add_alias("parity", compare_backends)
+_add_alias("work", worker)

@@ -5,26 +5,22 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from service.cli import migrate
-from service.cli.databases import database_at
-from service.cli.exits import EXIT_REFUSED, refused
+from service.admin.copy.run import copied_between, described, require_current, table_of
 from service.storage.schema import SchemaRefused
+from service.wiring.exit_codes import EXIT_REFUSED, refused
 
 if TYPE_CHECKING:
-    from service.cli.copying import Copied
+    pass
 
 EXIT_DIFFERENT = 1
 BATCH_DEFAULT = 200
 BATCH_MAX = 5000
-# As much of a digest as tells two apart at a look; all of it is in the JSON.
-SHOWN = 12
-APPLICATION_NAME = "lotus-manage copy"
 
 
 @click.command()
@@ -75,33 +71,14 @@ def copy(source: Path, dsn: str, batch: int, as_json: bool) -> None:
         raise SystemExit(EXIT_DIFFERENT)
 
 
-def require_current(target: Path | str) -> None:
-    """Raises SchemaRefused unless a database has the schema of this build."""
-    if pending := migrate.check(target):
-        raise SchemaRefused(f"{database_at(target).shown} lacks {', '.join(pending)}; migrate it first")
-
-
-def copied_between(source: Path, dsn: str, batch: int) -> tuple[Copied, ...]:
-    # The driver is half of the start-up time of the command line.
-    from service.cli.copying import Copying
-    from service.cli.stored_tables_postgres import PostgresTables
-    from service.cli.stored_tables_sqlite import SqliteTables
-
-    with (
-        closing(SqliteTables(source)) as read,
-        closing(PostgresTables(dsn, application_name=APPLICATION_NAME)) as written,
-    ):
-        return Copying(read, written, batch=batch).run()
-
-
 @contextmanager
 def refusing() -> Iterator[None]:
     """What cannot be used is one line on the terminal and exit code 3; a row that is in the way is 1."""
     import psycopg
 
-    from service.cli.copying import CopyRefused
-    from service.cli.postgres_standing import one_line
-    from service.cli.stored_tables import TablesRefused
+    from service.admin.copy.table_catalog import TablesRefused
+    from service.admin.copy.table_copy import CopyRefused
+    from service.admin.migrations.postgres_state import one_line
 
     try:
         yield
@@ -116,31 +93,3 @@ def refusing() -> Iterator[None]:
     except sqlite3.Error as error:
         click.echo(f"the file cannot be used: {error}", err=True)
         raise SystemExit(EXIT_REFUSED) from None
-
-
-def described(copied: tuple[Copied, ...]) -> dict[str, Any]:
-    return {
-        "equal": all(one.equal for one in copied),
-        "tables": [
-            {
-                "table": one.table,
-                "equal": one.equal,
-                "added": one.added,
-                "source": {"rows": one.source.rows, "sha256": one.source.sha256},
-                "target": {"rows": one.target.rows, "sha256": one.target.sha256},
-            }
-            for one in copied
-        ],
-    }
-
-
-def table_of(copied: tuple[Copied, ...]) -> str:
-    """One line for each table, with counts and the heads of the digests."""
-    wide = max(len(one.table) for one in copied)
-    head = f"{'table':{wide}} {'source':>9} {'target':>9} {'added':>9}  {'digests':{2 * SHOWN + 1}}"
-    lines = [
-        f"{one.table:{wide}} {one.source.rows:9} {one.target.rows:9} {one.added:9}"
-        f"  {one.source.sha256[:SHOWN]} {one.target.sha256[:SHOWN]}  {'equal' if one.equal else 'DIFFERENT'}"
-        for one in copied
-    ]
-    return "\n".join([head, *lines])

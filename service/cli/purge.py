@@ -7,12 +7,12 @@ from dataclasses import asdict
 
 import click
 
-from service import production, wiring
-from service.cli.exits import refused
-from service.domains.purges import Purged
-from service.errors import StoreUnavailable
-from service.settings import Settings, SettingsInvalid
-from service.store_errors import StoreRefused
+from service.domains.retention.deletions import Purged
+from service.errors.storage import StoreRefused, StoreUnavailable
+from service.settings import production
+from service.settings.process import Settings, SettingsInvalid
+from service.wiring import server
+from service.wiring.exit_codes import refused
 
 # The second only where proposals are kept elsewhere.
 PLACES = ("runs", "proposals")
@@ -37,7 +37,7 @@ def purge() -> None:
 async def _purge(chosen: Settings) -> dict[str, Purged]:
     """What was removed in each store."""
     removed = {}
-    async with wiring.assemble_purging(chosen) as stores:
+    async with server.assemble_purging(chosen) as stores:
         for place, purges in zip(PLACES, stores, strict=False):
             removed[place] = await purges.run_all()
     return removed

@@ -12,26 +12,28 @@ import structlog
 import uvloop
 from aiohttp import web
 
-from service import logs, open_files, production, wiring
-from service.cli import migrate, supervisor
-from service.cli.exits import EXIT_REFUSED, refused
-from service.cli.stopping import CUT_SECONDS, Signals, stop_serving
-from service.clock import TimeOrderedIds
-from service.engine_process import settle_memory
-from service.errors import StoreUnavailable
-from service.policy_settings import CatalogBackend
-from service.setting_values import StoreBackend
-from service.settings import Settings, SettingsInvalid
+from service.admin.migrations import migrate
+from service.errors.storage import StoreRefused, StoreUnavailable
+from service.observability import logs
+from service.observability.opentelemetry import TelemetryMissing
+from service.runtime import open_files
+from service.runtime.clock import TimeOrderedIds
+from service.runtime.engine_process import settle_memory
+from service.settings import production
+from service.settings.environment import StoreBackend
+from service.settings.policy_packs import CatalogBackend
+from service.settings.process import Settings, SettingsInvalid
 from service.storage.schema import SchemaRefused
-from service.store_errors import StoreRefused
-from service.telemetry import TelemetryMissing
-from service.web.admission import CAPACITY
-from service.web.connection import AcceptGate
-from service.web.limits import watch
-from service.web.listener import listen
-from service.web.metrics_app import metrics_listening, metrics_on_socket
-from service.web.sockets import PortRefused
-from service.wiring_serving import connections_of
+from service.web.http.admission import CAPACITY
+from service.web.http.connection import AcceptGate
+from service.web.http.listener import listen
+from service.web.http.metrics_endpoint import metrics_listening, metrics_on_socket
+from service.web.http.sockets import PortRefused
+from service.web.middleware.limits import watch
+from service.wiring import server, supervisor
+from service.wiring.capacity import connections_of
+from service.wiring.exit_codes import EXIT_REFUSED, refused
+from service.wiring.shutdown import CUT_SECONDS, Signals, stop_serving
 
 # More processes than any machine of ours has cores.
 PROCESSES_MAX = 256
@@ -118,7 +120,7 @@ async def _serve(chosen: Settings, host: str, port: int, supervised: Path | None
     started = time.perf_counter()
     signals = Signals()
     async with (
-        wiring.assemble(chosen) as running,
+        server.assemble(chosen) as running,
         metrics_listening(running.metrics, host, metrics_port_wanted) as metrics_port,
         metrics_on_socket(running.metrics, supervised),
     ):

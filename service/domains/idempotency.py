@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 
-from service.errors import IdempotencyKeyConflict
-from service.policy_errors import PolicyPackDiffers
+from service.errors.idempotency import IdempotencyKeyConflict
+from service.errors.policy_packs import PolicyPackDiffers
 
 
 class KeyFamily(Enum):

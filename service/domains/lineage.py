@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
 
-from service.domains.pages import clear, opaque
+from service.domains.values.pages import clear, opaque
 
 # A walk along edges is cut after this many, and says so.
 TRAIL_EDGES_MAX = 1000

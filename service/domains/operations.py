@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 
-from service.domains.dpm_runs import BatchAdmission, RunStatus
+from service.domains.dpm_runs.values import BatchAdmission, RunStatus
 from service.domains.lineage import Edge, EdgeType, LivesWith
-from service.domains.proposals import ProposalChange
+from service.domains.proposals.values import ProposalChange
 
 ATTEMPTS_EXHAUSTED = "DPM_ASYNC_ATTEMPTS_EXHAUSTED"
 EXPIRED = "DPM_ASYNC_OPERATION_EXPIRED"

@@ -15,11 +15,11 @@ from typing import Annotated, ClassVar
 import msgspec
 from msgspec import Meta
 
-from service.domains.bounds import GROUPS, LABEL
-from service.domains.canonical import canonical_json, digest_of
-from service.domains.fields import Bound, Check, Checked, FieldRule
-from service.domains.money import Exact, decode_hook
-from service.domains.options import EngineOptions, GroupConstraint, has_group_form, is_share
+from service.domains.rebalances.options import EngineOptions, GroupConstraint, has_group_form, is_share
+from service.domains.values.bounds import GROUPS, LABEL
+from service.domains.values.canonical import canonical_json, digest_of
+from service.domains.values.fields import Bound, Check, Checked, FieldRule
+from service.domains.values.money import Exact, decode_hook
 
 # A catalog is answered whole, so it has an end.
 PACKS_MAX = 1000

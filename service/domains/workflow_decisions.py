@@ -7,10 +7,10 @@ from datetime import datetime
 from enum import Enum
 from typing import Annotated, ClassVar, Literal
 
-from service.domains.bounds import COMMENT, ID, REASON_CODE
-from service.domains.dpm_runs import RunStatus
-from service.domains.fields import Check, Checked, Pattern
-from service.errors import (
+from service.domains.dpm_runs.values import RunStatus
+from service.domains.values.bounds import COMMENT, ID, REASON_CODE
+from service.domains.values.fields import Check, Checked, Pattern
+from service.errors.workflow_decisions import (
     WorkflowInvalidTransition,
     WorkflowNotRequired,
     WorkflowStateConflict,

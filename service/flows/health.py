@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 
-from service.errors import Stopping, StoreBusy, StoreUnavailable, Unavailable
-from service.storage.port import Store
-from service.store_causes import StoreCause
-from service.store_errors import (
+from service.errors.families import Unavailable
+from service.errors.requests import Stopping
+from service.errors.storage import (
+    StoreBusy,
     StoreDamaged,
     StoreDiskFailed,
     StoreDiskFull,
@@ -18,7 +18,10 @@ from service.store_errors import (
     StoreReadOnly,
     StoreRefused,
     StoreSchemaMismatch,
+    StoreUnavailable,
 )
+from service.errors.storage_causes import StoreCause
+from service.storage.ports.store import Store
 
 # A probe waits no longer for a store that does not answer.
 CHECK_SECONDS_MAX = 2.0

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from service.clock import Clock
-from service.domains.dpm_runs import DEFAULT_TENANT
+from service.domains.dpm_runs.values import DEFAULT_TENANT
 from service.domains.idempotency import IdempotentAnswer, KeyFamily, KeyMapping, KeyUse
-from service.domains.pages import Page
-from service.domains.retention import Retention
-from service.errors import IdempotencyKeyNotFound
-from service.storage.port import Store
+from service.domains.retention.cutoffs import Retention
+from service.domains.values.pages import Page
+from service.errors.idempotency import IdempotencyKeyNotFound
+from service.runtime.clock import Clock
+from service.storage.ports.store import Store
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import msgspec
 
-from service.clock import Clock
-from service.domains.dpm_runs import DEFAULT_TENANT
+from service.domains.dpm_runs.values import DEFAULT_TENANT
 from service.domains.lineage import Edge, EdgeFilter, places_of
-from service.domains.pages import Page, empty_page, page_of
-from service.domains.retention import Retention
-from service.storage.port import Store
+from service.domains.retention.cutoffs import Retention
+from service.domains.values.pages import Page, empty_page, page_of
+from service.runtime.clock import Clock
+from service.storage.ports.store import Store
 
 
 class LineageEdge(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 
 import msgspec
 
-from service.clock import Clock, NewId
-from service.domains.canonical import canonical_json, digest_of
-from service.domains.dpm_runs import DEFAULT_TENANT, RunHead, RunStatus
+from service.domains.dpm_runs.values import DEFAULT_TENANT, RunHead, RunStatus
 from service.domains.idempotency import AnswerFamily, IdempotentAnswer
-from service.domains.pages import Page
-from service.domains.retention import Retention
+from service.domains.retention.cutoffs import Retention
+from service.domains.values.canonical import canonical_json, digest_of
+from service.domains.values.pages import Page
 from service.domains.workflow_decisions import (
     DecisionFilter,
     ReviewRule,
@@ -22,13 +21,14 @@ from service.domains.workflow_decisions import (
     WorkflowDecision,
     WorkflowStatus,
 )
-from service.errors import DecisionExists
-from service.flows.costs import is_explained_on_loop, work_where
-from service.flows.dpm_runs import DRAWS_MAX
+from service.errors.workflow_decisions import DecisionExists
+from service.flows.dpm_runs.flow import DRAWS_MAX
+from service.flows.dpm_runs.references import RunName, run_id_of
 from service.flows.idempotency import KeyedAnswer, keyed_answer
-from service.flows.run_names import RunName, run_id_of
-from service.processes import Offload
-from service.storage.port import Store
+from service.flows.limits.work_costs import is_explained_on_loop, work_where
+from service.runtime.clock import Clock, NewId
+from service.runtime.process_pool import Offload
+from service.storage.ports.store import Store
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

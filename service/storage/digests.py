@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from service.domains.canonical import digest_of
-from service.large_texts import LOOP_BYTES_MAX, where_large
+from service.domains.values.canonical import digest_of
+from service.runtime.large_texts import LOOP_BYTES_MAX, where_large
 
 
 async def digests_of(*texts: bytes) -> list[str]:

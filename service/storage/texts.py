@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import Any
 
-from service.store_errors import StoreRefused
+from service.errors.storage import StoreRefused
 
 # An entry of an index has a third of a page, and holds an instant and an id beside the text.
 INDEXED_BYTES_MAX = 2_400

@@ -9,31 +9,32 @@ from functools import partial
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
-from service.clock import NewId
-from service.domains.bounds import DEFAULT_BOUNDS, Bounds
+from service.domains.values.bounds import DEFAULT_BOUNDS, Bounds
 from service.domains.workflow_decisions import WorkflowActionRequest
-from service.errors import ServiceError
-from service.server_metrics import ServerMetrics
-from service.serving_settings import HEAD_BYTES_MAX_DEFAULT
-from service.telemetry import Telemetry
-from service.web import bodies, keys
-from service.web.admission import CAPACITY, Capacity
-from service.web.configured import configured
-from service.web.correlation import correlation
-from service.web.cors import cors
-from service.web.expectations import expectations
+from service.errors.families import ServiceError
+from service.observability.opentelemetry import Telemetry
+from service.observability.server_metrics import ServerMetrics
+from service.runtime.clock import NewId
+from service.settings.server import HEAD_BYTES_MAX_DEFAULT
+from service.web import keys
+from service.web.feature_flags import Gates
 from service.web.flows import Flows
-from service.web.gates import Gates
 from service.web.handlers.workflow_decisions import DECODE_ACTION
-from service.web.heads import heads
-from service.web.limits import limits, sends
-from service.web.measuring import measuring
-from service.web.refusals import BODY_BYTES_MAX, RESULT_BYTES_MAX, refusals
-from service.web.router import Router
+from service.web.http.admission import CAPACITY, Capacity
+from service.web.http.heads import heads
+from service.web.http.router import Router
+from service.web.middleware.correlation import correlation
+from service.web.middleware.cors import cors
+from service.web.middleware.limits import limits, sends
+from service.web.middleware.metrics import measuring
+from service.web.middleware.problem_details import BODY_BYTES_MAX, RESULT_BYTES_MAX, refusals
+from service.web.middleware.store_required import configured
+from service.web.middleware.trace_context import follow_traces, record_traces
+from service.web.middleware.trailing_slash import slashes
+from service.web.requests import bodies
+from service.web.requests.expectations import expectations
+from service.web.requests.unknown_parameters import unknown_parameters
 from service.web.routes import PARAMETERS, ROUTES
-from service.web.slashes import slashes
-from service.web.traces import follow_traces, record_traces
-from service.web.unknown_parameters import unknown_parameters
 
 
 def build(

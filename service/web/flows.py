@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from service.flows.artifacts import ArtifactFlow
-from service.flows.dpm_runs import DpmRunFlow
+from service.flows.dpm_runs.artifacts import ArtifactFlow
+from service.flows.dpm_runs.flow import DpmRunFlow
+from service.flows.dpm_runs.replays import ReplayFlow
+from service.flows.dpm_runs.support_bundles import SupportBundleFlow
+from service.flows.dpm_runs.supportability import SupportabilityFlow
 from service.flows.health import HealthFlow
 from service.flows.idempotency import IdempotencyFlow
 from service.flows.lineage import LineageFlow
-from service.flows.operations import OperationFlow
-from service.flows.parity import ParityFlow
-from service.flows.policy_packs import PolicyPackFlow
-from service.flows.proposal_operations import ProposalOperationFlow
-from service.flows.proposal_simulations import ProposalSimulationFlow
-from service.flows.proposal_support import ProposalSupportFlow
-from service.flows.proposals import ProposalFlow
-from service.flows.replays import ReplayFlow
-from service.flows.support_bundles import SupportBundleFlow
-from service.flows.supportability import SupportabilityFlow
+from service.flows.operations.flow import OperationFlow
+from service.flows.policy_packs.flow import PolicyPackFlow
+from service.flows.proposals.flow import ProposalFlow
+from service.flows.proposals.operations import ProposalOperationFlow
+from service.flows.proposals.simulations import ProposalSimulationFlow
+from service.flows.proposals.support import ProposalSupportFlow
+from service.flows.shadow_differences import ParityFlow
 from service.flows.workflow_decisions import WorkflowFlow
 
 

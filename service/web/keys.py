@@ -2,9 +2,9 @@
 
 from aiohttp import web
 
-from service.domains.bounds import Bounds
+from service.domains.values.bounds import Bounds
+from service.web.feature_flags import Gates
 from service.web.flows import Flows
-from service.web.gates import Gates
 
 FLOWS = web.AppKey("FLOWS", Flows)
 GATES = web.AppKey("GATES", Gates)

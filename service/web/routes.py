@@ -8,28 +8,28 @@ from functools import partial
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from service.web.expectations import hold
 from service.web.handlers import (
-    artifacts,
     docs,
-    dpm_runs,
     health,
     idempotency,
     lineage,
     openapi,
     operations,
-    parity,
     policy_packs,
-    proposal_operations,
-    proposal_simulations,
-    proposal_support,
-    proposals,
-    replays,
-    run_requests,
-    support_bundles,
-    supportability,
+    shadow_differences,
     workflow_decisions,
 )
+from service.web.handlers.dpm_runs import (
+    artifacts,
+    replays,
+    run_requests,
+    runs,
+    support_bundles,
+    supportability,
+)
+from service.web.handlers.proposals import operations as proposal_operations
+from service.web.handlers.proposals import proposals, simulations, support
+from service.web.requests.expectations import hold
 from service.web.schemas.parameters import QuerySchema
 
 
@@ -64,12 +64,12 @@ ROUTES: tuple[web.RouteDef, ...] = (
     get("/docs", docs.show),
     get("/docs/{asset}", docs.show_asset),
     get("/redoc", docs.move),
-    post("/rebalance/simulate", dpm_runs.simulate),
-    post("/rebalance/analyze", dpm_runs.analyze),
+    post("/rebalance/simulate", runs.simulate),
+    post("/rebalance/analyze", runs.analyze),
     post("/rebalance/analyze/async", operations.submit),
-    get("/rebalance/runs", dpm_runs.list_runs),
-    get(BY_CORRELATION, dpm_runs.get_run_by_correlation),
-    get("/rebalance/runs/by-request-hash/{request_hash}", dpm_runs.get_run_by_request_hash),
+    get("/rebalance/runs", runs.list_runs),
+    get(BY_CORRELATION, runs.get_run_by_correlation),
+    get("/rebalance/runs/by-request-hash/{request_hash}", runs.get_run_by_request_hash),
     get(BY_KEY, idempotency.get_simulation_key),
     get(f"{BY_CORRELATION}/support-bundle", support_bundles.get_bundle_by_correlation),
     get(f"{BY_KEY}/support-bundle", support_bundles.get_bundle_by_key),
@@ -82,7 +82,7 @@ ROUTES: tuple[web.RouteDef, ...] = (
     get(f"{BY_KEY}/workflow/history", workflow_decisions.get_history),
     post(f"{BY_CORRELATION}/workflow/actions", workflow_decisions.decide),
     post(f"{BY_KEY}/workflow/actions", workflow_decisions.decide),
-    get(BY_RUN, dpm_runs.get_run),
+    get(BY_RUN, runs.get_run),
     get(f"{BY_RUN}/artifact", artifacts.get_artifact),
     get(f"{BY_RUN}/request", run_requests.get_request),
     get(f"{BY_RUN}/support-bundle", support_bundles.get_bundle),
@@ -99,7 +99,7 @@ ROUTES: tuple[web.RouteDef, ...] = (
     post(f"{BY_OPERATION}/execute", operations.execute),
     post(f"{BY_OPERATION}/cancel", operations.cancel),
     get("/rebalance/supportability/summary", supportability.get_summary),
-    get("/rebalance/supportability/parity", parity.get_parity),
+    get("/rebalance/supportability/parity", shadow_differences.get_parity),
     get("/rebalance/policies/effective", policy_packs.get_effective),
     get(CATALOG, policy_packs.list_packs),
     get(BY_PACK, policy_packs.get_pack),
@@ -108,8 +108,8 @@ ROUTES: tuple[web.RouteDef, ...] = (
     get("/rebalance/lineage/{entity_id}", lineage.list_lineage),
     get("/rebalance/workflow/decisions", workflow_decisions.list_decisions),
     get("/rebalance/workflow/decisions/by-correlation/{correlation_id}", workflow_decisions.get_history),
-    post(f"{PROPOSALS}/simulate", proposal_simulations.simulate),
-    post(f"{PROPOSALS}/artifact", proposal_simulations.build_artifact),
+    post(f"{PROPOSALS}/simulate", simulations.simulate),
+    post(f"{PROPOSALS}/artifact", simulations.build_artifact),
     post(PROPOSALS, proposals.create),
     get(PROPOSALS, proposals.list_proposals),
     post(f"{PROPOSALS}/async", proposal_operations.submit_creation),
@@ -119,17 +119,17 @@ ROUTES: tuple[web.RouteDef, ...] = (
     ),
     get(f"{PROPOSALS}/operations/{{operation_id}}", proposal_operations.get_operation),
     post(f"{PROPOSALS}/operations/{{operation_id}}/cancel", proposal_operations.cancel),
-    get(f"{PROPOSALS}/idempotency/{{idempotency_key}}", proposal_support.get_key),
-    get(f"{PROPOSALS}/supportability/config", proposal_support.get_config),
+    get(f"{PROPOSALS}/idempotency/{{idempotency_key}}", support.get_key),
+    get(f"{PROPOSALS}/supportability/config", support.get_config),
     get(BY_PROPOSAL, proposals.get_proposal),
     post(VERSIONS, proposals.add_version),
     post(f"{VERSIONS}/async", proposal_operations.submit_version),
     get(f"{VERSIONS}/{{version_no}}", proposals.get_version),
     post(f"{BY_PROPOSAL}/transitions", proposals.transition),
     post(APPROVALS, proposals.approve),
-    get(APPROVALS, proposal_support.list_approvals),
-    get(f"{BY_PROPOSAL}/workflow-events", proposal_support.list_events),
-    get(f"{BY_PROPOSAL}/lineage", proposal_support.get_lineage),
+    get(APPROVALS, support.list_approvals),
+    get(f"{BY_PROPOSAL}/workflow-events", support.list_events),
+    get(f"{BY_PROPOSAL}/lineage", support.get_lineage),
 )
 
 BUNDLES = (
@@ -147,18 +147,18 @@ HISTORIES = (
 KEY_HISTORY = "/rebalance/idempotency/{idempotency_key}/history"
 EVENTS = f"{BY_PROPOSAL}/workflow-events"
 QUERIES: Mapping[tuple[str, str], QuerySchema] = {
-    ("GET", "/rebalance/runs"): dpm_runs.RUN_LIST,
+    ("GET", "/rebalance/runs"): runs.RUN_LIST,
     **{("GET", path): support_bundles.BUNDLE for path in BUNDLES},
     ("POST", f"{BY_RUN}/replay"): replays.REPLAY,
     ("GET", operations.OPERATIONS): operations.OPERATION_LIST,
-    ("GET", "/rebalance/supportability/parity"): parity.PARITY,
+    ("GET", "/rebalance/supportability/parity"): shadow_differences.PARITY,
     ("GET", "/rebalance/lineage/{entity_id}"): lineage.LINEAGE,
     ("GET", "/rebalance/workflow/decisions"): workflow_decisions.DECISION_LIST,
     **{("GET", path): workflow_decisions.HISTORY for path in HISTORIES},
     ("GET", KEY_HISTORY): idempotency.HISTORY,
-    ("GET", EVENTS): proposal_support.HISTORY,
-    ("GET", APPROVALS): proposal_support.HISTORY,
-    ("GET", f"{BY_PROPOSAL}/lineage"): proposal_support.VERSIONS,
+    ("GET", EVENTS): support.HISTORY,
+    ("GET", APPROVALS): support.HISTORY,
+    ("GET", f"{BY_PROPOSAL}/lineage"): support.VERSIONS,
     ("GET", PROPOSALS): proposals.PROPOSAL_LIST,
     ("GET", BY_PROPOSAL): proposals.EVIDENCE,
     ("GET", f"{VERSIONS}/{{version_no}}"): proposals.EVIDENCE,

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
-from service.metrics import CONTENT_TYPE, WorkerMetrics
+from service.observability.worker_metrics import CONTENT_TYPE, WorkerMetrics
 from service.worker.loop import Worker
 
 UP = b'{"status":"UP"}'

@@ -9,11 +9,11 @@ from typing import Protocol
 
 import structlog
 
-from service.errors import PostgresUnavailable, StoreUnavailable
+from service.errors.storage import PostgresUnavailable, StoreUnavailable
 from service.flows.health import HealthFlow
-from service.flows.offers import OfferFlow
-from service.flows.sweeps import SweepFlow
-from service.metrics import WorkerMetrics
+from service.flows.operations.dispatch import OfferFlow
+from service.flows.operations.recovery import SweepFlow
+from service.observability.worker_metrics import WorkerMetrics
 
 # How long the queue may take to come back once nothing runs any more.
 LEAVE_SECONDS_MAX = 3.0

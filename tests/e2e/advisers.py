@@ -15,7 +15,16 @@ from typing import Any
 import aiohttp
 
 from tests.e2e.clients import PATIENT, Answer
-from tests.e2e.proposing import APPROVED_BY, ENDED, LEADS_TO, Desk, a_creation, a_move, a_version, an_approval
+from tests.e2e.proposal_fixtures import (
+    APPROVED_BY,
+    ENDED,
+    LEADS_TO,
+    Desk,
+    a_creation,
+    a_move,
+    a_version,
+    an_approval,
+)
 from tests.waiting import HANG_SECONDS
 
 ADVISERS = 6

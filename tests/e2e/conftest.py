@@ -12,10 +12,10 @@ from typing import Any, TypeVar
 
 import pytest
 
-from scripts import postgres
-from scripts.postgres import Postgres
-from scripts.servers import ROOT, Launch, Server, Service, Worker
-from service.cli import migrate
+from scripts.harness import postgres
+from scripts.harness.postgres import Postgres
+from scripts.harness.servers import ROOT, Launch, Server, Service, Worker
+from service.admin.migrations import migrate
 from tests.e2e.databases import Database, PostgresDatabase, SqliteFile
 from tests.e2e.preloaded import end_preloaded, preloaded
 

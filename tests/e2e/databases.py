@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 import psycopg
 
-from scripts.postgres import Postgres
+from scripts.harness.postgres import Postgres
 
 Rows = list[tuple[Any, ...]]
 Ask = Callable[[str], Rows]

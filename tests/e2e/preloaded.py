@@ -23,7 +23,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, Any
 
-from scripts.servers import ROOT
+from scripts.harness.servers import ROOT
 from tests.waiting import HANG_SECONDS
 
 IMPORTED = "service.cli.commands"

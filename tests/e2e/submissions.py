@@ -13,9 +13,9 @@ from typing import Any
 
 import aiohttp
 
-from scripts.servers import Server
-from tests.builders import a_batch_body
-from tests.e2e import endings
+from scripts.harness.sample_requests import a_batch_body
+from scripts.harness.servers import Server
+from tests.e2e import operation_ends
 from tests.e2e.clients import PATIENT, Answer, ask, is_told_to_come_back
 from tests.waiting import HANG_SECONDS
 
@@ -32,10 +32,13 @@ def a_batch(scenarios: int, positions: int, seed: int) -> bytes:
     return a_batch_body(asked | {"refused": {"target_method": "GUESS"}}, positions, seed)
 
 
-def answered_at_once(serve: Callable[..., Server], bodies: Sequence[bytes]) -> list[endings.Answer]:
+def answered_at_once(serve: Callable[..., Server], bodies: Sequence[bytes]) -> list[operation_ends.Answer]:
     """What each batch is answered when it is analysed without an operation, by a server of its own."""
     with serve({}) as server:
-        return [endings.ANSWER.decode(send(f"{server.base}/rebalance/analyze", body).body) for body in bodies]
+        return [
+            operation_ends.ANSWER.decode(send(f"{server.base}/rebalance/analyze", body).body)
+            for body in bodies
+        ]
 
 
 def send(url: str, body: bytes = b"") -> Answer:

@@ -12,10 +12,10 @@ from itertools import count
 
 import pytest
 
-from scripts import attacks
-from scripts.attacks import Probes
-from scripts.servers import Server, children_of
-from tests.builders import a_batch_body, a_body, a_proposal_body
+from scripts.harness import attacks
+from scripts.harness.attacks import Probes
+from scripts.harness.sample_requests import a_batch_body, a_body, a_proposal_body
+from scripts.harness.servers import Server, children_of
 from tests.e2e.clients import get
 from tests.e2e.submissions import WITHIN_WORKERS, operation, send, submit
 from tests.waiting import wait_for

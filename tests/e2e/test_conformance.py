@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.proposing import PROPOSALS, beside_runs
+from tests.e2e.proposal_fixtures import PROPOSALS, beside_runs
 
 PACKS = ("goldens", "dpm-generated", "batch-generated", "advisory-generated")
 # One store is asked for every case; what is asked of the others shows that they are asked alike.

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from scripts.cutting import Cut, Cutter
+from scripts.harness.connection_cutter import Cut, Cutter
+from tests.e2e.acknowledged_runs import EVERY_WAY, require_found
 from tests.e2e.clients import Load
 from tests.e2e.databases import PostgresDatabase
-from tests.e2e.finding import EVERY_WAY, require_found
 
 # Of all commits, on either side of the moment at which they are made.
 SHARE = 0.1

@@ -9,9 +9,9 @@ import time
 import aiohttp
 import pytest
 
+from tests.e2e.acknowledged_runs import EVERY_WAY, require_found
 from tests.e2e.clients import Answer, Load, get, is_told_to_come_back, post, wait_until_ready
 from tests.e2e.databases import away, require_whole
-from tests.e2e.finding import EVERY_WAY, require_found
 
 LOOKUPS = (
     "/rebalance/runs",

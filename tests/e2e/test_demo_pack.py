@@ -10,7 +10,7 @@ import pytest
 from scripts.demo_pack.__main__ import CHAPTERS, Outcome, everything_on, play, play_all
 from scripts.demo_pack.desk import Desk, require
 from scripts.demo_pack.scenarios import Scenario
-from scripts.servers import Server
+from scripts.harness.servers import Server
 
 SCENARIOS_MIN = 25
 PLAYS, PLAYS_IN_SMALL = 3, 2

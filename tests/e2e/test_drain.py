@@ -11,8 +11,8 @@ from contextlib import ExitStack
 
 import pytest
 
-from scripts.servers import Server
-from service.cli.stopping import CUT_SECONDS
+from scripts.harness.servers import Server
+from service.wiring.shutdown import CUT_SECONDS
 from tests.e2e.clients import get
 from tests.waiting import HANG_SECONDS, wait_for
 

@@ -10,10 +10,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.builders import a_batch_body
-from tests.e2e.endings import wait_for_ends
+from scripts.harness.sample_requests import a_batch_body
+from tests.e2e.crashing_engine import NEVER_ENDS, SERVE, WORK
+from tests.e2e.operation_ends import wait_for_ends
 from tests.e2e.submissions import WITHIN_WORKERS, a_batch, operation, send, submit
-from tests.e2e.unlucky import NEVER_ENDS, SERVE, WORK
 from tests.waiting import HANG_SECONDS, wait_for
 
 ANALYZE = "/rebalance/analyze"

@@ -13,13 +13,13 @@ from typing import Any
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
-from service.cli import migrate
-from service.domains.canonical import canonical_json, digest_of
-from service.settings import ArtifactMode
+from service.admin.migrations import migrate
+from service.domains.values.canonical import canonical_json, digest_of
+from service.settings.process import ArtifactMode
 from service.storage.memory.store import MemoryStore
 from service.storage.postgres.store import PostgresStore
 from service.storage.sqlite.store import SqliteStore
-from tests.e2e.inside import SetClock, application_on
+from tests.e2e.local_application import SetClock, application_on
 
 PACKS = ("goldens", "dpm-generated", "batch-generated")
 # All in the full form; enough to meet every kind of them otherwise.

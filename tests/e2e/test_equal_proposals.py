@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from aiohttp.test_utils import TestClient
 
-from service.settings import ArtifactMode
-from tests.e2e.proposing import PROPOSALS, REQUEST, a_creation, a_move, a_version, an_approval
+from service.settings.process import ArtifactMode
+from tests.e2e.proposal_fixtures import PROPOSALS, REQUEST, a_creation, a_move, a_version, an_approval
 from tests.e2e.test_equal_answers import Sides, sides
 from tests.waiting import until
 

@@ -9,7 +9,7 @@ import pytest
 
 from tests.e2e.clients import wait_until_ready
 from tests.e2e.databases import away
-from tests.e2e.endings import require_each_once, wait_for_ends
+from tests.e2e.operation_ends import require_each_once, wait_for_ends
 from tests.e2e.submissions import WITHIN_WORKERS, Submissions, a_batch, answered_at_once, operation, submit
 
 WORKERS = 2

@@ -10,15 +10,8 @@ from random import Random
 
 import pytest
 
-from scripts.servers import Worker
-from tests.e2e.endings import (
-    have_moved_on,
-    in_hand,
-    require_each_once,
-    running,
-    told,
-    wait_for_ends,
-)
+from scripts.harness.servers import Worker
+from tests.e2e.operation_ends import have_moved_on, in_hand, require_each_once, running, told, wait_for_ends
 from tests.e2e.submissions import WITHIN_WORKERS, Submissions, a_batch, answered_at_once
 from tests.waiting import wait_for
 

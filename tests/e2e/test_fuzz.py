@@ -3,7 +3,7 @@
 import pytest
 
 from scripts.fuzz import EXAMPLES, FUZZING, OPEN, fuzz
-from scripts.servers import Server
+from scripts.harness.servers import Server
 
 # Some for every operation there is; the rest is left to `make fuzz`.
 FEW = 2

@@ -8,7 +8,7 @@ from urllib.request import urlopen
 
 import pytest
 
-from scripts.servers import ROOT, Server
+from scripts.harness.servers import ROOT, Server
 
 # Its generator wants other versions than the service, so it lives beside it.
 CLIENT_BIN = ROOT / ".venv-client" / "bin"

@@ -13,7 +13,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from scripts.servers import ROOT
+from scripts.harness.servers import ROOT
 from tests.e2e.conftest import DEMO
 from tests.waiting import HANG_SECONDS, wait_for
 

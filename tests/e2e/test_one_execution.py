@@ -9,7 +9,7 @@ import pytest
 
 from tests.e2e.clients import post_at_once
 from tests.e2e.databases import PostgresDatabase
-from tests.e2e.endings import require_each_once
+from tests.e2e.operation_ends import require_each_once
 from tests.e2e.submissions import a_batch, answered_at_once, submit
 
 CALLERS = 64

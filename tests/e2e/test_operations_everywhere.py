@@ -15,21 +15,21 @@ from typing import Any
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
-from service import wiring_flows
-from service.cli import migrate
-from service.clock import TimeOrderedIds
-from service.flows.offers import OfferFlow
-from service.metrics import WorkerMetrics
-from service.settings import ExecutionMode, read
+from scripts.harness.sample_requests import a_batch_body
+from service.admin.migrations import migrate
+from service.flows.operations.dispatch import OfferFlow
+from service.observability.worker_metrics import WorkerMetrics
+from service.runtime.clock import TimeOrderedIds
+from service.settings.process import ExecutionMode, read
 from service.storage.memory.store import MemoryStore
-from service.storage.port import Store
+from service.storage.ports.store import Store
 from service.storage.postgres.database import PoolOptions
 from service.storage.postgres.job_queue import PostgresJobQueue
 from service.storage.postgres.store import PostgresStore
 from service.storage.sqlite.store import SqliteStore
-from tests.builders import a_batch_body
+from service.wiring import flows
 from tests.e2e.databases import PostgresDatabase
-from tests.e2e.inside import CountedIdsOfAKind, SetClock, application_on, done_here
+from tests.e2e.local_application import CountedIdsOfAKind, SetClock, application_on, done_here
 from tests.e2e.submissions import a_batch
 
 STEP = timedelta(seconds=1)
@@ -168,7 +168,7 @@ async def worker_on(dsn: str, store: Store, clock: SetClock) -> AsyncIterator[Ca
     offers = OfferFlow(
         store=store,
         clock=clock,
-        runner=wiring_flows.runner_of(settings, store, clock, TimeOrderedIds(), done_here),
+        runner=flows.runner_of(settings, store, clock, TimeOrderedIds(), done_here),
         metrics=WorkerMetrics(),
     )
     queue = await PostgresJobQueue.open(dsn, concurrency=2, lease_seconds=8.0, options=PoolOptions())

@@ -16,9 +16,9 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from scripts.flood import run_flood
-from scripts.load import post_of, run
-from tests.builders import a_body
+from scripts.harness.closed_loop_load import post_of, run
+from scripts.harness.flood import run_flood
+from scripts.harness.sample_requests import a_body
 from tests.e2e.clients import Answer, get, post, post_at_once
 from tests.waiting import HANG_SECONDS, wait_for
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from scripts.postgres import Postgres, bin_dir
-from scripts.servers import OURS, ROOT, Server, Service, Worker
+from scripts.harness.postgres import Postgres, bin_dir
+from scripts.harness.servers import OURS, ROOT, Server, Service, Worker
 from tests.composing import BASE, PRODUCTION, composed, environment_of
 from tests.e2e.clients import wait_until_ready
 from tests.e2e.test_server import fetch, simulate

@@ -21,11 +21,11 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from scripts.postgres import Postgres, free_port
-from scripts.servers import OURS, ROOT, Server
+from scripts.harness.postgres import Postgres, free_port
+from scripts.harness.sample_requests import a_proposal_body
+from scripts.harness.servers import OURS, ROOT, Server
 from service.storage.queries import MIGRATIONS_DIR
 from service.storage.schema import shipped_for
-from tests.builders import a_proposal_body
 from tests.e2e.preloaded import preloaded
 
 SECONDS_MAX = 60
@@ -205,7 +205,7 @@ def test_each_guard_stops_a_server_with_one_line_before_it_listens(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("process", ["work", "purge"])
+@pytest.mark.parametrize("process", ["worker", "purge"])
 def test_whatever_else_writes_is_guarded_too(process: str) -> None:
     variables = {name: value for name, value in OTHERWISE_FIT.items() if name != PROPOSALS}
 

@@ -11,13 +11,13 @@ from collections.abc import Mapping
 import aiohttp
 import pytest
 
-from scripts.servers import Server
-from service.domains.proposal_documents import whole_answer
+from scripts.harness.servers import Server
+from service.domains.proposals.documents import whole_answer
 from tests.e2e.advisers import Advisers, Submitters
 from tests.e2e.clients import Answer
 from tests.e2e.databases import Database
-from tests.e2e.endings import wait_for_ends
-from tests.e2e.proposing import Desk, beside_runs, require_sound
+from tests.e2e.operation_ends import wait_for_ends
+from tests.e2e.proposal_fixtures import Desk, beside_runs, require_sound
 
 SECONDS_MAX = 0.6
 # A database is left for a new one after so many kills, so that looking at all of it stays affordable.

@@ -11,10 +11,10 @@ from typing import Any
 import aiohttp
 import pytest
 
-from scripts.servers import Server
+from scripts.harness.servers import Server
 from tests.e2e.clients import Answer
 from tests.e2e.databases import Database
-from tests.e2e.proposing import Desk, beside_runs, code_of, require_sound
+from tests.e2e.proposal_fixtures import Desk, beside_runs, code_of, require_sound
 
 CREATORS = 8
 VERSIONS = 4

@@ -12,14 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from service.cli import migrate
-from service.clock import SystemClock, TimeOrderedIds
-from service.settings import read
-from service.storage.port import Store
+from service.admin.migrations import migrate
+from service.runtime.clock import SystemClock, TimeOrderedIds
+from service.settings.process import read
+from service.storage.ports.store import Store
 from service.storage.postgres.store import PostgresStore
 from service.storage.sqlite.store import SqliteStore
 from tests.e2e.databases import Database, PostgresDatabase, SqliteFile, count_of, require_whole
-from tests.e2e.inside import SetClock, flows_on
+from tests.e2e.local_application import SetClock, flows_on
 from tests.e2e.preloaded import preloaded
 from tests.waiting import HANG_SECONDS, wait_for
 

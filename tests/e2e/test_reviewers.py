@@ -13,7 +13,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from scripts.servers import Server
+from scripts.harness.servers import Server
 from tests.e2e.clients import ask
 from tests.e2e.databases import Database
 

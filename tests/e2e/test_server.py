@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.servers import ROOT, Server, children_of
+from scripts.harness.servers import ROOT, Server, children_of
 from tests.e2e.preloaded import preloaded
 from tests.waiting import HANG_SECONDS, wait_for
 

@@ -10,7 +10,7 @@ from contextlib import suppress
 import aiohttp
 import pytest
 
-from tests.e2e.endings import require_each_once, running
+from tests.e2e.operation_ends import require_each_once, running
 from tests.e2e.submissions import a_batch, answered_at_once, operation, send, submit
 from tests.waiting import wait_for
 

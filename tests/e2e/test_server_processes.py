@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from scripts.servers import ROOT, Server, children_of
+from scripts.harness.servers import ROOT, Server, children_of
 from tests.waiting import HANG_SECONDS, wait_for
 
 # Each starts several processes, and waits for them.

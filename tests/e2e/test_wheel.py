@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from scripts import packing
-from scripts.servers import ROOT, Server
+from scripts import build_wheel
+from scripts.harness.servers import ROOT, Server
 from tests.e2e.test_server import fetch, simulate
 
 SECONDS_MAX = 120.0
@@ -62,7 +62,7 @@ def run(command: list[str], *, cwd: Path) -> str:
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return packing.build_wheel(tmp_path_factory.mktemp("wheel"))
+    return build_wheel.build_wheel(tmp_path_factory.mktemp("wheel"))
 
 
 @pytest.fixture(scope="module")

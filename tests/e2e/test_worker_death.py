@@ -11,9 +11,9 @@ from statistics import median
 
 import pytest
 
-from scripts.servers import Worker
+from scripts.harness.servers import Worker
 from tests.e2e.databases import PostgresDatabase
-from tests.e2e.endings import (
+from tests.e2e.operation_ends import (
     EXHAUSTED,
     Attempt,
     Ended,

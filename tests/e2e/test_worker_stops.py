@@ -7,11 +7,11 @@ import signal
 
 import pytest
 
-from tests.builders import a_batch_body
-from tests.e2e.endings import require_each_once, running, wait_for_ends
+from scripts.harness.sample_requests import a_batch_body
+from tests.e2e.crashing_engine import TAKES_LONG, WORK
+from tests.e2e.operation_ends import require_each_once, running, wait_for_ends
 from tests.e2e.preloaded import preloaded
 from tests.e2e.submissions import WITHIN_WORKERS, a_batch, answered_at_once, operation, submit
-from tests.e2e.unlucky import TAKES_LONG, WORK
 from tests.waiting import wait_for
 
 SCENARIOS = 10

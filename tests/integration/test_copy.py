@@ -17,14 +17,11 @@ import pytest
 from click.testing import CliRunner
 from psycopg import sql
 
-from service import settings
-from service.cli import migrate
-from service.cli.commands import main
-from service.cli.parity_kept import compare_kept, compare_look_ups, compare_rows
-from service.cli.parity_places import place_of
-from service.cli.parity_report import Report
-from service.cli.parity_sides import opened_sides
-from service.cli.stored_tables import (
+from service.admin.comparison.backends import place_of
+from service.admin.comparison.report import Report
+from service.admin.comparison.sides import opened_sides
+from service.admin.comparison.stored_state import compare_kept, compare_look_ups, compare_rows
+from service.admin.copy.table_catalog import (
     LEFT_OUT,
     SCHEMAS_LEFT_OUT,
     Column,
@@ -34,8 +31,11 @@ from service.cli.stored_tables import (
     groups_of,
     told_apart,
 )
-from service.cli.stored_tables_postgres import PostgresTables
-from service.cli.stored_tables_sqlite import SqliteTables
+from service.admin.copy.table_catalog_postgres import PostgresTables
+from service.admin.copy.table_catalog_sqlite import SqliteTables
+from service.admin.migrations import migrate
+from service.cli.commands import main
+from service.settings import process as settings
 from tests.conftest import ROOT
 from tests.waiting import HANG_SECONDS, wait_for
 
@@ -67,7 +67,7 @@ def filled(tmp_path_factory) -> Path:
     """A file in which every table has rows."""
     path = tmp_path_factory.mktemp("copy") / "filled.db"
     places = ("--left", "memory:", "--right", f"sqlite:{path}")
-    asked = (sys.executable, "-m", "service", "parity", *places, "--generate", str(REQUESTS))
+    asked = (sys.executable, "-m", "service", "compare-backends", *places, "--generate", str(REQUESTS))
     kept = os.environ | {"DPM_ARTIFACT_STORE_MODE": "PERSISTED"}
     subprocess.run(asked, cwd=ROOT, env=kept, check=True, capture_output=True, timeout=HANG_SECONDS)
     with closing(sqlite3.connect(path)) as conn:

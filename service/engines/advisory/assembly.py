@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from service.domains.proposal_results import ProposalResult
-from service.domains.results import DiagnosticsData, Explanation, LineageData
+from service.domains.proposals.results import ProposalResult
+from service.domains.rebalances.results import DiagnosticsData, Explanation, LineageData
 from service.engines.advisory.run import Run
 
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from service.domains.money import ENGINE_CONTEXT
-from service.domains.results import SimulatedState
-from service.engines.stage import NO_GAPS, Gaps
+from service.domains.rebalances.results import SimulatedState
+from service.domains.values.money import ENGINE_CONTEXT
+from service.engines.portfolio.missing_data import NO_GAPS, Gaps
 
 # A weight whose first digit stands for this power of ten has, with the four places it is published with, more
 # digits than the arithmetic.

@@ -10,19 +10,19 @@ from decimal import Decimal
 
 import msgspec
 
-from service.domains.proposal_results import (
+from service.domains.proposals.results import (
     CashFlowIntent,
     DriftAnalysis,
     ProposalIntent,
     ProposedTradeIntent,
     SuitabilityResult,
 )
-from service.domains.results import GateDecision, Reconciliation, RuleResult, RunStatusText
-from service.engines.advisory.book import Book
-from service.engines.advisory.funding import Funding
-from service.engines.result_size import ResultSize
-from service.engines.stage import Gaps
-from service.engines.valuation import Valuation
+from service.domains.rebalances.results import GateDecision, Reconciliation, RuleResult, RunStatusText
+from service.engines.advisory.request_index import Book
+from service.engines.advisory.stages.funding import Funding
+from service.engines.limits.result_size import ResultSize
+from service.engines.portfolio.missing_data import Gaps
+from service.engines.portfolio.valuation import Valuation
 
 
 class ProposalIdentity(msgspec.Struct, frozen=True):

@@ -12,11 +12,11 @@ from decimal import Decimal
 
 import msgspec
 
-from service.domains.money import ZERO, Money
-from service.domains.results import Reconciliation, RuleResult, RunStatusText
-from service.engines.advisory.book import Book
-from service.engines.rules import RECONCILIATION_SHARE, RECONCILIATION_UNITS, value_mismatch
-from service.engines.stage import NO_GAPS, Gaps
+from service.domains.rebalances.results import Reconciliation, RuleResult, RunStatusText
+from service.domains.values.money import ZERO, Money
+from service.engines.advisory.request_index import Book
+from service.engines.portfolio.missing_data import NO_GAPS, Gaps
+from service.engines.review.rules import RECONCILIATION_SHARE, RECONCILIATION_UNITS, value_mismatch
 
 
 class Reconciled(msgspec.Struct, frozen=True):

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
-from service.domains.proposal_requests import ProposalSimulateRequest
-from service.domains.proposal_results import ProposalResult
-from service.engines.advisory import pipeline
+from service.domains.proposals.requests import ProposalSimulateRequest
+from service.domains.proposals.results import ProposalResult
+from service.engines.advisory import v1
 
 
 class Simulate(Protocol):
@@ -16,15 +16,15 @@ class Simulate(Protocol):
     def __call__(
         self,
         request: ProposalSimulateRequest,
-        identity: pipeline.ProposalIdentity,
+        identity: v1.ProposalIdentity,
         bytes_max: int | None = None,
         /,
     ) -> ProposalResult: ...
 
 
-CURRENT_VERSION = pipeline.ENGINE_VERSION
+CURRENT_VERSION = v1.ENGINE_VERSION
 
-ENGINES: Mapping[str, Simulate] = {pipeline.ENGINE_VERSION: pipeline.simulate}
+ENGINES: Mapping[str, Simulate] = {v1.ENGINE_VERSION: v1.simulate}
 
 
 def engine_of(version: str = CURRENT_VERSION) -> Simulate:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import msgspec
 
-from service.domains.artifacts import Artifact
-from service.domains.canonical import canonical_json, digest_of, without_keys
-from service.domains.dpm_runs import DpmRun
+from service.domains.dpm_runs.artifacts import Artifact
+from service.domains.dpm_runs.values import DpmRun
 from service.domains.policy_packs import AppliedPolicy, PackSource
+from service.domains.values.canonical import canonical_json, digest_of, without_keys
 
 ARTIFACT_VERSION = "1.0"
 HASH_FIELDS = frozenset({"artifact_hash"})

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from service.domains.money import ONE, ZERO
-from service.domains.results import (
+from service.domains.rebalances.results import (
     DiagnosticsData,
     Explanation,
     GateDecision,
@@ -21,9 +20,10 @@ from service.domains.results import (
     UniverseCoverage,
     UniverseData,
 )
-from service.engines.book import MARKET_DATA_ID
+from service.domains.values.money import ONE, ZERO
 from service.engines.dpm.run import Run
-from service.engines.gate import decide_gate
+from service.engines.portfolio.request_index import MARKET_DATA_ID
+from service.engines.review.gate import decide_gate
 
 
 def result_of(run: Run, engine_version: str) -> RebalanceResult:

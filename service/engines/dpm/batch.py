@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Collection
 from decimal import localcontext
 
-from service.domains.money import ENGINE_CONTEXT, ZERO, Money
-from service.domains.rebalances import BatchRebalanceRequest
-from service.domains.results import BatchScenarioMetric, RebalanceResult, SecurityTradeIntent
-from service.engines.answer_bounds import bounded_number
-from service.engines.book import MARKET_DATA_ID
+from service.domains.rebalances.requests import BatchRebalanceRequest
+from service.domains.rebalances.results import BatchScenarioMetric, RebalanceResult, SecurityTradeIntent
+from service.domains.values.money import ENGINE_CONTEXT, ZERO, Money
 from service.engines.dpm.run import RunIdentity
+from service.engines.limits.answer_bounds import bounded_number
+from service.engines.portfolio.request_index import MARKET_DATA_ID
 
 PARTIAL_FAILURE = "PARTIAL_BATCH_FAILURE"
 

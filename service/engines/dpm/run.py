@@ -10,22 +10,22 @@ from enum import Enum
 
 import msgspec
 
-from service.domains.results import (
+from service.domains.rebalances.results import (
     DroppedIntent,
     Reconciliation,
     RuleResult,
     SecurityTradeIntent,
     TargetMethodComparison,
 )
-from service.engines.dpm.book import Book
-from service.engines.dpm.ordering import Ordered
-from service.engines.dpm.settlement import Ladder
-from service.engines.dpm.sizing import Sizing
-from service.engines.dpm.targets import Targets
-from service.engines.dpm.universe import EMPTY_UNIVERSE, Universe
-from service.engines.result_size import ResultSize
-from service.engines.stage import Gaps
-from service.engines.valuation import Valuation
+from service.engines.dpm.request_index import Book
+from service.engines.dpm.stages.ordering import Ordered
+from service.engines.dpm.stages.settlement import Ladder
+from service.engines.dpm.stages.sizing import Sizing
+from service.engines.dpm.stages.targets import Targets
+from service.engines.dpm.stages.universe import EMPTY_UNIVERSE, Universe
+from service.engines.limits.result_size import ResultSize
+from service.engines.portfolio.missing_data import Gaps
+from service.engines.portfolio.valuation import Valuation
 
 
 class RunIdentity(msgspec.Struct, frozen=True):

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
-from service.domains.rebalances import RebalanceRequest
-from service.domains.results import RebalanceResult
-from service.engines.dpm import pipeline
+from service.domains.rebalances.requests import RebalanceRequest
+from service.domains.rebalances.results import RebalanceResult
+from service.engines.dpm import v1
 
 
 class Simulate(Protocol):
@@ -16,15 +16,15 @@ class Simulate(Protocol):
     def __call__(
         self,
         request: RebalanceRequest,
-        identity: pipeline.RunIdentity,
+        identity: v1.RunIdentity,
         bytes_max: int | None = None,
         /,
     ) -> RebalanceResult: ...
 
 
-CURRENT_VERSION = pipeline.ENGINE_VERSION
+CURRENT_VERSION = v1.ENGINE_VERSION
 
-ENGINES: Mapping[str, Simulate] = {pipeline.ENGINE_VERSION: pipeline.simulate}
+ENGINES: Mapping[str, Simulate] = {v1.ENGINE_VERSION: v1.simulate}
 
 
 def engine_of(version: str = CURRENT_VERSION) -> Simulate:

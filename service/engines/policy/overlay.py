@@ -9,8 +9,8 @@ from typing import Any
 
 import msgspec
 
-from service.domains.options import EngineOptions
 from service.domains.policy_packs import PolicyPack
+from service.domains.rebalances.options import EngineOptions
 
 
 def overlay(options: EngineOptions, pack: PolicyPack) -> EngineOptions:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from itertools import islice
 
 from service.domains.idempotency import KeyFamily, KeyMapping, KeyUse
-from service.domains.pages import Page, empty_page, page_of
-from service.domains.retention import Horizon
-from service.storage.memory.collector import hide
-from service.storage.memory.shelves import Place, ShelfKey
-from service.storage.memory.state import State
+from service.domains.retention.cutoffs import Horizon
+from service.domains.values.pages import Page, empty_page, page_of
+from service.storage.memory.tables.collector import hide
+from service.storage.memory.tables.sorted_index import Place, ShelfKey
+from service.storage.memory.tables.state import State
 
 
 class MemoryIdempotency:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from service.domains.idempotency import IdempotentAnswer
-from service.domains.retention import Horizon
-from service.errors import IdempotencyKeyConflict
-from service.storage.memory.state import AnswerKey, State
+from service.domains.retention.cutoffs import Horizon
+from service.errors.idempotency import IdempotencyKeyConflict
+from service.storage.memory.tables.state import AnswerKey, State
 
 
 def find_answer(state: State, wanted: IdempotentAnswer, horizon: Horizon) -> IdempotentAnswer | None:

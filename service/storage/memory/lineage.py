@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
+from service.domains.dpm_runs.supportability import Subject
 from service.domains.lineage import (
     TRAIL_EDGES_MAX,
     TRAIL_STEPS_MAX,
@@ -18,11 +19,10 @@ from service.domains.lineage import (
     places_of,
     trail_of,
 )
-from service.domains.pages import EARLIEST, LATEST, Page, empty_page, page_of
-from service.domains.retention import Horizon
-from service.domains.supportability import Subject
-from service.storage.memory.collector import hide
-from service.storage.memory.state import State
+from service.domains.retention.cutoffs import Horizon
+from service.domains.values.pages import EARLIEST, LATEST, Page, empty_page, page_of
+from service.storage.memory.tables.collector import hide
+from service.storage.memory.tables.state import State
 
 # The edges a run brings end at it or start at it, by their type.
 BROUGHT_TO_RUN = frozenset({EdgeType.CORRELATION_TO_RUN, EdgeType.IDEMPOTENCY_TO_RUN, EdgeType.DERIVED_FROM})

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from service.domains.policy_packs import Amendments, PackChange
-from service.errors import PolicyCatalogMoved
-from service.storage.memory.state import State
+from service.errors.policy_packs import PolicyCatalogMoved
+from service.storage.memory.tables.state import State
 
 
 class MemoryPolicyPacks:

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from service.storage.memory.artifacts import MemoryArtifacts
-from service.storage.memory.collector import Curtain
-from service.storage.memory.dpm_runs import MemoryDpmRuns
+from service.storage.memory.dpm_runs.artifacts import MemoryArtifacts
+from service.storage.memory.dpm_runs.runs import MemoryDpmRuns
+from service.storage.memory.dpm_runs.supportability import MemorySupportability
 from service.storage.memory.idempotency import MemoryIdempotency
-from service.storage.memory.limits import RUNS_MAX_DEFAULT, Limits
 from service.storage.memory.lineage import MemoryLineage
-from service.storage.memory.operations import MemoryOperations
-from service.storage.memory.parity import MemoryParity
+from service.storage.memory.operations.operations import MemoryOperations
 from service.storage.memory.policy_packs import MemoryPolicyPacks
-from service.storage.memory.proposal_simulations import MemoryProposalSimulations
-from service.storage.memory.proposals import MemoryProposals
-from service.storage.memory.purges import MemoryPurges
-from service.storage.memory.state import State
-from service.storage.memory.supportability import MemorySupportability
+from service.storage.memory.proposals.proposals import MemoryProposals
+from service.storage.memory.proposals.simulations import MemoryProposalSimulations
+from service.storage.memory.retention import MemoryPurges
+from service.storage.memory.shadow_differences import MemoryParity
+from service.storage.memory.tables.collector import Curtain
+from service.storage.memory.tables.limits import RUNS_MAX_DEFAULT, Limits
+from service.storage.memory.tables.state import State
 from service.storage.memory.workflow_decisions import MemoryWorkflowDecisions
 
 

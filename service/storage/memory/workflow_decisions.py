@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from itertools import islice
 
-from service.domains.dpm_runs import RunHead
+from service.domains.dpm_runs.supportability import Subject
+from service.domains.dpm_runs.values import RunHead
 from service.domains.idempotency import IdempotentAnswer
-from service.domains.pages import EARLIEST, LATEST, Page, empty_page, page_of
-from service.domains.retention import Horizon
-from service.domains.supportability import Subject
+from service.domains.retention.cutoffs import Horizon
+from service.domains.values.pages import EARLIEST, LATEST, Page, empty_page, page_of
 from service.domains.workflow_decisions import DecisionFilter, ReviewRule, Verdict, WorkflowDecision
-from service.errors import DecisionExists
-from service.storage.memory import dpm_runs
-from service.storage.memory.collector import hide
-from service.storage.memory.histories import rows_behind
+from service.errors.workflow_decisions import DecisionExists
+from service.storage.memory.dpm_runs import runs
 from service.storage.memory.idempotent_answers import find_answer, insert_answer
-from service.storage.memory.shelves import Place
-from service.storage.memory.state import State
+from service.storage.memory.tables.collector import hide
+from service.storage.memory.tables.histories import rows_behind
+from service.storage.memory.tables.sorted_index import Place
+from service.storage.memory.tables.state import State
 from service.storage.texts import require_storable
 
 
@@ -92,7 +92,7 @@ class MemoryWorkflowDecisions:
 def decide(
     state: State, verdict: Verdict, rule: ReviewRule, horizon: Horizon
 ) -> tuple[RunHead, WorkflowDecision]:
-    run = dpm_runs.get_run(state, verdict.tenant_id, verdict.rebalance_run_id, horizon).head
+    run = runs.get_run(state, verdict.tenant_id, verdict.rebalance_run_id, horizon).head
     latest = find_latest(state, verdict.tenant_id, verdict.rebalance_run_id)
     rule.require_allowed(verdict, run.status, latest)
     if (verdict.tenant_id, verdict.decision_id) in state.decisions:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncpg
 
-from service.domains.artifacts import Artifact, edge_of_artifact
-from service.domains.retention import KEEP_ALL, Horizon
-from service.errors import RunNotFound
+from service.domains.dpm_runs.artifacts import Artifact, edge_of_artifact
+from service.domains.retention.cutoffs import KEEP_ALL, Horizon
+from service.errors.dpm_runs import RunNotFound
 from service.storage.postgres import lineage
 from service.storage.postgres.database import Database
 from service.storage.postgres.statements import Connection, Row, many, one

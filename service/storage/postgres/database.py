@@ -12,14 +12,14 @@ from typing import Any
 
 import asyncpg
 
-from service.errors import PostgresDsnRequired, PostgresUnavailable, StoreBusy, StoreUnavailable
-from service.measures import PoolUse
+from service.errors.storage import PostgresDsnRequired, PostgresUnavailable, StoreBusy, StoreUnavailable
+from service.errors.storage_causes import StoreCause
+from service.observability.instruments import PoolUse
 from service.storage.postgres.addresses import writable
 from service.storage.postgres.faults import FAULTS, READ_ONLY_TRANSACTION, error_of
 from service.storage.postgres.statements import Connection, every, one
 from service.storage.queries import load
 from service.storage.schema import LISTS, SchemaRefused, pending_of, shipped_for
-from service.store_causes import StoreCause
 
 BOOK_QUERIES = load("postgres", "migrations")
 

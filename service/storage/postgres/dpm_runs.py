@@ -7,8 +7,8 @@ from contextlib import suppress
 
 import asyncpg
 
-from service.domains.artifacts import Artifact, edge_of_artifact
-from service.domains.dpm_runs import (
+from service.domains.dpm_runs.artifacts import Artifact, edge_of_artifact
+from service.domains.dpm_runs.values import (
     Admitted,
     BatchAdmission,
     DpmRun,
@@ -23,9 +23,9 @@ from service.domains.dpm_runs import (
 )
 from service.domains.idempotency import KeyFamily
 from service.domains.lineage import Edge
-from service.domains.pages import EARLIEST, LATEST, Page, empty_page, page_of
-from service.domains.retention import Horizon
-from service.errors import RunExists, RunNotFound
+from service.domains.retention.cutoffs import Horizon
+from service.domains.values.pages import EARLIEST, LATEST, Page, empty_page, page_of
+from service.errors.dpm_runs import RunExists, RunNotFound
 from service.storage.digests import digests_of
 from service.storage.postgres import artifacts, idempotency, lineage
 from service.storage.postgres.database import Database

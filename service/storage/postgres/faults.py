@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncpg
 
-from service.errors import PostgresUnavailable, ServiceError, StoreBusy
-from service.store_causes import StoreCause
-from service.store_errors import StoreRefused
+from service.errors.families import ServiceError
+from service.errors.storage import PostgresUnavailable, StoreBusy, StoreRefused
+from service.errors.storage_causes import StoreCause
 
 # What the driver raises when the server is not there, is not in time, or does not take a statement.
 # A connection whose server has said that it goes, and has not gone yet, is an internal error to it.

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from service.domains.idempotency import KeyFamily, KeyMapping, KeyUse
-from service.domains.pages import EARLIEST, Page, empty_page, page_of
-from service.domains.retention import Horizon
+from service.domains.retention.cutoffs import Horizon
+from service.domains.values.pages import EARLIEST, Page, empty_page, page_of
 from service.storage.postgres.database import Database
 from service.storage.postgres.statements import Connection, every, one, run
 from service.storage.queries import load

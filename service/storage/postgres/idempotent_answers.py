@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from service.domains.idempotency import AnswerFamily, IdempotentAnswer
-from service.domains.retention import Horizon
-from service.errors import IdempotencyKeyConflict
+from service.domains.retention.cutoffs import Horizon
+from service.errors.idempotency import IdempotencyKeyConflict
 from service.storage.postgres.statements import Connection, Row, one
 from service.storage.queries import load
 

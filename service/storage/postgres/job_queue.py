@@ -6,8 +6,8 @@ import asyncio
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from service.errors import PostgresDsnRequired
-from service.storage.operations_port import OfferHandler
+from service.errors.storage import PostgresDsnRequired
+from service.storage.ports.operations import OfferHandler
 from service.storage.postgres.database import Database, PoolOptions
 from service.storage.postgres.statements import every, one
 from service.storage.queries import load

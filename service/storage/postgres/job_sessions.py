@@ -12,8 +12,8 @@ from typing import Any
 import asyncpg
 import structlog
 
-from service.errors import PostgresUnavailable
-from service.storage.operations_port import OfferHandler
+from service.errors.storage import PostgresUnavailable
+from service.storage.ports.operations import OfferHandler
 from service.storage.postgres.addresses import writable
 from service.storage.postgres.database import PooledConnection, PoolOptions
 from service.storage.postgres.faults import FAULTS

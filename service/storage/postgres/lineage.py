@@ -7,7 +7,6 @@ from collections.abc import Iterable
 
 import msgspec
 
-from service.domains.canonical import canonical_json
 from service.domains.lineage import (
     TRAIL_EDGES_MAX,
     TRAIL_STEPS_MAX,
@@ -21,8 +20,9 @@ from service.domains.lineage import (
     places_of,
     trail_of,
 )
-from service.domains.pages import EARLIEST, LATEST, Page, empty_page, page_of
-from service.domains.retention import Horizon
+from service.domains.retention.cutoffs import Horizon
+from service.domains.values.canonical import canonical_json
+from service.domains.values.pages import EARLIEST, LATEST, Page, empty_page, page_of
 from service.storage.postgres.database import Database
 from service.storage.postgres.statements import Connection, Row, every, one, run
 from service.storage.queries import load

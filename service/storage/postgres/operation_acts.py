@@ -7,7 +7,7 @@ from datetime import datetime
 
 import asyncpg
 
-from service.domains.dpm_runs import BatchAdmission
+from service.domains.dpm_runs.values import BatchAdmission
 from service.domains.operations import (
     Claim,
     Ending,
@@ -20,13 +20,19 @@ from service.domains.operations import (
     end_of,
     exhausted_after,
 )
-from service.domains.retention import KEEP_ALL
-from service.errors import OperationEnded, OperationExists, OperationLost, OperationMoved, OperationNotFound
+from service.domains.retention.cutoffs import KEEP_ALL
+from service.errors.operations import (
+    OperationEnded,
+    OperationExists,
+    OperationLost,
+    OperationMoved,
+    OperationNotFound,
+)
 from service.storage.digests import digests_of
 from service.storage.postgres import dpm_runs, lineage, proposals
 from service.storage.postgres.operation_lists import find
+from service.storage.postgres.operation_recovery import fail
 from service.storage.postgres.operation_rows import operation_of, row_of, row_of_staged
-from service.storage.postgres.operation_sweeps import fail
 from service.storage.postgres.statements import Connection, Row, many, one, run
 from service.storage.queries import load
 from service.storage.texts import require_storable

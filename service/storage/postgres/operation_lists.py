@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from service.domains.operations import OperationFilter
-from service.domains.retention import Horizon
+from service.domains.retention.cutoffs import Horizon
 from service.storage.postgres.statements import Connection, Row, one
 from service.storage.queries import load
 

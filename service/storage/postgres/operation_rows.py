@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from service.domains.dpm_runs import RunStatus
+from service.domains.dpm_runs.values import RunStatus
 from service.domains.operations import (
     AttemptError,
     Operation,

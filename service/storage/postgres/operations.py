@@ -18,10 +18,10 @@ from service.domains.operations import (
     Reaped,
     StagedScenario,
 )
-from service.domains.pages import EARLIEST, LATEST, Page, empty_page, page_of
-from service.domains.proposals import ProposalKey
-from service.domains.retention import KEEP_ALL, Horizon
-from service.errors import OperationNotFound
+from service.domains.proposals.values import ProposalKey
+from service.domains.retention.cutoffs import KEEP_ALL, Horizon
+from service.domains.values.pages import EARLIEST, LATEST, Page, empty_page, page_of
+from service.errors.operations import OperationNotFound
 from service.storage.postgres import idempotent_answers, proposals
 from service.storage.postgres.database import Database
 from service.storage.postgres.operation_acts import (
@@ -34,8 +34,8 @@ from service.storage.postgres.operation_acts import (
     submit,
 )
 from service.storage.postgres.operation_lists import find, listing_of
+from service.storage.postgres.operation_recovery import expire, fail_overdue, reap
 from service.storage.postgres.operation_rows import head_of, operation_of, staged_of
-from service.storage.postgres.operation_sweeps import expire, fail_overdue, reap
 from service.storage.postgres.statements import every, one
 from service.storage.queries import load
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from service.domains.canonical import digest_of
 from service.domains.policy_packs import Amendments, PackChange, read_pack
-from service.errors import PolicyCatalogMoved
+from service.domains.values.canonical import digest_of
+from service.errors.policy_packs import PolicyCatalogMoved
 from service.storage.postgres.database import Database
 from service.storage.postgres.statements import Connection, every, one
 from service.storage.queries import load

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from service.domains.proposal_documents import whole_key, whole_version
-from service.domains.proposals import (
+from service.domains.proposals.documents import whole_key, whole_version
+from service.domains.proposals.values import (
     ApprovalType,
     Proposal,
     ProposalApproval,

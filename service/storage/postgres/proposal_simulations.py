@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from service.domains.proposal_simulations import ProposalSimulation
-from service.errors import IdempotencyKeyConflict
+from service.domains.proposals.simulations import ProposalSimulation
+from service.errors.idempotency import IdempotencyKeyConflict
 from service.storage.postgres.database import Database
 from service.storage.postgres.statements import Connection, Row, one, run
 from service.storage.queries import load

@@ -4,17 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from service.domains.pages import (
-    EARLIEST,
-    LATEST,
-    LISTED_TEXT_BYTES_MAX,
-    PAGE_BYTES_MAX,
-    Page,
-    empty_page,
-    page_of,
-)
-from service.domains.proposal_documents import stored_change
-from service.domains.proposals import (
+from service.domains.proposals.documents import stored_change
+from service.domains.proposals.values import (
     Proposal,
     ProposalApproval,
     ProposalChange,
@@ -25,9 +16,18 @@ from service.domains.proposals import (
     ProposalVersion,
     VersionHead,
 )
-from service.errors import IdempotencyKeyConflict
-from service.large_texts import where_large
-from service.proposal_errors import ProposalMoved, ProposalNotFound, ProposalVersionNotFound
+from service.domains.values.pages import (
+    EARLIEST,
+    LATEST,
+    LISTED_TEXT_BYTES_MAX,
+    PAGE_BYTES_MAX,
+    Page,
+    empty_page,
+    page_of,
+)
+from service.errors.idempotency import IdempotencyKeyConflict
+from service.errors.proposals import ProposalMoved, ProposalNotFound, ProposalVersionNotFound
+from service.runtime.large_texts import where_large
 from service.storage.postgres import lineage
 from service.storage.postgres.database import Database
 from service.storage.postgres.proposal_rows import (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from service.domains.dpm_runs import DpmRun, RunHead, RunRequest, RunStatus, SealedRun
+from service.domains.dpm_runs.values import DpmRun, RunHead, RunRequest, RunStatus, SealedRun
 from service.domains.policy_packs import AppliedPolicy, PackSource
 from service.storage.postgres.statements import Row
 

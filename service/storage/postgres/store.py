@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from service.measures import PoolUse
+from service.observability.instruments import PoolUse
 from service.storage.postgres.artifacts import PostgresArtifacts
 from service.storage.postgres.database import Database, PoolOptions
 from service.storage.postgres.dpm_runs import PostgresDpmRuns
 from service.storage.postgres.idempotency import PostgresIdempotency
 from service.storage.postgres.lineage import PostgresLineage
 from service.storage.postgres.operations import PostgresOperations
-from service.storage.postgres.parity import PostgresParity
 from service.storage.postgres.policy_packs import PostgresPolicyPacks
 from service.storage.postgres.proposal_simulations import PostgresProposalSimulations
 from service.storage.postgres.proposals import PostgresProposals
-from service.storage.postgres.purges import PostgresPurges
+from service.storage.postgres.retention import PostgresPurges
+from service.storage.postgres.shadow_differences import PostgresParity
 from service.storage.postgres.supportability import PostgresSupportability
 from service.storage.postgres.workflow_decisions import PostgresWorkflowDecisions
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncpg
 
+from service.domains.dpm_runs.supportability import Bounds, Summary, Unfinished, counts_of
 from service.domains.operations import OperationStatus, OperationType
-from service.domains.retention import Horizon
-from service.domains.supportability import Bounds, Summary, Unfinished, counts_of
-from service.errors import StoreBusy
+from service.domains.retention.cutoffs import Horizon
+from service.errors.storage import StoreBusy
 from service.storage.postgres.database import Database
 from service.storage.postgres.statements import Connection, every, one, run
 from service.storage.queries import load

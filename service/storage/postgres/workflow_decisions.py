@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncpg
 
-from service.domains.dpm_runs import RunHead
+from service.domains.dpm_runs.values import RunHead
 from service.domains.idempotency import IdempotentAnswer
-from service.domains.pages import (
+from service.domains.retention.cutoffs import KEEP_ALL, Horizon
+from service.domains.values.pages import (
     EARLIEST,
     LATEST,
     LISTED_TEXT_BYTES_MAX,
@@ -15,7 +16,6 @@ from service.domains.pages import (
     empty_page,
     page_of,
 )
-from service.domains.retention import KEEP_ALL, Horizon
 from service.domains.workflow_decisions import (
     DecisionFilter,
     ReviewRule,
@@ -24,12 +24,8 @@ from service.domains.workflow_decisions import (
     WorkflowDecision,
     facts_of,
 )
-from service.errors import (
-    DecisionExists,
-    RunNotFound,
-    WorkflowInvalidTransition,
-    WorkflowStateConflict,
-)
+from service.errors.dpm_runs import RunNotFound
+from service.errors.workflow_decisions import DecisionExists, WorkflowInvalidTransition, WorkflowStateConflict
 from service.storage.postgres import dpm_runs, idempotent_answers
 from service.storage.postgres.database import Database
 from service.storage.postgres.statements import Connection, Row, every, one

@@ -10,52 +10,48 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, cast
 
-from service.domains.parity import ShadowCounts
-from service.storage.operations_port import OperationStore
-from service.storage.parity_port import ParityStore
-from service.storage.policy_packs_port import PolicyPackStore
-from service.storage.port import (
-    ArtifactStore,
-    DpmRunStore,
-    IdempotencyStore,
-    LineageStore,
-    PurgeStore,
-    Store,
-    SupportabilityStore,
-    WorkflowDecisionStore,
-)
-from service.storage.proposals_port import ProposalSimulationStore, ProposalStore
-from service.storage.shadow import operation_acts, proposal_acts, run_acts
-from service.storage.shadow.acts import Describe
-from service.storage.shadow.keeper import Keeper
+from service.domains.shadow_differences import ShadowCounts
+from service.storage.ports.dpm_runs import ArtifactStore, DpmRunStore, SupportabilityStore
+from service.storage.ports.idempotency import IdempotencyStore
+from service.storage.ports.lineage import LineageStore
+from service.storage.ports.operations import OperationStore
+from service.storage.ports.policy_packs import PolicyPackStore
+from service.storage.ports.proposals import ProposalSimulationStore, ProposalStore
+from service.storage.ports.retention import PurgeStore
+from service.storage.ports.shadow_differences import ParityStore
+from service.storage.ports.store import Store
+from service.storage.ports.workflow_decisions import WorkflowDecisionStore
+from service.storage.shadow import operation_writes, proposal_writes, run_writes
+from service.storage.shadow.replicator import Keeper
+from service.storage.shadow.writes import Describe
 
 # Every method that writes, by noun; all others read. What is kept of differences is the primary's alone.
 ACTS: Mapping[str, Mapping[str, Describe]] = {
     "dpm_runs": {
-        "admit": run_acts.admit,
-        "admit_batch": run_acts.admit_batch,
-        "admit_replay": run_acts.admit_replay,
+        "admit": run_writes.admit,
+        "admit_batch": run_writes.admit_batch,
+        "admit_replay": run_writes.admit_replay,
     },
-    "artifacts": {"keep": run_acts.keep},
-    "workflow_decisions": {"decide": run_acts.decide, "decide_once": run_acts.decide_once},
-    "policy_packs": {"amend": run_acts.amend},
+    "artifacts": {"keep": run_writes.keep},
+    "workflow_decisions": {"decide": run_writes.decide, "decide_once": run_writes.decide_once},
+    "policy_packs": {"amend": run_writes.amend},
     "operations": {
-        "submit": operation_acts.submit,
-        "submit_once": operation_acts.submit_once,
-        "claim": operation_acts.claim,
-        "extend": operation_acts.extend,
-        "stage": operation_acts.stage,
-        "finish": operation_acts.finish,
-        "hand_back": operation_acts.hand_back,
-        "fail": operation_acts.fail,
-        "fail_overdue": operation_acts.fail_overdue,
-        "reap": operation_acts.reap,
-        "expire": operation_acts.expire,
+        "submit": operation_writes.submit,
+        "submit_once": operation_writes.submit_once,
+        "claim": operation_writes.claim,
+        "extend": operation_writes.extend,
+        "stage": operation_writes.stage,
+        "finish": operation_writes.finish,
+        "hand_back": operation_writes.hand_back,
+        "fail": operation_writes.fail,
+        "fail_overdue": operation_writes.fail_overdue,
+        "reap": operation_writes.reap,
+        "expire": operation_writes.expire,
     },
-    "proposals": {"change": proposal_acts.change},
-    "proposal_simulations": {"keep": proposal_acts.keep, "purge": proposal_acts.purge},
-    "supportability": {"fold": operation_acts.fold},
-    "purges": {"remove": operation_acts.remove},
+    "proposals": {"change": proposal_writes.change},
+    "proposal_simulations": {"keep": proposal_writes.keep, "purge": proposal_writes.purge},
+    "supportability": {"fold": operation_writes.fold},
+    "purges": {"remove": operation_writes.remove},
 }
 
 

@@ -6,10 +6,10 @@ import sqlite3
 from collections.abc import Iterable
 from functools import partial
 
-from service.domains.artifacts import Artifact, edge_of_artifact
+from service.domains.dpm_runs.artifacts import Artifact, edge_of_artifact
 from service.domains.lineage import Edge
-from service.domains.retention import KEEP_ALL, Horizon
-from service.errors import RunNotFound
+from service.domains.retention.cutoffs import KEEP_ALL, Horizon
+from service.errors.dpm_runs import RunNotFound
 from service.storage.queries import load
 from service.storage.sqlite import lineage
 from service.storage.sqlite.database import Database

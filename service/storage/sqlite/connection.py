@@ -15,7 +15,7 @@ from typing import TypeVar
 
 import aiosqlite
 
-from service.errors import StoreUnavailable
+from service.errors.storage import StoreUnavailable
 from service.storage.sqlite.faults import UNSTORABLE, error_of
 
 T = TypeVar("T")

@@ -12,12 +12,12 @@ from itertools import cycle
 from pathlib import Path
 from typing import TypeVar
 
-from service.errors import StoreBusy, StoreUnavailable
+from service.errors.storage import StoreBusy, StoreUnavailable
+from service.errors.storage_causes import StoreCause
 from service.storage.schema import SchemaRefused, pending_of, read_applied, require_log, shipped_for
 from service.storage.sqlite.connection import Connection, connect
+from service.storage.sqlite.group_commit import Writer
 from service.storage.sqlite.probing import write_nothing_new
-from service.storage.sqlite.writer import Writer
-from service.store_causes import StoreCause
 
 T = TypeVar("T")
 

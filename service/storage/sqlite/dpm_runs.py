@@ -5,8 +5,7 @@ from __future__ import annotations
 import sqlite3
 from functools import partial
 
-from service.domains.canonical import digest_of
-from service.domains.dpm_runs import (
+from service.domains.dpm_runs.values import (
     Admitted,
     BatchAdmission,
     DpmRun,
@@ -19,9 +18,10 @@ from service.domains.dpm_runs import (
     mapping_of,
     use_of,
 )
-from service.domains.pages import EARLIEST, LATEST, Page, empty_page, page_of
-from service.domains.retention import Horizon
-from service.errors import RunExists, RunNotFound
+from service.domains.retention.cutoffs import Horizon
+from service.domains.values.canonical import digest_of
+from service.domains.values.pages import EARLIEST, LATEST, Page, empty_page, page_of
+from service.errors.dpm_runs import RunExists, RunNotFound
 from service.storage.queries import load
 from service.storage.sqlite import artifacts, idempotency
 from service.storage.sqlite.database import Database

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 
-from service.errors import StoreUnavailable
-from service.store_causes import StoreCause
-from service.store_errors import StoreRefused
+from service.errors.storage import StoreRefused, StoreUnavailable
+from service.errors.storage_causes import StoreCause
 
 # By the beginning of SQLite's own names; everything else it raises is a refusal.
 CAUSES = {

@@ -6,8 +6,8 @@ import sqlite3
 from functools import partial
 
 from service.domains.idempotency import KeyFamily, KeyMapping, KeyUse
-from service.domains.pages import EARLIEST, Page, empty_page, page_of
-from service.domains.retention import Horizon
+from service.domains.retention.cutoffs import Horizon
+from service.domains.values.pages import EARLIEST, Page, empty_page, page_of
 from service.storage.queries import load
 from service.storage.sqlite.database import Database
 from service.storage.sqlite.statements import every, instant_of, one, run, text_of

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sqlite3
 
 from service.domains.idempotency import AnswerFamily, IdempotentAnswer
-from service.domains.retention import Horizon
-from service.errors import IdempotencyKeyConflict
+from service.domains.retention.cutoffs import Horizon
+from service.errors.idempotency import IdempotencyKeyConflict
 from service.storage.queries import load
 from service.storage.sqlite.statements import instant_of, one, text_of
 

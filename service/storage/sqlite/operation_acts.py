@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from service.domains.canonical import digest_of
-from service.domains.dpm_runs import BatchAdmission
+from service.domains.dpm_runs.values import BatchAdmission
 from service.domains.idempotency import IdempotentAnswer
 from service.domains.operations import (
     Claim,
@@ -23,13 +22,14 @@ from service.domains.operations import (
     end_of,
     exhausted_after,
 )
-from service.domains.proposals import ProposalChange
-from service.domains.retention import KEEP_ALL, Horizon
-from service.errors import OperationEnded, OperationExists, OperationLost, OperationMoved
+from service.domains.proposals.values import ProposalChange
+from service.domains.retention.cutoffs import KEEP_ALL, Horizon
+from service.domains.values.canonical import digest_of
+from service.errors.operations import OperationEnded, OperationExists, OperationLost, OperationMoved
 from service.storage.queries import load
 from service.storage.sqlite import dpm_runs, idempotent_answers, lineage, proposals
 from service.storage.sqlite.operation_lists import get_operation
-from service.storage.sqlite.operation_sweeps import fail
+from service.storage.sqlite.operation_recovery import fail
 from service.storage.sqlite.statements import one, run, text_of
 from service.storage.texts import require_storable
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import sqlite3
 
 from service.domains.operations import Operation, OperationFilter, OperationHead, StagedScenario
-from service.domains.pages import EARLIEST, LATEST, Page, empty_page, page_of
-from service.domains.retention import Horizon
-from service.errors import OperationNotFound
+from service.domains.retention.cutoffs import Horizon
+from service.domains.values.pages import EARLIEST, LATEST, Page, empty_page, page_of
+from service.errors.operations import OperationNotFound
 from service.storage.queries import load
 from service.storage.sqlite.operation_rows import head_of, operation_of, staged_of
 from service.storage.sqlite.statements import every, from_first_given, one, text_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from typing import Any
 
-from service.domains.dpm_runs import RunStatus
+from service.domains.dpm_runs.values import RunStatus
 from service.domains.operations import (
     AttemptError,
     Operation,

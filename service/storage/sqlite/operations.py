@@ -19,9 +19,9 @@ from service.domains.operations import (
     Reaped,
     StagedScenario,
 )
-from service.domains.pages import Page
-from service.domains.proposals import ProposalKey
-from service.domains.retention import Horizon
+from service.domains.proposals.values import ProposalKey
+from service.domains.retention.cutoffs import Horizon
+from service.domains.values.pages import Page
 from service.storage.sqlite import proposals
 from service.storage.sqlite.database import Database
 from service.storage.sqlite.operation_acts import (
@@ -40,7 +40,7 @@ from service.storage.sqlite.operation_lists import (
     list_heads,
     list_staged,
 )
-from service.storage.sqlite.operation_sweeps import expire, fail_overdue, reap
+from service.storage.sqlite.operation_recovery import expire, fail_overdue, reap
 
 
 class SqliteOperations:

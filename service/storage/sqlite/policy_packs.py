@@ -5,9 +5,9 @@ from __future__ import annotations
 import sqlite3
 from functools import partial
 
-from service.domains.canonical import digest_of
 from service.domains.policy_packs import Amendments, PackChange, read_pack
-from service.errors import PolicyCatalogMoved
+from service.domains.values.canonical import digest_of
+from service.errors.policy_packs import PolicyCatalogMoved
 from service.storage.queries import load
 from service.storage.sqlite.database import Database
 from service.storage.sqlite.statements import every, one, text_of

@@ -7,8 +7,8 @@ import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
-from service.errors import StoreUnavailable
-from service.store_causes import StoreCause
+from service.errors.storage import StoreUnavailable
+from service.errors.storage_causes import StoreCause
 
 # What an ordinary act writes, to the log and then to the file, with room to spare.
 FREE_BYTES_MIN = 1024 * 1024

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sqlite3
 from typing import Any
 
-from service.domains.proposal_documents import whole_key, whole_version
-from service.domains.proposals import (
+from service.domains.proposals.documents import whole_key, whole_version
+from service.domains.proposals.values import (
     ApprovalType,
     Proposal,
     ProposalApproval,

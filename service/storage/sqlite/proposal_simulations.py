@@ -6,8 +6,8 @@ import sqlite3
 from datetime import datetime
 from functools import partial
 
-from service.domains.proposal_simulations import ProposalSimulation
-from service.errors import IdempotencyKeyConflict
+from service.domains.proposals.simulations import ProposalSimulation
+from service.errors.idempotency import IdempotencyKeyConflict
 from service.storage.queries import load
 from service.storage.sqlite.database import Database
 from service.storage.sqlite.statements import count, instant_of, one, text_of

@@ -6,17 +6,8 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from functools import partial
 
-from service.domains.pages import (
-    EARLIEST,
-    LATEST,
-    LISTED_TEXT_BYTES_MAX,
-    PAGE_BYTES_MAX,
-    Page,
-    empty_page,
-    page_of,
-)
-from service.domains.proposal_documents import stored_change
-from service.domains.proposals import (
+from service.domains.proposals.documents import stored_change
+from service.domains.proposals.values import (
     Proposal,
     ProposalApproval,
     ProposalChange,
@@ -27,8 +18,17 @@ from service.domains.proposals import (
     ProposalVersion,
     VersionHead,
 )
-from service.errors import IdempotencyKeyConflict
-from service.proposal_errors import ProposalMoved, ProposalNotFound, ProposalVersionNotFound
+from service.domains.values.pages import (
+    EARLIEST,
+    LATEST,
+    LISTED_TEXT_BYTES_MAX,
+    PAGE_BYTES_MAX,
+    Page,
+    empty_page,
+    page_of,
+)
+from service.errors.idempotency import IdempotencyKeyConflict
+from service.errors.proposals import ProposalMoved, ProposalNotFound, ProposalVersionNotFound
 from service.storage.queries import load
 from service.storage.sqlite import lineage
 from service.storage.sqlite.database import Database

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sqlite3
 
-from service.domains.canonical import digest_of
-from service.domains.dpm_runs import DpmRun, RunHead, RunRequest, RunStatus, SealedRun
+from service.domains.dpm_runs.values import DpmRun, RunHead, RunRequest, RunStatus, SealedRun
 from service.domains.policy_packs import AppliedPolicy, PackSource
+from service.domains.values.canonical import digest_of
 from service.storage.sqlite.statements import instant_of, text_of
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from itertools import dropwhile
 
-from service.domains.pages import LATEST
+from service.domains.values.pages import LATEST
 from service.storage.queries import Query
 
 # Nothing is stored outside these, and what lies outside may have no spelling in UTC.

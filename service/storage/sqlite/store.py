@@ -10,11 +10,11 @@ from service.storage.sqlite.dpm_runs import SqliteDpmRuns
 from service.storage.sqlite.idempotency import SqliteIdempotency
 from service.storage.sqlite.lineage import SqliteLineage
 from service.storage.sqlite.operations import SqliteOperations
-from service.storage.sqlite.parity import SqliteParity
 from service.storage.sqlite.policy_packs import SqlitePolicyPacks
 from service.storage.sqlite.proposal_simulations import SqliteProposalSimulations
 from service.storage.sqlite.proposals import SqliteProposals
-from service.storage.sqlite.purges import SqlitePurges
+from service.storage.sqlite.retention import SqlitePurges
+from service.storage.sqlite.shadow_differences import SqliteParity
 from service.storage.sqlite.supportability import SqliteSupportability
 from service.storage.sqlite.workflow_decisions import SqliteWorkflowDecisions
 

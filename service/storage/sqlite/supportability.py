@@ -5,9 +5,9 @@ from __future__ import annotations
 import sqlite3
 from functools import partial
 
+from service.domains.dpm_runs.supportability import Bounds, Subject, Summary, Unfinished, counts_of
 from service.domains.operations import OperationStatus, OperationType
-from service.domains.retention import Horizon
-from service.domains.supportability import Bounds, Subject, Summary, Unfinished, counts_of
+from service.domains.retention.cutoffs import Horizon
 from service.storage.queries import load
 from service.storage.sqlite.database import Database
 from service.storage.sqlite.statements import every, instant_of, one, optional_instant_of, run, text_of

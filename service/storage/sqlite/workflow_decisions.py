@@ -6,9 +6,10 @@ import sqlite3
 from datetime import datetime
 from functools import partial
 
-from service.domains.dpm_runs import RunHead
+from service.domains.dpm_runs.values import RunHead
 from service.domains.idempotency import IdempotentAnswer
-from service.domains.pages import (
+from service.domains.retention.cutoffs import KEEP_ALL, Horizon
+from service.domains.values.pages import (
     EARLIEST,
     LATEST,
     LISTED_TEXT_BYTES_MAX,
@@ -17,7 +18,6 @@ from service.domains.pages import (
     empty_page,
     page_of,
 )
-from service.domains.retention import KEEP_ALL, Horizon
 from service.domains.workflow_decisions import (
     DecisionFilter,
     ReviewRule,
@@ -26,7 +26,7 @@ from service.domains.workflow_decisions import (
     WorkflowDecision,
     facts_of,
 )
-from service.errors import DecisionExists, WorkflowInvalidTransition
+from service.errors.workflow_decisions import DecisionExists, WorkflowInvalidTransition
 from service.storage.queries import load
 from service.storage.sqlite import dpm_runs, idempotent_answers
 from service.storage.sqlite.database import Database

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from aiohttp import ETag, web
 
-FOLDER = Path(__file__).resolve().parents[1] / "docs"
+FOLDER = Path(__file__).resolve().parents[1] / "openapi" / "docs"
 PAGE = "index.html"
 
 # What a browser may ask for, and as what.

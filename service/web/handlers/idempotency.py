@@ -6,9 +6,10 @@ import msgspec
 from aiohttp import web
 
 from service.domains.idempotency import KeyUse
-from service.domains.pages import Page
-from service.errors import IdempotencyKeyNotFound
-from service.web import keys, parameters
+from service.domains.values.pages import Page
+from service.errors.idempotency import IdempotencyKeyNotFound
+from service.web import keys
+from service.web.requests import parameters
 from service.web.schemas.parameters import HistoryQuery
 
 HISTORY = HistoryQuery()

@@ -6,9 +6,10 @@ import msgspec
 from aiohttp import web
 
 from service.domains.lineage import Edge, EdgeFilter
-from service.domains.pages import Page
+from service.domains.values.pages import Page
 from service.flows.lineage import LineageEdge, edge_of
-from service.web import keys, parameters
+from service.web import keys
+from service.web.requests import parameters
 from service.web.schemas.parameters import LineageQuery
 
 LINEAGE = LineageQuery()

@@ -9,12 +9,13 @@ from http import HTTPStatus
 import msgspec
 from aiohttp import web
 
-from service import large_texts
 from service.domains.operations import Operation, OperationFilter, OperationHead
-from service.errors import OperationNotFound
+from service.errors.operations import OperationNotFound
 from service.flows.idempotency import KeyedAnswer
-from service.web import keys, parameters, reading
+from service.runtime import large_texts
+from service.web import keys
 from service.web.handlers.policy_packs import resolved, told
+from service.web.requests import headers, parameters
 from service.web.schemas.parameters import OperationListQuery
 
 OPERATION_LIST = OperationListQuery()
@@ -108,11 +109,11 @@ class OperationList(msgspec.Struct, frozen=True, kw_only=True):
 async def submit(request: web.Request) -> web.Response:
     """Accepts a batch; a bad one is told what is wrong with it, even where none is accepted (2.2)."""
     faults = (
-        reading.optional_key_entries(request)
-        + reading.correlation_entries(request)
-        + reading.pack_entries(request)
+        headers.optional_key_entries(request)
+        + headers.correlation_entries(request)
+        + headers.pack_entries(request)
     )
-    body = await reading.json_body(request, faults)
+    body = await headers.json_body(request, faults)
     gates = request.app[keys.GATES]
     flow = request.app[keys.FLOWS].operations
     if faults or not gates.async_operations_enabled:
@@ -120,7 +121,7 @@ async def submit(request: web.Request) -> web.Response:
             await flow.check(body)
     gates.require_operations()
     resolution = await resolved(request, partial(flow.check, body))
-    correlation_id, key = request[keys.CORRELATION_ID], request.headers.get(reading.KEY_HEADER)
+    correlation_id, key = request[keys.CORRELATION_ID], request.headers.get(headers.KEY_HEADER)
     if key is None:
         operation = await flow.submit(body, correlation_id=correlation_id, pack=resolution.pack)
         answered = KeyedAnswer(_written(operation), operation.operation_id, replayed=False)
@@ -132,7 +133,7 @@ async def submit(request: web.Request) -> web.Response:
             idempotency_key=key,
             write=_written,
         )
-    response = reading.keyed(answered, HTTPStatus.ACCEPTED)
+    response = headers.keyed(answered, HTTPStatus.ACCEPTED)
     return told(accepted_at(response, f"{OPERATIONS}/{answered.entity_id}"), resolution)
 
 

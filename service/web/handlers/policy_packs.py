@@ -9,11 +9,12 @@ import msgspec
 from aiohttp import web
 
 from service.domains.policy_packs import PackSource, PolicyPack
-from service.errors import RequestInvalid
-from service.flows.dpm_computing import RESULT
-from service.flows.policy_packs import PackResolution
-from service.policy_errors import PolicyPackNotFound, PolicyPackUnknown
-from service.web import keys, parameters, reading
+from service.errors.policy_packs import PolicyPackNotFound, PolicyPackUnknown
+from service.errors.requests import RequestInvalid
+from service.flows.dpm_runs.computing import RESULT
+from service.flows.policy_packs.flow import PackResolution
+from service.web import keys
+from service.web.requests import headers, parameters
 
 STATUS_HEADER = "X-Policy-Pack-Status"
 UNKNOWN = "UNKNOWN"
@@ -49,7 +50,7 @@ async def get_effective(request: web.Request) -> web.Response:
     """The pack the headers select, whether it exists or not; answered also where the catalog is away."""
     _require_readable(request)
     flow = request.app[keys.FLOWS].policy_packs
-    selection = flow.select(reading.pack_wish(request))
+    selection = flow.select(headers.pack_wish(request))
     present = await flow.is_there(selection)
     answer = _answer(
         EffectivePolicyPack(
@@ -68,7 +69,7 @@ async def list_packs(request: web.Request) -> web.Response:
     """The whole catalog by id, and which pack of it the headers select."""
     _require_readable(request)
     flow = request.app[keys.FLOWS].policy_packs
-    selection = flow.select(reading.pack_wish(request))
+    selection = flow.select(headers.pack_wish(request))
     packs = await flow.list()
     return _answer(
         PolicyPackCatalog(
@@ -93,8 +94,8 @@ async def get_pack(request: web.Request) -> web.Response:
 async def publish(request: web.Request) -> web.Response:
     """Puts a pack into the catalog, or another in its place."""
     flow = request.app[keys.FLOWS].policy_packs
-    faults = reading.correlation_entries(request)
-    body = await reading.json_body(request, faults)
+    faults = headers.correlation_entries(request)
+    body = await headers.json_body(request, faults)
     with parameters.together_with(faults):
         wanted = await flow.read(body)
     request.app[keys.GATES].require_policy_admin()
@@ -105,7 +106,7 @@ async def publish(request: web.Request) -> web.Response:
 
 async def remove(request: web.Request) -> web.Response:
     """Takes a pack out of the catalog."""
-    if faults := reading.correlation_entries(request):
+    if faults := headers.correlation_entries(request):
         raise RequestInvalid(faults)
     request.app[keys.GATES].require_policy_admin()
     policy_pack_id = parameters.path_id(request, "policy_pack_id", PolicyPackNotFound)
@@ -120,7 +121,7 @@ async def resolved(request: web.Request, check: Callable[[], Awaitable[None]]) -
     Raises PolicyPackUnknown where a missing pack is refused, and StoreUnavailable of the catalog.
     """
     try:
-        return await request.app[keys.FLOWS].policy_packs.resolve(reading.pack_wish(request))
+        return await request.app[keys.FLOWS].policy_packs.resolve(headers.pack_wish(request))
     except PolicyPackUnknown:
         await check()
         raise
@@ -134,7 +135,7 @@ def told(answer: web.Response, resolution: PackResolution) -> web.Response:
 
 
 def _require_readable(request: web.Request) -> None:
-    if faults := reading.pack_entries(request):
+    if faults := headers.pack_entries(request):
         raise RequestInvalid(faults)
 
 

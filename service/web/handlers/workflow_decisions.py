@@ -13,10 +13,12 @@ from service.domains.workflow_decisions import (
     WorkflowActionRequest,
     WorkflowDecision,
 )
-from service.errors import IdempotencyKeyNotFound, RunNotFound
-from service.flows.run_names import ByCorrelation, ByKey, ByRunId, RunName
+from service.errors.dpm_runs import RunNotFound
+from service.errors.idempotency import IdempotencyKeyNotFound
+from service.flows.dpm_runs.references import ByCorrelation, ByKey, ByRunId, RunName
 from service.flows.workflow_decisions import History, Review
-from service.web import keys, parameters, reading
+from service.web import keys
+from service.web.requests import headers, parameters
 from service.web.schemas.parameters import HistoryQuery
 from service.web.schemas.workflow_decisions import DecisionListQuery
 
@@ -81,17 +83,17 @@ async def get_history(request: web.Request) -> web.Response:
 
 async def decide(request: web.Request) -> web.Response:
     """One decision of a reviewer; answers where the run stands after it."""
-    faults = reading.optional_key_entries(request) + reading.correlation_entries(request)
-    body = await reading.json_body(request, faults)
+    faults = headers.optional_key_entries(request) + headers.correlation_entries(request)
+    body = await headers.json_body(request, faults)
     flow, name = request.app[keys.FLOWS].workflow, _run_name(request)
     with parameters.together_with(faults):
         asked = await flow.read(request.app[DECODE_ACTION], body)
     _require_open(request)
     correlation_id = request[keys.CORRELATION_SENT] or NO_CORRELATION
-    key = request.headers.get(reading.KEY_HEADER)
+    key = request.headers.get(headers.KEY_HEADER)
     if key is None:
         return _reviewed(await flow.decide(name, asked, correlation_id=correlation_id))
-    return reading.keyed(
+    return headers.keyed(
         await flow.decide_once(
             name, asked, correlation_id=correlation_id, idempotency_key=key, write=_written
         )

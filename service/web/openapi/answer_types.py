@@ -9,8 +9,8 @@ import msgspec
 
 from service.domains.lineage import EdgeType
 from service.domains.operations import OperationStatus, OperationType
-from service.domains.proposal_artifacts import ArtifactDocument as ProposalDocument
-from service.domains.proposal_artifacts import (
+from service.domains.proposals.artifacts import ArtifactDocument as ProposalDocument
+from service.domains.proposals.artifacts import (
     ArtifactSummary,
     ArtifactTrade,
     EvidenceBundle,
@@ -18,9 +18,9 @@ from service.domains.proposal_artifacts import (
     EvidenceOutputs,
     IssueHighlight,
 )
-from service.domains.proposal_results import ProposalResult, StatusChange
-from service.domains.proposals import ApprovalType, ProposalEventType, ProposalState
-from service.domains.results import (
+from service.domains.proposals.results import ProposalResult, StatusChange
+from service.domains.proposals.values import ApprovalType, ProposalEventType, ProposalState
+from service.domains.rebalances.results import (
     BatchScenarioMetric,
     DiagnosticsData,
     GateDecision,
@@ -32,25 +32,26 @@ from service.domains.results import (
     SimulatedState,
 )
 from service.domains.workflow_decisions import WorkflowAction, WorkflowStatus
-from service.flows.analyses import BatchAnswer
-from service.flows.artifacts import ArtifactDocument, ArtifactHashes, ArtifactPolicy
+from service.flows.dpm_runs.analyses import BatchAnswer
+from service.flows.dpm_runs.artifacts import ArtifactDocument, ArtifactHashes, ArtifactPolicy
+from service.flows.dpm_runs.replays import Outcome
 from service.flows.lineage import LineageEdge
-from service.flows.proposal_answers import Created, Detail, Timeline, Transitioned
-from service.flows.proposal_parts import (
+from service.flows.proposals.answer_parts import (
     ApprovalRecord,
     LineageVersion,
     ProposalSummary,
     VersionDetail,
     WorkflowEvent,
 )
-from service.flows.replays import Outcome
-from service.web.handlers import operations, proposal_operations
-from service.web.handlers.dpm_runs import RunLookup
+from service.flows.proposals.answers import Created, Detail, Timeline, Transitioned
+from service.web.handlers import operations
+from service.web.handlers.dpm_runs.replays import ReplayAnswer
+from service.web.handlers.dpm_runs.runs import RunLookup
+from service.web.handlers.dpm_runs.support_bundles import SupportBundleAnswer
 from service.web.handlers.operations import OperationFailure
-from service.web.handlers.replays import ReplayAnswer
-from service.web.handlers.support_bundles import SupportBundleAnswer
+from service.web.handlers.proposals import operations as proposal_operations
 from service.web.handlers.workflow_decisions import Decision, Workflow
-from service.web.refusals import Problem
+from service.web.middleware.problem_details import Problem
 
 Json = dict[str, Any]
 Analysis = Literal["ANALYZE_SCENARIOS"]

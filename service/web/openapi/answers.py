@@ -12,8 +12,8 @@ from typing import Any
 import msgspec
 from msgspec import inspect
 
-from service.domains.money import Exact
-from service.domains.results import INTENT_TYPE
+from service.domains.rebalances.results import INTENT_TYPE
+from service.domains.values.money import Exact
 from service.web.openapi import numbers
 from service.web.openapi.answer_types import TYPES
 from service.web.openapi.names import PUBLISHED_AS, PUBLISHED_ONCE, answer_name

@@ -8,6 +8,7 @@ from typing import Any
 from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
 
+from service.web.middleware.problem_details import Problem
 from service.web.openapi import (
     dpm_runs,
     operations,
@@ -24,7 +25,6 @@ from service.web.openapi.examples import examples
 from service.web.openapi.operation import TAG_TEXTS, Operation
 from service.web.openapi.parameters import IN_QUERY, path_names, path_parameter
 from service.web.openapi.problems import problems_of
-from service.web.refusals import Problem
 from service.web.schemas.derive import schema_of
 
 OPENAPI_VERSION = "3.1.0"

@@ -6,33 +6,30 @@ from functools import partial
 from http import HTTPStatus
 from typing import Any
 
-from service.domains.rebalances import BatchRebalanceRequest, RebalanceRequest
-from service.domains.results import RebalanceResult
-from service.engine_errors import ResultTooLarge
-from service.errors import (
+from service.domains.rebalances.requests import BatchRebalanceRequest, RebalanceRequest
+from service.domains.rebalances.results import RebalanceResult
+from service.errors.dpm_runs import (
     ArtifactsDisabled,
     BundleApisDisabled,
-    HistoryApisDisabled,
-    IdempotencyKeyConflict,
-    IdempotencyKeyNotFound,
-    LineageApisDisabled,
-    OperationNotFound,
-    OperationsDisabled,
     ReplayEngineUnknown,
     RunNotFound,
     SummaryApisDisabled,
 )
-from service.flows.analyses import BatchAnswer
-from service.flows.artifacts import ArtifactDocument
-from service.policy_errors import PolicyDsnRequired, PolicyPackUnknown, PolicyStoreUnavailable
-from service.web.handlers.dpm_runs import RunList, RunLookup
+from service.errors.engines import ResultTooLarge
+from service.errors.idempotency import HistoryApisDisabled, IdempotencyKeyConflict, IdempotencyKeyNotFound
+from service.errors.lineage import LineageApisDisabled
+from service.errors.operations import OperationNotFound, OperationsDisabled
+from service.errors.policy_packs import PolicyDsnRequired, PolicyPackUnknown, PolicyStoreUnavailable
+from service.flows.dpm_runs.analyses import BatchAnswer
+from service.flows.dpm_runs.artifacts import ArtifactDocument
+from service.web.handlers.dpm_runs.replays import ReplayAnswer
+from service.web.handlers.dpm_runs.runs import RunList, RunLookup
+from service.web.handlers.dpm_runs.support_bundles import SupportBundleAnswer
+from service.web.handlers.dpm_runs.supportability import SupportabilitySummary
 from service.web.handlers.idempotency import KeyHistory, KeyLookup
 from service.web.handlers.lineage import Lineage
 from service.web.handlers.operations import OperationAccepted
-from service.web.handlers.parity import Parity
-from service.web.handlers.replays import ReplayAnswer
-from service.web.handlers.support_bundles import SupportBundleAnswer
-from service.web.handlers.supportability import SupportabilitySummary
+from service.web.handlers.shadow_differences import Parity
 from service.web.openapi.operation import (
     PACK_HEADERS,
     STORE,
@@ -43,8 +40,8 @@ from service.web.openapi.operation import (
     Tag,
 )
 from service.web.schemas.parameters import HistoryQuery, LineageQuery, RunListQuery
-from service.web.schemas.parity import ParityQuery
 from service.web.schemas.replays import ReplayQuery
+from service.web.schemas.shadow_differences import ParityQuery
 from service.web.schemas.support_bundles import SupportBundleQuery
 
 PACK: Refusals = (PolicyPackUnknown, PolicyDsnRequired, PolicyStoreUnavailable)

@@ -8,27 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from service.domains import policy_packs, proposal_artifacts, proposal_requests, proposal_results
-from service.domains.money import Money
-from service.domains.options import GroupConstraint
-from service.domains.results import SecurityTradeIntent
-from service.domains.snapshots import CashBalance
+from service.domains import policy_packs
+from service.domains.proposals import artifacts as proposal_artifacts
+from service.domains.proposals import requests, results
+from service.domains.rebalances.options import GroupConstraint
+from service.domains.rebalances.results import SecurityTradeIntent
+from service.domains.rebalances.snapshots import CashBalance
+from service.domains.values.money import Money
 from service.domains.workflow_decisions import WorkflowActionRequest
-from service.flows import analyses, artifacts, lineage, proposal_answers, proposal_parts
-from service.web.handlers import (
-    dpm_runs,
-    idempotency,
-    operations,
-    parity,
-    proposal_operations,
-    proposal_support,
-    replays,
-    support_bundles,
-    supportability,
-    workflow_decisions,
-)
+from service.flows import lineage
+from service.flows.dpm_runs import analyses, artifacts
+from service.flows.proposals import answer_parts, answers
+from service.web.handlers import idempotency, operations, shadow_differences, workflow_decisions
 from service.web.handlers import lineage as lineage_handlers
 from service.web.handlers import policy_packs as policy_pack_handlers
+from service.web.handlers.dpm_runs import replays, runs, support_bundles, supportability
+from service.web.handlers.proposals import operations as proposal_operations
+from service.web.handlers.proposals import support
 from service.web.openapi import answer_types
 
 REQUEST_NAMES: Mapping[type, str] = {
@@ -42,10 +38,10 @@ REQUEST_NAMES: Mapping[type, str] = {
     policy_packs.WorkflowPolicy: "DpmPolicyPackWorkflowPolicy",
     policy_packs.IdempotencyPolicy: "DpmPolicyPackIdempotencyPolicy",
     policy_packs.PolicyPackUpsert: "DpmPolicyPackUpsertRequest",
-    proposal_requests.AssetClassTarget: "ReferenceAssetClassTarget",
-    proposal_requests.InstrumentTarget: "ReferenceInstrumentTarget",
-    proposal_requests.ProposalMetadata: "ProposalCreateMetadata",
-    proposal_requests.TradeNotional: "ProposedTradeNotional",
+    requests.AssetClassTarget: "ReferenceAssetClassTarget",
+    requests.InstrumentTarget: "ReferenceInstrumentTarget",
+    requests.ProposalMetadata: "ProposalCreateMetadata",
+    requests.TradeNotional: "ProposedTradeNotional",
     WorkflowActionRequest: "DpmRunWorkflowActionRequest",
 }
 
@@ -61,9 +57,9 @@ ANSWER_NAMES: Mapping[type, str] = {
     artifacts.RequestSnapshot: "DpmRunArtifactRequestSnapshot",
     artifacts.ArtifactHashes: "DpmRunArtifactHashes",
     artifacts.ArtifactPolicy: "DpmRunArtifactPolicy",
-    dpm_runs.RunLookup: "DpmRunLookupResponse",
-    dpm_runs.RunListItem: "DpmRunListItemResponse",
-    dpm_runs.RunList: "DpmRunListResponse",
+    runs.RunLookup: "DpmRunLookupResponse",
+    runs.RunListItem: "DpmRunListItemResponse",
+    runs.RunList: "DpmRunListResponse",
     idempotency.KeyLookup: "DpmRunIdempotencyLookupResponse",
     idempotency.KeyHistoryItem: "DpmRunIdempotencyHistoryItem",
     idempotency.KeyHistory: "DpmRunIdempotencyHistoryResponse",
@@ -107,36 +103,36 @@ ANSWER_NAMES: Mapping[type, str] = {
     proposal_artifacts.Takeaway: "ProposalArtifactTakeaway",
     proposal_artifacts.TradesAndFunding: "ProposalArtifactTradesAndFunding",
     proposal_artifacts.WeightChange: "ProposalArtifactWeightChange",
-    proposal_results.DriftBucket: "DriftBucketDetail",
-    proposal_results.DriftDimension: "DriftDimensionAnalysis",
-    proposal_results.DriftHighlight: "DriftHighlightEntry",
-    proposal_results.IssueEvidence: "SuitabilityEvidence",
-    proposal_results.ProposedTradeIntent: "SecurityTradeIntent",
-    proposal_results.ReferenceModelSummary: "DriftReferenceModelSummary",
-    proposal_results.SnapshotIds: "SuitabilityEvidenceSnapshotIds",
-    proposal_results.UnmodeledExposure: "DriftUnmodeledExposure",
-    proposal_answers.Approvals: "ProposalApprovalsResponse",
-    proposal_answers.Created: "ProposalCreateResponse",
-    proposal_answers.Detail: "ProposalDetailResponse",
-    proposal_answers.ProposalKeyLookup: "ProposalIdempotencyLookupResponse",
-    proposal_answers.ProposalLineage: "ProposalLineageResponse",
-    proposal_answers.ProposalList: "ProposalListResponse",
-    proposal_answers.Timeline: "ProposalWorkflowTimelineResponse",
-    proposal_answers.Transitioned: "ProposalStateTransitionResponse",
+    results.DriftBucket: "DriftBucketDetail",
+    results.DriftDimension: "DriftDimensionAnalysis",
+    results.DriftHighlight: "DriftHighlightEntry",
+    results.IssueEvidence: "SuitabilityEvidence",
+    results.ProposedTradeIntent: "SecurityTradeIntent",
+    results.ReferenceModelSummary: "DriftReferenceModelSummary",
+    results.SnapshotIds: "SuitabilityEvidenceSnapshotIds",
+    results.UnmodeledExposure: "DriftUnmodeledExposure",
+    answers.Approvals: "ProposalApprovalsResponse",
+    answers.Created: "ProposalCreateResponse",
+    answers.Detail: "ProposalDetailResponse",
+    answers.ProposalKeyLookup: "ProposalIdempotencyLookupResponse",
+    answers.ProposalLineage: "ProposalLineageResponse",
+    answers.ProposalList: "ProposalListResponse",
+    answers.Timeline: "ProposalWorkflowTimelineResponse",
+    answers.Transitioned: "ProposalStateTransitionResponse",
     proposal_operations.ProposalOperationAccepted: "ProposalAsyncAcceptedResponse",
     proposal_operations.ProposalOperationStatus: "ProposalAsyncOperationStatusResponse",
-    proposal_parts.ApprovalRecord: "ProposalApprovalRecord",
-    proposal_parts.LineageVersion: "ProposalVersionLineageItem",
-    proposal_parts.VersionDetail: "ProposalVersionDetail",
-    proposal_parts.WorkflowEvent: "ProposalWorkflowEvent",
-    proposal_support.SupportabilityConfig: "ProposalSupportabilityConfigResponse",
+    answer_parts.ApprovalRecord: "ProposalApprovalRecord",
+    answer_parts.LineageVersion: "ProposalVersionLineageItem",
+    answer_parts.VersionDetail: "ProposalVersionDetail",
+    answer_parts.WorkflowEvent: "ProposalWorkflowEvent",
+    support.SupportabilityConfig: "ProposalSupportabilityConfigResponse",
     replays.ReplayAnswer: "DpmRunReplayResponse",
     replays.ReplayDifference: "DpmRunReplayDifference",
     support_bundles.RelatedRun: "DpmRelatedRun",
     support_bundles.SupportBundleAnswer: "DpmRunSupportBundleResponse",
-    parity.Parity: "DpmSupportabilityParityResponse",
-    parity.ParityDifference: "DpmSupportabilityParityDifference",
-    parity.ShadowSinceStart: "DpmSupportabilityShadowCounts",
+    shadow_differences.Parity: "DpmSupportabilityParityResponse",
+    shadow_differences.ParityDifference: "DpmSupportabilityParityDifference",
+    shadow_differences.ShadowSinceStart: "DpmSupportabilityShadowCounts",
     supportability.SupportabilitySummary: "DpmSupportabilitySummaryResponse",
     workflow_decisions.Decision: "DpmRunWorkflowDecisionResponse",
     workflow_decisions.DecisionList: "DpmWorkflowDecisionListResponse",
@@ -150,7 +146,7 @@ PUBLISHED_ONCE = frozenset(
 )
 
 # One name stands for the trades of both engines; that of the adviser leaves more open.
-PUBLISHED_AS: Mapping[type, type] = {SecurityTradeIntent: proposal_results.ProposedTradeIntent}
+PUBLISHED_AS: Mapping[type, type] = {SecurityTradeIntent: results.ProposedTradeIntent}
 
 
 def answer_name(struct: type) -> str:

@@ -11,16 +11,12 @@ from typing import Any
 
 import msgspec
 
-from service.domains.bounds import CORRELATION_ID
-from service.errors import (
-    PostgresDsnRequired,
-    PostgresUnavailable,
-    ServiceError,
-    StoreUnavailable,
-    SupportApisDisabled,
-)
-from service.proposal_errors import ProposalDsnRequired, ProposalStoreUnavailable
-from service.web.reading import KEY_PATTERN
+from service.domains.values.bounds import CORRELATION_ID
+from service.errors.dpm_runs import SupportApisDisabled
+from service.errors.families import ServiceError
+from service.errors.proposals import ProposalDsnRequired, ProposalStoreUnavailable
+from service.errors.storage import PostgresDsnRequired, PostgresUnavailable, StoreUnavailable
+from service.web.requests.headers import KEY_PATTERN
 from service.web.schemas.parameters import QuerySchema
 
 Refusals = tuple[type[ServiceError], ...]

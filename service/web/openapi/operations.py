@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from service.errors import (
+from service.errors.dpm_runs import ReplayEngineUnknown
+from service.errors.operations import (
     ManualExecutionDisabled,
     OperationEnded,
     OperationMoved,
     OperationNotFound,
     OperationsDisabled,
-    ReplayEngineUnknown,
 )
 from service.web.handlers.operations import OPERATIONS as PATH
 from service.web.handlers.operations import OperationList, OperationStatus

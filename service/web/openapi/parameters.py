@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from service.web.parameters import bound_in_path
+from service.web.requests.parameters import bound_in_path
 from service.web.schemas.proposals import VERSION_NO
 
 _NAME = re.compile(r"{(\w+)}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from http import HTTPStatus
 
 from service.domains.policy_packs import PolicyPack, PolicyPackUpsert
-from service.policy_errors import (
+from service.errors.policy_packs import (
     PolicyAdminDisabled,
     PolicyCatalogFull,
     PolicyDsnRequired,

@@ -6,26 +6,24 @@ from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Any
 
-from service.engine_errors import EngineDeadlineExceeded, EngineMemoryExceeded
-from service.errors import (
+from service.errors.engines import EngineDeadlineExceeded, EngineMemoryExceeded
+from service.errors.families import ServiceError
+from service.errors.requests import (
     BodyTooLarge,
     BodyUnreadable,
+    ContentCodingUnsupported,
+    ExpectationUnsupported,
+    HeadTooLarge,
     JsonTooDeep,
     MediaTypeUnsupported,
     Overloaded,
     RequestInvalid,
-    ServiceError,
-)
-from service.http_errors import (
-    ContentCodingUnsupported,
-    ExpectationUnsupported,
-    HeadTooLarge,
     RequestTimedOut,
 )
+from service.web.middleware.problem_details import TITLE_OF, status_of
 from service.web.openapi.operation import Operation
 from service.web.openapi.parameters import path_names, sample_path
-from service.web.parameters import bound_in_path
-from service.web.refusals import TITLE_OF, status_of
+from service.web.requests.parameters import bound_in_path
 from service.web.schemas.entries import SCALAR_CHARACTERS_MAX
 from service.web.schemas.faults import MESSAGES
 from service.web.schemas.proposals import VERSION_NO

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from functools import partial
 
-from service.domains.proposal_artifacts import ArtifactDocument
-from service.domains.proposal_requests import ProposalSimulateRequest
-from service.domains.proposal_results import ProposalResult
-from service.engine_errors import ResultTooLarge
-from service.errors import IdempotencyKeyConflict, ProposalSimulationDisabled
+from service.domains.proposals.artifacts import ArtifactDocument
+from service.domains.proposals.requests import ProposalSimulateRequest
+from service.domains.proposals.results import ProposalResult
+from service.errors.engines import ResultTooLarge
+from service.errors.idempotency import IdempotencyKeyConflict
+from service.errors.proposals import ProposalSimulationDisabled
 from service.web.openapi.operation import PROPOSAL_STORE, Header, Operation, Tag
 from service.web.openapi.proposals import ROOT
 

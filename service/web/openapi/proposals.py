@@ -4,15 +4,33 @@ from __future__ import annotations
 
 from functools import partial
 
-from service.domains.proposal_requests import (
+from service.domains.proposals.requests import (
     ProposalApprovalRequest,
     ProposalCreateRequest,
     ProposalStateTransitionRequest,
     ProposalVersionRequest,
 )
-from service.engine_errors import ResultTooLarge
-from service.errors import IdempotencyKeyConflict, ProposalSimulationDisabled
-from service.flows.proposal_answers import (
+from service.errors.engines import ResultTooLarge
+from service.errors.idempotency import IdempotencyKeyConflict
+from service.errors.proposals import (
+    ApprovalRequired,
+    FourEyesViolation,
+    InvalidApprovalState,
+    InvalidTransition,
+    PortfolioContextMismatch,
+    ProposalKeyNotFound,
+    ProposalNotFound,
+    ProposalsDisabled,
+    ProposalSimulationDisabled,
+    ProposalStateConflict,
+    ProposalSupportDisabled,
+    ProposalTerminal,
+    ProposalVersionBlocked,
+    ProposalVersionMismatch,
+    ProposalVersionNotFound,
+)
+from service.flows.proposals.answer_parts import VersionDetail
+from service.flows.proposals.answers import (
     Approvals,
     Created,
     Detail,
@@ -22,24 +40,7 @@ from service.flows.proposal_answers import (
     Timeline,
     Transitioned,
 )
-from service.flows.proposal_parts import VersionDetail
-from service.proposal_errors import (
-    ApprovalRequired,
-    FourEyesViolation,
-    InvalidApprovalState,
-    InvalidTransition,
-    PortfolioContextMismatch,
-    ProposalKeyNotFound,
-    ProposalNotFound,
-    ProposalsDisabled,
-    ProposalStateConflict,
-    ProposalSupportDisabled,
-    ProposalTerminal,
-    ProposalVersionBlocked,
-    ProposalVersionMismatch,
-    ProposalVersionNotFound,
-)
-from service.web.handlers.proposal_support import SupportabilityConfig
+from service.web.handlers.proposals.support import SupportabilityConfig
 from service.web.openapi.operation import (
     PROPOSAL_STORE,
     Header,

@@ -13,21 +13,21 @@ from apispec.ext.marshmallow import MarshmallowPlugin
 from apispec.ext.marshmallow.openapi import OpenAPIConverter
 from marshmallow import fields
 
-from service.domains.bounds import FreeBound, TextBound
-from service.domains.fields import Check, Checked, FieldRule, WholeRule
-from service.domains.options import (
+from service.domains.policy_packs import ConstraintPolicy, TurnoverPolicy
+from service.domains.proposals.requests import ProposedTrade, TradeNotional
+from service.domains.rebalances.options import (
     EngineOptions,
     GroupConstraint,
     SuitabilityThresholds,
     TargetMethod,
     ValuationMode,
 )
-from service.domains.policy_packs import ConstraintPolicy, TurnoverPolicy
-from service.domains.proposal_requests import ProposedTrade, TradeNotional
-from service.domains.rebalances import SCENARIOS_MAX, BatchRebalanceRequest
-from service.web.body_bounds import totals_of
+from service.domains.rebalances.requests import SCENARIOS_MAX, BatchRebalanceRequest
+from service.domains.values.bounds import FreeBound, TextBound
+from service.domains.values.fields import Check, Checked, FieldRule, WholeRule
 from service.web.openapi import numbers
 from service.web.openapi.names import REQUEST_NAMES
+from service.web.requests.body_bounds import totals_of
 from service.web.schemas.derive import StructSchema
 from service.web.schemas.fields import Choice, ExactNumber, FreeMap, ListOf, MapOf, Text, Unfractioned
 

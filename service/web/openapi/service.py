@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from service.errors import Stopping
+from service.errors.requests import Stopping
 from service.flows.health import NOT_READY
 from service.web.openapi.operation import STORE, Operation, Tag
 

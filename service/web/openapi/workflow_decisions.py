@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from service.domains.workflow_decisions import WorkflowActionRequest
-from service.errors import (
-    IdempotencyKeyConflict,
-    IdempotencyKeyNotFound,
-    RunNotFound,
+from service.errors.dpm_runs import RunNotFound
+from service.errors.idempotency import IdempotencyKeyConflict, IdempotencyKeyNotFound
+from service.errors.workflow_decisions import (
     WorkflowDisabled,
     WorkflowInvalidTransition,
     WorkflowNotRequired,

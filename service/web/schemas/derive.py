@@ -17,7 +17,7 @@ import msgspec
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, post_load, validates_schema
 from msgspec import Meta
 
-from service.domains.bounds import (
+from service.domains.values.bounds import (
     DEFAULT_BOUNDS,
     Bounds,
     FreeBound,
@@ -26,9 +26,9 @@ from service.domains.bounds import (
     SizeBound,
     TextBound,
 )
-from service.domains.fields import Bound, Check, Checked, FieldCheck, NoFraction, Pattern, WholeRule
-from service.domains.money import Exact, ExactText
-from service.web.body_bounds import size_bound_of, totals_of
+from service.domains.values.fields import Bound, Check, Checked, FieldCheck, NoFraction, Pattern, WholeRule
+from service.domains.values.money import Exact, ExactText
+from service.web.requests.body_bounds import size_bound_of, totals_of
 from service.web.schemas.faults import MapKey, broken_rule
 from service.web.schemas.fields import (
     Choice,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from service.domains.bounds import DEFAULT_BOUNDS, Bounds
-from service.domains.options import EngineOptions
-from service.domains.rebalances import BatchRebalanceRequest, RebalanceRequest
+from service.domains.rebalances.options import EngineOptions
+from service.domains.rebalances.requests import BatchRebalanceRequest, RebalanceRequest
+from service.domains.values.bounds import DEFAULT_BOUNDS, Bounds
 from service.web.schemas.derive import StructSchema, loader_of
 
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 from itertools import islice
 from typing import Any
 
-from service.domains.bounds import Bounds, TextBound
+from service.domains.values.bounds import Bounds, TextBound
 from service.web.schemas.faults import KEY, MESSAGES, Fault, MapKey, Unreadable, number_text, size_fault
 
 # A small body can hold a fault in every second byte; no reader needs more than the first of them. Where there

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, assert_never
 
-from service.domains.bounds import Bounds, FreeBound, TextBound
-from service.domains.fields import Bound, FieldCheck, FieldRule, Pattern
+from service.domains.values.bounds import Bounds, FreeBound, TextBound
+from service.domains.values.fields import Bound, FieldCheck, FieldRule, Pattern
 
 # The typed decoder takes no longer integer, and the interpreter reads none.
 INTEGER_DIGITS_MAX = 4300

@@ -13,10 +13,10 @@ from typing import Any
 
 from marshmallow import ValidationError, fields
 
-from service.domains.bounds import DEFAULT_BOUNDS, LABEL, Bounds, FreeBound, MapBound, TextBound
-from service.domains.fields import FieldCheck, NoFraction
-from service.domains.money import NumberRefused, exact_of
-from service.web.body_bounds import is_within
+from service.domains.values.bounds import DEFAULT_BOUNDS, LABEL, Bounds, FreeBound, MapBound, TextBound
+from service.domains.values.fields import FieldCheck, NoFraction
+from service.domains.values.money import NumberRefused, exact_of
+from service.web.requests.body_bounds import is_within
 from service.web.schemas.entries import ENTRIES_MAX
 from service.web.schemas.faults import (
     INTEGER_DIGITS_MAX,

@@ -10,11 +10,11 @@ from typing import Any
 
 from marshmallow import EXCLUDE, Schema, ValidationError, fields
 
-from service.domains.bounds import CURSOR, FILED_CORRELATION_ID, LABEL, OPEN_ID, TextBound
-from service.domains.fields import Bound
 from service.domains.lineage import DEPTH_MAX, Direction
-from service.domains.pages import HISTORY_ROWS_MAX
-from service.domains.retention import BEGINNING
+from service.domains.retention.cutoffs import BEGINNING
+from service.domains.values.bounds import CURSOR, FILED_CORRELATION_ID, LABEL, OPEN_ID, TextBound
+from service.domains.values.fields import Bound
+from service.domains.values.pages import HISTORY_ROWS_MAX
 from service.web.schemas.faults import Fault
 from service.web.schemas.fields import Choice, FirstBroken, Text, Whole
 

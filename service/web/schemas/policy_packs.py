@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from service.domains.bounds import DEFAULT_BOUNDS, Bounds
 from service.domains.policy_packs import PolicyPackUpsert
+from service.domains.values.bounds import DEFAULT_BOUNDS, Bounds
 from service.web.schemas.derive import StructSchema, loader_of
 
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from marshmallow import ValidationError
 
-from service.domains.bounds import CURSOR, DEFAULT_BOUNDS, OPEN_ID, Bounds
-from service.domains.fields import Bound
-from service.domains.proposal_requests import (
+from service.domains.proposals.requests import (
     ProposalApprovalRequest,
     ProposalCreateRequest,
     ProposalSimulateRequest,
     ProposalStateTransitionRequest,
     ProposalVersionRequest,
 )
-from service.errors import RequestInvalid
+from service.domains.values.bounds import CURSOR, DEFAULT_BOUNDS, OPEN_ID, Bounds
+from service.domains.values.fields import Bound
+from service.errors.requests import RequestInvalid
 from service.web.schemas.derive import StructSchema, loader_of
 from service.web.schemas.entries import entry
 from service.web.schemas.fields import FirstBroken, Flag, Whole

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from service.domains.bounds import CURSOR, DEFAULT_BOUNDS, OPEN_ID, REASON_CODE, Bounds
+from service.domains.values.bounds import CURSOR, DEFAULT_BOUNDS, OPEN_ID, REASON_CODE, Bounds
 from service.domains.workflow_decisions import WorkflowAction, WorkflowActionRequest
 from service.web.schemas.derive import StructSchema, loader_of
 from service.web.schemas.fields import Choice

@@ -8,8 +8,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from service.domains.artifacts import Artifact
-from service.domains.dpm_runs import (
+from service.domains.dpm_runs.artifacts import Artifact
+from service.domains.dpm_runs.values import (
     DEFAULT_TENANT,
     BatchAdmission,
     DpmRun,
@@ -31,11 +31,11 @@ from service.domains.operations import (
     OperationType,
     StagedScenario,
 )
-from service.domains.proposals import ProposalChange
-from service.domains.purges import PURGED_AT_ONCE, Purge
-from service.domains.retention import Horizon
+from service.domains.proposals.values import ProposalChange
+from service.domains.retention.cutoffs import Horizon
+from service.domains.retention.deletions import PURGED_AT_ONCE, Purge
 from service.domains.workflow_decisions import NO_CORRELATION, ReviewRule, Verdict, WorkflowAction
-from service.storage.port import Store
+from service.storage.ports.store import Store
 
 AT = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
 ODD_BYTES = '{"note":"Zürich \N{MIDDLE DOT} 日本 \N{BANK}","amount":"1.10"}'.encode()

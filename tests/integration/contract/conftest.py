@@ -13,9 +13,9 @@ import pytest_asyncio
 from psycopg import sql
 from psycopg.rows import TupleRow
 
-import scripts.postgres
+import scripts.harness.postgres
 from service.storage.memory.store import MemoryStore
-from service.storage.port import Store
+from service.storage.ports.store import Store
 from service.storage.postgres.store import PostgresStore
 from service.storage.sqlite.store import SqliteStore
 from tests.conftest import OURS
@@ -37,9 +37,9 @@ def shared_postgres(postgres_server: str, postgres_template: str) -> Iterator[st
     """The address of a database that all tests of the contract use in turn."""
     name = f"{OURS}_contract"
     try:
-        yield scripts.postgres.create_database(postgres_server, name, postgres_template)
+        yield scripts.harness.postgres.create_database(postgres_server, name, postgres_template)
     finally:
-        scripts.postgres.drop_database(postgres_server, name)
+        scripts.harness.postgres.drop_database(postgres_server, name)
 
 
 class Emptier:

@@ -6,8 +6,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from service.domains.dpm_runs import DEFAULT_TENANT
-from service.domains.options import EngineOptions, GroupConstraint
+from service.domains.dpm_runs.values import DEFAULT_TENANT
 from service.domains.policy_packs import (
     AppliedPolicy,
     ConstraintPolicy,
@@ -24,6 +23,7 @@ from service.domains.policy_packs import (
     applied,
     pack_of,
 )
+from service.domains.rebalances.options import EngineOptions, GroupConstraint
 from tests.integration.contract.builders import AT, an_id
 
 

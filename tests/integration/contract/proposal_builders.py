@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from service.domains.dpm_runs import DEFAULT_TENANT
+from service.domains.dpm_runs.values import DEFAULT_TENANT
 from service.domains.lineage import Edge
-from service.domains.proposal_simulations import ProposalSimulation
-from service.domains.proposals import (
+from service.domains.proposals.simulations import ProposalSimulation
+from service.domains.proposals.values import (
     APPROVALS,
     NO_PROPOSAL,
     TRANSITIONS,

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from service.domains.dpm_runs import DEFAULT_TENANT
-from service.domains.pages import Page, all_of
-from service.domains.proposals import (
+from service.domains.dpm_runs.values import DEFAULT_TENANT
+from service.domains.proposals.values import (
     Proposal,
     ProposalApproval,
     ProposalChange,
@@ -16,7 +15,8 @@ from service.domains.proposals import (
     ProposalVersion,
     VersionHead,
 )
-from service.storage.port import Store
+from service.domains.values.pages import Page, all_of
+from service.storage.ports.store import Store
 from tests.integration.contract.proposal_builders import ALL_PROPOSALS, head_of_version
 from tests.integration.contract.reading import LIMIT
 

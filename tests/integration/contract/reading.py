@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 import pytest
 
-from service.domains.dpm_runs import DEFAULT_TENANT, DpmRun, RunFilter, RunHead
+from service.domains.dpm_runs.supportability import Subject
+from service.domains.dpm_runs.values import DEFAULT_TENANT, DpmRun, RunFilter, RunHead
 from service.domains.idempotency import KeyFamily, KeyMapping, KeyUse
 from service.domains.lineage import Direction, Edge, EdgeFilter
 from service.domains.operations import (
@@ -15,11 +16,10 @@ from service.domains.operations import (
     OperationHead,
     StagedScenario,
 )
-from service.domains.pages import Page, all_of
-from service.domains.retention import KEEP_ALL, Horizon
-from service.domains.supportability import Subject
-from service.errors import RunNotFound
-from service.storage.port import Store
+from service.domains.retention.cutoffs import KEEP_ALL, Horizon
+from service.domains.values.pages import Page, all_of
+from service.errors.dpm_runs import RunNotFound
+from service.storage.ports.store import Store
 
 ALL_RUNS = RunFilter()
 ALL_EDGES = EdgeFilter()

@@ -8,13 +8,13 @@ from decimal import Decimal
 
 import pytest
 
-from service.domains.canonical import digest_of
-from service.domains.dpm_runs import DEFAULT_TENANT, Admitted, SealedRun, mapping_of, use_of
-from service.domains.options import EngineOptions
+from service.domains.dpm_runs.values import DEFAULT_TENANT, Admitted, SealedRun, mapping_of, use_of
 from service.domains.policy_packs import PackSource
-from service.domains.retention import KEEP_ALL, Horizon
-from service.errors import IdempotencyKeyConflict, RunExists
-from tests.integration.contract.beside import REFUSED, opened_beside
+from service.domains.rebalances.options import EngineOptions
+from service.domains.retention.cutoffs import KEEP_ALL, Horizon
+from service.domains.values.canonical import digest_of
+from service.errors.dpm_runs import RunExists
+from service.errors.idempotency import IdempotencyKeyConflict
 from tests.integration.contract.builders import (
     OTHER_HASH,
     a_batch,
@@ -26,6 +26,7 @@ from tests.integration.contract.builders import (
     runs_since,
 )
 from tests.integration.contract.policy_builders import a_pack, a_policy
+from tests.integration.contract.raw_databases import REFUSED, opened_beside
 from tests.integration.contract.reading import assert_absent, history_of, key_of
 
 STRICT, LOOSE = a_policy(a_pack("strict")), a_policy(a_pack("loose"))

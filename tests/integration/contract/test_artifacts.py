@@ -6,10 +6,10 @@ import asyncio
 
 import pytest
 
-from service.domains.artifacts import edge_of_artifact
-from service.domains.dpm_runs import DEFAULT_TENANT, edges_of
-from service.domains.retention import KEEP_ALL
-from service.errors import RunNotFound
+from service.domains.dpm_runs.artifacts import edge_of_artifact
+from service.domains.dpm_runs.values import DEFAULT_TENANT, edges_of
+from service.domains.retention.cutoffs import KEEP_ALL
+from service.errors.dpm_runs import RunNotFound
 from tests.integration.contract.builders import (
     ODD_BYTES,
     a_batch,

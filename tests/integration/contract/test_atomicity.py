@@ -7,15 +7,14 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from service.domains.dpm_runs import DEFAULT_TENANT, RunStatus
+from service.domains.dpm_runs.values import DEFAULT_TENANT, RunStatus
 from service.domains.operations import CANCELLATION as CANCELLED_BY_CALLER
 from service.domains.operations import RELEASE, Claim, Lease
-from service.domains.proposals import ApprovalType, ProposalEventType, ProposalState
-from service.domains.retention import KEEP_ALL, Horizon
+from service.domains.proposals.values import ApprovalType, ProposalEventType, ProposalState
+from service.domains.retention.cutoffs import KEEP_ALL, Horizon
 from service.domains.workflow_decisions import WorkflowAction
-from service.storage.port import Store
-from service.store_errors import StoreRefused
-from tests.integration.contract.beside import Beside, opened_beside
+from service.errors.storage import StoreRefused
+from service.storage.ports.store import Store
 from tests.integration.contract.builders import (
     LONG_SECONDS,
     OTHER_HASH,
@@ -51,7 +50,8 @@ from tests.integration.contract.proposal_builders import (
     changes_to,
     under_key,
 )
-from tests.integration.contract.test_parity import a_difference
+from tests.integration.contract.raw_databases import Beside, opened_beside
+from tests.integration.contract.test_shadow_differences import a_difference
 
 RUN = a_run(rebalance_run_id="rr_held", status=RunStatus.PENDING_REVIEW, created_at=after(1))
 BATCH = a_batch("a", "b", "c", artifacts=True, sent_as="corr", created_at=after(2))

@@ -9,17 +9,17 @@ from random import Random
 
 import pytest
 
-from service.domains.bounds import (
+from service.domains.dpm_runs.values import DEFAULT_TENANT, RunFilter, RunStatus
+from service.domains.policy_packs import Amendments
+from service.domains.proposals.values import ProposalFilter
+from service.domains.retention.cutoffs import KEEP_ALL
+from service.domains.values.bounds import (
     CORRELATION_ID,
     FILED_CORRELATION_ID,
     ID_CHARACTERS_MAX_LIMIT,
     IDEMPOTENCY_KEY,
     REASON_CODE,
 )
-from service.domains.dpm_runs import DEFAULT_TENANT, RunFilter, RunStatus
-from service.domains.policy_packs import Amendments
-from service.domains.proposals import ProposalFilter
-from service.domains.retention import KEEP_ALL
 from service.domains.workflow_decisions import DecisionFilter
 from tests.integration.contract.builders import (
     REVIEWED,

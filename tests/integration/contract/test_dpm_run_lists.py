@@ -6,9 +6,9 @@ import itertools
 
 import pytest
 
-from service.domains.dpm_runs import DEFAULT_TENANT, RunFilter, RunStatus
-from service.domains.pages import Page, empty_page
-from service.domains.retention import KEEP_ALL
+from service.domains.dpm_runs.values import DEFAULT_TENANT, RunFilter, RunStatus
+from service.domains.retention.cutoffs import KEEP_ALL
+from service.domains.values.pages import Page, empty_page
 from tests.integration.contract.builders import (
     AT,
     OTHER_HASH,

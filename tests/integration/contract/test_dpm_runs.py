@@ -9,9 +9,8 @@ from datetime import timedelta
 
 import pytest
 
-from service.domains.artifacts import edge_of_artifact
-from service.domains.canonical import digest_of
-from service.domains.dpm_runs import (
+from service.domains.dpm_runs.artifacts import edge_of_artifact
+from service.domains.dpm_runs.values import (
     DEFAULT_TENANT,
     Admitted,
     RunAdmission,
@@ -20,8 +19,10 @@ from service.domains.dpm_runs import (
     mapping_of,
     use_of,
 )
-from service.domains.retention import KEEP_ALL
-from service.errors import IdempotencyKeyConflict, RunExists, RunNotFound
+from service.domains.retention.cutoffs import KEEP_ALL
+from service.domains.values.canonical import digest_of
+from service.errors.dpm_runs import RunExists, RunNotFound
+from service.errors.idempotency import IdempotencyKeyConflict
 from tests.integration.contract.builders import (
     AT,
     ODD_BYTES,

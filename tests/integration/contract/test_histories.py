@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from service.domains.dpm_runs import DEFAULT_TENANT, RunStatus
+from service.domains.dpm_runs.values import DEFAULT_TENANT, RunStatus
 from service.domains.idempotency import KeyFamily
-from service.domains.pages import HISTORY_ROWS_MAX, PAGE_BYTES_MAX, all_of
-from service.domains.proposals import (
+from service.domains.proposals.values import (
     TRANSITIONS,
     VERSION_EVENTS,
     ApprovalType,
     ProposalEventType,
     ProposalState,
 )
-from service.domains.retention import KEEP_ALL
+from service.domains.retention.cutoffs import KEEP_ALL
+from service.domains.values.pages import HISTORY_ROWS_MAX, PAGE_BYTES_MAX, all_of
 from service.domains.workflow_decisions import WorkflowAction
 from tests.integration.contract.builders import REVIEWED, a_verdict, after, an_admission, runs_since
 from tests.integration.contract.proposal_builders import a_creation, a_new_version, a_step, an_approval

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from service.domains.dpm_runs import DEFAULT_TENANT, mapping_of, use_of
+from service.domains.dpm_runs.values import DEFAULT_TENANT, mapping_of, use_of
 from service.domains.idempotency import KeyFamily
-from service.domains.pages import all_of
-from service.domains.retention import KEEP_ALL
+from service.domains.retention.cutoffs import KEEP_ALL
+from service.domains.values.pages import all_of
 from tests.integration.contract.builders import (
     AT,
     a_batch,

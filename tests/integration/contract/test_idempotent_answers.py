@@ -6,18 +6,15 @@ import asyncio
 
 import pytest
 
-from service.domains.dpm_runs import DEFAULT_TENANT, RunStatus
+from service.domains.dpm_runs.values import DEFAULT_TENANT, RunStatus
 from service.domains.idempotency import AnswerFamily
-from service.domains.pages import all_of
-from service.domains.retention import KEEP_ALL, Horizon
+from service.domains.retention.cutoffs import KEEP_ALL, Horizon
+from service.domains.values.pages import all_of
 from service.domains.workflow_decisions import WorkflowAction
-from service.errors import (
-    DecisionExists,
-    IdempotencyKeyConflict,
-    OperationExists,
-    RunNotFound,
-    WorkflowInvalidTransition,
-)
+from service.errors.dpm_runs import RunNotFound
+from service.errors.idempotency import IdempotencyKeyConflict
+from service.errors.operations import OperationExists
+from service.errors.workflow_decisions import DecisionExists, WorkflowInvalidTransition
 from tests.integration.contract.builders import (
     OTHER_HASH,
     REVIEWED,

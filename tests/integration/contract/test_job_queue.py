@@ -12,24 +12,19 @@ import psycopg
 import pytest
 import pytest_asyncio
 
-from scripts.postgres import Postgres, create_database, free_port
-from service.cli import migrate
-from service.domains.dpm_runs import DEFAULT_TENANT
+from scripts.harness.postgres import Postgres, create_database, free_port
+from service.admin.migrations import migrate
+from service.domains.dpm_runs.values import DEFAULT_TENANT
 from service.domains.operations import CANCELLATION
-from service.domains.purges import Removed
-from service.domains.retention import KEEP_ALL, Horizon
-from service.errors import (
-    OperationExists,
-    OperationNotFound,
-    PostgresDsnRequired,
-    PostgresUnavailable,
-)
+from service.domains.retention.cutoffs import KEEP_ALL, Horizon
+from service.domains.retention.deletions import Removed
+from service.errors.operations import OperationExists, OperationNotFound
+from service.errors.storage import PostgresDsnRequired, PostgresUnavailable, StoreRefused
 from service.storage.postgres import job_sessions, operation_acts
 from service.storage.postgres.database import PoolOptions
 from service.storage.postgres.job_offers import NAMES, Names
 from service.storage.postgres.job_queue import PostgresJobQueue
 from service.storage.postgres.store import PostgresStore
-from service.store_errors import StoreRefused
 from tests.conftest import ROOT
 from tests.integration.contract.builders import AT, a_lease, a_purge, an_operation
 from tests.waiting import HANG_SECONDS, quiet, until
@@ -627,7 +622,8 @@ def test_no_variable_of_the_environment_leads_the_queue_elsewhere(monkeypatch):
 
 def test_a_server_loads_the_engine_of_the_queue_only_when_something_is_queued():
     loaded = (
-        "import sys, service.wiring, service.storage.postgres.job_queue; print('pgqueuer' in sys.modules)"
+        "import sys, service.wiring.server, service.storage.postgres.job_queue; "
+        "print('pgqueuer' in sys.modules)"
     )
 
     done = subprocess.run(

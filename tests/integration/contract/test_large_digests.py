@@ -9,12 +9,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from service.domains import canonical
-from service.domains.canonical import digest_of
-from service.domains.dpm_runs import DEFAULT_TENANT
+from service.domains.dpm_runs.values import DEFAULT_TENANT
 from service.domains.idempotency import KeyFamily
-from service.domains.retention import KEEP_ALL
-from service.large_texts import LOOP_BYTES_MAX
+from service.domains.retention.cutoffs import KEEP_ALL
+from service.domains.values import canonical
+from service.domains.values.canonical import digest_of
+from service.runtime.large_texts import LOOP_BYTES_MAX
 from tests.integration.contract.builders import a_batch, a_replay, an_admission, an_operation
 
 LARGE = b'{"a":"' + b"x" * LOOP_BYTES_MAX + b'"}'

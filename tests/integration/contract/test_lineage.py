@@ -8,12 +8,12 @@ from dataclasses import replace
 
 import pytest
 
-from service.domains.artifacts import edge_of_artifact
-from service.domains.dpm_runs import DEFAULT_TENANT, edges_of
+from service.domains.dpm_runs.artifacts import edge_of_artifact
+from service.domains.dpm_runs.values import DEFAULT_TENANT, edges_of
 from service.domains.lineage import DEPTH_MAX, TRAIL_EDGES_MAX, Direction, EdgeFilter, EdgeType, Trail
 from service.domains.operations import edge_of_operation
-from service.domains.pages import Page, empty_page, opaque
-from service.domains.retention import KEEP_ALL
+from service.domains.retention.cutoffs import KEEP_ALL
+from service.domains.values.pages import Page, empty_page, opaque
 from tests.integration.contract.builders import (
     a_batch,
     a_replay,

@@ -21,7 +21,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from service.domains.dpm_runs import BatchAdmission, DpmRun, RunAdmission, RunFilter, RunStatus
+from service.domains.dpm_runs.values import BatchAdmission, DpmRun, RunAdmission, RunFilter, RunStatus
 from service.domains.idempotency import KeyFamily
 from service.domains.lineage import DEPTH_MAX, Direction, EdgeFilter, EdgeType
 from service.domains.operations import (
@@ -35,18 +35,18 @@ from service.domains.operations import (
     OperationType,
     StagedScenario,
 )
-from service.domains.pages import Page, all_of
 from service.domains.policy_packs import PolicyPack
-from service.domains.retention import BEGINNING, KEEP_ALL, Horizon
+from service.domains.retention.cutoffs import BEGINNING, KEEP_ALL, Horizon
+from service.domains.values.pages import Page, all_of
 from service.domains.workflow_decisions import (
     DecisionFilter,
     ReviewRule,
     WorkflowAction,
     WorkflowStatus,
 )
-from service.errors import ServiceError
+from service.errors.families import ServiceError
 from service.storage.memory.store import MemoryStore
-from service.storage.port import Store
+from service.storage.ports.store import Store
 from service.storage.postgres.store import PostgresStore
 from service.storage.sqlite.store import SqliteStore
 from tests.integration.contract.builders import (

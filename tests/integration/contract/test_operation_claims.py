@@ -7,11 +7,12 @@ from dataclasses import replace
 
 import pytest
 
-from service.domains.artifacts import edge_of_artifact
-from service.domains.dpm_runs import DEFAULT_TENANT, edges_of
+from service.domains.dpm_runs.artifacts import edge_of_artifact
+from service.domains.dpm_runs.values import DEFAULT_TENANT, edges_of
 from service.domains.operations import RELEASE, AttemptError, OperationStatus
-from service.domains.retention import KEEP_ALL
-from service.errors import OperationLost, OperationMoved, RunExists
+from service.domains.retention.cutoffs import KEEP_ALL
+from service.errors.dpm_runs import RunExists
+from service.errors.operations import OperationLost, OperationMoved
 from tests.integration.contract.builders import (
     a_batch,
     a_lease,

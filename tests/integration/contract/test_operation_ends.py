@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from service.domains.dpm_runs import DEFAULT_TENANT
+from service.domains.dpm_runs.values import DEFAULT_TENANT
 from service.domains.operations import (
     ATTEMPTS_EXHAUSTED,
     CANCELLATION,
@@ -18,7 +18,7 @@ from service.domains.operations import (
     OperationType,
     overdue_after,
 )
-from service.errors import OperationEnded, OperationLost, OperationMoved, OperationNotFound
+from service.errors.operations import OperationEnded, OperationLost, OperationMoved, OperationNotFound
 from tests.integration.contract.builders import (
     LONG_SECONDS,
     a_batch,

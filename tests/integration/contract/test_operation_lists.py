@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 
 from service.domains.operations import OperationFilter, OperationHead
-from service.domains.retention import KEEP_ALL
+from service.domains.retention.cutoffs import KEEP_ALL
 from tests.integration.contract.builders import (
     a_lease,
     a_purge,

@@ -9,7 +9,6 @@ import pytest_asyncio
 
 from service.domains.operations import MOVES, OperationStatus
 from service.storage.sqlite.store import SqliteStore
-from tests.integration.contract.beside import REFUSED, Beside, SqliteFile, opened_beside
 from tests.integration.contract.builders import (
     a_lease,
     a_staged,
@@ -21,6 +20,7 @@ from tests.integration.contract.builders import (
     submit_and_move,
     succeeded,
 )
+from tests.integration.contract.raw_databases import REFUSED, Beside, SqliteFile, opened_beside
 
 PENDING = an_operation(operation_id="dop_1")
 STATES = {

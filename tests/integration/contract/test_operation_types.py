@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from service.domains.dpm_runs import DEFAULT_TENANT
+from service.domains.dpm_runs.supportability import Bounds, Subject
+from service.domains.dpm_runs.values import DEFAULT_TENANT
 from service.domains.operations import OperationFilter, OperationStatus, OperationType
-from service.domains.retention import KEEP_ALL
-from service.domains.supportability import Bounds, Subject
-from service.errors import OperationNotFound
+from service.domains.retention.cutoffs import KEEP_ALL
+from service.errors.operations import OperationNotFound
 from tests.integration.contract.builders import (
     a_lease,
     a_purge,

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from service.domains.dpm_runs import DEFAULT_TENANT
+from service.domains.dpm_runs.values import DEFAULT_TENANT
 from service.domains.operations import (
     MOVES,
     Claim,
@@ -16,7 +16,7 @@ from service.domains.operations import (
     Reaped,
     edge_of_operation,
 )
-from service.errors import OperationExists, OperationLost, OperationMoved, OperationNotFound
+from service.errors.operations import OperationExists, OperationLost, OperationMoved, OperationNotFound
 from tests.integration.contract.builders import (
     LONG_SECONDS,
     ODD_BYTES,

@@ -7,9 +7,9 @@ from dataclasses import replace
 import msgspec
 import pytest
 
-from service.domains.dpm_runs import DEFAULT_TENANT, RunStatus
-from service.domains.pages import PAGE_BYTES_MAX, page_of, within_bytes
-from service.domains.retention import KEEP_ALL
+from service.domains.dpm_runs.values import DEFAULT_TENANT, RunStatus
+from service.domains.retention.cutoffs import KEEP_ALL
+from service.domains.values.pages import PAGE_BYTES_MAX, page_of, within_bytes
 from service.domains.workflow_decisions import DecisionFilter, WorkflowAction
 from service.storage.postgres import proposals as in_postgres
 from service.storage.sqlite import proposals as in_sqlite

@@ -8,14 +8,14 @@ from dataclasses import replace
 import pytest
 import pytest_asyncio
 
-from service.domains.canonical import digest_of
-from service.domains.dpm_runs import DEFAULT_TENANT
+from service.domains.dpm_runs.values import DEFAULT_TENANT
 from service.domains.policy_packs import Amendments
-from service.domains.retention import Horizon
-from service.errors import PolicyCatalogMoved
-from tests.integration.contract.beside import REFUSED, opened_beside
+from service.domains.retention.cutoffs import Horizon
+from service.domains.values.canonical import digest_of
+from service.errors.policy_packs import PolicyCatalogMoved
 from tests.integration.contract.builders import a_purge, after
 from tests.integration.contract.policy_builders import a_change, a_pack, a_removal, a_whole_pack
+from tests.integration.contract.raw_databases import REFUSED, opened_beside
 
 EVERYTHING = Horizon(after(100), after(100))
 

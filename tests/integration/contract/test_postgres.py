@@ -15,30 +15,30 @@ import psycopg
 import pytest
 import pytest_asyncio
 
-from scripts.postgres import create_database, drop_database, free_port
-from scripts.seeding import BEGAN_AT, seed_runs, settle
-from service.domains.dpm_runs import DEFAULT_TENANT
+from scripts.bench.seeding import BEGAN_AT, seed_runs, settle
+from scripts.harness.postgres import create_database, drop_database, free_port
+from service.domains.dpm_runs.values import DEFAULT_TENANT
 from service.domains.operations import CANCELLATION, OperationType
-from service.domains.pages import EARLIEST
-from service.domains.proposals import ApprovalType, ProposalEventType, ProposalFilter
-from service.domains.purges import Purge
-from service.domains.retention import KEEP_ALL, Horizon
+from service.domains.proposals.values import ApprovalType, ProposalEventType, ProposalFilter
+from service.domains.retention.cutoffs import KEEP_ALL, Horizon
+from service.domains.retention.deletions import Purge
+from service.domains.values.pages import EARLIEST
 from service.domains.workflow_decisions import ReviewRule
-from service.errors import (
-    OperationNotFound,
+from service.errors.operations import OperationNotFound
+from service.errors.storage import (
     PostgresDsnRequired,
     PostgresUnavailable,
     StoreBusy,
+    StoreRefused,
     StoreUnavailable,
 )
+from service.errors.storage_causes import StoreCause
 from service.storage.postgres import operation_acts, proposals
 from service.storage.postgres.addresses import writable
 from service.storage.postgres.database import PoolOptions
 from service.storage.postgres.job_queue import PostgresJobQueue
 from service.storage.postgres.store import PostgresStore
 from service.storage.queries import MIGRATIONS_DIR, SQL_DIR, load
-from service.store_causes import StoreCause
-from service.store_errors import StoreRefused
 from tests.conftest import OURS
 from tests.integration.contract.builders import (
     LONG_SECONDS,
@@ -67,7 +67,7 @@ from tests.integration.contract.proposal_builders import (
     a_step,
     an_approval,
 )
-from tests.integration.contract.test_parity import a_difference
+from tests.integration.contract.test_shadow_differences import a_difference
 from tests.waiting import HANG_SECONDS, quiet
 
 APPEND_ONLY = (

@@ -9,16 +9,16 @@ from datetime import UTC, datetime
 import pytest
 import pytest_asyncio
 
-from service.domains.proposal_documents import stored_change
-from service.domains.proposals import ProposalEventType
-from service.flows.proposal_changes import Sent, creation
-from service.flows.proposal_versions import build_documents, read_creation, simulate_asked
-from service.wiring_proposals import LENIENT_PROPOSAL_READERS as READERS
-from tests.builders import a_proposal_body
-from tests.integration.contract.beside import opened_beside
+from scripts.harness.sample_requests import a_proposal_body
+from service.domains.proposals.documents import stored_change
+from service.domains.proposals.values import ProposalEventType
+from service.flows.proposals.events import Sent, creation
+from service.flows.proposals.versions import build_documents, read_creation, simulate_asked
+from service.wiring.proposals import LENIENT_PROPOSAL_READERS as READERS
 from tests.integration.contract.builders import an_id
 from tests.integration.contract.proposal_builders import a_new_version, a_step, under_key
 from tests.integration.contract.proposal_reading import keep, key_in, whole_after, whole_of
+from tests.integration.contract.raw_databases import opened_beside
 
 AT = datetime(2026, 11, 30, tzinfo=UTC)
 # What is kept of a version once its documents are stored once each, in shares of what they are whole.

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from service.domains.proposals import ApprovalType, ProposalEventType, ProposalKeyFamily
-from service.errors import IdempotencyKeyConflict
-from service.proposal_errors import ProposalMoved, ProposalNotFound
+from service.domains.proposals.values import ApprovalType, ProposalEventType, ProposalKeyFamily
+from service.errors.idempotency import IdempotencyKeyConflict
+from service.errors.proposals import ProposalMoved, ProposalNotFound
 from tests.integration.contract.builders import OTHER_HASH, after
 from tests.integration.contract.proposal_builders import (
     a_creation,

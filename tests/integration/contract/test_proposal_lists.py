@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 import pytest
 import pytest_asyncio
 
-from service.domains.dpm_runs import DEFAULT_TENANT
-from service.domains.proposals import ProposalEventType, ProposalFilter, ProposalState
+from service.domains.dpm_runs.values import DEFAULT_TENANT
+from service.domains.proposals.values import ProposalEventType, ProposalFilter, ProposalState
 from tests.integration.contract.builders import after
 from tests.integration.contract.proposal_builders import a_creation, a_step, changes_to
 from tests.integration.contract.proposal_reading import keep, proposals_of

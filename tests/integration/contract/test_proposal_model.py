@@ -21,7 +21,7 @@ from hypothesis.stateful import (
 
 from service.domains.lineage import DEPTH_MAX, Direction, EdgeFilter
 from service.domains.operations import Ending, OperationType
-from service.domains.proposals import (
+from service.domains.proposals.values import (
     TERMINAL_STATES,
     TRANSITIONS,
     ApprovalType,
@@ -33,10 +33,10 @@ from service.domains.proposals import (
     ProposalKeyFamily,
     ProposalState,
 )
-from service.domains.retention import KEEP_ALL
-from service.errors import IdempotencyKeyConflict
-from service.proposal_errors import ProposalMoved, ProposalNotFound
-from service.storage.port import Store
+from service.domains.retention.cutoffs import KEEP_ALL
+from service.errors.idempotency import IdempotencyKeyConflict
+from service.errors.proposals import ProposalMoved, ProposalNotFound
+from service.storage.ports.store import Store
 from tests.integration.contract.builders import (
     a_lease,
     a_purge,

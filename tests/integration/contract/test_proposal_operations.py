@@ -7,12 +7,13 @@ from dataclasses import replace
 
 import pytest
 
-from service.domains.dpm_runs import DEFAULT_TENANT
+from service.domains.dpm_runs.supportability import Bounds, Subject
+from service.domains.dpm_runs.values import DEFAULT_TENANT
 from service.domains.operations import OperationFilter, OperationStatus, OperationType
-from service.domains.retention import KEEP_ALL
-from service.domains.supportability import Bounds, Subject
-from service.errors import IdempotencyKeyConflict, OperationLost
-from service.proposal_errors import ProposalMoved, ProposalNotFound
+from service.domains.retention.cutoffs import KEEP_ALL
+from service.errors.idempotency import IdempotencyKeyConflict
+from service.errors.operations import OperationLost
+from service.errors.proposals import ProposalMoved, ProposalNotFound
 from tests.integration.contract.builders import (
     OTHER_HASH,
     a_lease,

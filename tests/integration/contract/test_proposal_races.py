@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from service.domains.pages import all_of
-from service.domains.proposals import ApprovalType, ProposalEventType, ProposalState
-from service.errors import IdempotencyKeyConflict
-from service.proposal_errors import ProposalMoved
+from service.domains.proposals.values import ApprovalType, ProposalEventType, ProposalState
+from service.domains.values.pages import all_of
+from service.errors.idempotency import IdempotencyKeyConflict
+from service.errors.proposals import ProposalMoved
 from tests.integration.contract.builders import OTHER_HASH
 from tests.integration.contract.proposal_builders import (
     a_creation,

@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
-from service.domains.dpm_runs import DEFAULT_TENANT
-from service.errors import IdempotencyKeyConflict
+from service.domains.dpm_runs.values import DEFAULT_TENANT
+from service.errors.idempotency import IdempotencyKeyConflict
 from tests.integration.contract.builders import ODD_BYTES, OTHER_HASH, after
 from tests.integration.contract.proposal_builders import a_simulation
 

@@ -7,19 +7,13 @@ from dataclasses import replace
 import pytest
 import pytest_asyncio
 
-from service.domains.dpm_runs import DEFAULT_TENANT
+from service.domains.dpm_runs.supportability import Subject
+from service.domains.dpm_runs.values import DEFAULT_TENANT
 from service.domains.lineage import Direction, EdgeType, LivesWith
-from service.domains.pages import all_of
-from service.domains.proposals import (
-    TERMINAL_STATES,
-    TRANSITIONS,
-    ApprovalType,
-    ProposalState,
-)
-from service.domains.retention import KEEP_ALL
-from service.domains.supportability import Subject
-from service.proposal_errors import ProposalMoved, ProposalNotFound, ProposalVersionNotFound
-from tests.integration.contract.beside import REFUSED, opened_beside
+from service.domains.proposals.values import TERMINAL_STATES, TRANSITIONS, ApprovalType, ProposalState
+from service.domains.retention.cutoffs import KEEP_ALL
+from service.domains.values.pages import all_of
+from service.errors.proposals import ProposalMoved, ProposalNotFound, ProposalVersionNotFound
 from tests.integration.contract.builders import (
     LONG_SECONDS,
     ODD_BYTES,
@@ -43,6 +37,7 @@ from tests.integration.contract.proposal_builders import (
     under_key,
 )
 from tests.integration.contract.proposal_reading import keep, key_in, proposals_of, whole_after, whole_of
+from tests.integration.contract.raw_databases import REFUSED, opened_beside
 from tests.integration.contract.reading import edges_at, touching
 
 # The ways a taken id may come with a creation.

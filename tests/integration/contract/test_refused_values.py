@@ -7,13 +7,12 @@ from dataclasses import replace
 
 import pytest
 
-from service.domains.dpm_runs import DEFAULT_TENANT, Admitted
+from service.domains.dpm_runs.values import DEFAULT_TENANT, Admitted
 from service.domains.lineage import EdgeFilter
 from service.domains.operations import OperationFilter
-from service.domains.retention import KEEP_ALL
-from service.errors import StoreUnavailable
+from service.domains.retention.cutoffs import KEEP_ALL
+from service.errors.storage import StoreRefused, StoreUnavailable
 from service.storage.texts import INDEXED_BYTES_MAX
-from service.store_errors import StoreRefused
 from tests.integration.contract.builders import (
     REVIEWED,
     a_batch,

@@ -5,15 +5,15 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from random import Random
 
-from service.clock import SystemClock, TimeOrderedIds
-from service.domains.dpm_runs import BatchAdmission, RunAdmission
-from service.domains.retention import KEEP_ALL, Retention
-from service.flows.analyses import BatchIdentity, analyze_body, batch_request, batch_runs
-from service.flows.dpm_admissions import simulated_request, simulated_run
-from service.flows.dpm_computing import simulate_body
-from service.flows.replays import Outcome, ReplayFlow
-from service.wiring_flows import LENIENT_READERS
-from tests.builders import a_batch_body, a_body
+from scripts.harness.sample_requests import a_batch_body, a_body
+from service.domains.dpm_runs.values import BatchAdmission, RunAdmission
+from service.domains.retention.cutoffs import KEEP_ALL, Retention
+from service.flows.dpm_runs.analyses import BatchIdentity, analyze_body, batch_request, batch_runs
+from service.flows.dpm_runs.computing import simulate_body
+from service.flows.dpm_runs.recording import simulated_request, simulated_run
+from service.flows.dpm_runs.replays import Outcome, ReplayFlow
+from service.runtime.clock import SystemClock, TimeOrderedIds
+from service.wiring.flows import LENIENT_READERS
 from tests.unit.flows.test_member_order import shuffled, stored_before, tagged, written
 
 AT = datetime(2026, 11, 30, tzinfo=UTC)

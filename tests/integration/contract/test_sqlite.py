@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from service.cli import migrate
-from service.domains.dpm_runs import (
+from service.admin.migrations import migrate
+from service.domains.dpm_runs.values import (
     DEFAULT_TENANT,
     Admitted,
     RunAdmission,
@@ -27,18 +27,19 @@ from service.domains.dpm_runs import (
     use_of,
 )
 from service.domains.idempotency import KeyFamily
-from service.domains.pages import all_of
-from service.domains.proposals import ProposalState
-from service.domains.purges import Removed
-from service.domains.retention import KEEP_ALL, Horizon
-from service.errors import IdempotencyKeyConflict, RunExists, RunNotFound, StoreBusy, StoreUnavailable
+from service.domains.proposals.values import ProposalState
+from service.domains.retention.cutoffs import KEEP_ALL, Horizon
+from service.domains.retention.deletions import Removed
+from service.domains.values.pages import all_of
+from service.errors.dpm_runs import RunExists, RunNotFound
+from service.errors.idempotency import IdempotencyKeyConflict
+from service.errors.storage import StoreBusy, StoreRefused, StoreUnavailable
+from service.errors.storage_causes import StoreCause
 from service.storage.queries import SQL_DIR, load
 from service.storage.schema import SchemaRefused
 from service.storage.sqlite import database, probing
 from service.storage.sqlite.database import Database
 from service.storage.sqlite.store import SqliteStore
-from service.store_causes import StoreCause
-from service.store_errors import StoreRefused
 from tests.conftest import ROOT
 from tests.integration.contract.builders import (
     ODD_BYTES,
@@ -67,7 +68,7 @@ from tests.integration.contract.proposal_builders import (
     under_key,
 )
 from tests.integration.contract.reading import edges_at, runs_of
-from tests.integration.contract.test_parity import a_difference
+from tests.integration.contract.test_shadow_differences import a_difference
 from tests.waiting import HANG_SECONDS, turns, until
 
 WRITTEN_BY_BATCH = ("dpm_run_requests", "dpm_runs", "dpm_run_artifacts", "dpm_lineage_edges")
@@ -903,8 +904,8 @@ async def test_a_file_on_a_full_disk_is_not_ready(store, monkeypatch):
 UNTIL_FULL = """
 import asyncio, resource, sys
 from pathlib import Path
-from service.domains.retention import KEEP_ALL
-from service.errors import StoreUnavailable
+from service.domains.retention.cutoffs import KEEP_ALL
+from service.errors.storage import StoreUnavailable
 from service.storage.sqlite.store import SqliteStore
 from tests.integration.contract.builders import an_admission
 

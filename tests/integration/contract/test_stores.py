@@ -6,16 +6,16 @@ import asyncio
 
 import pytest
 
-from service.domains.dpm_runs import DEFAULT_TENANT, Admitted
+from service.domains.dpm_runs.values import DEFAULT_TENANT, Admitted
 from service.domains.idempotency import KeyFamily
 from service.domains.lineage import Direction, EdgeFilter
 from service.domains.operations import CANCELLATION, Claim, OperationFilter
-from service.domains.pages import all_of
-from service.domains.parity import ParityFilter
-from service.domains.proposals import ProposalKeyFamily
-from service.domains.retention import KEEP_ALL
+from service.domains.proposals.values import ProposalKeyFamily
+from service.domains.retention.cutoffs import KEEP_ALL
+from service.domains.shadow_differences import ParityFilter
+from service.domains.values.pages import all_of
 from service.domains.workflow_decisions import DecisionFilter
-from service.errors import StoreUnavailable
+from service.errors.storage import StoreUnavailable
 from tests.integration.contract.builders import (
     AT,
     REVIEWED,

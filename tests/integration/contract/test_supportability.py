@@ -6,17 +6,15 @@ import asyncio
 
 import pytest
 
-from service.domains.dpm_runs import DEFAULT_TENANT, RunStatus
+from service.domains.dpm_runs.supportability import Bounds, Subject, Summary, Unfinished
+from service.domains.dpm_runs.values import DEFAULT_TENANT, RunStatus
 from service.domains.operations import Claim, OperationStatus, OperationType
-from service.domains.retention import KEEP_ALL, Horizon
-from service.domains.supportability import Bounds, Subject, Summary, Unfinished
+from service.domains.retention.cutoffs import KEEP_ALL, Horizon
 from service.domains.workflow_decisions import WorkflowAction
-from service.errors import (
-    IdempotencyKeyConflict,
-    OperationLost,
-    RunExists,
-    WorkflowInvalidTransition,
-)
+from service.errors.dpm_runs import RunExists
+from service.errors.idempotency import IdempotencyKeyConflict
+from service.errors.operations import OperationLost
+from service.errors.workflow_decisions import WorkflowInvalidTransition
 from tests.integration.contract.builders import (
     OTHER_HASH,
     REVIEWED,
@@ -38,7 +36,7 @@ from tests.integration.contract.builders import (
     succeeded,
     with_run_id,
 )
-from tests.integration.contract.ledger import Ledger
+from tests.integration.contract.expected_counts import Ledger
 
 NOTHING = Summary({subject: {} for subject in Subject})
 IN_REVIEW = RunStatus.PENDING_REVIEW

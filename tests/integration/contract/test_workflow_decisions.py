@@ -7,18 +7,18 @@ import itertools
 
 import pytest
 
-from service.domains.dpm_runs import DEFAULT_TENANT, RunStatus
-from service.domains.pages import Page, all_of, empty_page
-from service.domains.retention import KEEP_ALL
+from service.domains.dpm_runs.values import DEFAULT_TENANT, RunStatus
+from service.domains.retention.cutoffs import KEEP_ALL
+from service.domains.values.pages import Page, all_of, empty_page
 from service.domains.workflow_decisions import (
     DecisionFilter,
     ReviewRule,
     WorkflowAction,
     WorkflowStatus,
 )
-from service.errors import (
+from service.errors.dpm_runs import RunNotFound
+from service.errors.workflow_decisions import (
     DecisionExists,
-    RunNotFound,
     WorkflowInvalidTransition,
     WorkflowNotRequired,
     WorkflowStateConflict,

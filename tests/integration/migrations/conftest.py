@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from scripts import postgres
-from service.cli import migrate
-from service.cli.databases import Target
+from scripts.harness import postgres
+from service.admin.migrations import migrate
+from service.admin.migrations.databases import Target
 from tests.conftest import DATABASES, OURS
 
 # Takes the name of a state and what brings an empty database to it; gives a database of the test's own.

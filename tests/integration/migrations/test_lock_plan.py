@@ -10,9 +10,9 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from scripts.postgres import create_database, drop_database
-from service.cli.forward_only import read_text
-from service.cli.lock_plan import Asked, Lock, Work, asked_by
+from scripts.harness.postgres import create_database, drop_database
+from service.admin.migrations.lock_plan import Asked, Lock, Work, asked_by
+from service.admin.migrations.runner import read_text
 from service.storage.schema import shipped_for
 from tests.conftest import OURS
 from tests.waiting import wait_for

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from service.cli import migrate
-from tests.integration.migrations.looking import apply_first, ask
+from service.admin.migrations import migrate
+from tests.integration.migrations.schema_reading import apply_first, ask
 from tests.integration.migrations.test_seeded import AT, BLOB, DIGEST
 
 BEFORE_LEASES, WITH_LEASES = 4, 8

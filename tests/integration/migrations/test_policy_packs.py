@@ -8,13 +8,13 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from service.cli import migrate
-from service.domains.dpm_runs import DEFAULT_TENANT
+from service.admin.migrations import migrate
+from service.domains.dpm_runs.values import DEFAULT_TENANT
 from service.domains.idempotency import KeyFamily
-from service.domains.retention import KEEP_ALL
+from service.domains.retention.cutoffs import KEEP_ALL
 from service.storage.postgres.store import PostgresStore
 from service.storage.sqlite.store import SqliteStore
-from tests.integration.migrations.looking import apply_first, ask, tables_in
+from tests.integration.migrations.schema_reading import apply_first, ask, tables_in
 from tests.integration.migrations.test_seeded import (
     AT,
     BLOB,

@@ -9,17 +9,17 @@ from contextlib import closing
 import psycopg
 import pytest
 
-from service.cli import migrate
+from service.admin.migrations import migrate
 from service.storage.queries import load
 from service.storage.schema import SchemaRefused
 from tests.conftest import ROOT
-from tests.integration.migrations.looking import ask
+from tests.integration.migrations.schema_reading import ask
 from tests.waiting import wait_for
 
 RUN = """
 import sys
 from pathlib import Path
-from service.cli import migrate
+from service.admin.migrations import migrate
 migrate.apply(sys.argv[2], folder=Path(sys.argv[1]))
 """
 QUERIES = load("postgres", "migrations")

@@ -8,8 +8,8 @@ from contextlib import closing
 import psycopg
 import pytest
 
-from service.cli import migrate
-from tests.integration.migrations.looking import apply_first, ask, tables_in
+from service.admin.migrations import migrate
+from tests.integration.migrations.schema_reading import apply_first, ask, tables_in
 from tests.integration.migrations.test_operations import FINISHED_AT, STARTED_AT
 from tests.integration.migrations.test_seeded import AT, BLOB, DIGEST
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from service.cli import migrate
+from service.admin.migrations import migrate
 from service.storage.schema import SchemaRefused, digest_of_text, list_shipped, pending_of
-from tests.integration.migrations.looking import ask, tables_in
+from tests.integration.migrations.schema_reading import ask, tables_in
 
 ACTS = pytest.mark.parametrize("act", [migrate.apply, migrate.plan, migrate.check])
 

@@ -8,10 +8,10 @@ import sys
 
 import pytest
 
-from service.cli import migrate
+from service.admin.migrations import migrate
 from service.storage.schema import shipped_for
 from tests.conftest import ROOT
-from tests.integration.migrations.looking import ask, tables_in
+from tests.integration.migrations.schema_reading import ask, tables_in
 
 # The command alone, without what the other commands import.
 COMMAND = [sys.executable, "-c", "from service.cli.migrate import migrate; migrate()"]

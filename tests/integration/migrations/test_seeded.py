@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from service.cli import migrate
+from service.admin.migrations import migrate
 from service.storage.schema import shipped_for
-from tests.integration.migrations.looking import apply_first, ask
+from tests.integration.migrations.schema_reading import apply_first, ask
 
 AT = "2026-03-02T09:30:00.000001+00:00"
 DIGEST = "sha256:" + "0" * 64

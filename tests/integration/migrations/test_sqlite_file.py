@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from service.cli import migrate
+from service.admin.migrations import migrate
 from service.storage.schema import SchemaRefused
 
 ACTS = pytest.mark.parametrize("act", [migrate.apply, migrate.plan, migrate.check])

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from click.testing import CliRunner
 
-from scripts import postgres
+from scripts.harness import postgres
 from service.cli.migrate import migrate as command
 from service.storage.schema import shipped_for
 from tests.conftest import OURS

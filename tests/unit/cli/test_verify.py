@@ -7,18 +7,18 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from click.testing import CliRunner
 
-from scripts.servers import ROOT
-from service import wiring_engines, wiring_readers, wiring_stores
-from service.cli import verify
+from scripts.harness.servers import ROOT
+from service.admin.verification import verifier
 from service.cli.commands import main
-from service.domains.dpm_runs import DEFAULT_TENANT, RunAdmission
-from service.domains.retention import KEEP_ALL
-from service.engine_errors import EngineDeadlineExceeded
-from service.errors import StoreUnavailable
-from service.flows.dpm_admissions import simulated_request, simulated_run
-from service.flows.dpm_computing import simulate_body
-from service.flows.replays import compute_again
+from service.domains.dpm_runs.values import DEFAULT_TENANT, RunAdmission
+from service.domains.retention.cutoffs import KEEP_ALL
+from service.errors.engines import EngineDeadlineExceeded
+from service.errors.storage import StoreUnavailable
+from service.flows.dpm_runs.computing import simulate_body
+from service.flows.dpm_runs.recording import simulated_request, simulated_run
+from service.flows.dpm_runs.replays import compute_again
 from service.storage.memory.store import MemoryStore
+from service.wiring import engines, readers, stores
 
 DEMO = (ROOT / "scripts" / "demo" / "multi_currency.json").read_bytes()
 FIRST = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
@@ -45,8 +45,8 @@ def store(monkeypatch):
         opened.state.closed = False
         return opened
 
-    monkeypatch.setattr(wiring_stores, "open_store", open_it)
-    monkeypatch.setattr(wiring_engines, "engine_processes_of", ThisProcess)
+    monkeypatch.setattr(stores, "open_store", open_it)
+    monkeypatch.setattr(engines, "engine_processes_of", ThisProcess)
     return opened
 
 
@@ -58,7 +58,7 @@ def record(store, count):
     async def admit():
         for number in range(count):
             run_id = f"rr_{number:032x}"
-            computed = simulate_body(wiring_readers.LENIENT_READERS, DEMO, run_id, "corr-1")
+            computed = simulate_body(readers.LENIENT_READERS, DEMO, run_id, "corr-1")
             run = simulated_run(
                 computed,
                 run_id,
@@ -83,7 +83,7 @@ def verified(*args):
 
 def test_runs_that_match_are_counted(store, monkeypatch):
     record(store, 5)
-    monkeypatch.setattr(verify, "RUNS_AT_ONCE", 2)
+    monkeypatch.setattr(verifier, "RUNS_AT_ONCE", 2)
 
     done = verified()
 
@@ -140,7 +140,7 @@ def test_a_run_whose_work_is_given_up_has_its_line_and_the_others_are_checked(st
                 raise EngineDeadlineExceeded(seconds=20)
             return work(*args)
 
-    monkeypatch.setattr(wiring_engines, "engine_processes_of", Exceeding)
+    monkeypatch.setattr(engines, "engine_processes_of", Exceeding)
 
     done = verified()
 
@@ -184,7 +184,7 @@ def test_a_store_that_cannot_be_used_is_not_a_mismatch(store, monkeypatch):
 def test_on_a_terminal_a_bar_is_shown_and_lines_stay_readable(store, monkeypatch):
     record(store, 2)
     change(store, ids(store)[0], engine_version="0")
-    monkeypatch.setattr(verify, "is_terminal", lambda: True)
+    monkeypatch.setattr("service.cli.verify.is_terminal", lambda: True)
 
     done = verified()
 

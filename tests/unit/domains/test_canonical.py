@@ -9,9 +9,14 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from service.domains.canonical import canonical_json, canonical_json_of_numbers, digest_of, without_keys
-from service.domains.options import EngineOptions
-from service.web import bodies
+from service.domains.rebalances.options import EngineOptions
+from service.domains.values.canonical import (
+    canonical_json,
+    canonical_json_of_numbers,
+    digest_of,
+    without_keys,
+)
+from service.web.requests import bodies
 
 CHECK_BODY = {
     "portfolio_snapshot": {

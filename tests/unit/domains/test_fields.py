@@ -6,9 +6,9 @@ from typing import ClassVar
 import msgspec
 import pytest
 
-from service.domains.fields import Bound, Check, Checked, FieldRule, NoFraction, WholeRule
-from service.domains.options import EngineOptions, SuitabilityThresholds
-from service.domains.snapshots import Position, ShelfEntry, TaxLot
+from service.domains.rebalances.options import EngineOptions, SuitabilityThresholds
+from service.domains.rebalances.snapshots import Position, ShelfEntry, TaxLot
+from service.domains.values.fields import Bound, Check, Checked, FieldRule, NoFraction, WholeRule
 
 
 class Range(Checked, frozen=True, kw_only=True):

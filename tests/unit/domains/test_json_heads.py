@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from service.domains.json_heads import head_before, split_before
-from service.domains.proposal_tasks import ProposalTask, read_task, read_task_head
+from service.domains.proposals.tasks import ProposalTask, read_task, read_task_head
+from service.domains.values.json_heads import head_before, split_before
 
 ODD = ['","body":{"a":1}', "\\", '\\",', "é\u2028", ",body:", '"body":']
 

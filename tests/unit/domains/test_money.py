@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.domains.money import (
+from service.domains.values.money import (
     Exact,
     ExactText,
     Money,

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.domains.proposal_documents import (
+from service.domains.proposals.documents import (
     CUT_BYTES_MIN,
     IN_ANSWER,
     IN_ARTIFACT,

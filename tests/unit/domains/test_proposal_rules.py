@@ -6,7 +6,7 @@ from itertools import product
 
 import pytest
 
-from service.domains.proposal_rules import (
+from service.domains.proposals.rules import (
     ApprovalBinding,
     Expected,
     ProposalRules,
@@ -17,8 +17,8 @@ from service.domains.proposal_rules import (
     require_same_portfolio,
     require_versionable,
 )
-from service.domains.proposals import ApprovalType, Proposal, ProposalEventType, ProposalState
-from service.proposal_errors import (
+from service.domains.proposals.values import ApprovalType, Proposal, ProposalEventType, ProposalState
+from service.errors.proposals import (
     ApprovalRequired,
     FourEyesViolation,
     InvalidApprovalState,

@@ -15,15 +15,10 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from service.domains.proposal_results import (
-    CashFlowIntent,
-    DriftDimension,
-    ProposalIntent,
-    ProposalResult,
-)
-from service.domains.results import FxSpotIntent
-from service.engines.advisory.pipeline import ProposalIdentity, simulate
-from service.web import bodies
+from service.domains.proposals.results import CashFlowIntent, DriftDimension, ProposalIntent, ProposalResult
+from service.domains.rebalances.results import FxSpotIntent
+from service.engines.advisory.v1 import ProposalIdentity, simulate
+from service.web.requests import bodies
 from tests.unit.engines import cases
 from tests.unit.engines.cases import plain
 

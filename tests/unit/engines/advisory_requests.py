@@ -6,8 +6,7 @@ from decimal import Decimal
 
 from hypothesis import strategies as st
 
-from service.domains.options import EngineOptions, SuitabilityThresholds, ValuationMode
-from service.domains.proposal_requests import (
+from service.domains.proposals.requests import (
     AssetClassTarget,
     InstrumentTarget,
     ProposalSimulateRequest,
@@ -16,7 +15,8 @@ from service.domains.proposal_requests import (
     ReferenceModel,
     TradeNotional,
 )
-from service.domains.snapshots import (
+from service.domains.rebalances.options import EngineOptions, SuitabilityThresholds, ValuationMode
+from service.domains.rebalances.snapshots import (
     CashBalance,
     FxRate,
     MarketDataSnapshot,

@@ -14,9 +14,9 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
-from service.domains.results import FxSpotIntent, RebalanceResult
-from service.engines.dpm.pipeline import RunIdentity, simulate
-from tests.builders import read_request, written
+from scripts.harness.sample_requests import read_request, written
+from service.domains.rebalances.results import FxSpotIntent, RebalanceResult
+from service.engines.dpm.v1 import RunIdentity, simulate
 
 IDENTITY = RunIdentity("rr_1", "corr_1", "sha256:0")
 

@@ -7,7 +7,7 @@ from decimal import FloatOperation
 
 import pytest
 
-from service.domains.money import ENGINE_CONTEXT
+from service.domains.values.money import ENGINE_CONTEXT
 
 # The text cases compare inside a helper; its assertions explain themselves like those of a test.
 pytest.register_assert_rewrite("tests.unit.engines.cases", "tests.unit.engines.advisory_cases")

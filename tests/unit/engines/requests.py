@@ -8,8 +8,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from service.domains.money import ZERO, Money, NumberRefused, exact_of
-from service.domains.snapshots import Position, TaxLot
+from service.domains.rebalances.snapshots import Position, TaxLot
+from service.domains.values.money import ZERO, Money, NumberRefused, exact_of
 
 STATUSES = ("APPROVED", "APPROVED", "APPROVED", "RESTRICTED", "BANNED", "SUSPENDED", "SELL_ONLY")
 CURRENCIES = ("SGD", "USD", "EUR")

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from service.domains.proposal_artifacts import ProposalArtifact
-from service.engines.advisory.artifact import artifact_id_of
-from service.engines.advisory.artifact_trades import plain
-from service.flows.proposal_computing import artifact_of_result, simulate_proposal_body
-from service.web import bodies
+from service.domains.proposals.artifacts import ProposalArtifact
+from service.engines.advisory.artifacts.artifact import artifact_id_of
+from service.engines.advisory.artifacts.trades import plain
+from service.flows.proposals.computing import artifact_of_result, simulate_proposal_body
+from service.web.requests import bodies
 from tests.unit.engines.advisory_cases import read
 from tests.unit.engines.test_advisory_goldens import REFUSED, REVIEW, SWITCH
 

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from service.errors import Malformed
-from service.flows.proposal_computing import artifact_of_result, simulate_proposal_body
-from service.web import bodies
+from service.errors.families import Malformed
+from service.flows.proposals.computing import artifact_of_result, simulate_proposal_body
+from service.web.requests import bodies
 from tests.conftest import CONFORMANCE
 from tests.unit.engines.recorded import check, differ, load
 

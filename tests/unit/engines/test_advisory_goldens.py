@@ -11,11 +11,11 @@ from datetime import UTC, datetime
 
 import pytest
 
-from service.domains.canonical import canonical_json
+from service.domains.values.canonical import canonical_json
 from service.engines.advisory import versions
-from service.engines.advisory.pipeline import ProposalIdentity
-from service.flows.proposal_computing import RESULT, artifact_of_result
-from service.web import bodies
+from service.engines.advisory.v1 import ProposalIdentity
+from service.flows.proposals.computing import RESULT, artifact_of_result
+from service.web.requests import bodies
 from tests.conftest import ROOT
 from tests.unit.engines.advisory_cases import read
 

@@ -12,20 +12,20 @@ import msgspec
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from service.domains.canonical import canonical_json
-from service.domains.money import ZERO
-from service.domains.proposal_requests import ProposalSimulateRequest
-from service.domains.proposal_results import CashFlowIntent, ProposalResult, ProposedTradeIntent
-from service.domains.results import FxSpotIntent
-from service.engines.advisory.pipeline import ProposalIdentity, simulate
-from service.flows.proposal_computing import (
+from service.domains.proposals.requests import ProposalSimulateRequest
+from service.domains.proposals.results import CashFlowIntent, ProposalResult, ProposedTradeIntent
+from service.domains.rebalances.results import FxSpotIntent
+from service.domains.values.canonical import canonical_json
+from service.domains.values.money import ZERO
+from service.engines.advisory.v1 import ProposalIdentity, simulate
+from service.flows.proposals.computing import (
     RESULT,
     artifact_of_result,
     recompute_proposal,
     simulate_proposal_body,
     stored_result,
 )
-from service.web import bodies
+from service.web.requests import bodies
 from tests.unit.engines.advisory_requests import ANY_REQUEST, any_request
 from tests.unit.engines.requests import ANY_CURRENCY, units
 

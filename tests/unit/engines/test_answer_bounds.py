@@ -13,17 +13,17 @@ import pytest
 from hypothesis import event, example, given
 from hypothesis import strategies as st
 
-from service.domains.canonical import canonical_json
-from service.domains.money import decode_hook, exact_of, is_exact
-from service.domains.proposal_requests import ProposalSimulateRequest
-from service.domains.rebalances import RebalanceRequest
-from service.engines import answer_bounds
-from service.engines.advisory import pipeline as advisory
-from service.engines.advisory.artifact import CanonicalTexts, build_artifact
-from service.engines.answer_bounds import LARGEST, TOO_LARGE, bounded_number
+from scripts.harness.sample_requests import a_document
+from service.domains.proposals.requests import ProposalSimulateRequest
+from service.domains.rebalances.requests import RebalanceRequest
+from service.domains.values.canonical import canonical_json
+from service.domains.values.money import decode_hook, exact_of, is_exact
+from service.engines.advisory import v1 as advisory
+from service.engines.advisory.artifacts.artifact import CanonicalTexts, build_artifact
 from service.engines.dpm import batch
-from service.engines.dpm.pipeline import simulate
-from tests.builders import a_document
+from service.engines.dpm.v1 import simulate
+from service.engines.limits import answer_bounds
+from service.engines.limits.answer_bounds import LARGEST, TOO_LARGE, bounded_number
 from tests.integration.contract.builders import AT
 from tests.unit.engines import advisory_requests
 from tests.unit.engines.test_properties import ANY_REQUEST, IDENTITY, SOUND_REQUEST, books_are_large

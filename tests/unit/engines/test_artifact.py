@@ -5,11 +5,11 @@ import json
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from scripts.servers import ROOT
-from service.domains.dpm_runs import DEFAULT_TENANT, DpmRun, RunStatus
+from scripts.harness.servers import ROOT
+from service.domains.dpm_runs.values import DEFAULT_TENANT, DpmRun, RunStatus
 from service.engines.dpm.artifact import artifact_id_of, build_artifact
-from service.flows.dpm_computing import Readers, simulate_body
-from service.web import bodies
+from service.flows.dpm_runs.computing import Readers, simulate_body
+from service.web.requests import bodies
 
 AT = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
 DEMO = (ROOT / "scripts" / "demo" / "multi_currency.json").read_bytes()

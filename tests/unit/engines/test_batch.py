@@ -7,19 +7,19 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from service.domains.money import decode_hook
-from service.domains.options import GroupConstraint, TargetMethod
-from service.domains.rebalances import BatchRebalanceRequest
-from service.domains.results import SecurityTradeIntent
-from service.engines.dpm import batch, pipeline
+from scripts.harness.sample_requests import a_batch_body, a_request
+from service.domains.rebalances.options import GroupConstraint, TargetMethod
+from service.domains.rebalances.requests import BatchRebalanceRequest
+from service.domains.rebalances.results import SecurityTradeIntent
+from service.domains.values.money import decode_hook
+from service.engines.dpm import batch, v1
 from service.engines.dpm.versions import CURRENT_VERSION, engine_of
-from tests.builders import a_batch_body, a_request
 
-IDENTITY = pipeline.RunIdentity("rr_1", "corr_1", "sha256:0")
+IDENTITY = v1.RunIdentity("rr_1", "corr_1", "sha256:0")
 
 
 def test_a_metric_counts_security_trades_and_sums_what_they_move() -> None:
-    result = pipeline.simulate(a_request(8, seed=3), IDENTITY)
+    result = v1.simulate(a_request(8, seed=3), IDENTITY)
 
     metric = batch.metric_of(result, "SGD")
 
@@ -51,8 +51,8 @@ def test_a_scenario_is_known_by_its_batch_and_its_name() -> None:
     named = batch.scenario_identity("batch_1", "low", "rr_1", "corr_1")
     unnamed = batch.scenario_identity("batch_1", "low", "rr_1", None)
 
-    assert named == pipeline.RunIdentity("rr_1", "corr_1:low", "batch_1:low")
-    assert unnamed == pipeline.RunIdentity("rr_1", "batch_1:low", "batch_1:low")
+    assert named == v1.RunIdentity("rr_1", "corr_1:low", "batch_1:low")
+    assert unnamed == v1.RunIdentity("rr_1", "batch_1:low", "batch_1:low")
 
 
 def test_a_failed_scenario_marks_the_batch() -> None:
@@ -79,6 +79,6 @@ def test_a_group_key_without_a_colon_is_reported_and_skipped(method: TargetMetho
     limits = {"nonsense": GroupConstraint(max_weight=Decimal("0.1"))}
     msgspec.structs.force_setattr(request.options, "group_constraints", limits)
 
-    result = pipeline.simulate(request, IDENTITY)
+    result = v1.simulate(request, IDENTITY)
 
     assert result.diagnostics.warnings[0] == "INVALID_CONSTRAINT_KEY_nonsense"

@@ -12,12 +12,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from service.domains.canonical import canonical_json, digest_of
-from service.domains.money import decode_hook
-from service.domains.options import EngineOptions
-from service.domains.rebalances import BatchRebalanceRequest, RebalanceRequest
+from service.domains.rebalances.options import EngineOptions
+from service.domains.rebalances.requests import BatchRebalanceRequest, RebalanceRequest
+from service.domains.values.canonical import canonical_json, digest_of
+from service.domains.values.money import decode_hook
 from service.engines.dpm import batch
-from service.engines.dpm.pipeline import RunIdentity, simulate
+from service.engines.dpm.v1 import RunIdentity, simulate
 from tests.conftest import CONFORMANCE
 from tests.unit.engines.recorded import check, differ, load
 

@@ -11,9 +11,9 @@ import json
 import pytest
 
 from service.engines.dpm import versions
-from service.engines.dpm.pipeline import RunIdentity
-from service.flows.dpm_computing import RESULT
-from service.web import bodies
+from service.engines.dpm.v1 import RunIdentity
+from service.flows.dpm_runs.computing import RESULT
+from service.web.requests import bodies
 from tests.conftest import ROOT
 
 GOLDENS = ROOT / "tests" / "goldens"

@@ -9,15 +9,15 @@ from typing import Any
 import msgspec
 import pytest
 
-from scripts.worst_bodies import grouped
-from service.domains.money import ENGINE_CONTEXT
-from service.engines.dpm import near_heuristic as thumb
-from service.engines.dpm import solver
-from service.engines.dpm.near_heuristic import Undecided, near_heuristic
-from service.engines.dpm.pipeline import RunIdentity, open_run, simulate, universe_stage
+from scripts.harness.worst_bodies import grouped
+from service.domains.values.money import ENGINE_CONTEXT
+from service.engines.dpm.comparison import near_heuristic as thumb
+from service.engines.dpm.comparison.near_heuristic import Undecided, near_heuristic
 from service.engines.dpm.run import Run
-from service.engines.dpm.targets import heuristic_targets
-from service.web import bodies
+from service.engines.dpm.stages import solver
+from service.engines.dpm.stages.targets import heuristic_targets
+from service.engines.dpm.v1 import RunIdentity, open_run, simulate, universe_stage
+from service.web.requests import bodies
 
 IDENTITY = RunIdentity("rr_1", "corr_1", "sha256:0")
 STATUSES = ("APPROVED",) * 6 + ("SELL_ONLY", "SUSPENDED", "BANNED")

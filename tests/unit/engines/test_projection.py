@@ -16,19 +16,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
-from service.engines.dpm import nearest, projection
-from service.engines.dpm.active_sets import eliminate, search
-from service.engines.dpm.exact_solving import fractions_near, solve_exactly
-from service.engines.dpm.nearest import GUESS_ROUNDS_MAX, guess
-from service.engines.dpm.projection import (
-    Cap,
-    Projection,
-    problem_of,
-    project,
-    projection_of,
-    scale_up,
-)
-from service.engines.dpm.tallies import Problem, Tally
+from service.engines.quadratic import nearest, projection
+from service.engines.quadratic.active_set_qp import eliminate, search
+from service.engines.quadratic.exact_solving import fractions_near, solve_exactly
+from service.engines.quadratic.nearest import GUESS_ROUNDS_MAX, guess
+from service.engines.quadratic.projection import Cap, Projection, problem_of, project, projection_of, scale_up
+from service.engines.quadratic.tallies import Problem, Tally
 
 NO_TOLERANCE = Decimal(0)
 

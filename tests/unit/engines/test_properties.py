@@ -11,11 +11,11 @@ import msgspec
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from service.domains.money import ONE, ZERO
-from service.domains.options import EngineOptions, GroupConstraint, TargetMethod, ValuationMode
-from service.domains.rebalances import RebalanceRequest
-from service.domains.results import FxSpotIntent, RebalanceResult
-from service.domains.snapshots import (
+from scripts.harness.sample_requests import a_request
+from service.domains.rebalances.options import EngineOptions, GroupConstraint, TargetMethod, ValuationMode
+from service.domains.rebalances.requests import RebalanceRequest
+from service.domains.rebalances.results import FxSpotIntent, RebalanceResult
+from service.domains.rebalances.snapshots import (
     CashBalance,
     FxRate,
     MarketDataSnapshot,
@@ -25,11 +25,11 @@ from service.domains.snapshots import (
     Price,
     ShelfEntry,
 )
-from service.engines.dpm.book import open_book
-from service.engines.dpm.pipeline import RunIdentity, simulate
-from service.engines.dpm.sizing import size_trades
-from service.engines.dpm.turnover import cap_turnover
-from tests.builders import a_request
+from service.domains.values.money import ONE, ZERO
+from service.engines.dpm.request_index import open_book
+from service.engines.dpm.stages.sizing import size_trades
+from service.engines.dpm.stages.turnover import cap_turnover
+from service.engines.dpm.v1 import RunIdentity, simulate
 from tests.unit.engines.requests import (
     ANY_CURRENCY,
     ANY_MONEY,

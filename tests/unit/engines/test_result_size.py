@@ -10,16 +10,17 @@ import msgspec
 import pytest
 from hypothesis import given
 
-from service.domains.proposal_requests import ProposalSimulateRequest
-from service.domains.rebalances import RebalanceRequest
-from service.engine_errors import ResultTooLarge
-from service.engines import valuation
-from service.engines.advisory import pipeline as advisory
-from service.engines.answer_bounds import bounded_number
-from service.engines.dpm import groups, pipeline
-from service.engines.result_size import ResultSize
-from service.flows.dpm_computing import RESULT
-from tests.builders import a_document, a_proposal, a_request, read_request, written
+from scripts.harness.sample_requests import a_document, a_proposal, a_request, read_request, written
+from service.domains.proposals.requests import ProposalSimulateRequest
+from service.domains.rebalances.requests import RebalanceRequest
+from service.engines.advisory import v1 as advisory
+from service.engines.dpm import v1
+from service.engines.dpm.stages import groups
+from service.engines.limits.answer_bounds import bounded_number
+from service.engines.limits.result_size import ResultSize
+from service.engines.portfolio import valuation
+from service.errors.engines import ResultTooLarge
+from service.flows.dpm_runs.computing import RESULT
 from tests.unit.engines import test_advisory_properties
 from tests.unit.engines.test_properties import ANY_REQUEST, IDENTITY, books_are_large
 
@@ -50,7 +51,7 @@ def is_counted_below_what_is_written(simulate: Any, request: Any, identity: Any)
 @books_are_large
 @given(ANY_REQUEST)
 def test_no_rebalance_within_its_bound_is_refused(request: RebalanceRequest) -> None:
-    is_counted_below_what_is_written(pipeline.simulate, request, IDENTITY)
+    is_counted_below_what_is_written(v1.simulate, request, IDENTITY)
 
 
 @books_are_large
@@ -71,20 +72,20 @@ def test_no_proposal_within_its_bound_is_refused(request: ProposalSimulateReques
     ids=["caps", "subnormal shares", "shares that are not listed", "no caps"],
 )
 def test_nor_is_one_with_many_shares(request_of: Any) -> None:
-    is_counted_below_what_is_written(pipeline.simulate, request_of(), IDENTITY)
+    is_counted_below_what_is_written(v1.simulate, request_of(), IDENTITY)
 
 
 def test_most_of_what_is_written_of_shares_is_counted() -> None:
     request = capped()
-    whole = len(RESULT.encode(pipeline.simulate(request, IDENTITY)))
+    whole = len(RESULT.encode(v1.simulate(request, IDENTITY)))
     without = msgspec.structs.replace(
         request, options=msgspec.structs.replace(request.options, group_constraints={})
     )
-    shares = whole - len(RESULT.encode(pipeline.simulate(without, IDENTITY)))
+    shares = whole - len(RESULT.encode(v1.simulate(without, IDENTITY)))
 
     assert shares > whole / 2
     with pytest.raises(ResultTooLarge):
-        pipeline.simulate(request, IDENTITY, whole * 2 // 3)
+        v1.simulate(request, IDENTITY, whole * 2 // 3)
 
 
 def test_caps_are_not_applied_beyond_the_bound(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,19 +98,19 @@ def test_caps_are_not_applied_beyond_the_bound(monkeypatch: pytest.MonkeyPatch) 
 
     monkeypatch.setattr(groups.Weights, "release", counting)
     request = capped()
-    whole = len(RESULT.encode(pipeline.simulate(request, IDENTITY)))
+    whole = len(RESULT.encode(v1.simulate(request, IDENTITY)))
     every = len(released)
     released.clear()
 
     with pytest.raises(ResultTooLarge, match=str(whole // 2)):
-        pipeline.simulate(request, IDENTITY, whole // 2)
+        v1.simulate(request, IDENTITY, whole // 2)
     assert 0 < len(released) < every
 
 
 @pytest.mark.parametrize(
     ("simulate", "request_of", "identity"),
     [
-        (pipeline.simulate, lambda: a_request(40), IDENTITY),
+        (v1.simulate, lambda: a_request(40), IDENTITY),
         (advisory.simulate, lambda: a_proposal(40), PROPOSAL_IDENTITY),
     ],
     ids=["rebalance", "proposal"],
@@ -130,22 +131,22 @@ def test_allocations_by_attribute_are_counted_before_they_are_made(monkeypatch: 
     for number, entry in enumerate(document["shelf_entries"]):
         entry["attributes"] = {f"a{kind}": f"v{number}" for kind in range(40)}
     request = read_request(written(document))
-    whole = len(RESULT.encode(pipeline.simulate(request, IDENTITY)))
+    whole = len(RESULT.encode(v1.simulate(request, IDENTITY)))
 
     def never(*_: Any) -> None:
         raise AssertionError("published")
 
     monkeypatch.setattr(valuation, "_publish", never)
     with pytest.raises(ResultTooLarge):
-        pipeline.simulate(request, IDENTITY, whole // 4)
+        v1.simulate(request, IDENTITY, whole // 4)
 
 
 def test_the_size_of_a_run_that_is_walked_again_is_counted_anew() -> None:
     """Figures too small to be answered have a run walked twice; its lists are written once."""
     request = capped(tiny=True)
-    whole = RESULT.encode(pipeline.simulate(request, IDENTITY))
+    whole = RESULT.encode(v1.simulate(request, IDENTITY))
 
-    assert RESULT.encode(pipeline.simulate(request, IDENTITY, len(whole))) == whole
+    assert RESULT.encode(v1.simulate(request, IDENTITY, len(whole))) == whole
     events = json.loads(whole)["diagnostics"]["group_constraint_events"]
     assert any(share == "0E-40" for event in events for share in event["recipients"].values())
 
@@ -164,7 +165,7 @@ def test_no_more_is_counted_of_a_state_than_is_written_and_most_of_it_where_name
     text = json.dumps(document)
     for name, long in names.items():
         text = text.replace(f'"{name}"', f'"{long}"')
-    state = pipeline.simulate(read_request(text.encode()), IDENTITY).before
+    state = v1.simulate(read_request(text.encode()), IDENTITY).before
     size = ResultSize()
 
     size.add_positions([position.instrument_id for position in state.positions], "SGD")

@@ -6,11 +6,11 @@ from decimal import Decimal
 
 import pytest
 
-from service.domains.options import EngineOptions
-from service.domains.snapshots import PortfolioSnapshot, Position, Price
-from service.engines.dpm.book import Book
-from service.engines.rules import judge
-from service.engines.valuation import value_state
+from service.domains.rebalances.options import EngineOptions
+from service.domains.rebalances.snapshots import PortfolioSnapshot, Position, Price
+from service.engines.dpm.request_index import Book
+from service.engines.portfolio.valuation import value_state
+from service.engines.review.rules import judge
 
 
 def single_position(cap: str | None, **quantities: str) -> list[tuple[str, Decimal, str]]:

@@ -5,10 +5,11 @@ from functools import partial
 import msgspec
 import pytest
 
-from scripts.worst_bodies import grouped
-from service.engines.dpm import projection, solver
-from service.engines.dpm.pipeline import RunIdentity, simulate
-from service.web import bodies
+from scripts.harness.worst_bodies import grouped
+from service.engines.dpm.stages import solver
+from service.engines.dpm.v1 import RunIdentity, simulate
+from service.engines.quadratic import projection
+from service.web.requests import bodies
 
 
 @pytest.mark.parametrize(

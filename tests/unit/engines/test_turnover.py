@@ -6,10 +6,10 @@ from decimal import Decimal
 
 import pytest
 
-from service.domains.money import Money
-from service.domains.results import SecurityTradeIntent
-from service.engines.dpm.sizing import ALIGN
-from service.engines.dpm.turnover import cap_turnover
+from service.domains.rebalances.results import SecurityTradeIntent
+from service.domains.values.money import Money
+from service.engines.dpm.stages.sizing import ALIGN
+from service.engines.dpm.stages.turnover import cap_turnover
 
 
 def trade(number: int, notional: str, instrument_id: str = "") -> SecurityTradeIntent:

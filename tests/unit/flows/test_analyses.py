@@ -5,14 +5,14 @@ from decimal import Decimal
 
 import pytest
 
-from service.domains.analyses import read_plan
+from scripts.harness.sample_requests import a_batch_body
+from service.domains.rebalances.analyses import read_plan
 from service.engines.dpm import versions
-from service.flows.analyses import BatchIdentity, analyze_body, plan_body, run_scenario
-from service.flows.dpm_computing import Readers
-from service.flows.result_sizes import RESULT_BYTES_MAX
-from service.web import bodies
-from tests.builders import a_batch_body
-from tests.unit.flows.operating import BODY, SCENARIOS
+from service.flows.dpm_runs.analyses import BatchIdentity, analyze_body, plan_body, run_scenario
+from service.flows.dpm_runs.computing import Readers
+from service.flows.limits.result_sizes import RESULT_BYTES_MAX
+from service.web.requests import bodies
+from tests.unit.flows.operation_fixtures import BODY, SCENARIOS
 
 LENIENT = Readers(bodies.decode_rebalance, bodies.decode_batch, bodies.decode_options)
 STRICT = Readers(bodies.decode_rebalance_strict, bodies.decode_batch_strict, bodies.decode_options_strict)

@@ -4,14 +4,16 @@ import asyncio
 
 import pytest
 
-from service.domains.dpm_runs import DEFAULT_TENANT
+from service.domains.dpm_runs.values import DEFAULT_TENANT
 from service.domains.operations import EXECUTION_ERROR, Claim, Ending, OperationStatus
-from service.domains.retention import KEEP_ALL
-from service.engines.dpm import pipeline, versions
-from service.errors import OperationLost, ReplayEngineUnknown, RunExists, StoreUnavailable
-from service.flows.result_sizes import RESULT_BYTES_MAX
-from service.processes import EngineProcessDied
-from tests.unit.flows.operating import SCENARIOS, Desk, without_ids
+from service.domains.retention.cutoffs import KEEP_ALL
+from service.engines.dpm import v1, versions
+from service.errors.dpm_runs import ReplayEngineUnknown, RunExists
+from service.errors.operations import OperationLost
+from service.errors.storage import StoreUnavailable
+from service.flows.limits.result_sizes import RESULT_BYTES_MAX
+from service.runtime.process_pool import EngineProcessDied
+from tests.unit.flows.operation_fixtures import SCENARIOS, Desk, without_ids
 from tests.waiting import until
 
 
@@ -71,7 +73,7 @@ async def test_a_scenario_is_computed_within_what_its_operation_has_left(desk, m
 
     def noting(asked, identity, bytes_max):
         bounds[identity.request_hash.rpartition(":")[2]] = bytes_max
-        return pipeline.simulate(asked, identity, bytes_max)
+        return v1.simulate(asked, identity, bytes_max)
 
     monkeypatch.setattr(versions, "ENGINES", {version: noting for version in versions.ENGINES})
     operation = await desk.submit()

@@ -5,22 +5,23 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from scripts.servers import ROOT
-from service.domains.dpm_runs import DEFAULT_TENANT, RunFilter
+from scripts.harness.servers import ROOT
+from service.domains.dpm_runs.values import DEFAULT_TENANT, RunFilter
 from service.domains.idempotency import KeyFamily
-from service.domains.retention import KEEP_ALL, Retention
-from service.engine_errors import EngineDeadlineExceeded, EngineMemoryExceeded, ResultTooLarge
-from service.engines.dpm import pipeline, versions
+from service.domains.retention.cutoffs import KEEP_ALL, Retention
+from service.engines.dpm import v1, versions
 from service.engines.dpm.artifact import build_artifact
-from service.errors import RequestInvalid, RunExists, RunNotFound
-from service.flows.analyses import analyze_body
-from service.flows.costs import LOOP_BODY_BYTES_MAX, LOOP_COMMAS_MAX
-from service.flows.dpm_computing import Readers, recompute
-from service.flows.dpm_runs import WHOLE_BATCH_BYTES_MAX, DpmRunFlow
-from service.flows.result_sizes import RESULT_BYTES_MAX
-from service.processes import EngineProcessDied
+from service.errors.dpm_runs import RunExists, RunNotFound
+from service.errors.engines import EngineDeadlineExceeded, EngineMemoryExceeded, ResultTooLarge
+from service.errors.requests import RequestInvalid
+from service.flows.dpm_runs.analyses import analyze_body
+from service.flows.dpm_runs.computing import Readers, recompute
+from service.flows.dpm_runs.flow import WHOLE_BATCH_BYTES_MAX, DpmRunFlow
+from service.flows.limits.result_sizes import RESULT_BYTES_MAX
+from service.flows.limits.work_costs import LOOP_BODY_BYTES_MAX, LOOP_COMMAS_MAX
+from service.runtime.process_pool import EngineProcessDied
 from service.storage.memory.store import MemoryStore
-from service.web import bodies
+from service.web.requests import bodies
 
 AT = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
 DEMO = (ROOT / "scripts" / "demo" / "multi_currency.json").read_bytes()
@@ -115,7 +116,7 @@ def with_caps(method, caps=40):
 )
 async def test_what_takes_long_goes_elsewhere_however_it_is_spelled(flow, monkeypatch, body, elsewhere):
     # What there is to read is not the question.
-    monkeypatch.setattr("service.flows.costs.LOOP_COMMAS_MAX", len(body))
+    monkeypatch.setattr("service.flows.limits.work_costs.LOOP_COMMAS_MAX", len(body))
     assert len(body) <= LOOP_BODY_BYTES_MAX
 
     await flow.simulate(body)
@@ -176,7 +177,7 @@ async def test_a_scenario_is_computed_within_what_its_batch_has_left(monkeypatch
 
     def noting(asked, identity, bytes_max):
         bounds.append(bytes_max)
-        return pipeline.simulate(asked, identity, bytes_max)
+        return v1.simulate(asked, identity, bytes_max)
 
     monkeypatch.setattr(versions, "ENGINES", {version: noting for version in versions.ENGINES})
     answer = await Flow(result_bytes_max=100_000).analyze("a", "b", "c", padding=padding)
@@ -299,7 +300,7 @@ async def test_a_scenario_that_breaks_the_engine_is_named_and_harms_no_other(flo
     def breaks(asked, identity, bytes_max=None):
         if asked.options.compare_target_methods_tolerance == 7:
             raise LookupError("inner")
-        return pipeline.simulate(asked, identity, bytes_max)
+        return v1.simulate(asked, identity, bytes_max)
 
     monkeypatch.setitem(versions.ENGINES, versions.CURRENT_VERSION, breaks)
     batch = json.loads(await flow.flow.analyze(json.dumps(request).encode(), correlation_id=None))
@@ -326,7 +327,7 @@ async def test_artifacts_of_large_results_are_built_elsewhere(monkeypatch):
     result = (await flow.simulate(key="small")).run.result
     assert flow.offloaded == []
 
-    monkeypatch.setattr("service.flows.artifacts.LOOP_ARTIFACT_BYTES_MAX", len(result) - 1)
+    monkeypatch.setattr("service.flows.dpm_runs.artifacts.LOOP_ARTIFACT_BYTES_MAX", len(result) - 1)
     await flow.simulate(key="large")
     await flow.analyze("base", "other")
 

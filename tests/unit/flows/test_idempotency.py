@@ -4,9 +4,9 @@ from datetime import timedelta
 
 import pytest
 
-from service.domains.pages import all_of
-from service.domains.retention import KEEP_ALL, Retention
-from service.errors import IdempotencyKeyNotFound
+from service.domains.retention.cutoffs import KEEP_ALL, Retention
+from service.domains.values.pages import all_of
+from service.errors.idempotency import IdempotencyKeyNotFound
 from service.flows.idempotency import IdempotencyFlow
 from service.storage.memory.store import MemoryStore
 from tests.integration.contract.builders import AT, after, an_admission

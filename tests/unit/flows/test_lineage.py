@@ -3,7 +3,7 @@
 import pytest
 
 from service.domains.lineage import Direction, EdgeFilter
-from service.domains.retention import KEEP_ALL, Retention
+from service.domains.retention.cutoffs import KEEP_ALL, Retention
 from service.flows.lineage import LineageFlow
 from service.storage.memory.store import MemoryStore
 from tests.integration.contract.builders import AT, a_replay, after, an_admission

@@ -7,9 +7,11 @@ from random import Random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.domains.canonical import digest_of
-from service.domains.dpm_runs import DpmRun
-from service.flows.analyses import (
+from scripts.harness.sample_requests import a_batch_body, a_body, a_proposal_body
+from service.domains.dpm_runs.values import DpmRun
+from service.domains.values.canonical import digest_of
+from service.domains.values.json_differences import equal_but_for_order
+from service.flows.dpm_runs.analyses import (
     BatchIdentity,
     analyze_body,
     batch_answer,
@@ -17,15 +19,13 @@ from service.flows.analyses import (
     batch_runs,
     run_scenario,
 )
-from service.flows.dpm_admissions import simulated_request, simulated_run
-from service.flows.dpm_computing import simulate_body
-from service.flows.json_differences import equal_but_for_order
-from service.flows.proposal_computing import artifact_of_result, recompute_proposal, simulate_proposal_body
-from service.flows.proposal_versions import ProposalReaders, build_documents, read_creation, simulate_asked
-from service.flows.replays import compute_again
-from service.flows.result_sizes import RESULT_BYTES_MAX
-from service.web import bodies
-from tests.builders import a_batch_body, a_body, a_proposal_body
+from service.flows.dpm_runs.computing import simulate_body
+from service.flows.dpm_runs.recording import simulated_request, simulated_run
+from service.flows.dpm_runs.replays import compute_again
+from service.flows.limits.result_sizes import RESULT_BYTES_MAX
+from service.flows.proposals.computing import artifact_of_result, recompute_proposal, simulate_proposal_body
+from service.flows.proposals.versions import ProposalReaders, build_documents, read_creation, simulate_asked
+from service.web.requests import bodies
 from tests.unit.flows.test_replays import READERS
 
 AT = datetime(2026, 11, 30, tzinfo=UTC)

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from structlog.testing import capture_logs
 
-from service.domains.dpm_runs import DEFAULT_TENANT
+from service.domains.dpm_runs.values import DEFAULT_TENANT
 from service.domains.operations import (
     ATTEMPTS_EXHAUSTED,
     CANCELLED,
@@ -15,8 +15,8 @@ from service.domains.operations import (
     RELEASED,
     OperationStatus,
 )
-from service.errors import OperationEnded, OperationLost, OperationNotFound
-from tests.unit.flows.operating import OPERATION_SECONDS_MAX, Desk
+from service.errors.operations import OperationEnded, OperationLost, OperationNotFound
+from tests.unit.flows.operation_fixtures import OPERATION_SECONDS_MAX, Desk
 
 
 class StoreRefused(Exception):

@@ -4,22 +4,17 @@ import asyncio
 
 import pytest
 
-from service.domains.analyses import read_plan
-from service.domains.dpm_runs import DEFAULT_TENANT
+from service.domains.dpm_runs.values import DEFAULT_TENANT
 from service.domains.lineage import EdgeFilter, EdgeType
 from service.domains.operations import STORE_REFUSED, OperationFilter, OperationStatus
-from service.domains.retention import KEEP_ALL
-from service.errors import (
-    OperationExists,
-    OperationLost,
-    OperationMoved,
-    OperationNotFound,
-    RequestInvalid,
-    StoreUnavailable,
-)
-from service.flows.costs import LOOP_BODY_BYTES_MAX
-from service.flows.dpm_runs import DpmRunFlow
-from tests.unit.flows.operating import BODY, SCENARIOS, Desk, without_ids
+from service.domains.rebalances.analyses import read_plan
+from service.domains.retention.cutoffs import KEEP_ALL
+from service.errors.operations import OperationExists, OperationLost, OperationMoved, OperationNotFound
+from service.errors.requests import RequestInvalid
+from service.errors.storage import StoreUnavailable
+from service.flows.dpm_runs.flow import DpmRunFlow
+from service.flows.limits.work_costs import LOOP_BODY_BYTES_MAX
+from tests.unit.flows.operation_fixtures import BODY, SCENARIOS, Desk, without_ids
 
 
 @pytest.fixture
@@ -46,7 +41,7 @@ async def test_a_body_that_is_refused_is_not_accepted(desk):
 
 
 async def test_a_small_batch_is_planned_at_once_and_a_large_one_elsewhere(desk, monkeypatch):
-    monkeypatch.setattr("service.flows.costs.LOOP_COMMAS_MAX", BODY.count(b","))
+    monkeypatch.setattr("service.flows.limits.work_costs.LOOP_COMMAS_MAX", BODY.count(b","))
     await desk.submit()
     assert desk.offloaded == []
 

@@ -6,12 +6,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from service.domains.policy_packs import NO_WISH, PackWish, PolicyPackUpsert, SelectionRules, pack_of
-from service.errors import PolicyCatalogMoved
-from service.flows import policy_packs
-from service.flows.policy_packs import PolicyPackFlow
-from service.policy_errors import PolicyCatalogFull, PolicyPackNotFound
+from service.errors.policy_packs import PolicyCatalogFull, PolicyCatalogMoved, PolicyPackNotFound
+from service.flows.policy_packs import flow
+from service.flows.policy_packs.flow import PolicyPackFlow
 from service.storage.memory.store import MemoryStore
-from service.web import bodies
+from service.web.requests import bodies
 
 AT = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
 TIGHT = PackWish(request_pack_id="tight")
@@ -162,7 +161,7 @@ async def test_a_catalog_that_always_moves_is_given_up(monkeypatch):
 
 
 async def test_a_catalog_has_an_end(monkeypatch):
-    monkeypatch.setattr(policy_packs, "PACKS_MAX", 2)
+    monkeypatch.setattr(flow, "PACKS_MAX", 2)
     catalog = Catalog(shipped=["a", "b"])
 
     with pytest.raises(PolicyCatalogFull):

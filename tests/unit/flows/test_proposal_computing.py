@@ -5,10 +5,11 @@ from datetime import UTC, datetime
 
 import pytest
 
-from service.domains.canonical import digest_of
-from service.errors import ProposalSimulationDisabled, RequestInvalid
-from service.flows import proposal_computing as computing
-from service.web import bodies
+from service.domains.values.canonical import digest_of
+from service.errors.proposals import ProposalSimulationDisabled
+from service.errors.requests import RequestInvalid
+from service.flows.proposals import computing
+from service.web.requests import bodies
 
 READ = bodies.decode_proposal
 BOOK = {

@@ -7,15 +7,18 @@ from datetime import timedelta
 
 import pytest
 
+from scripts.harness.sample_requests import a_proposal_body
 from service.domains.operations import EXECUTION_ERROR, OperationFilter, OperationStatus
-from service.domains.pages import Page
-from service.errors import OperationNotFound, RequestInvalid, StoreUnavailable
-from service.flows import proposal_work, proposals
-from service.proposal_errors import ProposalKeyNotFound, ProposalOperationNotFound
+from service.domains.values.pages import Page
+from service.errors.operations import OperationNotFound
+from service.errors.proposals import ProposalKeyNotFound, ProposalOperationNotFound
+from service.errors.requests import RequestInvalid
+from service.errors.storage import StoreUnavailable
+from service.flows.proposals import flow
+from service.flows.proposals import work as proposal_work
 from service.storage.memory.store import MemoryStore
-from tests.builders import a_proposal_body
-from tests.unit.flows.operating import Desk
-from tests.unit.flows.proposing import DAY, OFF, ProposalDesk, purges_of, told
+from tests.unit.flows.operation_fixtures import Desk
+from tests.unit.flows.proposal_fixtures import DAY, OFF, ProposalDesk, purges_of, told
 from tests.waiting import HANG_SECONDS, until
 
 DISABLED = "PROPOSAL_SIMULATION_DISABLED: set options.enable_proposal_simulation=true"
@@ -99,7 +102,7 @@ async def test_a_correlation_id_is_a_reason_only_if_it_was_sent(desk):
 async def test_bodies_of_any_size_have_the_hash_they_would_have_at_once():
     simulate_request = json.loads(a_proposal_body(positions=150, max_turnover_pct="0.10"))
     body = json.dumps({"created_by": "adviser", "simulate_request": simulate_request}).encode()
-    assert len(body) > proposals.LOOP_BODY_BYTES_MAX
+    assert len(body) > flow.LOOP_BODY_BYTES_MAX
     desk = ProposalDesk(idle=True)
 
     operation = await desk.operations.submit_create(

@@ -4,16 +4,26 @@ import json
 
 import pytest
 
-from service.domains.dpm_runs import DEFAULT_TENANT
-from service.engine_errors import ResultTooLarge
-from service.errors import IdempotencyKeyConflict, ProposalSimulationDisabled, RequestInvalid
-from service.flows.costs import LOOP_BODY_BYTES_MAX
-from service.flows.proposal_simulations import ProposalSimulationFlow, least_artifact_bytes
-from service.flows.result_sizes import AROUND_RESULTS_BYTES_MAX
-from service.proposal_errors import ProposalKeyNotFound
+from scripts.harness.sample_requests import a_proposal_body
+from service.domains.dpm_runs.values import DEFAULT_TENANT
+from service.errors.engines import ResultTooLarge
+from service.errors.idempotency import IdempotencyKeyConflict
+from service.errors.proposals import ProposalKeyNotFound, ProposalSimulationDisabled
+from service.errors.requests import RequestInvalid
+from service.flows.limits.result_sizes import AROUND_RESULTS_BYTES_MAX
+from service.flows.limits.work_costs import LOOP_BODY_BYTES_MAX
+from service.flows.proposals.simulations import ProposalSimulationFlow, least_artifact_bytes
 from service.storage.memory.store import MemoryStore
-from tests.builders import a_proposal_body
-from tests.unit.flows.proposing import AT, DAY, OFF, READERS, ProposalDesk, purges_of, simulation, told
+from tests.unit.flows.proposal_fixtures import (
+    AT,
+    DAY,
+    OFF,
+    READERS,
+    ProposalDesk,
+    purges_of,
+    simulation,
+    told,
+)
 
 LARGE = a_proposal_body(positions=600)
 

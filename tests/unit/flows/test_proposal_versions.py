@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.domains.canonical import canonical_json, digest_of, without_keys
-from service.flows.proposal_computing import RESULT, stored_result
-from service.flows.proposal_parts import NO_EVIDENCE
-from service.flows.proposal_versions import build_documents, read_creation, read_version, simulate_asked
-from service.wiring_proposals import LENIENT_PROPOSAL_READERS as READERS
-from tests.builders import a_proposal_body
+from scripts.harness.sample_requests import a_proposal_body
+from service.domains.values.canonical import canonical_json, digest_of, without_keys
+from service.flows.proposals.answer_parts import NO_EVIDENCE
+from service.flows.proposals.computing import RESULT, stored_result
+from service.flows.proposals.versions import build_documents, read_creation, read_version, simulate_asked
+from service.wiring.proposals import LENIENT_PROPOSAL_READERS as READERS
 
 AT = datetime(2026, 11, 30, 1, 2, 3, tzinfo=UTC)
 READ = READERS.simulate

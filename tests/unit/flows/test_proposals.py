@@ -5,16 +5,12 @@ from itertools import pairwise
 
 import pytest
 
-from service.domains.canonical import canonical_json, digest_of
-from service.domains.dpm_runs import DEFAULT_TENANT
-from service.domains.pages import all_of
-from service.errors import (
-    IdempotencyKeyConflict,
-    ProposalSimulationDisabled,
-    RequestInvalid,
-)
-from service.flows import proposals
-from service.proposal_errors import (
+from scripts.harness.sample_requests import a_proposal_body
+from service.domains.dpm_runs.values import DEFAULT_TENANT
+from service.domains.values.canonical import canonical_json, digest_of
+from service.domains.values.pages import all_of
+from service.errors.idempotency import IdempotencyKeyConflict
+from service.errors.proposals import (
     FourEyesViolation,
     InvalidApprovalState,
     InvalidTransition,
@@ -22,13 +18,15 @@ from service.proposal_errors import (
     ProposalKeyNotFound,
     ProposalMoved,
     ProposalNotFound,
+    ProposalSimulationDisabled,
     ProposalStateConflict,
     ProposalTerminal,
     ProposalVersionBlocked,
     ProposalVersionNotFound,
 )
-from tests.builders import a_proposal_body
-from tests.unit.flows.proposing import AT, OFF, READERS, ProposalDesk, body_of, told
+from service.errors.requests import RequestInvalid
+from service.flows.proposals import flow
+from tests.unit.flows.proposal_fixtures import AT, OFF, READERS, ProposalDesk, body_of, told
 
 
 @pytest.fixture
@@ -41,11 +39,11 @@ def simulated(monkeypatch):
     """The ids of the correlations that were simulated for."""
     seen = []
 
-    def counting(read, asked, correlation_id, key, bytes_max, simulate=proposals.simulate_asked):
+    def counting(read, asked, correlation_id, key, bytes_max, simulate=flow.simulate_asked):
         seen.append(correlation_id)
         return simulate(read, asked, correlation_id, key, bytes_max)
 
-    monkeypatch.setattr(proposals, "simulate_asked", counting)
+    monkeypatch.setattr(flow, "simulate_asked", counting)
     return seen
 
 
@@ -187,7 +185,7 @@ async def test_evidence_is_kept_only_while_the_control_is_on(kept):
 async def test_large_bodies_are_computed_elsewhere_and_come_to_the_same():
     simulate_request = json.loads(a_proposal_body(positions=150))
     body = json.dumps({"created_by": "adviser", "simulate_request": simulate_request}).encode()
-    assert len(body) > proposals.LOOP_BODY_BYTES_MAX
+    assert len(body) > flow.LOOP_BODY_BYTES_MAX
     near, far = ProposalDesk(), ProposalDesk()
     near.flow._compute = lambda size, work, *args: near.offload(work, *args)
 

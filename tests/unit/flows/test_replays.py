@@ -7,19 +7,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scripts.servers import ROOT
-from service.clock import SystemClock
-from service.domains.canonical import digest_of
-from service.domains.dpm_runs import DEFAULT_TENANT, RunAdmission
-from service.domains.retention import KEEP_ALL, Retention
+from scripts.harness.servers import ROOT
+from service.domains.dpm_runs.values import DEFAULT_TENANT, RunAdmission
+from service.domains.retention.cutoffs import KEEP_ALL, Retention
+from service.domains.values.canonical import digest_of
+from service.domains.values.json_differences import Difference, first_difference
 from service.engines.dpm.artifact import build_artifact
-from service.errors import RunExists
-from service.flows.dpm_admissions import simulated_request, simulated_run
-from service.flows.dpm_computing import Readers, simulate_body
-from service.flows.json_differences import Difference, first_difference
-from service.flows.replays import Outcome, ReplayFlow
+from service.errors.dpm_runs import RunExists
+from service.flows.dpm_runs.computing import Readers, simulate_body
+from service.flows.dpm_runs.recording import simulated_request, simulated_run
+from service.flows.dpm_runs.replays import Outcome, ReplayFlow
+from service.runtime.clock import SystemClock
 from service.storage.memory.store import MemoryStore
-from service.web import bodies
+from service.web.requests import bodies
 
 DEMO = (ROOT / "scripts" / "demo" / "multi_currency.json").read_bytes()
 READERS = Readers(bodies.decode_rebalance, bodies.decode_batch, bodies.decode_options)

@@ -5,15 +5,16 @@ import gc
 import pytest
 import structlog
 
-from service.domains.dpm_runs import DEFAULT_TENANT, RunStatus
+from service.domains.dpm_runs.supportability import Subject
+from service.domains.dpm_runs.values import DEFAULT_TENANT, RunStatus
 from service.domains.operations import OperationFilter
-from service.domains.retention import KEEP_ALL
-from service.domains.supportability import Subject
-from service.errors import RunNotFound, StoreUnavailable
-from service.proposal_errors import ProposalNotFound
-from service.storage.memory.limits import OPERATIONS_SHARE, PROPOSALS_SHARE, SIMULATIONS_SHARE
+from service.domains.retention.cutoffs import KEEP_ALL
+from service.errors.dpm_runs import RunNotFound
+from service.errors.proposals import ProposalNotFound
+from service.errors.storage import StoreUnavailable
+from service.errors.storage_causes import StoreCause
 from service.storage.memory.store import MemoryStore
-from service.store_causes import StoreCause
+from service.storage.memory.tables.limits import OPERATIONS_SHARE, PROPOSALS_SHARE, SIMULATIONS_SHARE
 from tests.integration.contract.builders import (
     REVIEWED,
     a_batch,

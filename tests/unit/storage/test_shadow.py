@@ -8,16 +8,20 @@ from dataclasses import fields, replace
 
 import pytest
 
-from service.clock import SystemClock, TimeOrderedIds
-from service.domains.dpm_runs import DEFAULT_TENANT, Admitted, RunStatus
+from service.domains.dpm_runs.values import DEFAULT_TENANT, Admitted, RunStatus
 from service.domains.operations import CANCELLATION, OperationStatus
-from service.domains.parity import DifferenceKind, ParityFilter
-from service.domains.retention import KEEP_ALL
-from service.errors import IdempotencyKeyConflict, OperationMoved, RunNotFound, StoreUnavailable
-from service.storage import operations_port, policy_packs_port, port, proposals_port
+from service.domains.retention.cutoffs import KEEP_ALL
+from service.domains.shadow_differences import DifferenceKind, ParityFilter
+from service.errors.dpm_runs import RunNotFound
+from service.errors.idempotency import IdempotencyKeyConflict
+from service.errors.operations import OperationMoved
+from service.errors.storage import StoreUnavailable
+from service.runtime.clock import SystemClock, TimeOrderedIds
 from service.storage.memory.store import MemoryStore
-from service.storage.shadow import journal, keeper, presence, waiting
-from service.storage.shadow.opening import shadowed
+from service.storage.ports import operations, policy_packs, proposals
+from service.storage.ports import store as port
+from service.storage.shadow import backlog, connection, difference_log, replicator
+from service.storage.shadow.factory import shadowed
 from service.storage.shadow.store import ACTS
 from tests.integration.contract.builders import (
     OTHER_HASH,
@@ -38,9 +42,9 @@ TURNS_MAX = 20_000
 
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch):
-    monkeypatch.setattr(presence, "PAUSE_SECONDS_FIRST", 0.0)
-    monkeypatch.setattr(waiting, "ASIDE_SECONDS", 0.0)
-    monkeypatch.setattr(journal, "GATHERED_SECONDS", 0.0)
+    monkeypatch.setattr(connection, "PAUSE_SECONDS_FIRST", 0.0)
+    monkeypatch.setattr(backlog, "ASIDE_SECONDS", 0.0)
+    monkeypatch.setattr(difference_log, "GATHERED_SECONDS", 0.0)
 
 
 class Beside:
@@ -251,7 +255,7 @@ async def test_a_failing_shadow_never_harms_the_primary(beside, error):
 
 
 async def test_a_shadow_that_never_answers_holds_nobody_up_and_lets_the_primary_close(beside, monkeypatch):
-    monkeypatch.setattr(keeper, "DRAIN_SECONDS_MAX", 0.0)
+    monkeypatch.setattr(replicator, "DRAIN_SECONDS_MAX", 0.0)
     shadow = MemoryStore()
 
     async def hang(*args):
@@ -475,7 +479,7 @@ async def test_of_an_act_that_nobody_knows_the_end_of_nothing_is_concluded(besid
 
 
 async def test_only_so_many_differences_a_minute_are_kept_and_all_are_counted(beside, monkeypatch):
-    monkeypatch.setattr(journal, "ROWS_PER_MINUTE", 3)
+    monkeypatch.setattr(difference_log, "ROWS_PER_MINUTE", 3)
     instant = SystemClock().now()
     monkeypatch.setattr(SystemClock, "now", lambda self: instant)
     both = beside(Losing())
@@ -601,10 +605,10 @@ PORTS = {
     "dpm_runs": port.DpmRunStore,
     "artifacts": port.ArtifactStore,
     "workflow_decisions": port.WorkflowDecisionStore,
-    "policy_packs": policy_packs_port.PolicyPackStore,
-    "operations": operations_port.OperationStore,
-    "proposals": proposals_port.ProposalStore,
-    "proposal_simulations": proposals_port.ProposalSimulationStore,
+    "policy_packs": policy_packs.PolicyPackStore,
+    "operations": operations.OperationStore,
+    "proposals": proposals.ProposalStore,
+    "proposal_simulations": proposals.ProposalSimulationStore,
     "supportability": port.SupportabilityStore,
     "purges": port.PurgeStore,
 }

@@ -10,12 +10,12 @@ import click
 import pytest
 import yaml
 
-from scripts.servers import OURS
-from service import production
+from scripts.harness.servers import OURS
 from service.cli.commands import main
-from service.proposal_settings import Profile
-from service.setting_values import StoreBackend
-from service.settings import ExecutionMode
+from service.settings import production
+from service.settings.environment import StoreBackend
+from service.settings.process import ExecutionMode
+from service.settings.proposals import Profile
 from tests.composing import BASE, PRODUCTION, VARIABLE, VariableMissing, composed, environment_of
 from tests.conftest import ROOT
 
@@ -30,7 +30,7 @@ EACH = [pytest.param(LOCAL[name], id=f"local {name}") for name in sorted({"migra
     pytest.param(STRICT[name], id=f"production {name}") for name in sorted({"migrate", *STRICTLY_SERVING})
 ]
 
-SETTINGS = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "service").glob("*settings.py"))
+SETTINGS = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "service" / "settings").glob("*.py"))
 SECRET = re.compile(r"://\w+:(.*?)@")
 PASSWORDS = [
     f"LOTUS_{who}_PASSWORD" for who in ("POSTGRES", "MIGRATOR", "APPLICATION", "WORKER", "RETENTION")

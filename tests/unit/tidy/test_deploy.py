@@ -7,9 +7,9 @@ import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
-from service.metrics import WorkerMetrics
-from service.server_metrics import ServerMetrics
-from service.supervisor_metrics import SupervisorMetrics
+from service.observability.server_metrics import ServerMetrics
+from service.observability.supervisor_metrics import SupervisorMetrics
+from service.observability.worker_metrics import WorkerMetrics
 from tests.conftest import ROOT
 
 DEPLOY = ROOT / "deploy"

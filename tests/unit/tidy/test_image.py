@@ -6,14 +6,14 @@ import re
 import click
 import pytest
 
-from scripts.packing import SOURCES
+from scripts.build_wheel import SOURCES
 from service.cli.commands import main
 from tests.conftest import ROOT
 
 TEXT = (ROOT / "Dockerfile").read_text(encoding="utf-8").replace("\\\n", " ")
 LINES = [line for line in TEXT.splitlines() if line.strip() and not line.startswith("#")]
 BUILD, RUN = (part.splitlines() for part in re.split(r"^FROM .*\n", "\n".join(LINES), flags=re.M)[1:])
-SETTINGS = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "service").glob("*settings.py"))
+SETTINGS = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "service" / "settings").glob("*.py"))
 LOCKS = {"requirements.txt", "requirements-otel.txt", "requirements-build.txt"}
 READ_BY_TOOLS = {"PATH", "PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE", "LOGNAME"}
 
@@ -69,7 +69,7 @@ def test_what_it_starts_is_there():
     (entry,), words = (json.loads(told(RUN, instruction)[0]) for instruction in ("ENTRYPOINT", "CMD"))
 
     assert f"{entry} = " in (ROOT / "setup.cfg").read_text(encoding="utf-8")
-    assert {"serve", "work", "migrate"} <= main.commands.keys()
+    assert {"serve", "worker", "migrate"} <= main.commands.keys()
     command = main.commands[words[0]]
     assert isinstance(command, click.Command)
     with command.make_context(words[0], words[1:]) as parsed:
@@ -85,7 +85,7 @@ def test_what_it_sets_is_read():
 
 def test_its_ports_are_those_where_something_answers():
     sets = dict(re.findall(r"(\w+)=(\S+)", told(RUN, "ENV")[0]))
-    default = {option.name: option.default for option in main.commands["work"].params}
+    default = {option.name: option.default for option in main.commands["worker"].params}
 
     assert told(RUN, "EXPOSE")[0].split() == ["8000", str(default["port"]), sets["DPM_METRICS_PORT"]]
 

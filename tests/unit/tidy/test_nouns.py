@@ -1,4 +1,4 @@
-"""One noun, one file name, in every room that is cut by noun."""
+"""One noun, one file or folder of that name, in every room that is cut by noun; a dozen entries a room."""
 
 import pytest
 
@@ -6,114 +6,81 @@ from service.storage.queries import SQL_DIR
 from tests.conftest import ROOT
 
 SERVICE = ROOT / "service"
+ENTRIES_MAX = 12
+
 NOUNS = {
-    "artifacts",
     "dpm_runs",
     "idempotency",
     "lineage",
     "operations",
-    "parity",
     "policy_packs",
-    "proposal_simulations",
     "proposals",
-    "purges",
-    "supportability",
+    "retention",
+    "shadow_differences",
     "workflow_decisions",
 }
 
-# What is served and joins several nouns.
-JOINING = {"proposal_operations", "proposal_support", "replays", "support_bundles"}
-SERVED = {
-    "flows": NOUNS | JOINING,
-    # Purges are run by the service itself, and nobody asks for them.
-    "web/handlers": NOUNS - {"purges"} | JOINING,
+# Rooms that hold every noun, but for those that have no part there.
+ROOMS = {
+    "domains": NOUNS,
+    "errors": NOUNS - {"retention", "shadow_differences"},
+    "flows": NOUNS,
+    "storage/memory": NOUNS,
+    "storage/ports": NOUNS,
+    # The service itself deletes what has expired; it is no request of a caller.
+    "web/handlers": NOUNS - {"retention"},
 }
 
+# What a dialect holds beside the nouns.
 SQL = {
-    "idempotent_answers": "the answers that reviews and analyses with a key share",
+    "artifacts": "the artifacts of runs",
     "catalog": "the tables as the database itself describes them",
-    "migrations": "the books of the migration runner, in both dialects",
-}
-ADAPTERS = {
-    "memory": {
-        "__init__": "makes the folder a package",
-        "collector": "keeps rows out of the garbage collector's sight",
-        "histories": "the rows of what is told of one thing, behind a cursor",
-        "limits": "how much is kept, and what goes first",
-        "idempotent_answers": "the answers that reviews and analyses with a key share",
-        "operation_lists": "which operations a list or a look-up finds",
-        "operation_moves": "how operations move on with what came of them, and where they stand meanwhile",
-        "operation_sweeps": "the operations nobody holds or comes for",
-        "shelves": "places in order, filed under what they are found by",
-        "state": "the tables the nouns share",
-        "store": "puts the nouns together",
-    },
-    "sqlite": {
-        "__init__": "makes the folder a package",
-        "connection": "one connection and its thread; where transactions begin",
-        "database": "the connections of one file",
-        "faults": "what the driver raises, told apart",
-        "idempotent_answers": "the answers that reviews and analyses with a key share",
-        "operation_acts": "what is written about one operation",
-        "operation_lists": "which operations a list or a look-up finds",
-        "operation_rows": "how operations lie in their rows",
-        "operation_sweeps": "the operations nobody holds or comes for",
-        "probing": "whether a file would take a write",
-        "proposal_rows": "how proposals lie in their rows",
-        "run_rows": "how runs and requests lie in their rows",
-        "statements": "runs a named query",
-        "store": "puts the nouns together",
-        "writer": "shares a commit among the acts that wait",
-    },
-    "postgres": {
-        "__init__": "makes the folder a package",
-        "addresses": "which of several servers takes writes",
-        "database": "the pool and its connections",
-        "faults": "what the driver raises, told apart",
-        "idempotent_answers": "the answers that reviews and analyses with a key share",
-        "job_offers": "what is said to the engine of the queue",
-        "job_queue": "the queue that wakes workers up; a file and a memory have no workers",
-        "job_sessions": "answers what the queue offers, session by session",
-        "operation_acts": "what is written about one operation",
-        "operation_lists": "which operations a list or a look-up finds",
-        "operation_rows": "how operations lie in their rows",
-        "operation_sweeps": "the operations nobody holds or comes for",
-        "proposal_rows": "how proposals lie in their rows",
-        "run_rows": "how runs and requests lie in their rows",
-        "statements": "runs a named query",
-        "store": "puts the nouns together",
-    },
+    "idempotent_answers": "the answers that reviews and analyses with a key share",
+    "migrations": "the history of the migration runner, in both dialects",
+    "proposal_simulations": "the simulations of proposals under a key",
+    "supportability": "the counts of runs and operations",
 }
 
-
-def stems_in(folder):
-    return {path.stem for path in folder.iterdir() if path.is_file()}
-
-
-def folders_in(folder):
-    return {path.name for path in folder.iterdir() if path.is_dir() and path.name != "__pycache__"}
+# Adapters whose nouns are written once for each dialect, and a document written beside its operations.
+CROWDED = {"storage/postgres", "storage/sqlite", "web/openapi"}
 
 
-@pytest.mark.parametrize("adapter", sorted(ADAPTERS))
-def test_an_adapter_holds_each_noun_and_what_is_named_here(adapter):
-    assert stems_in(SERVICE / "storage" / adapter) == NOUNS | ADAPTERS[adapter].keys()
+def entries_in(folder):
+    return {
+        path.stem if path.suffix == ".py" else path.name
+        for path in folder.iterdir()
+        if path.name not in {"__init__.py", "__pycache__"}
+    }
+
+
+def rooms():
+    return sorted(
+        str(path.parent.relative_to(SERVICE))
+        for path in SERVICE.rglob("__init__.py")
+        if path.parent != SERVICE
+    )
+
+
+@pytest.mark.parametrize("room", sorted(ROOMS))
+def test_a_room_holds_each_noun_as_a_file_or_a_folder(room):
+    assert entries_in(SERVICE / room) >= ROOMS[room]
+
+
+@pytest.mark.parametrize("room", rooms())
+def test_a_room_has_at_most_a_dozen_entries(room):
+    crowded = len(entries_in(SERVICE / room)) > ENTRIES_MAX
+    assert crowded == (room in CROWDED)
 
 
 @pytest.mark.parametrize("dialect", ["postgres", "sqlite"])
 def test_a_dialect_holds_each_noun_and_what_is_named_here(dialect):
-    assert stems_in(SQL_DIR / dialect) == NOUNS | SQL.keys()
+    assert {path.stem for path in (SQL_DIR / dialect).iterdir()} == NOUNS | SQL.keys()
 
 
-def test_no_adapter_and_no_dialect_stands_outside_these_rules():
-    # A shadow keeps nothing itself: it stands before two stores of any kind.
-    assert folders_in(SERVICE / "storage") == ADAPTERS.keys() | {"shadow"}
+def test_there_are_two_dialects_and_no_third():
     assert {path.name for path in SQL_DIR.iterdir()} == {"postgres", "sqlite"}
 
 
-def test_each_noun_has_its_values():
-    assert stems_in(SERVICE / "domains") >= NOUNS
-
-
-@pytest.mark.parametrize("room", sorted(SERVED))
-def test_each_noun_that_is_served_has_its_flow_and_its_handlers(room):
-    assert stems_in(SERVICE / room) >= SERVED[room]
+def test_nothing_lies_loose_in_the_service():
+    loose = {path.name for path in SERVICE.iterdir() if path.is_file()}
+    assert loose == {"__init__.py", "__main__.py"}

@@ -26,9 +26,9 @@ QUERY = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 QUERY_ALLOWED = {
-    "service/cli/lock_plan.py": "tells statements by their first words, and runs none",
-    "service/cli/stored_tables_postgres.py": "tables and columns are those that the catalog names",
-    "service/cli/stored_tables_sqlite.py": "tables and columns are those that the catalog names",
+    "service/admin/migrations/lock_plan.py": "tells statements by their first words, and runs none",
+    "service/admin/copy/table_catalog_postgres.py": "tables and columns are those that the catalog names",
+    "service/admin/copy/table_catalog_sqlite.py": "tables and columns are those that the catalog names",
 }
 # What only the runner of one dialect needs; each is one that the other has no word for.
 OF_ONE_DIALECT = {
@@ -57,16 +57,16 @@ OF_ONE_DIALECT = {
         "delete_job": "SQLite has no queue",
         "count_waiting": "only PostgreSQL has a queue of jobs",
     },
-    ("postgres", "purges"): {
+    ("postgres", "retention"): {
         "delete_job_log": "only PostgreSQL has a queue of jobs",
         "delete_job_statistics": "only PostgreSQL has a queue of jobs",
     },
 }
 CONTROL = re.compile(r"\s*(?:PRAGMA|BEGIN|COMMIT|ROLLBACK|SAVEPOINT|RELEASE)\b")
 CONTROL_ALLOWED = {
-    "service/cli/databases.py": "looks at a file without being able to change it",
-    "service/cli/stored_tables_sqlite.py": "reads a file at one instant, without being able to change it",
-    "service/cli/forward_only_sqlite.py": "runs a migration and its mark in one transaction",
+    "service/admin/migrations/databases.py": "looks at a file without being able to change it",
+    "service/admin/copy/table_catalog_sqlite.py": "reads a file at one instant, and cannot change it",
+    "service/admin/migrations/runner_sqlite.py": "runs a migration and its mark in one transaction",
     "service/storage/sqlite/connection.py": "sets up connections and is where transactions begin and end",
     "service/storage/sqlite/database.py": "looks whether the pages of a file fit together",
     "service/storage/sqlite/probing.py": "writes the number that nobody reads",

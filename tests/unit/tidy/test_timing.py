@@ -12,10 +12,15 @@ from tests.waiting import HANG_SECONDS
 WAITING = ROOT / "tests" / "waiting.py"
 # Callers who come again in a while, and an engine that takes its time: what they do is no test by itself.
 PACED = {
-    *("tests/e2e/advisers.py", "tests/e2e/clients.py", "tests/e2e/submissions.py", "tests/e2e/unlucky.py"),
+    *(
+        "tests/e2e/advisers.py",
+        "tests/e2e/clients.py",
+        "tests/e2e/submissions.py",
+        "tests/e2e/crashing_engine.py",
+    ),
     "tests/unit/worker/conftest.py",
     # Work of engine processes that takes its time.
-    "tests/unit/bottom/engine_work.py",
+    "tests/unit/runtime/engine_work.py",
 }
 # Whose wait() sets a clock by hand.
 BY_HAND = {"desk", "alive", "after"}

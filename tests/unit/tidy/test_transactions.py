@@ -18,7 +18,7 @@ SPELLED = re.compile(r"\s*(?:BEGIN|COMMIT|END|ROLLBACK|SAVEPOINT|RELEASE)\b", re
 MAY_BEGIN = {
     "service/storage/postgres/database.py": "defines act and snapshot",
     "service/storage/sqlite/connection.py": "defines transaction, savepoint and snapshot",
-    "service/storage/sqlite/writer.py": "gives each act its savepoint and each group its transaction",
+    "service/storage/sqlite/group_commit.py": "gives each act its savepoint and each group its transaction",
 }
 
 SOURCES = {path.relative_to(ROOT).as_posix(): path for path in MODULES}

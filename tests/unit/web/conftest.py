@@ -10,16 +10,17 @@ from typing import Any
 import pytest
 from aiohttp.test_utils import TestClient
 
-from scripts.servers import ROOT
-from service import wiring_flows, wiring_readers
-from service.clock import Clock, SystemClock, TimeOrderedIds
+from scripts.harness.servers import ROOT
 from service.flows.health import HealthFlow
-from service.server_metrics import ServerMetrics
-from service.settings import Settings, read
+from service.observability.opentelemetry import Telemetry
+from service.observability.server_metrics import ServerMetrics
+from service.runtime.clock import Clock, SystemClock, TimeOrderedIds
+from service.settings.process import Settings, read
 from service.storage.memory.store import MemoryStore
-from service.storage.port import Store
-from service.telemetry import Telemetry
-from service.wiring_stores import Stores
+from service.storage.ports.store import Store
+from service.wiring import flows as wiring_flows
+from service.wiring import readers
+from service.wiring.stores import Stores
 
 DEMO = json.loads((ROOT / "scripts" / "demo" / "multi_currency.json").read_text(encoding="utf-8"))
 
@@ -55,7 +56,7 @@ def start(store: Store, aiohttp_client: Any) -> Start:
             clock or SystemClock(),
             ids,
             done_here,
-            wiring_readers.readers_of(chosen),
+            readers.readers_of(chosen),
         )
         built = wiring_flows.application_of(chosen, flows, ids, metrics, telemetry)
         client: TestClient[Any, Any] = await aiohttp_client(built)

@@ -11,10 +11,10 @@ from typing import Any
 
 from aiohttp.test_utils import TestClient
 
-from service.clock import TimeOrderedIds
-from service.web.admission import CAPACITY
-from service.web.connection import AcceptGate, HttpConnection
-from service.web.connections import Connections
+from service.runtime.clock import TimeOrderedIds
+from service.web.http.admission import CAPACITY
+from service.web.http.connection import AcceptGate, HttpConnection
+from service.web.http.connections import Connections
 
 # Only a server that hangs is waited for that long.
 GUARD_SECONDS = 60

@@ -10,16 +10,16 @@ from itertools import pairwise
 
 import pytest
 
-from service.errors import Overloaded
-from service.settings import read
-from service.web import limits
-from service.web.admission import BODY_BYTES_HELD_MAX, CAPACITY, Capacity
-from service.web.concurrency_limit import (
+from service.errors.requests import Overloaded
+from service.settings.process import read
+from service.web.http.admission import BODY_BYTES_HELD_MAX, CAPACITY, Capacity
+from service.web.http.concurrency_limit import (
     EXPECTED_SHARE_MAX,
     SENDING_BYTES_MAX,
     ConcurrencyLimit,
     overloaded,
 )
+from service.web.middleware import limits
 
 SIMULATE = "/rebalance/simulate"
 KEY = {"Idempotency-Key": "key-1", "Content-Type": "application/json"}

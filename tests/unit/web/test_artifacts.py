@@ -1,8 +1,8 @@
 """The artifact of a run as a client sees it, in both modes."""
 
 from service.domains.lineage import EdgeType
-from service.flows import artifacts
-from service.settings import ArtifactMode
+from service.flows.dpm_runs import artifacts
+from service.settings.process import ArtifactMode
 
 SIMULATE = "/rebalance/simulate"
 

@@ -16,9 +16,8 @@ import pytest
 from hypothesis import event, example, given, settings
 from hypothesis import strategies as st
 
-from service.domains.money import Exact, ExactText
-from service.domains.options import EngineOptions
-from service.domains.proposal_requests import (
+from scripts.harness import sample_requests
+from service.domains.proposals.requests import (
     ProposalApprovalRequest,
     ProposalCreateRequest,
     ProposalSimulateRequest,
@@ -26,11 +25,12 @@ from service.domains.proposal_requests import (
     ProposalVersionRequest,
     ProposedTrade,
 )
-from service.domains.rebalances import BatchRebalanceRequest, RebalanceRequest
-from service.errors import JsonTooDeep, RequestInvalid
-from service.web import bodies, json_texts
+from service.domains.rebalances.options import EngineOptions
+from service.domains.rebalances.requests import BatchRebalanceRequest, RebalanceRequest
+from service.domains.values.money import Exact, ExactText
+from service.errors.requests import JsonTooDeep, RequestInvalid
+from service.web.requests import bodies, json_texts
 from service.web.schemas.faults import MESSAGES
-from tests import builders
 from tests.conftest import ROOT
 
 READERS = {
@@ -290,7 +290,7 @@ def test_both_paths_read_a_body_alike(drawn):
 @pytest.mark.slow
 @given(spoilt(EngineOptions))
 def test_options_are_read_alike_alone_and_inside_a_request(document):
-    rest = {**builders.a_document(positions=1), "options": document}
+    rest = {**sample_requests.a_document(positions=1), "options": document}
     try:
         whole = bodies.decode_rebalance(body_of(rest)).options
     except RequestInvalid as refused:
@@ -373,7 +373,7 @@ def test_a_body_that_is_no_json_says_where(body, at, text):
 
 
 def test_raw_bytes_that_are_no_text_are_refused_in_ignored_members_too():
-    body = builders.a_body(positions=1)
+    body = sample_requests.a_body(positions=1)
 
     assert refusal(bodies.decode_rebalance, body[:-1] + b',"zz":"\xff"}')[0]["type"] == "json_invalid"
 
@@ -395,7 +395,7 @@ def test_everything_missing_is_told_in_order():
 
 
 def test_a_long_object_is_not_sent_back():
-    document = builders.a_document(positions=50)
+    document = sample_requests.a_document(positions=50)
     del document["options"]
 
     assert refusal(bodies.decode_rebalance, body_of(document)) == [
@@ -404,7 +404,7 @@ def test_a_long_object_is_not_sent_back():
 
 
 def with_price(price):
-    document = builders.a_document(positions=1)
+    document = sample_requests.a_document(positions=1)
     document["market_data_snapshot"]["prices"][0]["price"] = price
     return body_of(document)
 
@@ -446,7 +446,7 @@ def test_fractions_keep_their_literal_text(more):
 
 @pytest.mark.parametrize("more", [{}, SLOWLY])
 def test_the_last_of_equal_keys_counts(more):
-    body = body_of({**builders.a_document(positions=1, fx_settlement_days=3), **more})
+    body = body_of({**sample_requests.a_document(positions=1, fx_settlement_days=3), **more})
 
     twice = body.replace(b'"fx_settlement_days":3', b'"fx_settlement_days":3,"fx_settlement_d\\u0061ys":4')
     assert bodies.decode_rebalance(twice).options.fx_settlement_days == 4
@@ -455,7 +455,7 @@ def test_the_last_of_equal_keys_counts(more):
 
 
 def test_unknown_keys_are_ignored_or_refused_at_every_level():
-    document = builders.a_document(positions=1, unheard_of=1)
+    document = sample_requests.a_document(positions=1, unheard_of=1)
     document["portfolio_snapshot"]["positions"][0]["odd"] = {"deep": Wire("NaN")}
     body = body_of(document)
 
@@ -467,7 +467,7 @@ def test_unknown_keys_are_ignored_or_refused_at_every_level():
 
 
 def a_batch(options):
-    return json.loads(builders.a_batch_body({"base": {}}, positions=1)) | {
+    return json.loads(sample_requests.a_batch_body({"base": {}}, positions=1)) | {
         "scenarios": {"base": {"options": options}}
     }
 
@@ -611,8 +611,8 @@ def test_readers_and_refusals_cross_process_borders():
 
 def test_a_body_to_the_letter_never_loads_the_schema_library():
     code = (
-        "import sys; from service.web import bodies; from tests import builders;"
-        "bodies.decode_rebalance(builders.a_body(positions=1)); print('marshmallow' in sys.modules)"
+        "import sys; from service.web.requests import bodies; from scripts.harness import sample_requests;"
+        "bodies.decode_rebalance(sample_requests.a_body(positions=1)); print('marshmallow' in sys.modules)"
     )
 
     answer = subprocess.run(
@@ -624,7 +624,7 @@ def test_a_body_to_the_letter_never_loads_the_schema_library():
 
 @pytest.mark.parametrize("seed", range(5))
 def test_realistic_bodies_are_read_alike_on_both_paths(seed):
-    document = builders.a_document(positions=random.Random(seed).randint(1, 60), seed=seed)
+    document = sample_requests.a_document(positions=random.Random(seed).randint(1, 60), seed=seed)
 
     quick = bodies.decode_rebalance(body_of(document))
 

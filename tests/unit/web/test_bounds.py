@@ -14,17 +14,17 @@ from typing import Any
 import msgspec
 import pytest
 
-from service.domains.bounds import DEFAULT_BOUNDS, Bounds
-from service.domains.canonical import canonical_json
-from service.domains.snapshots import PortfolioSnapshot
-from service.errors import RequestInvalid
-from service.settings import SettingsInvalid, read
-from service.web import bodies
-from service.web.body_bounds import holds
+from service.domains.rebalances.snapshots import PortfolioSnapshot
+from service.domains.values.bounds import DEFAULT_BOUNDS, Bounds
+from service.domains.values.canonical import canonical_json
+from service.errors.requests import RequestInvalid
+from service.settings.process import SettingsInvalid, read
 from service.web.openapi.document import OPERATIONS, document
+from service.web.requests import bodies
+from service.web.requests.body_bounds import holds
 from service.web.schemas.derive import schema_of
 from service.web.schemas.fields import ExactNumber
-from service.wiring_readers import LENIENT_READERS, proposal_readers_of, readers_of
+from service.wiring.readers import LENIENT_READERS, proposal_readers_of, readers_of
 from tests.unit.web.conftest import Start
 
 BOM = b"\xef\xbb\xbf"

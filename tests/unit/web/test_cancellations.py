@@ -5,11 +5,11 @@ import asyncio
 import pytest
 from structlog.testing import capture_logs
 
-from service.domains.dpm_runs import DEFAULT_TENANT
+from service.domains.dpm_runs.values import DEFAULT_TENANT
 from service.domains.operations import Lease
-from service.settings import ExecutionMode
+from service.settings.process import ExecutionMode
 from tests.integration.contract.builders import a_lease, after
-from tests.unit.web.proposing import PROPOSALS, creation
+from tests.unit.web.proposal_fixtures import PROPOSALS, creation
 from tests.unit.web.stored_operations import LOOKED_UP, OPERATIONS, StoppedClock, ended, submitted
 from tests.unit.web.test_operations import ASYNC, batch
 from tests.unit.web.test_proposal_operations import HEADERS, waiting

@@ -12,13 +12,13 @@ import pytest
 import structlog
 from aiohttp import web
 
-from service.clock import TimeOrderedIds
-from service.settings import read
-from service.web import answers, connection
-from service.web.admission import CAPACITY
-from service.web.connection import AcceptGate
-from service.web.connections import Connections
-from service.web.listener import listen
+from service.runtime.clock import TimeOrderedIds
+from service.settings.process import read
+from service.web.http import connection, large_responses
+from service.web.http.admission import CAPACITY
+from service.web.http.connection import AcceptGate
+from service.web.http.connections import Connections
+from service.web.http.listener import listen
 from tests.waiting import until
 
 HEAD = b"POST /rebalance/simulate HTTP/1.1\r\nHost: x\r\n"
@@ -478,8 +478,10 @@ async def test_nothing_is_told_of_a_caller_who_leaves_in_the_midst_of_an_answer(
 async def test_an_answer_that_makes_no_progress_is_cut(large, monkeypatch, short):
     served, reader, writer, _ = large
     lookups = served.capacity.lookups
-    monkeypatch.setattr(answers, "LOOK_SECONDS", 0.001)
-    monkeypatch.setattr(answers, "STALLED_SECONDS_MAX_SHORT" if short else "STALLED_SECONDS_MAX", 0.01)
+    monkeypatch.setattr(large_responses, "LOOK_SECONDS", 0.001)
+    monkeypatch.setattr(
+        large_responses, "STALLED_SECONDS_MAX_SHORT" if short else "STALLED_SECONDS_MAX", 0.01
+    )
     monkeypatch.setattr(lookups, "is_short", lambda: short)
 
     writer.write(b"GET /rebalance/runs HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -493,11 +495,11 @@ async def test_an_answer_that_makes_no_progress_is_cut(large, monkeypatch, short
 
 async def test_an_answer_that_is_taken_slowly_is_not_cut(large, monkeypatch):
     served, reader, writer, _ = large
-    monkeypatch.setattr(answers, "LOOK_SECONDS", 0.001)
+    monkeypatch.setattr(large_responses, "LOOK_SECONDS", 0.001)
     clock = iter(range(10**9))
     looked = []
 
-    class Slow(answers.SlicedBody):
+    class Slow(large_responses.SlicedBody):
         def _unsent_bytes(self) -> int:
             # Each look finds a byte less, as of a caller on a thin line.
             looked.append(1)
@@ -506,7 +508,7 @@ async def test_an_answer_that_is_taken_slowly_is_not_cut(large, monkeypatch):
         def _stalled_seconds_max(self) -> float:
             return 0.0
 
-    monkeypatch.setattr("service.web.limits.SlicedBody", Slow)
+    monkeypatch.setattr("service.web.middleware.limits.SlicedBody", Slow)
     writer.write(b"GET /rebalance/runs HTTP/1.1\r\nHost: x\r\n\r\n")
     await until(lambda: len(looked) > 50)
 

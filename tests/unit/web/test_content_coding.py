@@ -6,9 +6,9 @@ import zlib
 
 import pytest
 
-from service.errors import BodyTooLarge, BodyUnreadable
-from service.web import content_coding
-from service.web.content_coding import (
+from service.errors.requests import BodyTooLarge, BodyUnreadable
+from service.web.requests import content_coding
+from service.web.requests.content_coding import (
     DEFLATE,
     GZIP,
     INLINE_BYTES_MAX,

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from service.settings import read
+from service.settings.process import read
 from service.web.routes import ROUTES
 
 SIMULATE = "/rebalance/simulate"

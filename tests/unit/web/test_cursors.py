@@ -5,7 +5,7 @@ import re
 import pytest
 from yarl import URL
 
-from tests.unit.web.proposing import creation
+from tests.unit.web.proposal_fixtures import creation
 
 SIMULATE = "/rebalance/simulate"
 NOTHING = [

@@ -185,7 +185,7 @@ async def test_unknown_fields_are_ignored_unless_told_otherwise(start, demo):
 
 
 def strictness():
-    from service.settings import UnknownFields
+    from service.settings.process import UnknownFields
 
     return UnknownFields.REJECT
 

@@ -2,7 +2,7 @@
 
 import gzip
 
-from service.errors import StoreUnavailable
+from service.errors.storage import StoreUnavailable
 
 SIMULATE = "/rebalance/simulate"
 KEY = {"Idempotency-Key": "key-1", "Content-Type": "application/json"}

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from service.serving_settings import HEAD_BYTES_MAX_DEFAULT
+from service.settings.server import HEAD_BYTES_MAX_DEFAULT
 from service.web.routes import ROUTES
 from tests.unit.web.raw import a_request, listening
 

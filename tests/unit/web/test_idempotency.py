@@ -2,7 +2,7 @@
 
 import pytest
 
-from service.domains.retention import KEEP_ALL
+from service.domains.retention.cutoffs import KEEP_ALL
 from tests.integration.contract.builders import AT, OTHER_HASH, after, an_admission
 
 NOT_FOUND = "DPM_IDEMPOTENCY_KEY_NOT_FOUND"

@@ -8,7 +8,7 @@ from urllib.parse import quote
 import pytest
 
 from service.domains.lineage import EdgeType
-from service.settings import read
+from service.settings.process import read
 from tests.unit.web.raw import a_request, listening
 
 VISIBLE = "".join(chr(code) for code in range(0x21, 0x7F))

@@ -3,8 +3,8 @@
 import pytest
 
 from service.domains.lineage import TRAIL_EDGES_MAX, EdgeType
-from service.domains.pages import opaque
-from service.domains.retention import KEEP_ALL
+from service.domains.retention.cutoffs import KEEP_ALL
+from service.domains.values.pages import opaque
 from tests.integration.contract.builders import (
     AT,
     a_batch,

@@ -18,8 +18,8 @@ from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 
 from scripts import openapi as writing
-from service.domains.money import exact_of
-from service.settings import read
+from service.domains.values.money import exact_of
+from service.settings.process import read
 from service.web.openapi import numbers, requests
 from service.web.openapi.document import OPERATIONS, document
 from service.web.openapi.examples import examples

@@ -3,7 +3,7 @@
 import pytest
 
 from service.domains.operations import OperationError
-from service.errors import StoreUnavailable
+from service.errors.storage import StoreUnavailable
 from tests.unit.web.stored_operations import (
     LOOKED_UP,
     OPERATIONS,

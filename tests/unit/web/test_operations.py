@@ -5,8 +5,8 @@ import json
 
 import pytest
 
-from service.errors import StoreUnavailable
-from service.settings import ExecutionMode
+from service.errors.storage import StoreUnavailable
+from service.settings.process import ExecutionMode
 from tests.integration.contract.builders import AT
 from tests.unit.web.stored_operations import (
     LOOKED_UP,

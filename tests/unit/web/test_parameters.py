@@ -9,11 +9,13 @@ from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.domains.bounds import Bounds, TextBound
+from service.domains.values.bounds import Bounds, TextBound
 from service.domains.workflow_decisions import WorkflowAction
-from service.errors import RequestInvalid, RunNotFound
-from service.web import keys, parameters
-from service.web.refusals import refusals
+from service.errors.dpm_runs import RunNotFound
+from service.errors.requests import RequestInvalid
+from service.web import keys
+from service.web.middleware.problem_details import refusals
+from service.web.requests import parameters
 from service.web.schemas.fields import Choice, Flag
 from service.web.schemas.parameters import AskedText, Count, Instant, InstantRefused, QuerySchema, instant_of
 

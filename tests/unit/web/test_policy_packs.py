@@ -6,9 +6,9 @@ from dataclasses import replace as changed
 
 import pytest
 
-from service.domains.canonical import canonical_json, digest_of
-from service.errors import PostgresDsnRequired, PostgresUnavailable, StoreUnavailable
-from service.settings import read
+from service.domains.values.canonical import canonical_json, digest_of
+from service.errors.storage import PostgresDsnRequired, PostgresUnavailable, StoreUnavailable
+from service.settings.process import read
 
 SIMULATE = "/rebalance/simulate"
 ANALYZE = "/rebalance/analyze"

@@ -5,9 +5,9 @@ from decimal import Decimal
 
 import pytest
 
-from service.domains.proposal_requests import ProposalSimulateRequest, ProposedTrade
-from service.errors import RequestInvalid
-from service.web import bodies
+from service.domains.proposals.requests import ProposalSimulateRequest, ProposedTrade
+from service.errors.requests import RequestInvalid
+from service.web.requests import bodies
 from service.web.schemas.derive import schema_of
 
 BOOK = {

@@ -3,12 +3,12 @@
 import msgspec
 import pytest
 
-from service import wiring_flows
 from service.domains.operations import Ending, OperationError, OperationType
-from service.domains.proposal_tasks import ProposalTask
-from service.web.gates import Gates
+from service.domains.proposals.tasks import ProposalTask
+from service.web.feature_flags import Gates
+from service.wiring import flows
 from tests.integration.contract.builders import AT, after
-from tests.unit.web.proposing import PROPOSALS, creation, faults_of, refused_with, simulation
+from tests.unit.web.proposal_fixtures import PROPOSALS, creation, faults_of, refused_with, simulation
 from tests.unit.web.stored_operations import StoppedClock, claimed, submitted
 from tests.waiting import until
 
@@ -177,7 +177,7 @@ async def test_a_bad_submission_is_told_all_that_is_wrong_with_it(start):
     ],
 )
 async def test_shut_gates_are_looked_at_after_the_request(start, monkeypatch, gates, code):
-    monkeypatch.setattr(wiring_flows, "gates_of", lambda _: gates)
+    monkeypatch.setattr(flows, "gates_of", lambda _: gates)
     client = await start()
 
     for path, body in ((ASYNC, creation()), (f"{PROPOSALS}/pp_1/versions/async", VERSION)):

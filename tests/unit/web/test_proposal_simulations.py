@@ -2,9 +2,9 @@
 
 import pytest
 
-from service.errors import StoreUnavailable
-from service.settings import UnknownFields
-from tests.unit.web.proposing import DEPOSIT, PROPOSALS, faults_of, refused_with, simulation
+from service.errors.storage import StoreUnavailable
+from service.settings.process import UnknownFields
+from tests.unit.web.proposal_fixtures import DEPOSIT, PROPOSALS, faults_of, refused_with, simulation
 
 SIMULATE, ARTIFACT = f"{PROPOSALS}/simulate", f"{PROPOSALS}/artifact"
 KEY = {"Idempotency-Key": "key-1"}

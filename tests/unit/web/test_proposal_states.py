@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.unit.web.proposing import approved, moved, proposal_of
+from tests.unit.web.proposal_fixtures import approved, moved, proposal_of
 
 # How a proposal comes to a state: transitions by their event, approvals by their type and what was said.
 WAYS = {

@@ -2,11 +2,11 @@
 
 import pytest
 
-from service import wiring_flows
-from service.errors import PostgresDsnRequired, PostgresUnavailable
+from service.errors.storage import PostgresDsnRequired, PostgresUnavailable
 from service.web import app
-from service.web.gates import Gates
-from tests.unit.web.proposing import (
+from service.web.feature_flags import Gates
+from service.wiring import flows
+from tests.unit.web.proposal_fixtures import (
     APPROVAL,
     DEPOSIT,
     EVENT,
@@ -112,7 +112,7 @@ async def test_what_is_no_route_of_its_own_is_the_id_of_a_proposal(start):
     ],
 )
 async def test_shut_gates_hide_all_but_the_configuration(start, monkeypatch, gates, code):
-    monkeypatch.setattr(wiring_flows, "gates_of", lambda _: gates)
+    monkeypatch.setattr(flows, "gates_of", lambda _: gates)
     client = await start()
 
     for path in (*(f"pp_1/{read}" for read in READS), "idempotency/key-1"):

@@ -4,11 +4,11 @@ import json
 
 import pytest
 
-from service import wiring_flows
-from service.errors import StoreUnavailable
-from service.settings import UnknownFields
-from service.web.gates import Gates
-from tests.unit.web.proposing import (
+from service.errors.storage import StoreUnavailable
+from service.settings.process import UnknownFields
+from service.web.feature_flags import Gates
+from service.wiring import flows
+from tests.unit.web.proposal_fixtures import (
     APPROVAL,
     DEPOSIT,
     EVENT,
@@ -346,7 +346,7 @@ async def test_unknown_fields_are_refused_where_the_process_is_told_to(start, pl
 async def test_a_shut_gate_hides_everything_but_what_a_request_has_wrong(
     start, monkeypatch, method, place, body
 ):
-    monkeypatch.setattr(wiring_flows, "gates_of", lambda _: Gates(proposals_enabled=False))
+    monkeypatch.setattr(flows, "gates_of", lambda _: Gates(proposals_enabled=False))
     client = await start()
 
     refused = await client.request(method, PROPOSALS + place, json=body, headers=KEY)

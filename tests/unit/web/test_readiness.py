@@ -6,12 +6,12 @@ from random import Random
 import pytest
 import structlog
 
-from service.errors import Overloaded, StoreBusy, StoreUnavailable
+from service.errors.requests import Overloaded
+from service.errors.storage import StoreBusy, StoreRefused, StoreUnavailable
+from service.errors.storage_causes import StoreCause
 from service.flows.health import HealthFlow
 from service.storage.memory.store import MemoryStore
-from service.store_causes import StoreCause
-from service.store_errors import StoreRefused
-from service.web import refusals
+from service.web.middleware import problem_details
 
 SIMULATE = "/rebalance/simulate"
 
@@ -95,7 +95,7 @@ async def test_callers_who_are_refused_together_are_told_different_times(start, 
         raise StoreBusy()
 
     monkeypatch.setattr(store.dpm_runs, "get", busy, raising=False)
-    monkeypatch.setattr(refusals, "randint", Random(7).randint)
+    monkeypatch.setattr(problem_details, "randint", Random(7).randint)
     told = [(await client.get("/rebalance/runs/rr_1")).headers["Retry-After"] for _ in range(60)]
 
     assert set(told) == {str(seconds) for seconds in range(1, Overloaded.retry_after_seconds_max + 1)}

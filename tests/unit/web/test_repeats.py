@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from service.settings import ExecutionMode
+from service.settings.process import ExecutionMode
 from tests.unit.web.test_workflow_decisions import APPROVE, action, begin, decide, named, simulated
 
 __all__ = ["begin"]

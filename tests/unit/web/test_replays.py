@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from service.domains.canonical import digest_of
-from service.domains.dpm_runs import DEFAULT_TENANT
+from service.domains.dpm_runs.values import DEFAULT_TENANT
 from service.domains.lineage import EdgeType
-from service.settings import ArtifactMode, UnknownFields
+from service.domains.values.canonical import digest_of
+from service.settings.process import ArtifactMode, UnknownFields
 
 FIELDS = [
     "rebalance_run_id",

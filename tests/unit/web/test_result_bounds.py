@@ -5,16 +5,16 @@ from dataclasses import replace
 
 import pytest
 
-from service.domains.dpm_runs import DEFAULT_TENANT, RunFilter
-from service.domains.proposals import ProposalFilter
-from service.domains.retention import KEEP_ALL
-from service.engine_errors import EngineDeadlineExceeded
-from service.flows.costs import LOOP_BODY_BYTES_MAX, LOOP_COMMAS_MAX
-from service.flows.result_sizes import AROUND_RESULTS_BYTES_MAX
-from service.processes import name_of
-from service.settings import ArtifactMode, UnknownFields, read
-from tests.builders import a_proposal_body
-from tests.unit.flows.proposing import body_of
+from scripts.harness.sample_requests import a_proposal_body
+from service.domains.dpm_runs.values import DEFAULT_TENANT, RunFilter
+from service.domains.proposals.values import ProposalFilter
+from service.domains.retention.cutoffs import KEEP_ALL
+from service.errors.engines import EngineDeadlineExceeded
+from service.flows.limits.result_sizes import AROUND_RESULTS_BYTES_MAX
+from service.flows.limits.work_costs import LOOP_BODY_BYTES_MAX, LOOP_COMMAS_MAX
+from service.runtime.process_pool import name_of
+from service.settings.process import ArtifactMode, UnknownFields, read
+from tests.unit.flows.proposal_fixtures import body_of
 
 KEY = {"Idempotency-Key": "key-1", "Content-Type": "application/json"}
 SIMULATE = "/rebalance/simulate"
@@ -94,16 +94,16 @@ async def test_a_kept_result_of_any_size_can_be_read_but_not_several_in_one_answ
 @pytest.mark.parametrize(
     ("path", "body", "work"),
     [
-        (SIMULATE, {}, "service.flows.dpm_runs.simulate_body"),
-        ("/rebalance/proposals/simulate", {}, "service.flows.proposal_simulations.simulate_proposal_body"),
-        ("/rebalance/proposals", json.loads(body_of()), "service.flows.proposals.simulate_asked"),
+        (SIMULATE, {}, "service.flows.dpm_runs.flow.simulate_body"),
+        ("/rebalance/proposals/simulate", {}, "service.flows.proposals.simulations.simulate_proposal_body"),
+        ("/rebalance/proposals", json.loads(body_of()), "service.flows.proposals.flow.simulate_asked"),
     ],
 )
 async def test_work_that_is_given_up_is_no_invitation_to_ask_again(start, monkeypatch, path, body, work):
     def give_up(*_):
         raise EngineDeadlineExceeded(seconds=20)
 
-    for module in ("dpm_runs.hash_body", "proposal_simulations.hash_proposal_body"):
+    for module in ("dpm_runs.flow.hash_body", "proposals.simulations.hash_proposal_body"):
         monkeypatch.setattr(f"service.flows.{module}", lambda *_: "sha256:0")
     monkeypatch.setattr(work, give_up)
     client = await start()
@@ -157,7 +157,7 @@ async def test_no_body_with_much_that_can_be_wrong_is_explained_on_the_loop(
     # A long body is not looked at at all; a short one is, as far as the typed decoder takes it.
     looked_at = "text_of" if len(body) > LOOP_BODY_BYTES_MAX else "parsed"
     explained = []
-    monkeypatch.setattr(f"service.web.bodies.{looked_at}", note(explained, offloaded, looked_at))
+    monkeypatch.setattr(f"service.web.requests.bodies.{looked_at}", note(explained, offloaded, looked_at))
     policy = replace(read().policy, admin_apis_enabled=True)
     client = await start(unknown_fields=unknown_fields, policy=policy, workflow_enabled=True)
 
@@ -170,7 +170,7 @@ async def test_no_body_with_much_that_can_be_wrong_is_explained_on_the_loop(
 
 
 def note(explained, offloaded, looked_at):
-    from service.web import bodies
+    from service.web.requests import bodies
 
     look = getattr(bodies, looked_at)
 

@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from service.domains.dpm_runs import RunStatus
-from service.domains.retention import KEEP_ALL
+from service.domains.dpm_runs.values import RunStatus
+from service.domains.retention.cutoffs import KEEP_ALL
 from tests.integration.contract.builders import AT, a_batch, after, an_admission
 
 RUNS = "/rebalance/runs"

@@ -6,7 +6,7 @@ import pytest
 import structlog
 from structlog.testing import CapturingLogger
 
-from service.domains.canonical import digest_of
+from service.domains.values.canonical import digest_of
 
 SIMULATE = "/rebalance/simulate"
 RUNS = "/rebalance/runs"
@@ -58,7 +58,7 @@ async def test_a_request_is_not_read_where_there_is_no_run_or_no_support(start, 
 def lines(monkeypatch):
     captured = CapturingLogger()
     # What an earlier test has set up for good stays in the logger of the module.
-    monkeypatch.setattr("service.web.correlation.logger", structlog.get_logger())
+    monkeypatch.setattr("service.web.middleware.correlation.logger", structlog.get_logger())
     before = structlog.get_config()
     structlog.configure(
         processors=[structlog.contextvars.merge_contextvars, lambda _, __, event: ((), dict(event))],

@@ -11,12 +11,12 @@ from marshmallow import ValidationError
 from marshmallow.exceptions import SCHEMA
 from msgspec import Meta
 
-from service.domains.bounds import FreeBound, ListBound, MapBound, TextBound
-from service.domains.fields import Bound, Check, Checked, FieldRule, WholeRule
-from service.domains.money import Exact
-from service.domains.options import EngineOptions
-from service.domains.proposal_requests import ProposalSimulateRequest
-from service.domains.rebalances import BatchRebalanceRequest, RebalanceRequest
+from service.domains.proposals.requests import ProposalSimulateRequest
+from service.domains.rebalances.options import EngineOptions
+from service.domains.rebalances.requests import BatchRebalanceRequest, RebalanceRequest
+from service.domains.values.bounds import FreeBound, ListBound, MapBound, TextBound
+from service.domains.values.fields import Bound, Check, Checked, FieldRule, WholeRule
+from service.domains.values.money import Exact
 from service.web.schemas import dpm_runs, proposals
 from service.web.schemas.derive import loader_of, schema_of
 from service.web.schemas.entries import CONTAINER_CHARACTERS_MAX, ENTRIES_MAX, WHOLE, entries_of, shown

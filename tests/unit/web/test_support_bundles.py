@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from service.domains.dpm_runs import DEFAULT_TENANT, BatchAdmission
+from service.domains.dpm_runs.values import DEFAULT_TENANT, BatchAdmission
 from service.domains.lineage import TRAIL_EDGES_MAX
 from service.domains.operations import (
     Ending,
@@ -15,9 +15,9 @@ from service.domains.operations import (
     OperationStatus,
     OperationType,
 )
-from service.errors import RunNotFound
-from service.flows import dpm_runs
-from service.settings import ArtifactMode
+from service.errors.dpm_runs import RunNotFound
+from service.flows.dpm_runs import flow
+from service.settings.process import ArtifactMode
 
 FIELDS = [
     "run",
@@ -74,7 +74,7 @@ def caused_by_operation(monkeypatch):
         def admission(**parts):
             return BatchAdmission(**{**parts, "cause_id": operation_id})
 
-        monkeypatch.setattr(dpm_runs, "BatchAdmission", admission)
+        monkeypatch.setattr(flow, "BatchAdmission", admission)
 
     return causing
 
@@ -275,7 +275,7 @@ async def test_an_operation_that_ended_shows_how(start, demo, store):
 
 async def test_a_bundle_has_so_many_edges_and_says_when_there_are_more(start, demo, monkeypatch):
     assert TRAIL_EDGES_MAX == 1000
-    monkeypatch.setattr("service.flows.support_bundles.TRAIL_EDGES_MAX", 1)
+    monkeypatch.setattr("service.flows.dpm_runs.support_bundles.TRAIL_EDGES_MAX", 1)
     client = await start()
     run_id = await simulated(client, demo)
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from service.settings import UnknownFields
+from service.settings.process import UnknownFields
 from service.web.openapi.document import OPERATIONS
 from service.web.routes import PARAMETERS
 

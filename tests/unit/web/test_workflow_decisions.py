@@ -5,10 +5,10 @@ import json
 
 import pytest
 
-from service.domains.dpm_runs import DEFAULT_TENANT
-from service.domains.pages import all_of
-from service.errors import DecisionExists
-from service.settings import UnknownFields
+from service.domains.dpm_runs.values import DEFAULT_TENANT
+from service.domains.values.pages import all_of
+from service.errors.workflow_decisions import DecisionExists
+from service.settings.process import UnknownFields
 
 EVERY_STATUS = frozenset({"READY", "PENDING_REVIEW", "BLOCKED"})
 APPROVE = {"action": "APPROVE", "reason_code": "LOOKS_FINE", "actor_id": "reviewer-1"}

@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
-from service.errors import StoreUnavailable
+from service.errors.storage import StoreUnavailable
 from service.flows.health import HealthFlow
-from service.metrics import WorkerMetrics
+from service.observability.worker_metrics import WorkerMetrics
 from service.storage.memory.store import MemoryStore
 from service.worker.loop import Worker
 from tests.waiting import HANG_SECONDS

@@ -3,8 +3,8 @@
 import pytest_asyncio
 from aiohttp.test_utils import TestClient, TestServer
 
-from service.metrics import CONTENT_TYPE
-from service.web.refusals import refusals
+from service.observability.worker_metrics import CONTENT_TYPE
+from service.web.middleware.problem_details import refusals
 from service.worker import app
 from tests.waiting import turns
 

@@ -5,7 +5,8 @@ import math
 
 import pytest
 
-from service.errors import PostgresUnavailable, Stopping, StoreUnavailable
+from service.errors.requests import Stopping
+from service.errors.storage import PostgresUnavailable, StoreUnavailable
 from service.worker import loop
 from tests.unit.worker.conftest import Bench
 from tests.waiting import HANG_SECONDS, quiet, turns, until

@@ -1,0 +1,43 @@
+"""Errors of background operations."""
+
+from __future__ import annotations
+
+from service.errors.families import Conflict, NotFound
+
+
+class OperationsDisabled(NotFound):
+    code = message = "DPM_ASYNC_OPERATIONS_DISABLED"
+
+
+class ManualExecutionDisabled(NotFound):
+    code = message = "DPM_ASYNC_MANUAL_EXECUTION_DISABLED"
+
+
+class OperationNotFound(NotFound):
+    code = message = "DPM_ASYNC_OPERATION_NOT_FOUND"
+
+
+class OperationExists(Conflict):
+    """A drawn operation id is taken; never reaches a caller, the flow draws another."""
+
+    code = message = "DPM_ASYNC_OPERATION_EXISTS"
+
+
+class OperationMoved(Conflict):
+    """Somebody else moved the operation on before."""
+
+    code = message = "DPM_ASYNC_OPERATION_NOT_EXECUTABLE"
+
+
+class OperationEnded(Conflict):
+    """It has ended, so it cannot be cancelled; the caller is told how it ended and when."""
+
+    code = "DPM_ASYNC_OPERATION_NOT_CANCELLABLE"
+    message = "DPM_ASYNC_OPERATION_NOT_CANCELLABLE: the operation ended as {outcome} at {finished_at}"
+    shown = ("outcome", "finished_at")
+
+
+class OperationLost(Conflict):
+    """The claim is no longer ours; never reaches a caller, who gets the operation as it is."""
+
+    code = message = "DPM_ASYNC_OPERATION_LOST"

@@ -1,0 +1,55 @@
+"""Errors of policy packs and their catalog."""
+
+from __future__ import annotations
+
+from service.errors.families import Conflict, Malformed, NotFound
+from service.errors.idempotency import IdempotencyKeyConflict
+from service.errors.storage import PostgresDsnRequired, StoreUnavailable
+
+
+class PolicyCatalogMoved(Conflict):
+    """Somebody else changed the catalog before; never reaches a caller, the flow decides anew."""
+
+    code = message = "DPM_POLICY_PACK_CATALOG_MOVED"
+
+
+class PolicyAdminDisabled(NotFound):
+    code = message = "DPM_POLICY_PACK_ADMIN_APIS_DISABLED"
+
+
+class PolicyPackNotFound(NotFound):
+    code = message = "DPM_POLICY_PACK_NOT_FOUND"
+
+
+class PolicyPackUnknown(Malformed):
+    """A pack was selected that is not in the catalog, where that is refused."""
+
+    code = "DPM_POLICY_PACK_UNKNOWN"
+    message = "DPM_POLICY_PACK_UNKNOWN: there is no policy pack {policy_pack_id}"
+
+
+class PolicyPackDiffers(IdempotencyKeyConflict):
+    """The key stands for the same request under another policy pack, or none (ruling 6)."""
+
+    message = "IDEMPOTENCY_KEY_CONFLICT: effective policy pack differs"
+
+
+class PolicyCatalogFull(Conflict):
+    code = "DPM_POLICY_PACK_CATALOG_FULL"
+    message = "DPM_POLICY_PACK_CATALOG_FULL: a catalog holds {packs_max} packs at most"
+
+
+class PolicyDsnRequired(StoreUnavailable):
+    code = message = "DPM_POLICY_PACK_POSTGRES_DSN_REQUIRED"
+
+
+class PolicyStoreUnavailable(StoreUnavailable):
+    code = message = "DPM_POLICY_PACK_POSTGRES_CONNECTION_FAILED"
+
+
+def policy_refusal(refusal: StoreUnavailable) -> StoreUnavailable:
+    """The refusal of a store in the words of the policy packs; what it was stays its cause."""
+    kind = PolicyDsnRequired if isinstance(refusal, PostgresDsnRequired) else PolicyStoreUnavailable
+    said = kind(cause=refusal.cause)
+    said.__cause__ = refusal.__cause__ or refusal
+    return said

@@ -1,0 +1,108 @@
+"""Errors of proposals; codes never change (HTTP contract 6.3, 10)."""
+
+from __future__ import annotations
+
+from service.errors.families import Conflict, Malformed, NotFound, Unavailable
+from service.errors.storage import PostgresDsnRequired, StoreUnavailable
+
+
+class ProposalSimulationDisabled(Malformed):
+    """The request does not set the switch that asks for a simulation."""
+
+    code = "PROPOSAL_SIMULATION_DISABLED"
+    message = "PROPOSAL_SIMULATION_DISABLED: set options.enable_proposal_simulation=true"
+
+
+class ProposalsDisabled(NotFound):
+    code = message = "PROPOSAL_WORKFLOW_LIFECYCLE_DISABLED"
+
+
+class ProposalSupportDisabled(NotFound):
+    code = message = "PROPOSAL_SUPPORT_APIS_DISABLED"
+
+
+class ProposalOperationsDisabled(NotFound):
+    code = message = "PROPOSAL_ASYNC_OPERATIONS_DISABLED"
+
+
+class ProposalNotFound(NotFound):
+    code = message = "PROPOSAL_NOT_FOUND"
+
+
+class ProposalVersionNotFound(NotFound):
+    code = message = "PROPOSAL_VERSION_NOT_FOUND"
+
+
+class ProposalKeyNotFound(NotFound):
+    code = message = "PROPOSAL_IDEMPOTENCY_KEY_NOT_FOUND"
+
+
+class ProposalOperationNotFound(NotFound):
+    code = message = "PROPOSAL_ASYNC_OPERATION_NOT_FOUND"
+
+
+class ProposalTerminal(Malformed):
+    code = "PROPOSAL_TERMINAL_STATE"
+    message = "PROPOSAL_TERMINAL_STATE: cannot create version"
+
+
+class PortfolioContextMismatch(Malformed):
+    code = message = "PORTFOLIO_CONTEXT_MISMATCH"
+
+
+class InvalidTransition(Malformed):
+    code = message = "INVALID_TRANSITION"
+
+
+class InvalidApprovalState(Malformed):
+    code = message = "INVALID_APPROVAL_STATE"
+
+
+class ApprovalRequired(Malformed):
+    """The event means an approval, and an approval leaves a record."""
+
+    code = message = "APPROVAL_REQUIRED"
+
+
+class ProposalVersionMismatch(Malformed):
+    """There is no such version, or it is not the one that is looked at."""
+
+    code = message = "PROPOSAL_VERSION_MISMATCH"
+
+
+class ProposalVersionBlocked(Malformed):
+    """The simulation of the version is BLOCKED, so nobody is to execute it."""
+
+    code = message = "PROPOSAL_VERSION_BLOCKED"
+
+
+class ProposalStateConflict(Conflict):
+    """The proposal is not as the caller says they saw it, or they do not say."""
+
+    code = "STATE_CONFLICT"
+    message = "STATE_CONFLICT: {reason}"
+
+
+class FourEyesViolation(Conflict):
+    code = message = "FOUR_EYES_VIOLATION"
+
+
+class ProposalMoved(Conflict):
+    """Somebody else changed the proposal since it was read; the flow decides anew."""
+
+    code = message = "PROPOSAL_MOVED"
+
+
+class ProposalStoreUnavailable(Unavailable):
+    code = message = "PROPOSAL_POSTGRES_CONNECTION_FAILED"
+
+
+class ProposalDsnRequired(Unavailable):
+    code = message = "PROPOSAL_POSTGRES_DSN_REQUIRED"
+
+
+def proposal_refusal(error: StoreUnavailable) -> Unavailable:
+    """What callers of proposals are told when a store says this, whichever store it is."""
+    told = ProposalDsnRequired() if isinstance(error, PostgresDsnRequired) else ProposalStoreUnavailable()
+    told.__cause__ = error.__cause__ or error
+    return told

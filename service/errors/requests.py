@@ -1,0 +1,89 @@
+"""Errors of a request before a flow sees it: its head, body and time; codes never change."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from service.errors.families import Malformed, TooLarge, TooSlow, Unavailable, Unreadable, WrongMediaType
+
+
+class ExpectationUnsupported(Malformed):
+    code = "EXPECTATION_UNSUPPORTED"
+    message = "EXPECTATION_UNSUPPORTED: the only expectation that can be met is 100-continue"
+
+
+class HeadTooLarge(Malformed):
+    """The request line, a header field, or all of them together are larger than we read."""
+
+    code = "REQUEST_HEAD_TOO_LARGE"
+    message = "REQUEST_HEAD_TOO_LARGE: the request line or the header fields are larger than is read"
+
+
+class ContentCodingUnsupported(WrongMediaType):
+    code = "UNSUPPORTED_CONTENT_ENCODING"
+    message = "UNSUPPORTED_CONTENT_ENCODING: the body must be sent plain, or encoded once with {codings}"
+
+
+class RequestTooSlow(TooSlow):
+    code = "REQUEST_TOO_SLOW"
+    message = "REQUEST_TOO_SLOW: the request did not arrive within {seconds} seconds"
+
+
+class RequestTimedOut(Unavailable):
+    """The work took too long and was given up; what it may have written is whole."""
+
+    code = "REQUEST_TIMED_OUT"
+    message = (
+        "REQUEST_TIMED_OUT: not done within {seconds} seconds; it may have been recorded all the same, "
+        "which the same request with the same key finds out"
+    )
+
+
+class RequestInvalid(Malformed):
+    """The request breaks the published shape; the entries say where (HTTP contract 2.3)."""
+
+    code = "REQUEST_VALIDATION_FAILED"
+    message = "REQUEST_VALIDATION_FAILED"
+
+    def __init__(self, entries: Sequence[dict[str, Any]]) -> None:
+        super().__init__()
+        self.entries = tuple(entries)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (type(self), (self.entries,))
+
+    @property
+    def detail(self) -> Any:
+        return list(self.entries)
+
+
+class JsonTooDeep(Malformed):
+    code = "JSON_TOO_DEEP"
+    message = "JSON_TOO_DEEP: the body nests deeper than {levels_max} levels"
+
+
+class BodyUnreadable(Unreadable):
+    code = "REQUEST_BODY_UNREADABLE"
+    message = "REQUEST_BODY_UNREADABLE: the body ends early or is not encoded as it says"
+
+
+class BodyTooLarge(TooLarge):
+    code = "REQUEST_BODY_TOO_LARGE"
+    message = "REQUEST_BODY_TOO_LARGE: the body is larger than {bytes_max} bytes"
+
+
+class MediaTypeUnsupported(WrongMediaType):
+    code = "UNSUPPORTED_MEDIA_TYPE"
+    message = "UNSUPPORTED_MEDIA_TYPE: the body must be application/json"
+
+
+class Stopping(Unavailable):
+    code = message = "SERVICE_STOPPING"
+
+
+class Overloaded(Unavailable):
+    """More is asked at a time than can be done; nothing was looked at."""
+
+    code = message = "SERVICE_OVERLOADED"
+    retry_after_seconds_max = 3

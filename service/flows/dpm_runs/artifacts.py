@@ -1,0 +1,83 @@
+"""The artifact of a run: built when it is asked for, or kept (HTTP contract 7.6)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from service.domains.dpm_runs.artifacts import Artifact
+from service.domains.dpm_runs.values import DEFAULT_TENANT, DpmRun
+from service.domains.retention.cutoffs import Retention
+from service.engines.dpm.artifact import (
+    ArtifactDocument,
+    ArtifactEvidence,
+    ArtifactHashes,
+    ArtifactPolicy,
+    RequestSnapshot,
+    build_artifact,
+)
+from service.flows.limits.work_costs import LOOP_ARTIFACT_BYTES_MAX, work_where
+from service.runtime.clock import Clock
+from service.runtime.process_pool import Offload
+from service.storage.ports.store import Store
+
+# The first five are what an artifact is made of, for those who describe it.
+__all__ = [
+    "ArtifactDocument",
+    "ArtifactEvidence",
+    "ArtifactFlow",
+    "ArtifactHashes",
+    "ArtifactPolicy",
+    "RequestSnapshot",
+    "artifact_of",
+    "artifacts_of",
+    "build_artifacts",
+]
+
+
+class ArtifactFlow:
+    def __init__(
+        self, *, store: Store, clock: Clock, retention: Retention, offload: Offload, persisted: bool
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._retention = retention
+        self._offload = offload
+        self._persisted = persisted
+
+    async def get(self, rebalance_run_id: str) -> Artifact:
+        """The same document in both modes and at every call (ruling 15). Raises RunNotFound."""
+        kept = await self._find(rebalance_run_id)
+        if kept is not None:
+            return kept
+        horizon = self._retention.horizon_at(self._clock.now())
+        return await self._build(await self._store.dpm_runs.get(DEFAULT_TENANT, rebalance_run_id, horizon))
+
+    async def get_of(self, run: DpmRun) -> Artifact:
+        """The artifact of a run at hand. Raises RunNotFound when the run has gone meanwhile."""
+        return await self._find(run.rebalance_run_id) or await self._build(run)
+
+    async def _find(self, rebalance_run_id: str) -> Artifact | None:
+        if not self._persisted:
+            return None
+        horizon = self._retention.horizon_at(self._clock.now())
+        return await self._store.artifacts.find(DEFAULT_TENANT, rebalance_run_id, horizon)
+
+    async def _build(self, run: DpmRun) -> Artifact:
+        built = await artifact_of(run, self._offload)
+        return await self._store.artifacts.keep(built) if self._persisted else built
+
+
+async def artifact_of(run: DpmRun, offload: Offload) -> Artifact:
+    """Builds the artifact of a run; hashing a large result would hold up the loop."""
+    (artifact,) = await artifacts_of((run,), offload)
+    return artifact
+
+
+async def artifacts_of(runs: Sequence[DpmRun], offload: Offload) -> tuple[Artifact, ...]:
+    """Builds the artifacts of runs, in their order."""
+    small = sum(len(run.result) for run in runs) <= LOOP_ARTIFACT_BYTES_MAX
+    return await work_where(offload, small, build_artifacts, runs)
+
+
+def build_artifacts(runs: Sequence[DpmRun]) -> tuple[Artifact, ...]:
+    return tuple(map(build_artifact, runs))

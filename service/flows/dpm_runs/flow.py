@@ -1,0 +1,259 @@
+"""Simulate, analyse and find runs: compute first, then record once."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from service.domains.dpm_runs.values import (
+    DEFAULT_TENANT,
+    Admitted,
+    AskedRun,
+    BatchAdmission,
+    DpmRun,
+    RunAdmission,
+    RunFilter,
+    RunHead,
+)
+from service.domains.idempotency import KeyFamily, KeyMapping
+from service.domains.policy_packs import ResolvedPack
+from service.domains.rebalances.analyses import Analyzed
+from service.domains.rebalances.requests import RebalanceRequest
+from service.domains.retention.cutoffs import Horizon, Retention
+from service.domains.values.pages import Page
+from service.errors.dpm_runs import RunExists, RunNotFound
+from service.flows.dpm_runs.analyses import (
+    AnswerRoom,
+    BatchIdentity,
+    analyze_body,
+    batch_answer,
+    batch_request,
+    batch_runs,
+    check_batch_body,
+    draw_batch,
+    plan_body,
+)
+from service.flows.dpm_runs.artifacts import artifact_of, artifacts_of
+from service.flows.dpm_runs.computing import (
+    Readers,
+    Simulated,
+    hash_body,
+    simulate_body,
+    simulate_request,
+    steps_under,
+)
+from service.flows.dpm_runs.recording import simulated_request, simulated_run
+from service.flows.limits.result_sizes import RESULT_BYTES_MAX
+from service.flows.limits.work_costs import LOOP_STEPS_MAX, read_on_loop, work_on_body
+from service.flows.operations.scenarios import PROCESS_ENDED, compute_scenario
+from service.observability.trace_context import current_trace_id
+from service.runtime.clock import Clock, NewId
+from service.runtime.large_texts import where_large
+from service.runtime.process_pool import Offload, run_here
+from service.storage.ports.store import Store
+
+# A batch up to this size goes to a process in one piece; of a larger one each scenario has a deadline.
+WHOLE_BATCH_BYTES_MAX = 256 * 1024
+
+# Drawing an id that is taken has never been seen; drawing three would mean the ids are broken.
+DRAWS_MAX = 3
+
+
+class DpmRunFlow:
+    def __init__(
+        self,
+        *,
+        store: Store,
+        clock: Clock,
+        new_id: NewId,
+        offload: Offload,
+        readers: Readers,
+        retention: Retention,
+        replay_enabled: bool,
+        artifacts_persisted: bool,
+        result_bytes_max: int = RESULT_BYTES_MAX,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._new_id = new_id
+        self._offload = offload
+        self._readers = readers
+        self._retention = retention
+        self._replay_enabled = replay_enabled
+        self._artifacts_persisted = artifacts_persisted
+        self._result_bytes_max = result_bytes_max
+
+    async def simulate(
+        self,
+        body: bytes,
+        *,
+        idempotency_key: str,
+        correlation_id: str,
+        pack: ResolvedPack | None = None,
+    ) -> Admitted:
+        """Simulates and records one run, or answers what the key stands for already (rulings 4 and 6).
+
+        Raises RequestInvalid, JsonTooDeep, IdempotencyKeyConflict, ResultTooLarge, StoreUnavailable, and what
+        engine work is given up with.
+        """
+        replays = self._replays(pack)
+        request = self._read_cheap(body, pack)
+        if replays and request is None:
+            replayed = await self._replay(body, idempotency_key, pack)
+            if replayed is not None:
+                return replayed
+        for _ in range(DRAWS_MAX):
+            run_id = self._new_id("rr")
+            bounds = (pack, self._result_bytes_max)
+            if request is None:
+                computed = await self._offload(
+                    simulate_body, self._readers, body, run_id, correlation_id, *bounds
+                )
+            else:
+                computed = run_here(self._offload, simulate_request, request, run_id, correlation_id, *bounds)
+            admission = await self._admission(computed, run_id, idempotency_key, correlation_id, replays)
+            try:
+                return await self._store.dpm_runs.admit(admission, self._horizon())
+            except RunExists:
+                continue
+        raise AssertionError("drawn run ids keep clashing")
+
+    async def analyze(
+        self, body: bytes, *, correlation_id: str | None, pack: ResolvedPack | None = None
+    ) -> bytes:
+        """Simulates every scenario, records the successful ones together, and encodes the batch answer.
+
+        A scenario that cannot be computed, or for which the answer has no room, fails by itself. Raises
+        RequestInvalid, JsonTooDeep, StoreUnavailable, and what engine work is given up with.
+        """
+        for _ in range(DRAWS_MAX):
+            identity = draw_batch(self._new_id, correlation_id)
+            computed = await self._analyzed(body, identity, pack)
+            run_at = self._clock.now()
+            try:
+                admission = await self._batch_admission(computed, run_at)
+                if admission.runs:
+                    await self._store.dpm_runs.admit_batch(admission)
+            except RunExists:
+                continue
+            return await where_large(computed.bytes_count, batch_answer, computed, run_at)
+        raise AssertionError("drawn run ids keep clashing")
+
+    async def check_simulation(self, body: bytes) -> None:
+        """Raises what simulate would raise on the body alone."""
+        await work_on_body(self._offload, self._readers, body, hash_body)
+
+    async def check_batch(self, body: bytes) -> None:
+        """Raises what analyze would raise on the body alone."""
+        await self._offload(check_batch_body, self._readers, body)
+
+    async def get(self, rebalance_run_id: str) -> DpmRun:
+        """Raises RunNotFound."""
+        return await self._store.dpm_runs.get(DEFAULT_TENANT, rebalance_run_id, self._horizon())
+
+    async def get_request(self, rebalance_run_id: str) -> AskedRun:
+        """What was asked for a run. Raises RunNotFound."""
+        run = await self.get(rebalance_run_id)
+        request = await self._store.dpm_runs.get_request(DEFAULT_TENANT, run.request_id)
+        return AskedRun(request, run.scenario)
+
+    async def get_newest_by_correlation(self, correlation_id: str) -> DpmRun:
+        """Raises RunNotFound."""
+        return await self._store.dpm_runs.get_newest_by_correlation(
+            DEFAULT_TENANT, correlation_id, self._horizon()
+        )
+
+    async def get_newest_by_request_hash(self, request_hash: str) -> DpmRun:
+        """Raises RunNotFound."""
+        return await self._store.dpm_runs.get_newest_by_request_hash(
+            DEFAULT_TENANT, request_hash, self._horizon()
+        )
+
+    async def list(self, runs: RunFilter, *, limit: int, cursor: str | None) -> Page[RunHead]:
+        """One page of the runs the filter lets through, newest first."""
+        return await self._store.dpm_runs.list(
+            DEFAULT_TENANT, runs, limit=limit, cursor=cursor, horizon=self._horizon()
+        )
+
+    def _horizon(self) -> Horizon:
+        return self._retention.horizon_at(self._clock.now())
+
+    def _replays(self, pack: ResolvedPack | None) -> bool:
+        # What a pack leaves open stays as the process was told.
+        chosen = None if pack is None else pack.pack.idempotency_policy.replay_enabled
+        return self._replay_enabled if chosen is None else chosen
+
+    async def _replay(self, body: bytes, idempotency_key: str, pack: ResolvedPack | None) -> Admitted | None:
+        # Only spares work that costs more than asking; the claim inside admit is what decides.
+        held = await self._store.idempotency.find(
+            DEFAULT_TENANT, KeyFamily.DPM_SIMULATE, idempotency_key, self._horizon()
+        )
+        if held is None:
+            return None
+        request_hash = await self._offload(hash_body, self._readers, body)
+        return await self._first_answer(held, request_hash, None if pack is None else pack.content_hash)
+
+    async def _first_answer(
+        self, held: KeyMapping, request_hash: str, policy_hash: str | None
+    ) -> Admitted | None:
+        held.require_same(request_hash, policy_hash)
+        try:
+            return Admitted(await self.get(held.rebalance_run_id), replayed=True)
+        except RunNotFound:  # It expired since its key was found.
+            return None
+
+    def _read_cheap(self, body: bytes, pack: ResolvedPack | None) -> RebalanceRequest | None:
+        """What a body asks for, if reading and computing it take no time to speak of."""
+        request = read_on_loop(body, self._readers.rebalance)
+        return request if request and steps_under(request, pack) <= LOOP_STEPS_MAX else None
+
+    async def _analyzed(self, body: bytes, identity: BatchIdentity, pack: ResolvedPack | None) -> Analyzed:
+        """What came of every scenario. A batch is up to twenty passes over the book, never on the loop."""
+        if len(body) <= WHOLE_BATCH_BYTES_MAX:
+            try:
+                return await self._offload(
+                    analyze_body, self._readers, body, identity, pack, self._result_bytes_max
+                )
+            except PROCESS_ENDED:
+                # One of its scenarios did that; each by itself, only that one fails.
+                pass
+        plan = await self._offload(plan_body, self._readers, body, identity, pack)
+        written = plan.written()
+        room = AnswerRoom(self._result_bytes_max)
+        outcomes = [
+            room.take(await compute_scenario(self._offload, written, room.bytes_left, scenario.name))
+            for scenario in plan.scenarios
+        ]
+        return Analyzed(plan, tuple(outcomes))
+
+    async def _admission(
+        self,
+        computed: Simulated,
+        run_id: str,
+        idempotency_key: str,
+        correlation_id: str,
+        replays: bool,
+    ) -> RunAdmission:
+        run = simulated_run(
+            computed,
+            run_id,
+            idempotency_key=idempotency_key,
+            correlation_id=correlation_id,
+            created_at=self._clock.now(),
+        )
+        return RunAdmission(
+            run=run,
+            request=simulated_request(computed, run),
+            replay=replays,
+            artifact=await artifact_of(run, self._offload) if self._artifacts_persisted else None,
+            trace_id=current_trace_id(),
+        )
+
+    async def _batch_admission(self, computed: Analyzed, created_at: datetime) -> BatchAdmission:
+        runs = batch_runs(computed, created_at)
+        return BatchAdmission(
+            request=batch_request(computed.plan, created_at),
+            runs=runs,
+            cause_id=computed.plan.batch_id,
+            artifacts=await artifacts_of(runs, self._offload) if self._artifacts_persisted else (),
+            trace_id=current_trace_id(),
+        )

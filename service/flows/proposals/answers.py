@@ -1,0 +1,205 @@
+"""What is answered about a proposal: the bytes that are sent and, under a key, kept (HTTP contract 8.5)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+from service.domains.lineage import Edge
+from service.domains.proposals.values import (
+    Proposal,
+    ProposalApproval,
+    ProposalEvent,
+    ProposalKey,
+    ProposalVersion,
+    VersionHead,
+)
+from service.domains.values.pages import Page
+from service.flows.lineage import LineageEdge, edge_of
+from service.flows.proposals.answer_parts import (
+    ApprovalRecord,
+    LineageVersion,
+    ProposalSummary,
+    VersionDetail,
+    WorkflowEvent,
+    approval_of,
+    event_of,
+    lineage_of,
+    raw_of,
+    summary_of,
+    version_of,
+)
+from service.runtime.large_texts import written
+
+# How the ids of versions begin.
+VERSION_PREFIX = "ppv_"
+
+
+class Created(msgspec.Struct, frozen=True, kw_only=True):
+    """`ProposalCreateResponse`, for a new proposal and for a new version."""
+
+    proposal: ProposalSummary
+    version: VersionDetail
+    latest_workflow_event: WorkflowEvent
+
+
+class Detail(msgspec.Struct, frozen=True, kw_only=True):
+    """`ProposalDetailResponse`."""
+
+    proposal: ProposalSummary
+    current_version: VersionDetail
+    last_gate_decision: msgspec.Raw | None
+
+
+class ProposalList(msgspec.Struct, frozen=True, kw_only=True):
+    """`ProposalListResponse`."""
+
+    items: list[ProposalSummary]
+    next_cursor: str | None
+
+
+class Transitioned(msgspec.Struct, frozen=True, kw_only=True):
+    """`ProposalStateTransitionResponse`."""
+
+    proposal_id: str
+    current_state: str
+    latest_workflow_event: WorkflowEvent
+    approval: ApprovalRecord | None
+
+
+class Timeline(msgspec.Struct, frozen=True, kw_only=True):
+    """`ProposalWorkflowTimelineResponse`, and a cursor where more events follow."""
+
+    proposal_id: str
+    current_state: str
+    events: list[WorkflowEvent]
+    next_cursor: str | None
+
+
+class Approvals(msgspec.Struct, frozen=True, kw_only=True):
+    """`ProposalApprovalsResponse`, and a cursor where more approvals follow."""
+
+    proposal_id: str
+    approvals: list[ApprovalRecord]
+    next_cursor: str | None
+
+
+class ProposalLineage(msgspec.Struct, frozen=True, kw_only=True):
+    """`ProposalLineageResponse`, the edges that the versions brought, and a cursor where more follow."""
+
+    proposal: ProposalSummary
+    versions: list[LineageVersion]
+    edges: list[LineageEdge]
+    next_cursor: str | None
+
+
+class ProposalKeyLookup(msgspec.Struct, frozen=True, kw_only=True):
+    """`ProposalIdempotencyLookupResponse`."""
+
+    idempotency_key: str
+    request_hash: str
+    proposal_id: str
+    proposal_version_no: int
+    created_at: str
+
+
+def answer_created(proposal: Proposal, version: ProposalVersion, event: ProposalEvent) -> bytes:
+    """A proposal with the version that an event brought, and the event; evidence is always shown."""
+    answer = Created(
+        proposal=summary_of(proposal),
+        version=version_of(version, include_evidence=True),
+        latest_workflow_event=event_of(event),
+    )
+    return written(answer, version.bytes_count)
+
+
+def answer_detail(proposal: Proposal, version: ProposalVersion, *, include_evidence: bool) -> bytes:
+    """A proposal with its current version."""
+    answer = Detail(
+        proposal=summary_of(proposal),
+        current_version=version_of(version, include_evidence=include_evidence),
+        last_gate_decision=raw_of(version.gate_decision),
+    )
+    return written(answer, version.bytes_count)
+
+
+def answer_version(version: ProposalVersion, *, include_evidence: bool) -> bytes:
+    """One version; without evidence its own copy is `{}`, the one inside the artifact stays (D52)."""
+    return written(version_of(version, include_evidence=include_evidence), version.bytes_count)
+
+
+def answer_list(page: Page[Proposal]) -> bytes:
+    return msgspec.json.encode(
+        ProposalList(items=[summary_of(item) for item in page.items], next_cursor=page.next_cursor)
+    )
+
+
+def answer_transition(proposal: Proposal, event: ProposalEvent, approval: ProposalApproval | None) -> bytes:
+    """What a transition, or an approval with its record, left."""
+    return msgspec.json.encode(
+        Transitioned(
+            proposal_id=proposal.proposal_id,
+            current_state=proposal.state.value,
+            latest_workflow_event=event_of(event),
+            approval=approval_of(approval) if approval is not None else None,
+        )
+    )
+
+
+def answer_timeline(proposal: Proposal, events: Page[ProposalEvent]) -> bytes:
+    """Events of a proposal; its state is that of the last, which may have come since it was read."""
+    is_last = bool(events.items) and events.next_cursor is None
+    state = events.items[-1].to_state if is_last else proposal.state
+    return msgspec.json.encode(
+        Timeline(
+            proposal_id=proposal.proposal_id,
+            current_state=state.value,
+            events=[event_of(event) for event in events.items],
+            next_cursor=events.next_cursor,
+        )
+    )
+
+
+def answer_approvals(proposal_id: str, approvals: Page[ProposalApproval]) -> bytes:
+    return msgspec.json.encode(
+        Approvals(
+            proposal_id=proposal_id,
+            approvals=[approval_of(approval) for approval in approvals.items],
+            next_cursor=approvals.next_cursor,
+        )
+    )
+
+
+def answer_lineage(proposal: Proposal, versions: Page[VersionHead], edges: Iterable[Edge]) -> bytes:
+    """The versions the proposal had when it was read, with the edges they brought; none that came since."""
+    known = [lineage_of(each) for each in versions.items if each.version_no <= proposal.version_no]
+    ids = {each.proposal_version_id for each in known}
+    # What a later version brought starts at it, or at its artifact and ends at it.
+    brought = [
+        edge_of(edge)
+        for edge in edges
+        if edge.source_entity_id in ids
+        or (edge.target_entity_id in ids and not edge.source_entity_id.startswith(VERSION_PREFIX))
+    ]
+    return msgspec.json.encode(
+        ProposalLineage(
+            proposal=summary_of(proposal),
+            versions=known,
+            edges=brought,
+            next_cursor=versions.next_cursor,
+        )
+    )
+
+
+def answer_key(key: ProposalKey) -> bytes:
+    """What a key stands for; the answer that is kept under it is not shown."""
+    return msgspec.json.encode(
+        ProposalKeyLookup(
+            idempotency_key=key.idempotency_key,
+            request_hash=key.request_hash,
+            proposal_id=key.proposal_id,
+            proposal_version_no=key.version_no,
+            created_at=key.created_at.isoformat(),
+        )
+    )

@@ -1,0 +1,291 @@
+"""The life of proposals: read, decide, write once; who was overtaken decides anew (RFC-0024, section 9.4)."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import datetime
+from typing import TypeVar, TypeVarTuple, Unpack
+
+from service.domains.dpm_runs.values import DEFAULT_TENANT
+from service.domains.proposals.rules import (
+    Expected,
+    ProposalRules,
+    decide_approval,
+    decide_transition,
+    require_same_portfolio,
+    require_versionable,
+)
+from service.domains.proposals.values import NO_PROPOSAL, Proposal, ProposalApproval, ProposalKeyFamily
+from service.errors.families import Conflict, Malformed
+from service.errors.idempotency import IdempotencyKeyConflict
+from service.errors.proposals import ProposalMoved, ProposalSimulationDisabled
+from service.flows.limits.result_sizes import RESULT_BYTES_MAX, require_within
+from service.flows.limits.work_costs import (
+    LOOP_ARTIFACT_BYTES_MAX,
+    LOOP_BODY_BYTES_MAX,
+    LOOP_STEPS_MAX,
+    work_on_body,
+    work_where,
+)
+from service.flows.proposals.events import Prepared, Sent, creation, drawn, move, new_version
+from service.flows.proposals.reads import ProposalReads
+from service.flows.proposals.review_inputs import read_approval, read_transition
+from service.flows.proposals.simulations import Answered
+from service.flows.proposals.versions import (
+    Asked,
+    Documents,
+    Outcome,
+    ProposalReaders,
+    build_documents,
+    read_creation,
+    read_version,
+    simulate_asked,
+)
+from service.observability.trace_context import current_trace_id
+from service.runtime.clock import Clock, NewId
+from service.runtime.large_texts import where_large
+from service.runtime.process_pool import Offload
+from service.storage.ports.store import Store
+
+# Each try is overtaken by a change that was kept, so somebody gets on; more than these at once wait in vain.
+TRIES_MAX = 100
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+
+# How often a result stands in the answer to a creation.
+RESULTS_IN_ANSWER = 3
+
+
+class ProposalFlow(ProposalReads):
+    def __init__(
+        self,
+        *,
+        store: Store,
+        clock: Clock,
+        new_id: NewId,
+        offload: Offload,
+        readers: ProposalReaders,
+        rules: ProposalRules,
+        result_bytes_max: int = RESULT_BYTES_MAX,
+    ) -> None:
+        super().__init__(store)
+        self._result_bytes_max = result_bytes_max
+        self._clock = clock
+        self._new_id = new_id
+        self._offload = offload
+        self._readers = readers
+        self._rules = rules
+
+    async def create(self, body: bytes, *, idempotency_key: str, correlation_id: str | None) -> Answered:
+        """Creates a proposal with its first version, or answers what the key stands for, to the byte.
+
+        Raises RequestInvalid, JsonTooDeep, IdempotencyKeyConflict, ProposalSimulationDisabled,
+        StoreUnavailable.
+        """
+        asked = await self.read(read_creation, body)
+        sent = Sent(idempotency_key=idempotency_key, correlation_id=correlation_id)
+
+        async def look() -> Answered | None:
+            return await self._held(ProposalKeyFamily.CREATE, NO_PROPOSAL, sent, asked.request_hash)
+
+        async def decide() -> Prepared:
+            return await self.prepare_creation(asked, sent)
+
+        return await self._until_kept(look, decide)
+
+    async def prepare_creation(self, asked: Asked, sent: Sent) -> Prepared:
+        """What a creation keeps. Raises ProposalSimulationDisabled."""
+        self._require_enabled(asked)
+        outcome = await self._simulate(asked, sent)
+        at = self._clock.now()
+        documents = await self._documents(asked, outcome, at)
+        new_id = drawn(self._new_id, "pp", "ppv", "pwe")
+        return await where_large(documents.bytes_count, creation, new_id, asked, documents, sent, at)
+
+    async def add_version(
+        self, proposal_id: str, body: bytes, *, idempotency_key: str | None, correlation_id: str | None
+    ) -> Answered:
+        """Adds the next version; of several at once each gets a number of its own.
+
+        Raises RequestInvalid, JsonTooDeep, ProposalNotFound, ProposalStateConflict, ProposalTerminal,
+        ProposalSimulationDisabled, PortfolioContextMismatch, IdempotencyKeyConflict, StoreUnavailable.
+        """
+        asked = await self.read(read_version, body)
+        sent = Sent(idempotency_key=idempotency_key, correlation_id=correlation_id)
+        outcomes: list[Outcome] = []
+
+        async def look() -> Answered | None:
+            return await self._held(ProposalKeyFamily.VERSION, proposal_id, sent, asked.request_hash)
+
+        async def decide() -> Prepared:
+            return await self.prepare_version(proposal_id, asked, sent, outcomes)
+
+        return await self._until_kept(look, decide)
+
+    async def prepare_version(
+        self, proposal_id: str, asked: Asked, sent: Sent, outcomes: list[Outcome]
+    ) -> Prepared:
+        """What the next version keeps, as the proposal is now; `outcomes` remembers the simulation.
+
+        Raises as add_version, but for what reading the body raises.
+        """
+        before = await self._find(proposal_id)
+        require_versionable(before, Expected(revision=asked.expected_revision))
+        self._require_enabled(asked)
+        require_same_portfolio(before, asked.portfolio_id, self._rules)
+        if not outcomes:
+            keyless = replace(sent, idempotency_key=None)
+            outcomes.append(await self._simulate(asked, keyless))
+        at = self._clock.now()
+        documents = await self._documents(asked, outcomes[0], at)
+        valid = await self._valid_approvals(before)
+        new_id = drawn(self._new_id, "ppv", "pwe")
+        given = (new_id, before, asked, documents, valid, sent, self._rules, at)
+        return await where_large(documents.bytes_count, new_version, *given)
+
+    async def read(self, reader: Callable[[ProposalReaders, bytes], Asked], body: bytes) -> Asked:
+        """What a body asks for. Raises RequestInvalid, JsonTooDeep."""
+        return await self._work_on(body, reader)
+
+    async def transition(self, proposal_id: str, body: bytes, *, idempotency_key: str | None) -> Answered:
+        """Raises RequestInvalid, JsonTooDeep, ProposalNotFound, IdempotencyKeyConflict, StoreUnavailable and
+        what decide_transition raises.
+        """
+        asked = await self._work_on(body, read_transition)
+        sent = Sent(idempotency_key=idempotency_key, correlation_id=None)
+
+        async def look() -> Answered | None:
+            return await self._held(ProposalKeyFamily.TRANSITION, proposal_id, sent, asked.said.request_hash)
+
+        async def decide() -> Prepared:
+            before = await self._find(proposal_id)
+            step = decide_transition(
+                before, asked.event_type, asked.related_version_no, asked.expected, self._rules
+            )
+            return move(self._new_id, before, step, asked.said, sent, self._clock.now())
+
+        return await self._until_kept(look, decide)
+
+    async def approve(self, proposal_id: str, body: bytes, *, idempotency_key: str | None) -> Answered:
+        """Raises RequestInvalid, JsonTooDeep, ProposalNotFound, IdempotencyKeyConflict, StoreUnavailable and
+        what decide_approval raises.
+        """
+        asked = await self._work_on(body, read_approval)
+        sent = Sent(idempotency_key=idempotency_key, correlation_id=None)
+
+        async def look() -> Answered | None:
+            return await self._held(ProposalKeyFamily.APPROVAL, proposal_id, sent, asked.said.request_hash)
+
+        async def decide() -> Prepared:
+            before = await self._find(proposal_id)
+            step = decide_approval(
+                before,
+                asked.approval_type,
+                asked.said.approved,
+                asked.said.actor_id,
+                asked.related_version_no,
+                asked.expected,
+                self._rules,
+            )
+            return move(self._new_id, before, step, asked.said, sent, self._clock.now())
+
+        return await self._until_kept(look, decide)
+
+    async def check_create(self, body: bytes) -> None:
+        """Raises what create would raise on the body alone."""
+        await self.read(read_creation, body)
+
+    async def check_version(self, body: bytes) -> None:
+        """Raises what add_version would raise on the body alone."""
+        await self.read(read_version, body)
+
+    async def check_transition(self, body: bytes) -> None:
+        """Raises what transition would raise on the body alone."""
+        await self._work_on(body, read_transition)
+
+    async def check_approval(self, body: bytes) -> None:
+        """Raises what approve would raise on the body alone."""
+        await self._work_on(body, read_approval)
+
+    async def _held(
+        self, family: ProposalKeyFamily, scope: str, sent: Sent, request_hash: str
+    ) -> Answered | None:
+        """What a key stands for already; only spares work, for the key that is claimed decides."""
+        if sent.idempotency_key is None:
+            return None
+        held = await self._store.proposals.find_key(DEFAULT_TENANT, family, scope, sent.idempotency_key)
+        if held is None:
+            return None
+        if held.request_hash != request_hash:
+            raise IdempotencyKeyConflict()
+        return Answered(held.answer, replayed=True)
+
+    async def _keep(self, prepared: Prepared) -> Answered:
+        held = await self._store.proposals.change(prepared.change.in_trace(current_trace_id()))
+        if held is not None:
+            return Answered(held.answer, replayed=True)
+        return Answered(prepared.answer, replayed=False)
+
+    async def _until_kept(
+        self, look: Callable[[], Awaitable[Answered | None]], decide: Callable[[], Awaitable[Prepared]]
+    ) -> Answered:
+        """What the key stands for, or what is decided on what is there, anew while others come first."""
+        held = await look()
+        for _ in range(TRIES_MAX):
+            if held is not None:
+                return held
+            try:
+                return await self._keep(await decide())
+            except ProposalMoved:
+                continue
+            except (Conflict, Malformed):
+                # Whoever has the same key may have come first, and what is refused is what they did.
+                held = await look()
+                if held is None:
+                    raise
+        raise AssertionError("overtaken more often than there can be callers at once")
+
+    async def _valid_approvals(self, proposal: Proposal) -> list[ProposalApproval]:
+        """The approvals since the current version came."""
+        valid = await self._store.proposals.list_valid_approvals(proposal.tenant_id, proposal.proposal_id)
+        return [*valid]
+
+    def _require_enabled(self, asked: Asked) -> None:
+        if self._rules.simulation_flag_required and not asked.simulation_enabled:
+            raise ProposalSimulationDisabled()
+
+    async def _simulate(self, asked: Asked, sent: Sent) -> Outcome:
+        correlation_id = sent.correlation_id or sent.drawn_id or self._new_id("corr")
+        small = asked.steps <= LOOP_STEPS_MAX and len(asked.request) <= LOOP_BODY_BYTES_MAX
+        return await self._compute(
+            small,
+            simulate_asked,
+            self._readers.simulate,
+            asked,
+            correlation_id,
+            sent.idempotency_key,
+            self._result_bytes_max,
+        )
+
+    async def _documents(self, asked: Asked, outcome: Outcome, at: datetime) -> Documents:
+        # The result stands in the answer by itself, in the artifact and in the evidence.
+        require_within(RESULTS_IN_ANSWER * len(outcome.body), self._result_bytes_max)
+        small = len(asked.request) <= LOOP_BODY_BYTES_MAX and len(outcome.body) <= LOOP_ARTIFACT_BYTES_MAX
+        return await self._compute(
+            small,
+            build_documents,
+            self._readers.simulate,
+            asked,
+            outcome,
+            at,
+            self._rules.evidence_kept,
+            self._result_bytes_max,
+        )
+
+    async def _work_on(self, body: bytes, read: Callable[[ProposalReaders, bytes], T]) -> T:
+        return await work_on_body(self._offload, self._readers, body, read)
+
+    async def _compute(self, small: bool, work: Callable[[Unpack[Ts]], T], *args: *Ts) -> T:
+        return await work_where(self._offload, small, work, *args)

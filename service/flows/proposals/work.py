@@ -1,0 +1,100 @@
+"""The work of an accepted creation or version: what a caller who waits gets, in the act of its end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from service.domains.operations import Ending, OperationError, OperationStatus, OperationType
+from service.domains.proposals.tasks import ProposalTask, read_task
+from service.errors.families import Conflict, Malformed, NotFound, ServiceError
+from service.errors.idempotency import IdempotencyKeyConflict
+from service.errors.operations import OperationLost
+from service.errors.proposals import ProposalMoved
+from service.errors.storage import StoreUnavailable
+from service.flows.operations.attempts import RETRY_SECONDS, Attempt
+from service.flows.proposals.events import Prepared, Sent
+from service.flows.proposals.flow import TRIES_MAX, ProposalFlow
+from service.flows.proposals.versions import Outcome, read_creation, read_version
+from service.runtime.clock import Clock
+
+# The codes an operation fails with are the existing service's (HTTP contract 7.4, D56).
+KEY_CONFLICT = "ProposalIdempotencyConflictError"
+NOT_FOUND = "ProposalNotFoundError"
+INVALID = "ProposalValidationError"
+STATE_CONFLICT = "ProposalStateConflictError"
+
+
+class ProposalWork:
+    def __init__(self, *, clock: Clock, proposals: ProposalFlow) -> None:
+        self._clock = clock
+        self._proposals = proposals
+
+    async def do(self, attempt: Attempt) -> OperationStatus:
+        """Ends with the answer a caller would have got, or with the refusal; see attempts.Work."""
+        task = read_task(attempt.operation.request)
+        sent = Sent(
+            idempotency_key=task.idempotency_key,
+            correlation_id=task.correlation_sent,
+            drawn_id=attempt.operation.correlation_id,
+            cause_id=attempt.operation.operation_id,
+        )
+        try:
+            await self._until_kept(attempt, self._prepare(attempt, task, sent))
+        except OperationLost:
+            raise
+        except ServiceError as refusal:
+            error = OperationError(code_of(refusal), str(refusal))
+            await attempt.finish(Ending(finished_at=self._clock.now(), error=error))
+            return OperationStatus.FAILED
+        return OperationStatus.SUCCEEDED
+
+    def _prepare(self, attempt: Attempt, task: ProposalTask, sent: Sent) -> Callable[[], Awaitable[Prepared]]:
+        proposals, body, outcomes = self._proposals, bytes(task.body), list[Outcome]()
+
+        async def create() -> Prepared:
+            return await proposals.prepare_creation(await proposals.read(read_creation, body), sent)
+
+        async def add_version() -> Prepared:
+            assert task.proposal_id is not None, "a version belongs to a proposal"
+            asked = await proposals.read(read_version, body)
+            return await proposals.prepare_version(task.proposal_id, asked, sent, outcomes)
+
+        is_creation = attempt.operation.operation_type is OperationType.CREATE_PROPOSAL
+        return create if is_creation else add_version
+
+    async def _until_kept(self, attempt: Attempt, prepare: Callable[[], Awaitable[Prepared]]) -> None:
+        for _ in range(TRIES_MAX):
+            prepared = await insist(prepare)
+            at = prepared.change.event.occurred_at
+            try:
+                ending = Ending(finished_at=at, result=prepared.answer, effect=prepared.change)
+                held = await attempt.finish(ending)
+            except ProposalMoved:
+                continue
+            if held is not None:
+                await attempt.finish(Ending(finished_at=self._clock.now(), result=held.answer))
+            return
+        raise AssertionError("overtaken more often than there can be callers at once")
+
+
+async def insist(prepare: Callable[[], Awaitable[Prepared]]) -> Prepared:
+    """Tries again while the store is away: the lease decides when to give up, and cancels this."""
+    while True:
+        try:
+            return await prepare()
+        except StoreUnavailable:
+            await asyncio.sleep(RETRY_SECONDS)
+
+
+def code_of(refusal: ServiceError) -> str:
+    match refusal:
+        case IdempotencyKeyConflict():
+            return KEY_CONFLICT
+        case NotFound():
+            return NOT_FOUND
+        case Malformed():
+            return INVALID
+        case Conflict():
+            return STATE_CONFLICT
+    return refusal.code

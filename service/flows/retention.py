@@ -1,0 +1,209 @@
+"""Retention as a job of its own: reads never remove anything (HTTP contract 7.5, D21)."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable
+from dataclasses import asdict, dataclass, replace
+from datetime import timedelta
+from typing import Any, TypeVar
+
+import structlog
+
+from service.domains.dpm_runs.values import DEFAULT_TENANT
+from service.domains.retention.cutoffs import Horizon, Retention
+from service.domains.retention.deletions import PURGED_AT_ONCE, Purge, Purged, Removed, total_of
+from service.domains.shadow_differences import DIFFERENCES_KEPT_DAYS
+from service.errors.families import ServiceError
+from service.errors.storage import StoreRefused
+from service.observability.instruments import UNWATCHED, PurgeMeasures
+from service.runtime.clock import Clock, NewId
+from service.storage.ports.store import Store
+
+# Between two acts of removal, so that callers who wait for the disk or the writer come first.
+PAUSE_SECONDS = 0.02
+
+# More refusals than these in one round are no single rows, and what is the matter concerns all.
+REFUSED_MAX = 100
+
+T = TypeVar("T")
+
+logger = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class Skipped:
+    """How many of the oldest runs and operations a round leaves where they are; `lately`, in its last act."""
+
+    runs: int = 0
+    operations: int = 0
+    lately: int = 0
+
+    def skip(self, kind: str, refusal: StoreRefused) -> None:
+        """Leaves one more; raises the refusal when there are too many."""
+        if self.runs + self.operations >= REFUSED_MAX:
+            raise refusal
+        setattr(self, kind, getattr(self, kind) + 1)
+        self.lately += 1
+        logger.error("purge_skipped", kind=kind, sqlstate=refusal.sqlstate)
+
+
+class PurgeFlow:
+    def __init__(
+        self,
+        *,
+        store: Store,
+        clock: Clock,
+        new_id: NewId,
+        retention: Retention,
+        simulations_kept_seconds: int,
+        removed_at_once: int = PURGED_AT_ONCE,
+        measures: PurgeMeasures = UNWATCHED,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._new_id = new_id
+        self._retention = retention
+        self._simulations_kept = timedelta(seconds=simulations_kept_seconds)
+        self._removed_at_once = removed_at_once
+        self._measures = measures
+
+    async def run_all(self) -> Purged:
+        """One round of retention, the same from the command line and from the timer of a server.
+
+        Raises StoreUnavailable; what was removed by then is removed and recorded. What the store refuses in
+        one part keeps no other part from being done; the refusal is raised at the end.
+        """
+        refusals: list[StoreRefused] = []
+
+        async def part(work: Awaitable[T]) -> T | None:
+            try:
+                return await work
+            except StoreRefused as refusal:
+                refusals.append(refusal)
+                return None
+
+        await part(self.fold())
+        removed = await part(self.run())
+        simulations = await part(self.forget_simulations())
+        differences = await part(self.forget_differences())
+        if refusals:
+            raise refusals[0]
+        return Purged(removed, simulations or 0, differences or 0)
+
+    async def run(self) -> Removed | None:
+        """Removes all that has expired by now, act by act; None when another instance is at it.
+
+        What the store refuses to remove stays and is told once; everything else is removed. Raises
+        StoreUnavailable; what earlier acts removed is removed and recorded. Raises StoreRefused when more is
+        refused than one row here and there.
+        """
+        horizon = self._retention.horizon_at(self._clock.now())
+        done: list[Removed] = []
+        skipped = Skipped()
+        while True:
+            try:
+                removed = await self._remove(horizon, skipped)
+            except StoreRefused:
+                removed = await self._remove_one_by_one(horizon, skipped)
+            if removed is None:
+                return total_of(done) if done else None
+            done.append(removed)
+            if max(removed.runs, removed.operations) + skipped.lately < self._removed_at_once:
+                return total_of(done)
+            skipped.lately = 0
+            await asyncio.sleep(PAUSE_SECONDS)
+
+    async def _remove(self, horizon: Horizon, skipped: Skipped, **chosen: Any) -> Removed | None:
+        purge = Purge(
+            self._new_id("purge"),
+            DEFAULT_TENANT,
+            self._clock.now(),
+            horizon,
+            self._removed_at_once,
+            runs_skipped=skipped.runs,
+            operations_skipped=skipped.operations,
+        )
+        return await self._store.purges.remove(replace(purge, **chosen))
+
+    async def _remove_one_by_one(self, horizon: Horizon, skipped: Skipped) -> Removed | None:
+        """As much as one act would have removed, except what the store refuses."""
+        done: list[Removed] = []
+        for kind, other in (("runs", "operations"), ("operations", "runs")):
+            for _ in range(self._removed_at_once):
+                try:
+                    removed = await self._remove(horizon, skipped, limit=1, **{f"has_{other}": False})
+                except StoreRefused as refusal:
+                    skipped.skip(kind, refusal)
+                    continue
+                if removed is None:
+                    return total_of(done) if done else None
+                if not removed.anything:
+                    break
+                done.append(removed)
+        return total_of(done)
+
+    async def forget_simulations(self) -> int:
+        """Removes the simulations of proposals whose keys are no longer kept; gives how many.
+
+        Raises StoreUnavailable.
+        """
+        count = 0
+        while True:
+            created_before = self._clock.now() - self._simulations_kept
+            removed = await self._store.proposal_simulations.purge(
+                DEFAULT_TENANT, created_before=created_before, limit=self._removed_at_once
+            )
+            count += removed
+            if removed < self._removed_at_once:
+                return count
+            await asyncio.sleep(PAUSE_SECONDS)
+
+    async def forget_differences(self) -> int:
+        """Removes the differences of a shadow that are no longer looked into; gives how many.
+
+        Raises StoreUnavailable.
+        """
+        count = 0
+        while True:
+            removed = await self._store.parity.purge(
+                DEFAULT_TENANT,
+                found_before=self._clock.now() - timedelta(days=DIFFERENCES_KEPT_DAYS),
+                limit=self._removed_at_once,
+            )
+            count += removed
+            if removed < self._removed_at_once:
+                return count
+            await asyncio.sleep(PAUSE_SECONDS)
+
+    async def fold(self) -> None:
+        """Keeps the summary quick. Raises StoreUnavailable."""
+        await self._store.supportability.fold()
+
+    async def run_every(self, seconds: int) -> None:
+        """A round every so many seconds while the process lives; a failure is told and tried again."""
+        while True:
+            await asyncio.sleep(seconds)
+            started = time.perf_counter()
+            try:
+                purged = await self.run_all()
+            except StoreRefused as error:
+                # It would be refused again at once; the next round is hours away, and says so again.
+                logger.error("purge_refused", sqlstate=error.sqlstate, cause=repr(error.__cause__))
+                self._measures.purge_failed()
+                continue
+            except ServiceError as error:
+                logger.warning("purge_failed", code=error.code, cause=repr(error.__cause__))
+                self._measures.purge_failed()
+                continue
+            except Exception:
+                # A sweep that is broken must not take the server with it, nor be silent.
+                logger.exception("purge_failed")
+                self._measures.purge_failed()
+                continue
+            removed = purged.removed or Removed()
+            told = asdict(removed) | {"simulations": purged.simulations, "differences": purged.differences}
+            self._measures.purged(told, time.perf_counter() - started)
+            if removed.anything:
+                logger.info("purged", runs=removed.runs, operations=removed.operations)

@@ -1,0 +1,40 @@
+"""Which operations in memory a list or a look-up finds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import fields
+
+from service.domains.operations import Operation, OperationFilter, OperationHead
+from service.domains.retention.cutoffs import Horizon
+from service.storage.memory.tables.sorted_index import Place, ShelfKey, Shelves
+from service.storage.memory.tables.state import State
+
+HEAD = tuple(field.name for field in fields(OperationHead))
+
+
+def shelf_for(state: State, tenant_id: str, operations: OperationFilter) -> tuple[Shelves[Place], ShelfKey]:
+    """The shortest shelf with all operations that a filter lets through."""
+    if operations.correlation_id is not None:
+        return state.operations_by_correlation, (tenant_id, operations.correlation_id)
+    if operations.status is not None:
+        return state.operations_by_status, (tenant_id, operations.status)
+    return state.operations_by_creation, (tenant_id,)
+
+
+def those_there(
+    state: State, tenant_id: str, places: Iterable[Place], horizon: Horizon
+) -> Iterator[Operation]:
+    """The operations at these places that have not expired."""
+    for _, operation_id in places:
+        operation = state.operations[tenant_id, operation_id]
+        if is_there(operation, horizon):
+            yield operation
+
+
+def is_there(operation: Operation, horizon: Horizon) -> bool:
+    return operation.finished_at is None or operation.finished_at >= horizon.operations_since
+
+
+def head_of(operation: Operation) -> OperationHead:
+    return OperationHead(**{name: getattr(operation, name) for name in HEAD})

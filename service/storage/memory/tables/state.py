@@ -1,0 +1,160 @@
+"""The tables of the memory store, shared by its nouns."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
+from datetime import datetime
+
+from service.domains.dpm_runs.artifacts import Artifact
+from service.domains.dpm_runs.supportability import Subject
+from service.domains.dpm_runs.values import DpmRun, RunHead, RunRequest
+from service.domains.idempotency import (
+    AnswerFamily,
+    IdempotentAnswer,
+    KeyFamily,
+    KeyMapping,
+    KeyUse,
+)
+from service.domains.lineage import Edge, EdgePlace
+from service.domains.operations import Operation, StagedScenario
+from service.domains.policy_packs import PackChange
+from service.domains.proposals.simulations import ProposalSimulation
+from service.domains.proposals.values import (
+    Proposal,
+    ProposalApproval,
+    ProposalEvent,
+    ProposalKey,
+    ProposalKeyFamily,
+    ProposalVersion,
+)
+from service.domains.retention.deletions import PurgeRecord
+from service.domains.shadow_differences import Difference
+from service.domains.workflow_decisions import WorkflowDecision
+from service.errors.storage import StoreUnavailable
+from service.storage.memory.tables.sorted_index import Place, Shelves
+
+# A tenant id and an id of that tenant.
+RowKey = tuple[str, str]
+AnswerKey = tuple[str, AnswerFamily, str]
+
+
+@dataclass(frozen=True, slots=True)
+class KeptRequest:
+    """A request with the digest it was written with."""
+
+    request: RunRequest
+    body_sha256: str
+
+    @property
+    def place(self) -> Place:
+        return (self.request.created_at, self.request.request_id)
+
+
+@dataclass(frozen=True, slots=True)
+class KeptRun:
+    """A run with its head, so that lists make none, and the digest it was written with."""
+
+    run: DpmRun
+    head: RunHead
+    result_sha256: str
+
+    @property
+    def created_at(self) -> datetime:
+        return self.run.created_at
+
+    @property
+    def place(self) -> Place:
+        return (self.run.created_at, self.run.rebalance_run_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Which claim of an operation was the last, and until when it is held if it is."""
+
+    fence: int = 0
+    until: datetime | None = None
+
+
+@dataclass(slots=True)
+class State:
+    """Rows by their keys, then the shelves that find them in order; each key starts with the tenant id.
+
+    An artifact and a use of a key are found by the id of their run; the keys of answers, by the id of the run
+    or operation that they are about; a hold, and what is staged, by that of
+    their operation; versions, events and approvals, in the order of their numbers, by that of their proposal.
+    `proposal_ids` has the ids of those three, each with its kind. The changes of a catalog of policy packs,
+    in the order of their revisions, are found by the tenant alone.
+    """
+
+    requests: dict[RowKey, KeptRequest] = field(default_factory=dict)
+    runs: dict[RowKey, KeptRun] = field(default_factory=dict)
+    artifacts: dict[RowKey, Artifact] = field(default_factory=dict)
+    keys: dict[tuple[str, KeyFamily, str], KeyMapping] = field(default_factory=dict)
+    uses: dict[RowKey, KeyUse] = field(default_factory=dict)
+    answers: dict[AnswerKey, IdempotentAnswer] = field(default_factory=dict)
+    answers_about: dict[RowKey, set[AnswerKey]] = field(default_factory=dict)
+    edges: dict[tuple[str, EdgePlace], Edge] = field(default_factory=dict)
+    decisions: dict[RowKey, WorkflowDecision] = field(default_factory=dict)
+    decisions_of_run: dict[RowKey, list[WorkflowDecision]] = field(default_factory=dict)
+    operations: dict[RowKey, Operation] = field(default_factory=dict)
+    holds: dict[RowKey, Hold] = field(default_factory=dict)
+    staged: dict[RowKey, dict[str, StagedScenario]] = field(default_factory=dict)
+    proposals: dict[RowKey, Proposal] = field(default_factory=dict)
+    proposal_versions: dict[RowKey, list[ProposalVersion]] = field(default_factory=dict)
+    proposal_events: dict[RowKey, list[ProposalEvent]] = field(default_factory=dict)
+    proposal_approvals: dict[RowKey, list[ProposalApproval]] = field(default_factory=dict)
+    proposal_ids: set[tuple[str, str, str]] = field(default_factory=set)
+    proposal_keys: dict[tuple[str, ProposalKeyFamily, str, str], ProposalKey] = field(default_factory=dict)
+    keys_of_proposal: dict[RowKey, list[tuple[ProposalKeyFamily, str, str]]] = field(default_factory=dict)
+    simulations: dict[RowKey, ProposalSimulation] = field(default_factory=dict)
+    pack_changes: dict[str, list[PackChange]] = field(default_factory=dict)
+    purges: dict[RowKey, PurgeRecord] = field(default_factory=dict)
+    differences: dict[RowKey, Difference] = field(default_factory=dict)
+
+    batches_by_correlation: Shelves[Place] = field(default_factory=Shelves)
+    runs_by_creation: Shelves[Place] = field(default_factory=Shelves)
+    runs_by_correlation: Shelves[Place] = field(default_factory=Shelves)
+    runs_by_request_hash: Shelves[Place] = field(default_factory=Shelves)
+    runs_by_request: Shelves[Place] = field(default_factory=Shelves)
+    uses_by_key: Shelves[Place] = field(default_factory=Shelves)
+    edges_by_entity: Shelves[EdgePlace] = field(default_factory=Shelves)
+    decisions_by_time: Shelves[Place] = field(default_factory=Shelves)
+    operations_by_creation: Shelves[Place] = field(default_factory=Shelves)
+    operations_by_status: Shelves[Place] = field(default_factory=Shelves)
+    operations_by_correlation: Shelves[Place] = field(default_factory=Shelves)
+    operations_by_end: Shelves[Place] = field(default_factory=Shelves)
+    proposals_by_creation: Shelves[Place] = field(default_factory=Shelves)
+    proposals_by_portfolio: Shelves[Place] = field(default_factory=Shelves)
+    proposals_by_creator: Shelves[Place] = field(default_factory=Shelves)
+    proposals_by_state: Shelves[Place] = field(default_factory=Shelves)
+    simulations_by_creation: Shelves[Place] = field(default_factory=Shelves)
+    purges_by_time: Shelves[Place] = field(default_factory=Shelves)
+    differences_by_time: Shelves[Place] = field(default_factory=Shelves)
+
+    tallies: dict[str, Counter[tuple[Subject, str]]] = field(default_factory=dict)
+    closed: bool = False
+    # Told the kind of a row that was written, and its tenant; removes what is too much.
+    trim: Callable[[str, str], None] = lambda kind, tenant_id: None
+
+    @property
+    def tables(self) -> tuple[object, ...]:
+        """Everything that grows with what is kept."""
+        parts = [getattr(self, part.name) for part in fields(self)]
+        return tuple(
+            part.shelves if isinstance(part, Shelves) else part
+            for part in parts
+            if isinstance(part, Shelves | dict | set)
+        )
+
+    def require_open(self) -> None:
+        if self.closed:
+            raise StoreUnavailable()
+
+    def tally(self, tenant_id: str, subject: Subject, value: str, change: int) -> None:
+        """Count rows that came, or went, with what was there before."""
+        counts = self.tallies.setdefault(tenant_id, Counter())
+        counts[subject, value] += change
+        if not counts[subject, value]:
+            del counts[subject, value]

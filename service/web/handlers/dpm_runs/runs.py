@@ -1,0 +1,147 @@
+"""Simulate, analyse, and look runs up."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import msgspec
+from aiohttp import web
+
+from service.domains.dpm_runs.values import DpmRun, RunFilter, RunHead
+from service.errors.dpm_runs import RunNotFound
+from service.runtime import large_texts
+from service.web import keys
+from service.web.handlers.policy_packs import resolved, told
+from service.web.requests import headers, parameters
+from service.web.schemas.parameters import RunListQuery
+
+RUN_LIST = RunListQuery()
+
+
+class RunLookup(msgspec.Struct, frozen=True, kw_only=True):
+    """`DpmRunLookupResponse`; the result is the stored bytes."""
+
+    rebalance_run_id: str
+    correlation_id: str
+    request_hash: str
+    idempotency_key: str | None
+    portfolio_id: str
+    created_at: str
+    result: msgspec.Raw
+
+
+class RunListItem(msgspec.Struct, frozen=True, kw_only=True):
+    """`DpmRunListItemResponse`."""
+
+    rebalance_run_id: str
+    correlation_id: str
+    request_hash: str
+    idempotency_key: str | None
+    portfolio_id: str
+    status: str
+    created_at: str
+
+
+class RunList(msgspec.Struct, frozen=True, kw_only=True):
+    """`DpmRunListResponse`."""
+
+    items: list[RunListItem]
+    next_cursor: str | None
+
+
+async def simulate(request: web.Request) -> web.Response:
+    """One simulation, recorded under its idempotency key (HTTP contract 4.1)."""
+    faults = (
+        headers.key_entries(request) + headers.correlation_entries(request) + headers.pack_entries(request)
+    )
+    body = await headers.json_body(request, faults)
+    flow = request.app[keys.FLOWS].dpm_runs
+    if faults:
+        with parameters.together_with(faults):
+            await flow.check_simulation(body)
+    resolution = await resolved(request, partial(flow.check_simulation, body))
+    admitted = await flow.simulate(
+        body,
+        idempotency_key=request.headers[headers.KEY_HEADER],
+        correlation_id=request[keys.CORRELATION_ID],
+        pack=resolution.pack,
+    )
+    request[keys.RUN_ID] = admitted.run.rebalance_run_id
+    answer = web.Response(body=admitted.run.result, content_type="application/json")
+    if admitted.replayed:
+        answer.headers["Idempotent-Replayed"] = "true"
+    return told(answer, resolution)
+
+
+async def analyze(request: web.Request) -> web.Response:
+    """Named what-if scenarios over one book (HTTP contract 4.2)."""
+    faults = headers.correlation_entries(request) + headers.pack_entries(request)
+    body = await headers.json_body(request, faults)
+    flow = request.app[keys.FLOWS].dpm_runs
+    if faults:
+        with parameters.together_with(faults):
+            await flow.check_batch(body)
+    resolution = await resolved(request, partial(flow.check_batch, body))
+    sent = request[keys.CORRELATION_SENT]
+    answer = await flow.analyze(body, correlation_id=sent or None, pack=resolution.pack)
+    return told(web.Response(body=answer, content_type="application/json"), resolution)
+
+
+async def list_runs(request: web.Request) -> web.Response:
+    """Runs, newest first, a page at a time (HTTP contract 5.1, 5.5)."""
+    asked = parameters.read(request, RUN_LIST)
+    request.app[keys.GATES].require_support_apis()
+    limit, cursor = asked.pop("limit"), asked.pop("cursor")
+    page = await request.app[keys.FLOWS].dpm_runs.list(RunFilter(**asked), limit=limit, cursor=cursor)
+    answer = RunList(items=[_listed(run) for run in page.items], next_cursor=page.next_cursor)
+    return web.Response(body=msgspec.json.encode(answer), content_type="application/json")
+
+
+async def get_run(request: web.Request) -> web.Response:
+    """One run with its full result."""
+    request.app[keys.GATES].require_support_apis()
+    run_id = parameters.path_id(request, "rebalance_run_id", RunNotFound)
+    return await _found(await request.app[keys.FLOWS].dpm_runs.get(run_id))
+
+
+async def get_run_by_correlation(request: web.Request) -> web.Response:
+    """The newest run of a correlation id."""
+    request.app[keys.GATES].require_support_apis()
+    correlation_id = parameters.path_id(request, "correlation_id", RunNotFound)
+    return await _found(await request.app[keys.FLOWS].dpm_runs.get_newest_by_correlation(correlation_id))
+
+
+async def get_run_by_request_hash(request: web.Request) -> web.Response:
+    """The newest run of a request hash."""
+    request.app[keys.GATES].require_support_apis()
+    request_hash = parameters.path_id(request, "request_hash", RunNotFound)
+    return await _found(await request.app[keys.FLOWS].dpm_runs.get_newest_by_request_hash(request_hash))
+
+
+async def _found(run: DpmRun) -> web.Response:
+    body = await large_texts.encoded(lookup_of(run), len(run.result))
+    return web.Response(body=body, content_type="application/json")
+
+
+def lookup_of(run: DpmRun) -> RunLookup:
+    return RunLookup(
+        rebalance_run_id=run.rebalance_run_id,
+        correlation_id=run.correlation_id,
+        request_hash=run.request_hash,
+        idempotency_key=run.idempotency_key,
+        portfolio_id=run.portfolio_id,
+        created_at=run.created_at.isoformat(),
+        result=msgspec.Raw(run.result),
+    )
+
+
+def _listed(run: RunHead) -> RunListItem:
+    return RunListItem(
+        rebalance_run_id=run.rebalance_run_id,
+        correlation_id=run.correlation_id,
+        request_hash=run.request_hash,
+        idempotency_key=run.idempotency_key,
+        portfolio_id=run.portfolio_id,
+        status=run.status.value,
+        created_at=run.created_at.isoformat(),
+    )
