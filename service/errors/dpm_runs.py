@@ -6,22 +6,32 @@ from service.errors.families import Conflict, NotFound
 
 
 class SupportApisDisabled(NotFound):
+    """A setting switches the routes that read stored runs off."""
+
     code = message = "DPM_SUPPORT_APIS_DISABLED"
 
 
 class SummaryApisDisabled(NotFound):
+    """A setting switches the summary off."""
+
     code = message = "DPM_SUPPORTABILITY_SUMMARY_APIS_DISABLED"
 
 
 class BundleApisDisabled(NotFound):
+    """A setting switches support bundles off."""
+
     code = message = "DPM_SUPPORT_BUNDLE_APIS_DISABLED"
 
 
 class ArtifactsDisabled(NotFound):
+    """A setting switches artifacts off."""
+
     code = message = "DPM_ARTIFACTS_DISABLED"
 
 
 class RunNotFound(NotFound):
+    """There is no such run, or it has expired."""
+
     code = message = "DPM_RUN_NOT_FOUND"
 
 

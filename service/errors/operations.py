@@ -6,14 +6,20 @@ from service.errors.families import Conflict, NotFound
 
 
 class OperationsDisabled(NotFound):
+    """A setting switches the routes of operations off."""
+
     code = message = "DPM_ASYNC_OPERATIONS_DISABLED"
 
 
 class ManualExecutionDisabled(NotFound):
+    """A setting switches the execution of an operation by hand off."""
+
     code = message = "DPM_ASYNC_MANUAL_EXECUTION_DISABLED"
 
 
 class OperationNotFound(NotFound):
+    """There is no such operation, or it has expired."""
+
     code = message = "DPM_ASYNC_OPERATION_NOT_FOUND"
 
 

@@ -14,10 +14,14 @@ class PolicyCatalogMoved(Conflict):
 
 
 class PolicyAdminDisabled(NotFound):
+    """A setting switches changes of the catalog of policy packs off."""
+
     code = message = "DPM_POLICY_PACK_ADMIN_APIS_DISABLED"
 
 
 class PolicyPackNotFound(NotFound):
+    """The catalog has no such policy pack."""
+
     code = message = "DPM_POLICY_PACK_NOT_FOUND"
 
 
@@ -35,15 +39,21 @@ class PolicyPackDiffers(IdempotencyKeyConflict):
 
 
 class PolicyCatalogFull(Conflict):
+    """The catalog holds as many policy packs as it may."""
+
     code = "DPM_POLICY_PACK_CATALOG_FULL"
     message = "DPM_POLICY_PACK_CATALOG_FULL: a catalog holds {packs_max} packs at most"
 
 
 class PolicyDsnRequired(StoreUnavailable):
+    """PostgreSQL is chosen for the catalog and no address was given."""
+
     code = message = "DPM_POLICY_PACK_POSTGRES_DSN_REQUIRED"
 
 
 class PolicyStoreUnavailable(StoreUnavailable):
+    """The store of the catalog cannot be reached or does not answer in time."""
+
     code = message = "DPM_POLICY_PACK_POSTGRES_CONNECTION_FAILED"
 
 

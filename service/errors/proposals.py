@@ -14,47 +14,69 @@ class ProposalSimulationDisabled(Malformed):
 
 
 class ProposalsDisabled(NotFound):
+    """A setting switches the life of proposals off."""
+
     code = message = "PROPOSAL_WORKFLOW_LIFECYCLE_DISABLED"
 
 
 class ProposalSupportDisabled(NotFound):
+    """A setting switches events, approvals, lineage and keys of proposals off."""
+
     code = message = "PROPOSAL_SUPPORT_APIS_DISABLED"
 
 
 class ProposalOperationsDisabled(NotFound):
+    """A setting switches the operations of proposals off."""
+
     code = message = "PROPOSAL_ASYNC_OPERATIONS_DISABLED"
 
 
 class ProposalNotFound(NotFound):
+    """There is no such proposal."""
+
     code = message = "PROPOSAL_NOT_FOUND"
 
 
 class ProposalVersionNotFound(NotFound):
+    """The proposal has no such version."""
+
     code = message = "PROPOSAL_VERSION_NOT_FOUND"
 
 
 class ProposalKeyNotFound(NotFound):
+    """No proposal was created under the idempotency key."""
+
     code = message = "PROPOSAL_IDEMPOTENCY_KEY_NOT_FOUND"
 
 
 class ProposalOperationNotFound(NotFound):
+    """There is no such operation of a proposal."""
+
     code = message = "PROPOSAL_ASYNC_OPERATION_NOT_FOUND"
 
 
 class ProposalTerminal(Malformed):
+    """The proposal has ended, so it takes no version."""
+
     code = "PROPOSAL_TERMINAL_STATE"
     message = "PROPOSAL_TERMINAL_STATE: cannot create version"
 
 
 class PortfolioContextMismatch(Malformed):
+    """The version is about another portfolio than the proposal."""
+
     code = message = "PORTFOLIO_CONTEXT_MISMATCH"
 
 
 class InvalidTransition(Malformed):
+    """The state of the proposal has no such event."""
+
     code = message = "INVALID_TRANSITION"
 
 
 class InvalidApprovalState(Malformed):
+    """The state of the proposal takes no such approval."""
+
     code = message = "INVALID_APPROVAL_STATE"
 
 
@@ -84,6 +106,8 @@ class ProposalStateConflict(Conflict):
 
 
 class FourEyesViolation(Conflict):
+    """The author of a proposal or of its current version may not approve it."""
+
     code = message = "FOUR_EYES_VIOLATION"
 
 
@@ -94,10 +118,14 @@ class ProposalMoved(Conflict):
 
 
 class ProposalStoreUnavailable(Unavailable):
+    """The store of the proposals cannot be reached or does not answer in time."""
+
     code = message = "PROPOSAL_POSTGRES_CONNECTION_FAILED"
 
 
 class ProposalDsnRequired(Unavailable):
+    """PostgreSQL is chosen for proposals and no address was given."""
+
     code = message = "PROPOSAL_POSTGRES_DSN_REQUIRED"
 
 

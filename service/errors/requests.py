@@ -9,6 +9,8 @@ from service.errors.families import Malformed, TooLarge, TooSlow, Unavailable, U
 
 
 class ExpectationUnsupported(Malformed):
+    """`Expect` says something other than `100-continue`."""
+
     code = "EXPECTATION_UNSUPPORTED"
     message = "EXPECTATION_UNSUPPORTED: the only expectation that can be met is 100-continue"
 
@@ -21,11 +23,15 @@ class HeadTooLarge(Malformed):
 
 
 class ContentCodingUnsupported(WrongMediaType):
+    """The body is encoded in a way that the service does not decode, or more than once."""
+
     code = "UNSUPPORTED_CONTENT_ENCODING"
     message = "UNSUPPORTED_CONTENT_ENCODING: the body must be sent plain, or encoded once with {codings}"
 
 
 class RequestTooSlow(TooSlow):
+    """The head or the body did not arrive within the time limit; the connection is closed."""
+
     code = "REQUEST_TOO_SLOW"
     message = "REQUEST_TOO_SLOW: the request did not arrive within {seconds} seconds"
 
@@ -59,26 +65,36 @@ class RequestInvalid(Malformed):
 
 
 class JsonTooDeep(Malformed):
+    """The body nests deeper than the limit."""
+
     code = "JSON_TOO_DEEP"
     message = "JSON_TOO_DEEP: the body nests deeper than {levels_max} levels"
 
 
 class BodyUnreadable(Unreadable):
+    """The body ends early, has bytes after its end, or is not encoded as it says."""
+
     code = "REQUEST_BODY_UNREADABLE"
     message = "REQUEST_BODY_UNREADABLE: the body ends early or is not encoded as it says"
 
 
 class BodyTooLarge(TooLarge):
+    """The body is larger than the limit, as sent or decompressed."""
+
     code = "REQUEST_BODY_TOO_LARGE"
     message = "REQUEST_BODY_TOO_LARGE: the body is larger than {bytes_max} bytes"
 
 
 class MediaTypeUnsupported(WrongMediaType):
+    """The content type of the body is not JSON."""
+
     code = "UNSUPPORTED_MEDIA_TYPE"
     message = "UNSUPPORTED_MEDIA_TYPE: the body must be application/json"
 
 
 class Stopping(Unavailable):
+    """The process is stopping."""
+
     code = message = "SERVICE_STOPPING"
 
 

@@ -29,6 +29,8 @@ class PostgresDsnRequired(StoreUnavailable):
 
 
 class PostgresUnavailable(StoreUnavailable):
+    """PostgreSQL cannot be reached or does not answer in time."""
+
     code = message = "DPM_SUPPORTABILITY_POSTGRES_CONNECTION_FAILED"
 
 

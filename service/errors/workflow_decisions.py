@@ -6,10 +6,14 @@ from service.errors.families import Conflict, NotFound
 
 
 class WorkflowDisabled(NotFound):
+    """A setting switches reviews off."""
+
     code = message = "DPM_WORKFLOW_DISABLED"
 
 
 class WorkflowNotRequired(Conflict):
+    """A run of this status needs no review."""
+
     code = message = "DPM_WORKFLOW_NOT_REQUIRED_FOR_RUN_STATUS"
 
 
@@ -20,6 +24,8 @@ class DecidedBefore(Conflict):
 
 
 class WorkflowInvalidTransition(DecidedBefore):
+    """The state of the review does not allow this action."""
+
     code = message = "DPM_WORKFLOW_INVALID_TRANSITION"
 
 
