@@ -15,7 +15,9 @@ def table(_: str) -> str:
     rows = []
     for kind in sorted(coded(), key=lambda kind: (status_of(kind), kind.code)):
         again = "yes" if issubclass(kind, Unavailable) else ""
-        rows.append((str(int(status_of(kind))), f"`{kind.code}`", sentence(kind), codes_of(kind.shown), again))
+        rows.append(
+            (str(int(status_of(kind))), f"`{kind.code}`", sentence(kind), codes_of(kind.shown), again)
+        )
     return table_of(("status", "code", "when", "facts", "`Retry-After`"), rows)
 
 

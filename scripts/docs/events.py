@@ -43,7 +43,9 @@ def logged() -> Iterator[Said]:
         for call in calls_in(path):
             level, event = level_and_event(call)
             facts = tuple(
-                keyword.arg for keyword in call.keywords if keyword.arg is not None and keyword.arg not in UNSAID
+                keyword.arg
+                for keyword in call.keywords
+                if keyword.arg is not None and keyword.arg not in UNSAID
             )
             for text in texts_in(event):
                 yield Said(text, level, facts, f"{path.name}:{call.lineno}")

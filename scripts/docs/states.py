@@ -30,6 +30,7 @@ def proposal_table(_: str) -> str:
 def approval_table(_: str) -> str:
     """Every kind of approval, the state it is given in, and the event it is."""
     rows = [
-        (f"`{kind.value}`", f"`{state.value}`", f"`{event.value}`") for kind, (state, event) in APPROVALS.items()
+        (f"`{kind.value}`", f"`{state.value}`", f"`{event.value}`")
+        for kind, (state, event) in APPROVALS.items()
     ]
     return table_of(("approval", "given in", "event"), rows)

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from service.errors.families import Malformed, TooLarge, TooSlow, Unavailable, Unreadable, WrongMediaType
+from service.errors.families import BadRequest, TooLarge, TooSlow, Unavailable, Unprocessable, WrongMediaType
 
 
-class ExpectationUnsupported(Malformed):
+class ExpectationUnsupported(Unprocessable):
     """`Expect` says something other than `100-continue`."""
 
     code = "EXPECTATION_UNSUPPORTED"
     message = "EXPECTATION_UNSUPPORTED: the only expectation that can be met is 100-continue"
 
 
-class HeadTooLarge(Malformed):
+class HeadTooLarge(Unprocessable):
     """The request line, a header field, or all of them together are larger than we read."""
 
     code = "REQUEST_HEAD_TOO_LARGE"
@@ -46,7 +46,7 @@ class RequestTimedOut(Unavailable):
     )
 
 
-class RequestInvalid(Malformed):
+class RequestInvalid(Unprocessable):
     """The request breaks the published shape; the entries say where (HTTP contract 2.3)."""
 
     code = "REQUEST_VALIDATION_FAILED"
@@ -64,14 +64,14 @@ class RequestInvalid(Malformed):
         return list(self.entries)
 
 
-class JsonTooDeep(Malformed):
+class JsonTooDeep(Unprocessable):
     """The body nests deeper than the limit."""
 
     code = "JSON_TOO_DEEP"
     message = "JSON_TOO_DEEP: the body nests deeper than {levels_max} levels"
 
 
-class BodyUnreadable(Unreadable):
+class BodyUnreadable(BadRequest):
     """The body ends early, has bytes after its end, or is not encoded as it says."""
 
     code = "REQUEST_BODY_UNREADABLE"
@@ -92,7 +92,7 @@ class MediaTypeUnsupported(WrongMediaType):
     message = "UNSUPPORTED_MEDIA_TYPE: the body must be application/json"
 
 
-class Stopping(Unavailable):
+class ShuttingDown(Unavailable):
     """The process is stopping."""
 
     code = message = "SERVICE_STOPPING"

@@ -13,7 +13,7 @@ from service.domains.proposals.values import (
     ProposalEvent,
     ProposalEventType,
     ProposalKey,
-    ProposalKeyFamily,
+    ProposalKeyScope,
     ProposalState,
     ProposalVersion,
     VersionHead,
@@ -118,7 +118,7 @@ def key_of(row: sqlite3.Row) -> ProposalKey:
     """Of a row with the documents of the version that the act brought, if it brought one."""
     stored = ProposalKey(
         tenant_id=row["tenant_id"],
-        family=ProposalKeyFamily(row["family"]),
+        family=ProposalKeyScope(row["family"]),
         scope=row["scope"],
         idempotency_key=row["idempotency_key"],
         request_hash=row["request_hash"],

@@ -39,7 +39,9 @@ def examples():
 
 def simulated(kind, request):
     read, simulate, identity = ENGINES[kind]
-    result = simulate(msgspec.convert(request, read, dec_hook=decode_hook), identity("rr_1", "corr_1", "sha256:1"))
+    result = simulate(
+        msgspec.convert(request, read, dec_hook=decode_hook), identity("rr_1", "corr_1", "sha256:1")
+    )
     return json.loads(msgspec.json.encode(result))
 
 
@@ -66,7 +68,9 @@ def test_there_are_examples_of_both_engines():
     assert len(list(examples())) >= 9
 
 
-@pytest.mark.parametrize(("heading", "engine"), [("The rebalance engine", dpm), ("The advisory engine", advisory)])
+@pytest.mark.parametrize(
+    ("heading", "engine"), [("The rebalance engine", dpm), ("The advisory engine", advisory)]
+)
 def test_the_stages_of_the_page_are_those_of_the_engine(heading, engine):
     section = TEXT.partition(f"\n## {heading}")[2].partition("```json")[0]
 

@@ -60,7 +60,9 @@ def test_an_error_without_a_sentence_is_found():
 def test_every_code_is_on_the_page_of_errors():
     document = json.loads(operations.DOCUMENT.read_text(encoding="utf-8"))
     published = {code for *_, one in operations.operations_in(document) for code in operations.codes_in(one)}
-    of_operations = {value for value in vars(operation_domain).values() if str(value).startswith("DPM_ASYNC_")}
+    of_operations = {
+        value for value in vars(operation_domain).values() if str(value).startswith("DPM_ASYNC_")
+    }
     page = text_of("errors.md")
 
     assert len(published) > 40 and len(of_operations) > 5

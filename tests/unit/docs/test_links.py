@@ -34,7 +34,9 @@ def paths_in(text):
 @pytest.mark.parametrize("page", PAGES, ids=id_of)
 def test_every_path_it_names_is_there(page):
     missing = [
-        path for path in paths_in(page.read_text(encoding="utf-8")) if not (ROOT / WRITTEN.get(path, path)).exists()
+        path
+        for path in paths_in(page.read_text(encoding="utf-8"))
+        if not (ROOT / WRITTEN.get(path, path)).exists()
     ]
 
     assert not missing

@@ -7,7 +7,7 @@ from functools import partial
 import msgspec
 from aiohttp import web
 
-from service.domains.dpm_runs.values import DpmRun, RunFilter, RunHead
+from service.domains.dpm_runs.values import DpmRun, RunFilter, RunSummary
 from service.errors.dpm_runs import RunNotFound
 from service.runtime import large_texts
 from service.web import keys
@@ -135,7 +135,7 @@ def lookup_of(run: DpmRun) -> RunLookup:
     )
 
 
-def _listed(run: RunHead) -> RunListItem:
+def _listed(run: RunSummary) -> RunListItem:
     return RunListItem(
         rebalance_run_id=run.rebalance_run_id,
         correlation_id=run.correlation_id,
