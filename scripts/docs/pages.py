@@ -1,6 +1,6 @@
 """The pages of docs/ and the parts of them that are generated.
 
-A generated part stands between `<!-- generated: NAME -->` and `<!-- end -->`; the rest of a page is written by
+A generated part is between `<!-- generated: NAME -->` and `<!-- end -->`; the rest of a page is written by
 hand and never changed.
 """
 
