@@ -7,6 +7,7 @@ from dataclasses import asdict
 
 import click
 
+from service.domains.callers import Caller
 from service.domains.retention.deletions import Purged
 from service.errors.storage import StoreRefused, StoreUnavailable
 from service.settings import production
@@ -39,5 +40,5 @@ async def _purge(chosen: Settings) -> dict[str, Purged]:
     removed = {}
     async with server.assemble_purging(chosen) as stores:
         for place, purges in zip(PLACES, stores, strict=False):
-            removed[place] = await purges.run_all()
+            removed[place] = await purges.run_all(Caller.local())
     return removed

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from service.domains.dpm_runs.values import DEFAULT_TENANT
+from service.domains.callers import Caller
 from service.domains.idempotency import IdempotencyRecord, IdempotentAnswer, KeyHistoryEntry, KeyScope
 from service.domains.retention.cutoffs import Retention
 from service.domains.values.pages import Page
@@ -34,10 +34,10 @@ class IdempotencyFlow:
         self._clock = clock
         self._retention = retention
 
-    async def get_simulation_key(self, idempotency_key: str) -> IdempotencyRecord:
+    async def get_simulation_key(self, caller: Caller, idempotency_key: str) -> IdempotencyRecord:
         """The run that a simulate key stands for now. Raises IdempotencyKeyNotFound."""
         held = await self._store.idempotency.find(
-            DEFAULT_TENANT,
+            caller.tenant_id,
             KeyScope.DPM_SIMULATE,
             idempotency_key,
             self._retention.cutoff_at(self._clock.now()),
@@ -47,11 +47,11 @@ class IdempotencyFlow:
         return held
 
     async def list_history(
-        self, idempotency_key: str, *, limit: int, cursor: str | None
+        self, caller: Caller, idempotency_key: str, *, limit: int, cursor: str | None
     ) -> Page[KeyHistoryEntry]:
         """One page of the runs recorded under a simulate key, oldest first. Raises IdempotencyKeyNotFound."""
         uses = await self._store.idempotency.list_history(
-            DEFAULT_TENANT,
+            caller.tenant_id,
             KeyScope.DPM_SIMULATE,
             idempotency_key,
             self._retention.cutoff_at(self._clock.now()),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from service.domains.dpm_runs.values import DEFAULT_TENANT
+from service.domains.callers import Caller
 from service.domains.lineage import Edge, EdgeFilter, places_of
 from service.domains.retention.cutoffs import Retention
 from service.domains.values.pages import Page, empty_page, page_of
@@ -48,7 +48,7 @@ class LineageFlow:
         self._retention = retention
 
     async def list(
-        self, entity_id: str, edges: EdgeFilter, *, depth: int, limit: int, cursor: str | None
+        self, caller: Caller, entity_id: str, edges: EdgeFilter, *, depth: int, limit: int, cursor: str | None
     ) -> LineagePage:
         """The edges met on walks of at most `depth` edges from an entity, by their places.
 
@@ -57,10 +57,10 @@ class LineageFlow:
         cutoff = self._retention.cutoff_at(self._clock.now())
         if depth == 1:
             page = await self._store.lineage.list(
-                DEFAULT_TENANT, entity_id, edges, limit=limit, cursor=cursor, cutoff=cutoff
+                caller.tenant_id, entity_id, edges, limit=limit, cursor=cursor, cutoff=cutoff
             )
             return LineagePage(page, truncated=False)
-        trail = await self._store.lineage.trace(DEFAULT_TENANT, entity_id, edges.direction, depth, cutoff)
+        trail = await self._store.lineage.trace(caller.tenant_id, entity_id, edges.direction, depth, cutoff)
         shown = [edge for edge in trail.edges if edges.matches(edge)]
         return LineagePage(_page_after(cursor, shown, limit), trail.truncated)
 

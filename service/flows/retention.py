@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import structlog
 
-from service.domains.dpm_runs.values import DEFAULT_TENANT
+from service.domains.callers import Caller
 from service.domains.retention.cutoffs import Retention, RetentionCutoff
 from service.domains.retention.deletions import DELETED_AT_ONCE, DeletedRows, DeletionBatch, Purged, total_of
 from service.domains.shadow_differences import DIFFERENCES_KEPT_DAYS
@@ -69,7 +69,7 @@ class RetentionFlow:
         self._removed_at_once = removed_at_once
         self._measures = measures
 
-    async def run_all(self) -> Purged:
+    async def run_all(self, caller: Caller) -> Purged:
         """One round of retention, the same from the command line and from the timer of a server.
 
         Raises StoreUnavailable; what was removed by then is removed and recorded. What the store refuses in
@@ -84,15 +84,15 @@ class RetentionFlow:
                 refusals.append(refusal)
                 return None
 
-        await part(self.fold())
-        removed = await part(self.run())
-        simulations = await part(self.forget_simulations())
-        differences = await part(self.forget_differences())
+        await part(self.fold(caller))
+        removed = await part(self.run(caller))
+        simulations = await part(self.forget_simulations(caller))
+        differences = await part(self.forget_differences(caller))
         if refusals:
             raise refusals[0]
         return Purged(removed, simulations or 0, differences or 0)
 
-    async def run(self) -> DeletedRows | None:
+    async def run(self, caller: Caller) -> DeletedRows | None:
         """Removes all that has expired by now, act by act; None when another instance is at it.
 
         What the store refuses to remove stays and is told once; everything else is removed. Raises
@@ -104,9 +104,9 @@ class RetentionFlow:
         skipped = Skipped()
         while True:
             try:
-                removed = await self._remove(cutoff, skipped)
+                removed = await self._remove(caller, cutoff, skipped)
             except StoreRefused:
-                removed = await self._remove_one_by_one(cutoff, skipped)
+                removed = await self._remove_one_by_one(caller, cutoff, skipped)
             if removed is None:
                 return total_of(done) if done else None
             done.append(removed)
@@ -115,10 +115,12 @@ class RetentionFlow:
             skipped.lately = 0
             await asyncio.sleep(PAUSE_SECONDS)
 
-    async def _remove(self, cutoff: RetentionCutoff, skipped: Skipped, **chosen: Any) -> DeletedRows | None:
+    async def _remove(
+        self, caller: Caller, cutoff: RetentionCutoff, skipped: Skipped, **chosen: Any
+    ) -> DeletedRows | None:
         purge = DeletionBatch(
             self._new_id("purge"),
-            DEFAULT_TENANT,
+            caller.tenant_id,
             self._clock.now(),
             cutoff,
             self._removed_at_once,
@@ -127,13 +129,15 @@ class RetentionFlow:
         )
         return await self._store.retention.remove(replace(purge, **chosen))
 
-    async def _remove_one_by_one(self, cutoff: RetentionCutoff, skipped: Skipped) -> DeletedRows | None:
+    async def _remove_one_by_one(
+        self, caller: Caller, cutoff: RetentionCutoff, skipped: Skipped
+    ) -> DeletedRows | None:
         """As much as one act would have removed, except what the store refuses."""
         done: list[DeletedRows] = []
         for kind, other in (("runs", "operations"), ("operations", "runs")):
             for _ in range(self._removed_at_once):
                 try:
-                    removed = await self._remove(cutoff, skipped, limit=1, **{f"has_{other}": False})
+                    removed = await self._remove(caller, cutoff, skipped, limit=1, **{f"has_{other}": False})
                 except StoreRefused as refusal:
                     skipped.skip(kind, refusal)
                     continue
@@ -144,7 +148,7 @@ class RetentionFlow:
                 done.append(removed)
         return total_of(done)
 
-    async def forget_simulations(self) -> int:
+    async def forget_simulations(self, caller: Caller) -> int:
         """Removes the simulations of proposals whose keys are no longer kept; gives how many.
 
         Raises StoreUnavailable.
@@ -153,14 +157,14 @@ class RetentionFlow:
         while True:
             created_before = self._clock.now() - self._simulations_kept
             removed = await self._store.proposal_simulations.purge(
-                DEFAULT_TENANT, created_before=created_before, limit=self._removed_at_once
+                caller.tenant_id, created_before=created_before, limit=self._removed_at_once
             )
             count += removed
             if removed < self._removed_at_once:
                 return count
             await asyncio.sleep(PAUSE_SECONDS)
 
-    async def forget_differences(self) -> int:
+    async def forget_differences(self, caller: Caller) -> int:
         """Removes the differences of a shadow that are no longer looked into; gives how many.
 
         Raises StoreUnavailable.
@@ -168,7 +172,7 @@ class RetentionFlow:
         count = 0
         while True:
             removed = await self._store.shadow_differences.purge(
-                DEFAULT_TENANT,
+                caller.tenant_id,
                 found_before=self._clock.now() - timedelta(days=DIFFERENCES_KEPT_DAYS),
                 limit=self._removed_at_once,
             )
@@ -177,17 +181,17 @@ class RetentionFlow:
                 return count
             await asyncio.sleep(PAUSE_SECONDS)
 
-    async def fold(self) -> None:
+    async def fold(self, caller: Caller) -> None:
         """Keeps the summary quick. Raises StoreUnavailable."""
         await self._store.supportability.fold()
 
-    async def run_every(self, seconds: int) -> None:
+    async def run_every(self, caller: Caller, seconds: int) -> None:
         """A round every so many seconds while the process lives; a failure is told and tried again."""
         while True:
             await asyncio.sleep(seconds)
             started = time.perf_counter()
             try:
-                purged = await self.run_all()
+                purged = await self.run_all(caller)
             except StoreRefused as error:
                 # It would be refused again at once; the next round is hours away, and says so again.
                 logger.error("purge_refused", sqlstate=error.sqlstate, cause=repr(error.__cause__))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from service.domains.dpm_runs.values import DEFAULT_TENANT
+from service.domains.callers import Caller
 from service.domains.shadow_differences import (
     Difference,
     ShadowCounts,
@@ -32,15 +32,15 @@ class ShadowDifferenceFlow:
         self._shadow = shadow
 
     async def report(
-        self, differences: ShadowDifferenceFilter, *, limit: int, cursor: str | None
+        self, caller: Caller, differences: ShadowDifferenceFilter, *, limit: int, cursor: str | None
     ) -> ShadowReport:
         """The differences that are kept, newest first, and what this process has seen since it started."""
         shadow = self._shadow
         return ShadowReport(
             shadow_backend=shadow.backend if shadow else None,
             counts=shadow.counts() if shadow else None,
-            summary=await self._store.shadow_differences.summarise(DEFAULT_TENANT),
+            summary=await self._store.shadow_differences.summarise(caller.tenant_id),
             page=await self._store.shadow_differences.list(
-                DEFAULT_TENANT, differences, limit=limit, cursor=cursor
+                caller.tenant_id, differences, limit=limit, cursor=cursor
             ),
         )

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import msgspec
 
-from service.domains.dpm_runs.values import DEFAULT_TENANT, RunStatus, RunSummary
+from service.domains.callers import Caller
+from service.domains.dpm_runs.values import RunStatus, RunSummary
 from service.domains.idempotency import AnswerScope, IdempotentAnswer
 from service.domains.retention.cutoffs import Retention
 from service.domains.values.canonical import canonical_json, digest_of
@@ -69,35 +70,37 @@ class WorkflowFlow:
         self._rule = rule
 
     async def read(
-        self, read: Callable[[bytes], WorkflowActionRequest], body: bytes
+        self, caller: Caller, read: Callable[[bytes], WorkflowActionRequest], body: bytes
     ) -> WorkflowActionRequest:
         """The decision a body brings. Raises RequestInvalid, JsonTooDeep."""
         return await work_where(self._offload, is_explained_on_loop(body), read, body)
 
-    async def get(self, name: RunName) -> Review:
+    async def get(self, caller: Caller, name: RunName) -> Review:
         """Raises RunNotFound, IdempotencyKeyNotFound."""
-        head = await self._head(name)
-        latest = await self._store.workflow_decisions.find_latest(DEFAULT_TENANT, head.rebalance_run_id)
+        head = await self._head(caller, name)
+        latest = await self._store.workflow_decisions.find_latest(caller.tenant_id, head.rebalance_run_id)
         return self._review(head, latest)
 
-    async def get_history(self, name: RunName, *, limit: int, cursor: str | None) -> History:
+    async def get_history(self, caller: Caller, name: RunName, *, limit: int, cursor: str | None) -> History:
         """Raises RunNotFound, IdempotencyKeyNotFound."""
-        run_id = (await self._head(name)).rebalance_run_id
+        run_id = (await self._head(caller, name)).rebalance_run_id
         decisions = await self._store.workflow_decisions.list_of_run(
-            DEFAULT_TENANT, run_id, limit=limit, cursor=cursor
+            caller.tenant_id, run_id, limit=limit, cursor=cursor
         )
         return History(run_id, decisions)
 
-    async def decide(self, name: RunName, asked: WorkflowActionRequest, *, correlation_id: str) -> Review:
+    async def decide(
+        self, caller: Caller, name: RunName, asked: WorkflowActionRequest, *, correlation_id: str
+    ) -> Review:
         """Appends a decision, and tells where the run stands after it.
 
         Raises RunNotFound, IdempotencyKeyNotFound, WorkflowNotRequired, WorkflowStateConflict,
         WorkflowInvalidTransition.
         """
         cutoff = self._retention.cutoff_at(self._clock.now())
-        run_id = await run_id_of(self._store, name, cutoff)
+        run_id = await run_id_of(caller, self._store, name, cutoff)
         for _ in range(DRAWS_MAX):
-            verdict = self._verdict(run_id, asked, correlation_id)
+            verdict = self._verdict(caller, run_id, asked, correlation_id)
             try:
                 return self._review(*await self._store.workflow_decisions.decide(verdict, self._rule, cutoff))
             except DecisionExists:
@@ -106,6 +109,7 @@ class WorkflowFlow:
 
     async def decide_once(
         self,
+        caller: Caller,
         name: RunName,
         asked: WorkflowActionRequest,
         *,
@@ -118,14 +122,14 @@ class WorkflowFlow:
         `write` makes the answer. Raises what `decide` raises, and IdempotencyKeyConflict.
         """
         cutoff = self._retention.cutoff_at(self._clock.now())
-        run_id = await run_id_of(self._store, name, cutoff)
-        head = await self._store.dpm_runs.get_head(DEFAULT_TENANT, run_id, cutoff)
+        run_id = await run_id_of(caller, self._store, name, cutoff)
+        head = await self._store.dpm_runs.get_head(caller.tenant_id, run_id, cutoff)
         # By which name the run was found makes no difference.
         request_hash = digest_of(canonical_json([run_id, msgspec.to_builtins(asked)]))
         for _ in range(DRAWS_MAX):
-            verdict = self._verdict(run_id, asked, correlation_id)
+            verdict = self._verdict(caller, run_id, asked, correlation_id)
             answer = IdempotentAnswer(
-                tenant_id=DEFAULT_TENANT,
+                tenant_id=caller.tenant_id,
                 family=AnswerScope.WORKFLOW_ACTION,
                 idempotency_key=idempotency_key,
                 request_hash=request_hash,
@@ -142,19 +146,21 @@ class WorkflowFlow:
         raise AssertionError("drawn decision ids keep clashing")
 
     async def list(
-        self, decisions: DecisionFilter, *, limit: int, cursor: str | None
+        self, caller: Caller, decisions: DecisionFilter, *, limit: int, cursor: str | None
     ) -> Page[WorkflowDecision]:
         """Decisions on all runs, newest first."""
         cutoff = self._retention.cutoff_at(self._clock.now())
         return await self._store.workflow_decisions.list(
-            DEFAULT_TENANT, decisions, limit=limit, cursor=cursor, cutoff=cutoff
+            caller.tenant_id, decisions, limit=limit, cursor=cursor, cutoff=cutoff
         )
 
-    def _verdict(self, run_id: str, asked: WorkflowActionRequest, correlation_id: str) -> ReviewAction:
+    def _verdict(
+        self, caller: Caller, run_id: str, asked: WorkflowActionRequest, correlation_id: str
+    ) -> ReviewAction:
         expected = asked.expected_workflow_status
         return ReviewAction(
             decision_id=self._new_id("dwd"),
-            tenant_id=DEFAULT_TENANT,
+            tenant_id=caller.tenant_id,
             rebalance_run_id=run_id,
             action=WorkflowAction(asked.action),
             reason_code=asked.reason_code,
@@ -165,10 +171,10 @@ class WorkflowFlow:
             expected_status=None if expected is None else WorkflowStatus(expected),
         )
 
-    async def _head(self, name: RunName) -> RunSummary:
+    async def _head(self, caller: Caller, name: RunName) -> RunSummary:
         cutoff = self._retention.cutoff_at(self._clock.now())
-        run_id = await run_id_of(self._store, name, cutoff)
-        return await self._store.dpm_runs.get_head(DEFAULT_TENANT, run_id, cutoff)
+        run_id = await run_id_of(caller, self._store, name, cutoff)
+        return await self._store.dpm_runs.get_head(caller.tenant_id, run_id, cutoff)
 
     def _review(self, head: RunSummary, latest: WorkflowDecision | None) -> Review:
         return Review(

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from service.domains.callers import Caller
 from service.flows.health import HealthFlow
 from service.flows.operations.gauges import OperationGauges
 from service.flows.operations.recovery import Reaper
@@ -58,13 +59,14 @@ class Running:
 
     def beside(self, settings: Settings) -> list[Coroutine[None, None, None]]:
         """What goes on for as long as the server serves."""
+        caller = Caller.local()
         return [
             self.warm_up(),
             self.metrics.process.sample_loop(),
-            *(watch.run_every() for watch in self.watches),
-            self.proposal_operations.resume_every(settings.recovery_seconds),
-            *(flow.run_every(settings.purge_interval_seconds) for flow in self.retention),
-            *(sweeps.run_every(settings.recovery_seconds) for sweeps in self.sweeps),
+            *(watch.run_every(caller) for watch in self.watches),
+            self.proposal_operations.resume_every(caller, settings.recovery_seconds),
+            *(flow.run_every(caller, settings.purge_interval_seconds) for flow in self.retention),
+            *(sweeps.run_every(caller, settings.recovery_seconds) for sweeps in self.sweeps),
         ]
 
 

@@ -9,6 +9,7 @@ from typing import Protocol
 
 import structlog
 
+from service.domains.callers import Caller
 from service.errors.storage import PostgresUnavailable, StoreUnavailable
 from service.flows.health import HealthFlow
 from service.flows.operations.dispatch import JobHandler
@@ -71,7 +72,7 @@ class Worker:
         What is not finished by then, or when `hurry` is set, is handed back for others to go on with.
         """
         beside = (
-            asyncio.create_task(self._sweeps.run_every(self._sweep_seconds)),
+            asyncio.create_task(self._sweeps.run_every(Caller.local(), self._sweep_seconds)),
             asyncio.create_task(self._watch()),
             asyncio.create_task(self._metrics.process.sample_loop()),
         )
@@ -87,7 +88,7 @@ class Worker:
 
         Raises StoreUnavailable.
         """
-        await self._sweeps.run_once()
+        await self._sweeps.run_once(Caller.local())
         await self._work(stop, hurry, drain=True)
 
     async def _work(self, stop: asyncio.Event, hurry: asyncio.Event, *, drain: bool) -> None:

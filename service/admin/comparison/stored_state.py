@@ -13,7 +13,8 @@ from service.admin.comparison.backends import tables_at
 from service.admin.comparison.recorded_requests import RecordedRequest, json_of
 from service.admin.comparison.report import Report
 from service.admin.comparison.sides import Side, Sides
-from service.domains.dpm_runs.values import DEFAULT_TENANT, RunFilter
+from service.domains.callers import Caller
+from service.domains.dpm_runs.values import RunFilter
 from service.domains.idempotency import KeyScope
 from service.domains.lineage import Direction
 from service.domains.operations import OperationFilter
@@ -22,6 +23,8 @@ from service.domains.retention.cutoffs import KEEP_ALL
 from service.domains.values.pages import all_of
 from service.storage.ports.store import Store
 
+# Both backends are asked by the local caller.
+TENANT = Caller.local().tenant_id
 PAGE = 50
 PURGES_MAX = 100
 DEPTH = 3
@@ -101,29 +104,29 @@ async def _everything(store: Store) -> dict[str, object]:
 async def _runs(store: Store) -> AsyncIterator[tuple[str, object]]:
     async for head in _pages(store.dpm_runs.list, RunFilter()):
         run_id = head.rebalance_run_id
-        sealed = await store.dpm_runs.get_sealed(DEFAULT_TENANT, run_id, KEEP_ALL)
+        sealed = await store.dpm_runs.get_sealed(TENANT, run_id, KEEP_ALL)
         yield f"run {run_id}", sealed.run
         yield f"request {sealed.run.request_id}", sealed.request
         yield (
             f"artifact of {run_id}",
-            await store.artifacts.find(DEFAULT_TENANT, run_id, KEEP_ALL),
+            await store.artifacts.find(TENANT, run_id, KEEP_ALL),
         )
         yield (
             f"decisions of {run_id}",
-            await all_of(store.workflow_decisions.list_of_run, DEFAULT_TENANT, run_id),
+            await all_of(store.workflow_decisions.list_of_run, TENANT, run_id),
         )
         yield (
             f"edges of {run_id}",
-            await store.lineage.trace(DEFAULT_TENANT, run_id, Direction.BOTH, DEPTH, KEEP_ALL),
+            await store.lineage.trace(TENANT, run_id, Direction.BOTH, DEPTH, KEEP_ALL),
         )
         if key := head.idempotency_key:
             family = KeyScope.DPM_SIMULATE
-            yield f"key {key}", await store.idempotency.find(DEFAULT_TENANT, family, key, KEEP_ALL)
+            yield f"key {key}", await store.idempotency.find(TENANT, family, key, KEEP_ALL)
             yield (
                 f"history of key {key}",
                 await all_of(
                     store.idempotency.list_history,
-                    DEFAULT_TENANT,
+                    TENANT,
                     family,
                     key,
                     KEEP_ALL,
@@ -134,30 +137,30 @@ async def _runs(store: Store) -> AsyncIterator[tuple[str, object]]:
 async def _operations(store: Store) -> AsyncIterator[tuple[str, object]]:
     async for head in _pages(store.operations.list, OperationFilter()):
         name = head.operation_id
-        yield f"operation {name}", await store.operations.get(DEFAULT_TENANT, name, KEEP_ALL)
-        yield f"staged of {name}", await store.operations.list_staged(DEFAULT_TENANT, name)
+        yield f"operation {name}", await store.operations.get(TENANT, name, KEEP_ALL)
+        yield f"staged of {name}", await store.operations.list_staged(TENANT, name)
 
 
 async def _proposals(store: Store) -> AsyncIterator[tuple[str, object]]:
     cursor: str | None = None
     while True:
-        page = await store.proposals.list(DEFAULT_TENANT, ProposalFilter(), limit=PAGE, cursor=cursor)
+        page = await store.proposals.list(TENANT, ProposalFilter(), limit=PAGE, cursor=cursor)
         for proposal in page.items:
             name = proposal.proposal_id
             yield f"proposal {name}", proposal
-            for version in await all_of(store.proposals.list_versions, DEFAULT_TENANT, name):
+            for version in await all_of(store.proposals.list_versions, TENANT, name):
                 number = version.version_no
                 yield (
                     f"version {number} of {name}",
-                    await store.proposals.get_version(DEFAULT_TENANT, name, number),
+                    await store.proposals.get_version(TENANT, name, number),
                 )
             yield (
                 f"events of {name}",
-                await all_of(store.proposals.list_events, DEFAULT_TENANT, name),
+                await all_of(store.proposals.list_events, TENANT, name),
             )
             yield (
                 f"approvals of {name}",
-                await all_of(store.proposals.list_approvals, DEFAULT_TENANT, name),
+                await all_of(store.proposals.list_approvals, TENANT, name),
             )
         cursor = page.next_cursor
         if cursor is None:
@@ -165,15 +168,15 @@ async def _proposals(store: Store) -> AsyncIterator[tuple[str, object]]:
 
 
 async def _rest(store: Store) -> AsyncIterator[tuple[str, object]]:
-    yield "summary", await store.supportability.summarise(DEFAULT_TENANT, KEEP_ALL)
-    yield "purges", await store.retention.list_records(DEFAULT_TENANT, limit=PURGES_MAX)
-    yield "catalog", await store.policy_packs.list_amendments(DEFAULT_TENANT)
+    yield "summary", await store.supportability.summarise(TENANT, KEEP_ALL)
+    yield "purges", await store.retention.list_records(TENANT, limit=PURGES_MAX)
+    yield "catalog", await store.policy_packs.list_amendments(TENANT)
 
 
 async def _pages(listing: Callable[..., Any], asked: object) -> AsyncIterator[Any]:
     cursor: str | None = None
     while True:
-        page = await listing(DEFAULT_TENANT, asked, limit=PAGE, cursor=cursor, cutoff=KEEP_ALL)
+        page = await listing(TENANT, asked, limit=PAGE, cursor=cursor, cutoff=KEEP_ALL)
         for item in page.items:
             yield item
         cursor = page.next_cursor

@@ -8,8 +8,9 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Protocol
 
+from service.domains.callers import Caller
 from service.domains.dpm_runs.supportability import Subject
-from service.domains.dpm_runs.values import DEFAULT_TENANT, RunFilter, RunSummary
+from service.domains.dpm_runs.values import RunFilter, RunSummary
 from service.domains.retention.cutoffs import KEEP_ALL
 from service.errors.dpm_runs import ReplayEngineUnknown, RunNotFound
 from service.errors.engines import GivenUp
@@ -93,7 +94,7 @@ async def _walk(
 async def _fault_of(flow: ReplayFlow, rebalance_run_id: str) -> str | None:
     """What is wrong with a run, by its id and the first place that differs. Raises RunNotFound."""
     try:
-        found = await flow.verify(rebalance_run_id, KEEP_ALL)
+        found = await flow.verify(Caller.local(), rebalance_run_id, KEEP_ALL)
     except (ReplayEngineUnknown, GivenUp) as refused:
         return f"{rebalance_run_id}: {refused}"
     if found.difference is None:
@@ -106,7 +107,9 @@ async def _pages(store: Store, runs: RunFilter, limit: int | None) -> AsyncItera
     left, cursor = limit, None
     while left is None or left > 0:
         wanted = RUNS_AT_ONCE if left is None else min(left, RUNS_AT_ONCE)
-        page = await store.dpm_runs.list(DEFAULT_TENANT, runs, limit=wanted, cursor=cursor, cutoff=KEEP_ALL)
+        page = await store.dpm_runs.list(
+            Caller.local().tenant_id, runs, limit=wanted, cursor=cursor, cutoff=KEEP_ALL
+        )
         yield page.items
         cursor = page.next_cursor
         if cursor is None:
@@ -116,6 +119,6 @@ async def _pages(store: Store, runs: RunFilter, limit: int | None) -> AsyncItera
 
 async def _count(store: Store, limit: int | None) -> int:
     """How many runs there are to walk, at most; bounds of time are not counted."""
-    summary = await store.supportability.summarise(DEFAULT_TENANT, KEEP_ALL)
+    summary = await store.supportability.summarise(Caller.local().tenant_id, KEEP_ALL)
     stored = summary.total(Subject.RUN_STATUS)
     return stored if limit is None else min(stored, limit)

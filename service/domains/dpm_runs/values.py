@@ -11,8 +11,6 @@ from service.domains.idempotency import IdempotencyRecord, KeyHistoryEntry, KeyS
 from service.domains.lineage import Edge, EdgeType
 from service.domains.policy_packs import AppliedPolicy
 
-DEFAULT_TENANT = "default"
-
 
 class RunStatus(Enum):
     """What the simulation of a run came to."""

@@ -13,7 +13,8 @@ from functools import lru_cache
 
 import msgspec
 
-from service.domains.dpm_runs.values import DEFAULT_TENANT, DpmRun, RunRequest, RunStatus
+from service.domains.callers import Caller
+from service.domains.dpm_runs.values import DpmRun, RunRequest, RunStatus
 from service.domains.operations import StagedScenario
 from service.domains.policy_packs import ResolvedPack
 from service.domains.rebalances.analyses import (
@@ -159,11 +160,11 @@ def failed_scenario(name: str, failure: str) -> StagedScenario:
     return StagedScenario(scenario=name, failure=f"SCENARIO_EXECUTION_ERROR: {failure}")
 
 
-def batch_request(plan: AnalysisPlan, created_at: datetime) -> RunRequest:
+def batch_request(caller: Caller, plan: AnalysisPlan, created_at: datetime) -> RunRequest:
     """What all runs of a batch share; it keeps the correlation id it was sent with, if there is one."""
     return RunRequest(
         request_id=plan.batch_id,
-        tenant_id=DEFAULT_TENANT,
+        tenant_id=caller.tenant_id,
         request_hash=plan.request_hash,
         body=bytes(plan.request),
         created_at=created_at,
@@ -171,11 +172,11 @@ def batch_request(plan: AnalysisPlan, created_at: datetime) -> RunRequest:
     )
 
 
-def batch_runs(analyzed: Analyzed, created_at: datetime) -> tuple[DpmRun, ...]:
+def batch_runs(caller: Caller, analyzed: Analyzed, created_at: datetime) -> tuple[DpmRun, ...]:
     """The scenarios that were simulated, in the order of their names."""
     plan = analyzed.plan
     return tuple(
-        _recorded(plan, scenario, outcome.status, outcome.result, created_at)
+        _recorded(caller, plan, scenario, outcome.status, outcome.result, created_at)
         for scenario, outcome in zip(plan.scenarios, analyzed.outcomes, strict=True)
         if outcome.status is not None and outcome.result is not None
     )
@@ -260,12 +261,17 @@ def _run(
 
 
 def _recorded(
-    plan: AnalysisPlan, scenario: PlannedScenario, status: RunStatus, result: bytes, created_at: datetime
+    caller: Caller,
+    plan: AnalysisPlan,
+    scenario: PlannedScenario,
+    status: RunStatus,
+    result: bytes,
+    created_at: datetime,
 ) -> DpmRun:
     identity = batch.scenario_identity(plan.batch_id, scenario.name, scenario.run_id, plan.correlation_id)
     return DpmRun(
         rebalance_run_id=identity.run_id,
-        tenant_id=DEFAULT_TENANT,
+        tenant_id=caller.tenant_id,
         correlation_id=identity.correlation_id,
         request_hash=identity.request_hash,
         idempotency_key=None,

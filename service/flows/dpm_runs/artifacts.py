@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from service.domains.callers import Caller
 from service.domains.dpm_runs.artifacts import Artifact
-from service.domains.dpm_runs.values import DEFAULT_TENANT, DpmRun
+from service.domains.dpm_runs.values import DpmRun
 from service.domains.retention.cutoffs import Retention
 from service.engines.dpm.artifact import (
     ArtifactDocument,
@@ -44,23 +45,23 @@ class ArtifactFlow:
         self._offload = offload
         self._persisted = persisted
 
-    async def get(self, rebalance_run_id: str) -> Artifact:
+    async def get(self, caller: Caller, rebalance_run_id: str) -> Artifact:
         """The same document in both modes and at every call (ruling 15). Raises RunNotFound."""
-        kept = await self._find(rebalance_run_id)
+        kept = await self._find(caller, rebalance_run_id)
         if kept is not None:
             return kept
         cutoff = self._retention.cutoff_at(self._clock.now())
-        return await self._build(await self._store.dpm_runs.get(DEFAULT_TENANT, rebalance_run_id, cutoff))
+        return await self._build(await self._store.dpm_runs.get(caller.tenant_id, rebalance_run_id, cutoff))
 
-    async def get_of(self, run: DpmRun) -> Artifact:
+    async def get_of(self, caller: Caller, run: DpmRun) -> Artifact:
         """The artifact of a run at hand. Raises RunNotFound when the run has gone meanwhile."""
-        return await self._find(run.rebalance_run_id) or await self._build(run)
+        return await self._find(caller, run.rebalance_run_id) or await self._build(run)
 
-    async def _find(self, rebalance_run_id: str) -> Artifact | None:
+    async def _find(self, caller: Caller, rebalance_run_id: str) -> Artifact | None:
         if not self._persisted:
             return None
         cutoff = self._retention.cutoff_at(self._clock.now())
-        return await self._store.artifacts.find(DEFAULT_TENANT, rebalance_run_id, cutoff)
+        return await self._store.artifacts.find(caller.tenant_id, rebalance_run_id, cutoff)
 
     async def _build(self, run: DpmRun) -> Artifact:
         built = await artifact_of(run, self._offload)

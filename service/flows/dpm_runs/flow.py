@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from service.domains.callers import Caller
 from service.domains.dpm_runs.values import (
-    DEFAULT_TENANT,
     DpmRun,
     RecordBatch,
     Recorded,
@@ -84,6 +84,7 @@ class DpmRunFlow:
 
     async def simulate(
         self,
+        caller: Caller,
         body: bytes,
         *,
         idempotency_key: str,
@@ -98,7 +99,7 @@ class DpmRunFlow:
         replays = self._replays(pack)
         request = self._read_cheap(body, pack)
         if replays and request is None:
-            replayed = await self._replay(body, idempotency_key, pack)
+            replayed = await self._replay(caller, body, idempotency_key, pack)
             if replayed is not None:
                 return replayed
         for _ in range(DRAWS_MAX):
@@ -112,7 +113,9 @@ class DpmRunFlow:
                 computed = run_inline(
                     self._offload, simulate_request, request, run_id, correlation_id, *bounds
                 )
-            admission = await self._admission(computed, run_id, idempotency_key, correlation_id, replays)
+            admission = await self._admission(
+                caller, computed, run_id, idempotency_key, correlation_id, replays
+            )
             try:
                 return await self._store.dpm_runs.admit(admission, self._cutoff())
             except RunExists:
@@ -120,7 +123,7 @@ class DpmRunFlow:
         raise AssertionError("drawn run ids keep clashing")
 
     async def analyze(
-        self, body: bytes, *, correlation_id: str | None, pack: ResolvedPack | None = None
+        self, caller: Caller, body: bytes, *, correlation_id: str | None, pack: ResolvedPack | None = None
     ) -> bytes:
         """Simulates every scenario, records the successful ones together, and encodes the batch answer.
 
@@ -132,7 +135,7 @@ class DpmRunFlow:
             computed = await self._analyzed(body, identity, pack)
             run_at = self._clock.now()
             try:
-                admission = await self._batch_admission(computed, run_at)
+                admission = await self._batch_admission(caller, computed, run_at)
                 if admission.runs:
                     await self._store.dpm_runs.admit_batch(admission)
             except RunExists:
@@ -140,40 +143,42 @@ class DpmRunFlow:
             return await where_large(computed.bytes_count, batch_answer, computed, run_at)
         raise AssertionError("drawn run ids keep clashing")
 
-    async def check_simulation(self, body: bytes) -> None:
+    async def check_simulation(self, caller: Caller, body: bytes) -> None:
         """Raises what simulate would raise on the body alone."""
         await work_on_body(self._offload, self._readers, body, hash_body)
 
-    async def check_batch(self, body: bytes) -> None:
+    async def check_batch(self, caller: Caller, body: bytes) -> None:
         """Raises what analyze would raise on the body alone."""
         await self._offload(check_batch_body, self._readers, body)
 
-    async def get(self, rebalance_run_id: str) -> DpmRun:
+    async def get(self, caller: Caller, rebalance_run_id: str) -> DpmRun:
         """Raises RunNotFound."""
-        return await self._store.dpm_runs.get(DEFAULT_TENANT, rebalance_run_id, self._cutoff())
+        return await self._store.dpm_runs.get(caller.tenant_id, rebalance_run_id, self._cutoff())
 
-    async def get_request(self, rebalance_run_id: str) -> RequestedRun:
+    async def get_request(self, caller: Caller, rebalance_run_id: str) -> RequestedRun:
         """What was asked for a run. Raises RunNotFound."""
-        run = await self.get(rebalance_run_id)
-        request = await self._store.dpm_runs.get_request(DEFAULT_TENANT, run.request_id)
+        run = await self.get(caller, rebalance_run_id)
+        request = await self._store.dpm_runs.get_request(caller.tenant_id, run.request_id)
         return RequestedRun(request, run.scenario)
 
-    async def get_newest_by_correlation(self, correlation_id: str) -> DpmRun:
+    async def get_newest_by_correlation(self, caller: Caller, correlation_id: str) -> DpmRun:
         """Raises RunNotFound."""
         return await self._store.dpm_runs.get_newest_by_correlation(
-            DEFAULT_TENANT, correlation_id, self._cutoff()
+            caller.tenant_id, correlation_id, self._cutoff()
         )
 
-    async def get_newest_by_request_hash(self, request_hash: str) -> DpmRun:
+    async def get_newest_by_request_hash(self, caller: Caller, request_hash: str) -> DpmRun:
         """Raises RunNotFound."""
         return await self._store.dpm_runs.get_newest_by_request_hash(
-            DEFAULT_TENANT, request_hash, self._cutoff()
+            caller.tenant_id, request_hash, self._cutoff()
         )
 
-    async def list(self, runs: RunFilter, *, limit: int, cursor: str | None) -> Page[RunSummary]:
+    async def list(
+        self, caller: Caller, runs: RunFilter, *, limit: int, cursor: str | None
+    ) -> Page[RunSummary]:
         """One page of the runs the filter lets through, newest first."""
         return await self._store.dpm_runs.list(
-            DEFAULT_TENANT, runs, limit=limit, cursor=cursor, cutoff=self._cutoff()
+            caller.tenant_id, runs, limit=limit, cursor=cursor, cutoff=self._cutoff()
         )
 
     def _cutoff(self) -> RetentionCutoff:
@@ -184,22 +189,26 @@ class DpmRunFlow:
         chosen = None if pack is None else pack.pack.idempotency_policy.replay_enabled
         return self._replay_enabled if chosen is None else chosen
 
-    async def _replay(self, body: bytes, idempotency_key: str, pack: ResolvedPack | None) -> Recorded | None:
+    async def _replay(
+        self, caller: Caller, body: bytes, idempotency_key: str, pack: ResolvedPack | None
+    ) -> Recorded | None:
         # Only spares work that costs more than asking; the claim inside admit is what decides.
         held = await self._store.idempotency.find(
-            DEFAULT_TENANT, KeyScope.DPM_SIMULATE, idempotency_key, self._cutoff()
+            caller.tenant_id, KeyScope.DPM_SIMULATE, idempotency_key, self._cutoff()
         )
         if held is None:
             return None
         request_hash = await self._offload(hash_body, self._readers, body)
-        return await self._first_answer(held, request_hash, None if pack is None else pack.content_hash)
+        return await self._first_answer(
+            caller, held, request_hash, None if pack is None else pack.content_hash
+        )
 
     async def _first_answer(
-        self, held: IdempotencyRecord, request_hash: str, policy_hash: str | None
+        self, caller: Caller, held: IdempotencyRecord, request_hash: str, policy_hash: str | None
     ) -> Recorded | None:
         held.require_same(request_hash, policy_hash)
         try:
-            return Recorded(await self.get(held.rebalance_run_id), replayed=True)
+            return Recorded(await self.get(caller, held.rebalance_run_id), replayed=True)
         except RunNotFound:  # It expired since its key was found.
             return None
 
@@ -229,6 +238,7 @@ class DpmRunFlow:
 
     async def _admission(
         self,
+        caller: Caller,
         computed: Simulated,
         run_id: str,
         idempotency_key: str,
@@ -236,6 +246,7 @@ class DpmRunFlow:
         replays: bool,
     ) -> RecordRun:
         run = simulated_run(
+            caller,
             computed,
             run_id,
             idempotency_key=idempotency_key,
@@ -250,10 +261,10 @@ class DpmRunFlow:
             trace_id=current_trace_id(),
         )
 
-    async def _batch_admission(self, computed: Analyzed, created_at: datetime) -> RecordBatch:
-        runs = batch_runs(computed, created_at)
+    async def _batch_admission(self, caller: Caller, computed: Analyzed, created_at: datetime) -> RecordBatch:
+        runs = batch_runs(caller, computed, created_at)
         return RecordBatch(
-            request=batch_request(computed.plan, created_at),
+            request=batch_request(caller, computed.plan, created_at),
             runs=runs,
             cause_id=computed.plan.batch_id,
             artifacts=await artifacts_of(runs, self._offload) if self._artifacts_persisted else (),

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from service.domains.dpm_runs.values import DEFAULT_TENANT, DpmRun, RunRequest
+from service.domains.callers import Caller
+from service.domains.dpm_runs.values import DpmRun, RunRequest
 from service.engines.dpm import versions
 from service.flows.dpm_runs.computing import Simulated
 
 
 def simulated_run(
-    computed: Simulated, run_id: str, *, idempotency_key: str, correlation_id: str, created_at: datetime
+    caller: Caller,
+    computed: Simulated,
+    run_id: str,
+    *,
+    idempotency_key: str,
+    correlation_id: str,
+    created_at: datetime,
 ) -> DpmRun:
     return DpmRun(
         rebalance_run_id=run_id,
-        tenant_id=DEFAULT_TENANT,
+        tenant_id=caller.tenant_id,
         correlation_id=correlation_id,
         request_hash=computed.request_hash,
         idempotency_key=idempotency_key,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from service.domains.dpm_runs.values import DEFAULT_TENANT
+from service.domains.callers import Caller
 from service.domains.idempotency import KeyScope
 from service.domains.retention.cutoffs import RetentionCutoff
 from service.errors.idempotency import IdempotencyKeyNotFound
@@ -33,7 +33,7 @@ class ByKey:
 RunName = ByRunId | ByCorrelation | ByKey
 
 
-async def run_id_of(store: Store, name: RunName, cutoff: RetentionCutoff) -> str:
+async def run_id_of(caller: Caller, store: Store, name: RunName, cutoff: RetentionCutoff) -> str:
     """The id of the run; one that is named by its id need not be there.
 
     Raises RunNotFound, IdempotencyKeyNotFound.
@@ -42,15 +42,15 @@ async def run_id_of(store: Store, name: RunName, cutoff: RetentionCutoff) -> str
         case ByRunId(rebalance_run_id):
             return rebalance_run_id
         case ByCorrelation(correlation_id):
-            run = await store.dpm_runs.get_newest_by_correlation(DEFAULT_TENANT, correlation_id, cutoff)
+            run = await store.dpm_runs.get_newest_by_correlation(caller.tenant_id, correlation_id, cutoff)
             return run.rebalance_run_id
         case ByKey(idempotency_key):
-            return await run_id_of_key(store, idempotency_key, cutoff)
+            return await run_id_of_key(caller, store, idempotency_key, cutoff)
 
 
-async def run_id_of_key(store: Store, idempotency_key: str, cutoff: RetentionCutoff) -> str:
+async def run_id_of_key(caller: Caller, store: Store, idempotency_key: str, cutoff: RetentionCutoff) -> str:
     """Raises IdempotencyKeyNotFound."""
-    held = await store.idempotency.find(DEFAULT_TENANT, KeyScope.DPM_SIMULATE, idempotency_key, cutoff)
+    held = await store.idempotency.find(caller.tenant_id, KeyScope.DPM_SIMULATE, idempotency_key, cutoff)
     if held is None:
         raise IdempotencyKeyNotFound()
     return held.rebalance_run_id

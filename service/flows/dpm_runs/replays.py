@@ -9,9 +9,9 @@ from enum import Enum
 import msgspec
 import structlog
 
+from service.domains.callers import Caller
 from service.domains.dpm_runs.artifacts import Artifact
 from service.domains.dpm_runs.values import (
-    DEFAULT_TENANT,
     DpmRun,
     RecordReplay,
     RunRequest,
@@ -103,13 +103,15 @@ class ReplayFlow:
         self._readers = readers
         self._artifacts_persisted = artifacts_persisted
 
-    async def replay(self, rebalance_run_id: str, *, record: bool, correlation_id: str) -> Replay:
+    async def replay(
+        self, caller: Caller, rebalance_run_id: str, *, record: bool, correlation_id: str
+    ) -> Replay:
         """Computes a run again; with `record`, as a run of its own too. Otherwise stores nothing.
 
         A run that cannot be computed any more is not recorded. Raises RunNotFound, ReplayEngineUnknown.
         """
         cutoff = self._retention.cutoff_at(self._clock.now())
-        sealed = await self._store.dpm_runs.get_sealed(DEFAULT_TENANT, rebalance_run_id, cutoff)
+        sealed = await self._store.dpm_runs.get_sealed(caller.tenant_id, rebalance_run_id, cutoff)
         found = await self._compared(sealed)
         if found.failure is not None:
             logger.warning("replay_failed", rebalance_run_id=rebalance_run_id, cause=found.failure)
@@ -117,17 +119,17 @@ class ReplayFlow:
             return found
         return replace(found, recorded_run_id=await self._record(sealed, correlation_id, cutoff))
 
-    async def verify(self, rebalance_run_id: str, cutoff: RetentionCutoff) -> Replay:
+    async def verify(self, caller: Caller, rebalance_run_id: str, cutoff: RetentionCutoff) -> Replay:
         """As replay without recording, and the artifact and the request hash are held to their text too.
 
         Raises RunNotFound, ReplayEngineUnknown.
         """
-        sealed = await self._store.dpm_runs.get_sealed(DEFAULT_TENANT, rebalance_run_id, cutoff)
+        sealed = await self._store.dpm_runs.get_sealed(caller.tenant_id, rebalance_run_id, cutoff)
         found = await self._compared(sealed)
         if found.difference is not None:
             return found
         difference = await asyncio.to_thread(request_difference, sealed) or await self._artifact_difference(
-            sealed.run, cutoff
+            caller, sealed.run, cutoff
         )
         return replace(found, difference=difference, digests_intact=difference is None)
 
@@ -148,8 +150,10 @@ class ReplayFlow:
             failure=computed.failure,
         )
 
-    async def _artifact_difference(self, run: DpmRun, cutoff: RetentionCutoff) -> Difference | None:
-        kept = await self._store.artifacts.find(DEFAULT_TENANT, run.rebalance_run_id, cutoff)
+    async def _artifact_difference(
+        self, caller: Caller, run: DpmRun, cutoff: RetentionCutoff
+    ) -> Difference | None:
+        kept = await self._store.artifacts.find(caller.tenant_id, run.rebalance_run_id, cutoff)
         if kept is None:
             return None
         built = await self._offload(build_artifact, run)

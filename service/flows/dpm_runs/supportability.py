@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from service.domains.callers import Caller
 from service.domains.dpm_runs.supportability import Summary
-from service.domains.dpm_runs.values import DEFAULT_TENANT
 from service.domains.retention.cutoffs import Retention
 from service.runtime.clock import Clock
 from service.storage.ports.store import Store
@@ -27,7 +27,7 @@ class SupportabilityFlow:
         self._retention = retention
         self._store_backend = store_backend
 
-    async def summarise(self) -> Supportability:
+    async def summarise(self, caller: Caller) -> Supportability:
         cutoff = self._retention.cutoff_at(self._clock.now())
-        summary = await self._store.supportability.summarise(DEFAULT_TENANT, cutoff)
+        summary = await self._store.supportability.summarise(caller.tenant_id, cutoff)
         return Supportability(self._store_backend, self._retention.run_days, summary)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
+from service.domains.callers import Caller
 from service.domains.dpm_runs.values import RecordBatch
 from service.domains.operations import Ending, Operation, OperationError, OperationStatus, StagedScenario
 from service.domains.rebalances.analyses import AnalysisPlan, Analyzed, read_plan
@@ -53,7 +54,8 @@ class AnalysisWork:
             raise unknown
         outcomes = await self._outcomes(attempt, plan)
         analyzed = Analyzed(plan, outcomes_in_order(plan, outcomes))
-        ending = await self._ending(attempt.operation, analyzed)
+        caller = Caller.of_tenant(attempt.operation.tenant_id)
+        ending = await self._ending(caller, attempt.operation, analyzed)
         await attempt.finish(ending)
         return ending.status
 
@@ -80,13 +82,13 @@ class AnalysisWork:
     async def _compute(self, operation: Operation, bytes_left: int, name: str) -> StagedScenario:
         return await compute_scenario(self._offload, operation.request, bytes_left, name, **named(operation))
 
-    async def _ending(self, operation: Operation, analyzed: Analyzed) -> Ending:
+    async def _ending(self, caller: Caller, operation: Operation, analyzed: Analyzed) -> Ending:
         finished_at = self._clock.now()
-        runs = batch_runs(analyzed, finished_at)
+        runs = batch_runs(caller, analyzed, finished_at)
         batch = None
         if runs:
             batch = RecordBatch(
-                request=batch_request(analyzed.plan, finished_at),
+                request=batch_request(caller, analyzed.plan, finished_at),
                 runs=runs,
                 cause_id=operation.operation_id,
                 artifacts=await artifacts_of(runs, self._offload) if self._artifacts_persisted else (),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import structlog
 
-from service.domains.dpm_runs.values import DEFAULT_TENANT
+from service.domains.callers import Caller
 from service.domains.operations import CANCELLATION, Operation
 from service.flows.operations.attempts import AttemptRunner
 from service.runtime.clock import Clock
@@ -13,12 +13,16 @@ from service.storage.ports.store import Store
 logger = structlog.get_logger()
 
 
-async def cancel_operation(store: Store, clock: Clock, runner: AttemptRunner, operation_id: str) -> Operation:
+async def cancel_operation(
+    caller: Caller, store: Store, clock: Clock, runner: AttemptRunner, operation_id: str
+) -> Operation:
     """Fails an operation that has not ended; its holder stops when it next extends its lease.
 
     A holder in this process extends it at once. Raises OperationEnded, OperationNotFound, StoreUnavailable.
     """
-    operation = await store.operations.fail(DEFAULT_TENANT, operation_id, now=clock.now(), error=CANCELLATION)
+    operation = await store.operations.fail(
+        caller.tenant_id, operation_id, now=clock.now(), error=CANCELLATION
+    )
     runner.check_lease(operation_id)
     # The line has the correlation id of the request that cancelled it as its own.
     logger.info(

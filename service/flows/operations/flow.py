@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import structlog
 
-from service.domains.dpm_runs.values import DEFAULT_TENANT
+from service.domains.callers import Caller
 from service.domains.idempotency import AnswerScope, IdempotentAnswer
 from service.domains.operations import (
     Operation,
@@ -70,7 +70,7 @@ class OperationFlow:
         self._queued = queued
 
     async def submit(
-        self, body: bytes, *, correlation_id: str, pack: ResolvedPack | None = None
+        self, caller: Caller, body: bytes, *, correlation_id: str, pack: ResolvedPack | None = None
     ) -> Operation:
         """Accepts a batch: what is to be done is resolved and kept; gives the operation as it was accepted.
 
@@ -79,7 +79,7 @@ class OperationFlow:
         """
         for _ in range(DRAWS_MAX):
             plan = await self._plan(body, draw_batch(self._new_id, correlation_id), pack)
-            operation = self._operation(plan, correlation_id)
+            operation = self._operation(caller, plan, correlation_id)
             try:
                 await self._store.operations.submit(operation, trace_id=current_trace_id())
             except OperationExists:
@@ -91,6 +91,7 @@ class OperationFlow:
 
     async def submit_once(
         self,
+        caller: Caller,
         body: bytes,
         *,
         correlation_id: str,
@@ -106,9 +107,9 @@ class OperationFlow:
         pack_hash = None if pack is None else pack.content_hash
         for _ in range(DRAWS_MAX):
             plan = await self._plan(body, draw_batch(self._new_id, correlation_id), pack)
-            operation = self._operation(plan, correlation_id)
+            operation = self._operation(caller, plan, correlation_id)
             answer = IdempotentAnswer(
-                tenant_id=DEFAULT_TENANT,
+                tenant_id=caller.tenant_id,
                 family=AnswerScope.ANALYZE_ASYNC,
                 idempotency_key=idempotency_key,
                 request_hash=digest_of(canonical_json([plan.request_hash, pack_hash])),
@@ -127,62 +128,62 @@ class OperationFlow:
             return keyed_answer(answer, held)
         raise AssertionError("drawn operation ids keep clashing")
 
-    async def check(self, body: bytes) -> None:
+    async def check(self, caller: Caller, body: bytes) -> None:
         """Raises what submit would raise on the body alone."""
         await self._offload(check_batch_body, self._readers, body)
 
-    async def execute(self, operation_id: str) -> Operation:
+    async def execute(self, caller: Caller, operation_id: str) -> Operation:
         """Does a pending operation and gives it back ended.
 
         Raises OperationNotFound, OperationNotPending when it is not pending or somebody else took it over,
         ReplayEngineUnknown, StoreUnavailable.
         """
-        await self.get(operation_id)
-        claim = await self._runner.begin(DEFAULT_TENANT, operation_id)
+        await self.get(caller, operation_id)
+        claim = await self._runner.begin(caller.tenant_id, operation_id)
         try:
             await self._runner.run(claim)
         except LeaseLost:
             # Ended, perhaps by ourselves in an act whose answer was lost; or another has it.
-            operation = await self.get(operation_id)
+            operation = await self.get(caller, operation_id)
             if not operation.has_ended:
                 raise OperationNotPending(operation_id=operation_id) from None
             return operation
-        return await self.get(operation_id)
+        return await self.get(caller, operation_id)
 
-    async def cancel(self, operation_id: str) -> Operation:
+    async def cancel(self, caller: Caller, operation_id: str) -> Operation:
         """Ends a pending or running operation as FAILED; nothing of what was done is recorded.
 
         Raises OperationNotFound, OperationEnded, StoreUnavailable.
         """
-        await self.get(operation_id)
-        return await cancel_operation(self._store, self._clock, self._runner, operation_id)
+        await self.get(caller, operation_id)
+        return await cancel_operation(caller, self._store, self._clock, self._runner, operation_id)
 
     async def close(self) -> None:
         """Hands back what is still being done in this process."""
         await self._runner.close()
 
-    async def get(self, operation_id: str) -> Operation:
+    async def get(self, caller: Caller, operation_id: str) -> Operation:
         """Raises OperationNotFound, also for an operation that is no analysis."""
-        operation = await self._store.operations.get(DEFAULT_TENANT, operation_id, self._cutoff())
+        operation = await self._store.operations.get(caller.tenant_id, operation_id, self._cutoff())
         if not operation.is_analysis:
             raise OperationNotFound(operation_id=operation_id)
         return operation
 
-    async def get_newest_by_correlation(self, correlation_id: str) -> Operation:
+    async def get_newest_by_correlation(self, caller: Caller, correlation_id: str) -> Operation:
         """The operation a correlation id was last used for. Raises OperationNotFound."""
-        newest = await self.list(OperationFilter(correlation_id=correlation_id), limit=1, cursor=None)
+        newest = await self.list(caller, OperationFilter(correlation_id=correlation_id), limit=1, cursor=None)
         if not newest.items:
             raise OperationNotFound(correlation_id=correlation_id)
-        return await self.get(newest.items[0].operation_id)
+        return await self.get(caller, newest.items[0].operation_id)
 
     async def list(
-        self, operations: OperationFilter, *, limit: int, cursor: str | None
+        self, caller: Caller, operations: OperationFilter, *, limit: int, cursor: str | None
     ) -> Page[OperationSummary]:
         """One page of the analyses the filter lets through, newest first."""
         if operations.operation_type not in (None, ANALYSIS):
             return empty_page()
         return await self._store.operations.list(
-            DEFAULT_TENANT,
+            caller.tenant_id,
             replace(operations, operation_type=ANALYSIS),
             limit=limit,
             cursor=cursor,
@@ -192,10 +193,10 @@ class OperationFlow:
     async def _plan(self, body: bytes, identity: BatchIdentity, pack: ResolvedPack | None) -> AnalysisPlan:
         return await work_on_body(self._offload, self._readers, body, plan_body, identity, pack)
 
-    def _operation(self, plan: AnalysisPlan, correlation_id: str) -> Operation:
+    def _operation(self, caller: Caller, plan: AnalysisPlan, correlation_id: str) -> Operation:
         return Operation(
             operation_id=self._new_id("dop"),
-            tenant_id=DEFAULT_TENANT,
+            tenant_id=caller.tenant_id,
             operation_type=OperationType.ANALYZE_SCENARIOS,
             status=OperationStatus.PENDING,
             correlation_id=correlation_id,

@@ -8,8 +8,8 @@ from typing import Protocol
 
 import structlog
 
+from service.domains.callers import Caller
 from service.domains.dpm_runs.supportability import Subject
-from service.domains.dpm_runs.values import DEFAULT_TENANT
 from service.domains.operations import OperationStatus, OperationType
 from service.domains.retention.cutoffs import Retention
 from service.errors.storage import StoreUnavailable
@@ -46,18 +46,18 @@ class OperationGauges:
         self._retention = retention
         self._measures = measures
 
-    async def look(self) -> None:
+    async def look(self, caller: Caller) -> None:
         """Tells how many operations there are in each state, and how old the oldest unfinished are.
 
         Raises StoreUnavailable.
         """
         now = self._clock.now()
         supportability = self._store.supportability
-        summary = await supportability.summarise(DEFAULT_TENANT, self._retention.cutoff_at(now))
+        summary = await supportability.summarise(caller.tenant_id, self._retention.cutoff_at(now))
         self._measures.operations_kept(self._name, summary.counts[Subject.OPERATION_STATUS])
         unfinished = {
             (one.operation_type, one.status): one
-            for one in await supportability.list_unfinished(DEFAULT_TENANT)
+            for one in await supportability.list_unfinished(caller.tenant_id)
         }
         for operation_type in OperationType:
             for status in UNFINISHED:
@@ -71,11 +71,11 @@ class OperationGauges:
                 )
         self._measures.store_answered(self._name)
 
-    async def run_every(self, seconds: float = LOOK_SECONDS) -> None:
+    async def run_every(self, caller: Caller, seconds: float = LOOK_SECONDS) -> None:
         """Looks for as long as the process lives; a store that is away is told as such."""
         while True:
             try:
-                await self.look()
+                await self.look(caller)
             except StoreUnavailable:
                 self._measures.store_silent(self._name)
             except Exception:

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import structlog
 
-from service.domains.dpm_runs.values import DEFAULT_TENANT
+from service.domains.callers import Caller
 from service.domains.operations import overdue_after
 from service.domains.retention.cutoffs import Retention
 from service.errors.families import ServiceError
@@ -48,7 +48,7 @@ class Reaper:
         self._lease_seconds = lease_seconds
         self._measures = measures
 
-    async def run_once(self) -> None:
+    async def run_once(self, caller: Caller) -> None:
         """Requeues what has no holder, ends what is over its time, offers what was forgotten.
 
         Raises StoreUnavailable.
@@ -57,7 +57,7 @@ class Reaper:
         # First, so that an operation that the store does not let be requeued ends by its deadline.
         seconds_max = self._operation_seconds_max
         overdue = await self._store.operations.fail_overdue(
-            DEFAULT_TENANT,
+            caller.tenant_id,
             started_before=now - timedelta(seconds=seconds_max),
             now=now,
             error=overdue_after(seconds_max),
@@ -66,14 +66,14 @@ class Reaper:
         for operation_id in overdue:
             logger.error("operation_deadline_exceeded", operation_id=operation_id, seconds_max=seconds_max)
         reaped = await self._store.operations.reap(
-            DEFAULT_TENANT, now=now, attempts_max=self._attempts_max, limit=SWEPT_AT_ONCE
+            caller.tenant_id, now=now, attempts_max=self._attempts_max, limit=SWEPT_AT_ONCE
         )
         for operation_id in reaped.requeued:
             logger.warning("operation_requeued", operation_id=operation_id)
         for operation_id in reaped.exhausted:
             logger.error("operation_attempts_exhausted", operation_id=operation_id)
         expired = await self._store.operations.expire(
-            DEFAULT_TENANT,
+            caller.tenant_id,
             created_before=self._retention.cutoff_at(now).operations_since,
             now=now,
             limit=SWEPT_AT_ONCE,
@@ -89,7 +89,7 @@ class Reaper:
         if self._queue is not None:
             settled = now - timedelta(seconds=LEASES_BEFORE_REFILL * self._lease_seconds)
             refilled = await self._queue.refill(
-                DEFAULT_TENANT,
+                caller.tenant_id,
                 created_before=settled,
                 silent_seconds=self._lease_seconds / SILENCE_PER_LEASE,
                 limit=SWEPT_AT_ONCE,
@@ -97,11 +97,11 @@ class Reaper:
             if refilled:
                 logger.warning("jobs_reenqueued", count=refilled)
 
-    async def run_every(self, seconds: float) -> None:
+    async def run_every(self, caller: Caller, seconds: float) -> None:
         """Sweeps for as long as the process lives; a failure is told and tried again."""
         while True:
             try:
-                await self.run_once()
+                await self.run_once(caller)
             except ServiceError as error:
                 logger.warning("recovery_failed", code=error.code, cause=repr(error.__cause__))
             except Exception:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from service.domains.dpm_runs.values import DEFAULT_TENANT
+from service.domains.callers import Caller
 from service.domains.policy_packs import PolicyPack
 from service.runtime.clock import Clock
 from service.storage.ports.store import Store
@@ -34,37 +34,36 @@ class CatalogCache:
         self._clock = clock
         self._shipped = shipped
         self._kept_for = timedelta(seconds=seconds)
-        self._known: Catalog | None = None
-        self._checked_at: datetime | None = None
+        # The catalog of each tenant, and when the store was last asked for its revision.
+        self._known: dict[str, tuple[Catalog, datetime]] = {}
         self._asking = asyncio.Lock()
 
-    async def current(self) -> Catalog:
+    async def current(self, caller: Caller) -> Catalog:
         """The catalog as it was at most so many seconds ago."""
-        if self._known is not None and self._is_recent():
-            return self._known
+        known = self._recent(caller)
+        if known is not None:
+            return known
         async with self._asking:
-            if self._known is not None and self._is_recent():
-                return self._known
-            return await self._ask()
+            return self._recent(caller) or await self._ask(caller)
 
-    async def fresh(self) -> Catalog:
+    async def fresh(self, caller: Caller) -> Catalog:
         """The catalog as it is."""
         async with self._asking:
-            return await self._ask()
+            return await self._ask(caller)
 
-    def _is_recent(self) -> bool:
+    def _recent(self, caller: Caller) -> Catalog | None:
+        known, checked_at = self._known.get(caller.tenant_id, (None, None))
         # A clock that was set back makes nothing recent.
-        return (
-            self._checked_at is not None
-            and timedelta() <= self._clock.now() - self._checked_at < self._kept_for
-        )
+        if checked_at is None or not timedelta() <= self._clock.now() - checked_at < self._kept_for:
+            return None
+        return known
 
-    async def _ask(self) -> Catalog:
+    async def _ask(self, caller: Caller) -> Catalog:
         asked_at = self._clock.now()
-        revision = await self._store.policy_packs.find_revision(DEFAULT_TENANT)
-        known = self._known
+        revision = await self._store.policy_packs.find_revision(caller.tenant_id)
+        known, _ = self._known.get(caller.tenant_id, (None, None))
         if known is None or known.revision != revision:
-            amendments = await self._store.policy_packs.list_amendments(DEFAULT_TENANT)
+            amendments = await self._store.policy_packs.list_amendments(caller.tenant_id)
             packs = dict(self._shipped)
             for policy_pack_id, pack in amendments.packs.items():
                 if pack is None:
@@ -72,5 +71,5 @@ class CatalogCache:
                 else:
                     packs[policy_pack_id] = pack
             known = Catalog(amendments.revision, packs)
-        self._known, self._checked_at = known, asked_at
+        self._known[caller.tenant_id] = known, asked_at
         return known

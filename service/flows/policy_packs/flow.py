@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from service.domains.dpm_runs.values import DEFAULT_TENANT
+from service.domains.callers import Caller
 from service.domains.policy_packs import (
     PACKS_MAX,
     PackChange,
@@ -75,20 +75,20 @@ class PolicyPackFlow:
         self._strict = strict
         self._catalog = CatalogCache(store=store, clock=clock, shipped=shipped, seconds=catalog_seconds)
 
-    def select(self, wish: RequestedPack) -> PackSelection:
+    def select(self, caller: Caller, wish: RequestedPack) -> PackSelection:
         """Which pack is meant; the catalog is not asked."""
         return self._rules.select(wish)
 
-    async def resolve(self, wish: RequestedPack) -> PackResolution:
+    async def resolve(self, caller: Caller, wish: RequestedPack) -> PackResolution:
         """The pack a request is under. The catalog is asked only where a pack is selected (D26).
 
         Raises PolicyPackUnknown where a missing pack is refused, and StoreUnavailable of the catalog.
         """
-        selection = self.select(wish)
+        selection = self.select(caller, wish)
         if selection.policy_pack_id is None:
             return PackResolution(selection)
         with told_as_policies():
-            catalog = await self._catalog.current()
+            catalog = await self._catalog.current(caller)
         pack = catalog.packs.get(selection.policy_pack_id)
         if pack is not None:
             return PackResolution(selection, ResolvedPack(pack, selection.source))
@@ -99,31 +99,31 @@ class PolicyPackFlow:
             raise PolicyPackUnknown(policy_pack_id=selection.policy_pack_id)
         return PackResolution(selection)
 
-    async def is_there(self, selection: PackSelection) -> bool | None:
+    async def is_there(self, caller: Caller, selection: PackSelection) -> bool | None:
         """Whether a pack is meant, and exists; None where the catalog cannot be asked."""
         if selection.policy_pack_id is None:
             return False
         try:
-            catalog = await self._catalog.current()
+            catalog = await self._catalog.current(caller)
         except StoreUnavailable as refused:
             logger.warning("policy_catalog_unavailable", cause=repr(refused.__cause__ or refused))
             return None
         return selection.policy_pack_id in catalog.packs
 
-    async def list(self) -> tuple[PolicyPack, ...]:
+    async def list(self, caller: Caller) -> tuple[PolicyPack, ...]:
         """Every pack, by id."""
         with told_as_policies():
-            catalog = await self._catalog.fresh()
+            catalog = await self._catalog.fresh(caller)
         return tuple(catalog.packs[policy_pack_id] for policy_pack_id in sorted(catalog.packs))
 
-    async def get(self, policy_pack_id: str) -> PolicyPack:
+    async def get(self, caller: Caller, policy_pack_id: str) -> PolicyPack:
         """Raises PolicyPackNotFound."""
         with told_as_policies():
-            catalog = await self._catalog.fresh()
+            catalog = await self._catalog.fresh(caller)
         return _found(catalog, policy_pack_id)
 
     async def publish(
-        self, policy_pack_id: str, wanted: PolicyPackUpsert, *, correlation_id: str
+        self, caller: Caller, policy_pack_id: str, wanted: PolicyPackUpsert, *, correlation_id: str
     ) -> PolicyPack:
         """Puts a pack into the catalog, or another in its place.
 
@@ -138,24 +138,25 @@ class PolicyPackFlow:
                 raise PolicyCatalogFull(packs_max=PACKS_MAX)
             return True
 
-        await self._amend(policy_pack_id, pack, correlation_id, decide)
+        await self._amend(caller, policy_pack_id, pack, correlation_id, decide)
         return pack
 
-    async def remove(self, policy_pack_id: str, *, correlation_id: str) -> None:
+    async def remove(self, caller: Caller, policy_pack_id: str, *, correlation_id: str) -> None:
         """Takes a pack out of the catalog; of two at once one does. Raises PolicyPackNotFound."""
 
         def decide(catalog: Catalog) -> bool:
             _found(catalog, policy_pack_id)
             return True
 
-        await self._amend(policy_pack_id, None, correlation_id, decide)
+        await self._amend(caller, policy_pack_id, None, correlation_id, decide)
 
-    async def read(self, body: bytes) -> PolicyPackUpsert:
+    async def read(self, caller: Caller, body: bytes) -> PolicyPackUpsert:
         """Raises RequestInvalid, JsonTooDeep."""
         return await work_where(self._offload, is_explained_on_loop(body), self._read, body)
 
     async def _amend(
         self,
+        caller: Caller,
         policy_pack_id: str,
         pack: PolicyPack | None,
         correlation_id: str,
@@ -163,11 +164,11 @@ class PolicyPackFlow:
     ) -> None:
         with told_as_policies():
             for _ in range(AMENDS_MAX):
-                catalog = await self._catalog.fresh()
+                catalog = await self._catalog.fresh(caller)
                 if not decide(catalog):
                     return
                 change = PackChange(
-                    tenant_id=DEFAULT_TENANT,
+                    tenant_id=caller.tenant_id,
                     revision=catalog.revision + 1,
                     policy_pack_id=policy_pack_id,
                     pack=pack,
@@ -178,7 +179,7 @@ class PolicyPackFlow:
                     await self._store.policy_packs.amend(change)
                 except PolicyCatalogConcurrentUpdate:
                     continue
-                await self._catalog.fresh()
+                await self._catalog.fresh(caller)
                 return
         raise AssertionError("a catalog that is changed faster than it can be read")
 

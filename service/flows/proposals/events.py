@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from service.domains.dpm_runs.values import DEFAULT_TENANT
+from service.domains.callers import Caller
 from service.domains.proposals.rules import ProposalRules, Step, decide_version
 from service.domains.proposals.states import ApprovalType, ProposalEventType, ProposalState
 from service.domains.proposals.values import (
@@ -59,13 +59,13 @@ def drawn(new_id: NewId, *prefixes: str) -> NewId:
 
 
 def creation(
-    new_id: NewId, asked: Command, documents: Documents, sent: RequestContext, at: datetime
+    caller: Caller, new_id: NewId, asked: Command, documents: Documents, sent: RequestContext, at: datetime
 ) -> Prepared:
     """The first event of a proposal, which brings its first version; one instant serves for everything."""
     assert sent.idempotency_key is not None, "a creation has a key"
     proposal = Proposal(
         proposal_id=new_id("pp"),
-        tenant_id=DEFAULT_TENANT,
+        tenant_id=caller.tenant_id,
         portfolio_id=asked.portfolio_id,
         mandate_id=asked.mandate_id,
         jurisdiction=asked.jurisdiction,

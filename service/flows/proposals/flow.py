@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TypeVar, TypeVarTuple, Unpack
 
-from service.domains.dpm_runs.values import DEFAULT_TENANT
+from service.domains.callers import Caller
 from service.domains.proposals.rules import (
     Expected,
     ProposalRules,
@@ -78,60 +78,68 @@ class ProposalFlow(ProposalReads):
         self._readers = readers
         self._rules = rules
 
-    async def create(self, body: bytes, *, idempotency_key: str, correlation_id: str | None) -> Response:
+    async def create(
+        self, caller: Caller, body: bytes, *, idempotency_key: str, correlation_id: str | None
+    ) -> Response:
         """Creates a proposal with its first version, or answers what the key stands for, to the byte.
 
         Raises RequestInvalid, JsonTooDeep, IdempotencyKeyConflict, ProposalSimulationDisabled,
         StoreUnavailable.
         """
-        asked = await self.read(read_creation, body)
+        asked = await self.read(caller, read_creation, body)
         sent = RequestContext(idempotency_key=idempotency_key, correlation_id=correlation_id)
 
         async def look() -> Response | None:
-            return await self._held(ProposalKeyScope.CREATE, NO_PROPOSAL, sent, asked.request_hash)
+            return await self._held(caller, ProposalKeyScope.CREATE, NO_PROPOSAL, sent, asked.request_hash)
 
         async def decide() -> Prepared:
-            return await self.prepare_creation(asked, sent)
+            return await self.prepare_creation(caller, asked, sent)
 
         return await self._until_kept(look, decide)
 
-    async def prepare_creation(self, asked: Command, sent: RequestContext) -> Prepared:
+    async def prepare_creation(self, caller: Caller, asked: Command, sent: RequestContext) -> Prepared:
         """What a creation keeps. Raises ProposalSimulationDisabled."""
         self._require_enabled(asked)
         outcome = await self._simulate(asked, sent)
         at = self._clock.now()
         documents = await self._documents(asked, outcome, at)
         new_id = drawn(self._new_id, "pp", "ppv", "pwe")
-        return await where_large(documents.bytes_count, creation, new_id, asked, documents, sent, at)
+        return await where_large(documents.bytes_count, creation, caller, new_id, asked, documents, sent, at)
 
     async def add_version(
-        self, proposal_id: str, body: bytes, *, idempotency_key: str | None, correlation_id: str | None
+        self,
+        caller: Caller,
+        proposal_id: str,
+        body: bytes,
+        *,
+        idempotency_key: str | None,
+        correlation_id: str | None,
     ) -> Response:
         """Adds the next version; of several at once each gets a number of its own.
 
         Raises RequestInvalid, JsonTooDeep, ProposalNotFound, ProposalStateConflict, ProposalTerminal,
         ProposalSimulationDisabled, PortfolioContextMismatch, IdempotencyKeyConflict, StoreUnavailable.
         """
-        asked = await self.read(read_version, body)
+        asked = await self.read(caller, read_version, body)
         sent = RequestContext(idempotency_key=idempotency_key, correlation_id=correlation_id)
         outcomes: list[Outcome] = []
 
         async def look() -> Response | None:
-            return await self._held(ProposalKeyScope.VERSION, proposal_id, sent, asked.request_hash)
+            return await self._held(caller, ProposalKeyScope.VERSION, proposal_id, sent, asked.request_hash)
 
         async def decide() -> Prepared:
-            return await self.prepare_version(proposal_id, asked, sent, outcomes)
+            return await self.prepare_version(caller, proposal_id, asked, sent, outcomes)
 
         return await self._until_kept(look, decide)
 
     async def prepare_version(
-        self, proposal_id: str, asked: Command, sent: RequestContext, outcomes: list[Outcome]
+        self, caller: Caller, proposal_id: str, asked: Command, sent: RequestContext, outcomes: list[Outcome]
     ) -> Prepared:
         """What the next version keeps, as the proposal is now; `outcomes` remembers the simulation.
 
         Raises as add_version, but for what reading the body raises.
         """
-        before = await self._find(proposal_id)
+        before = await self._find(caller, proposal_id)
         require_versionable(before, Expected(revision=asked.expected_revision))
         self._require_enabled(asked)
         require_same_portfolio(before, asked.portfolio_id, self._rules)
@@ -145,11 +153,15 @@ class ProposalFlow(ProposalReads):
         given = (new_id, before, asked, documents, valid, sent, self._rules, at)
         return await where_large(documents.bytes_count, new_version, *given)
 
-    async def read(self, reader: Callable[[ProposalReaders, bytes], Command], body: bytes) -> Command:
+    async def read(
+        self, caller: Caller, reader: Callable[[ProposalReaders, bytes], Command], body: bytes
+    ) -> Command:
         """What a body asks for. Raises RequestInvalid, JsonTooDeep."""
         return await self._work_on(body, reader)
 
-    async def transition(self, proposal_id: str, body: bytes, *, idempotency_key: str | None) -> Response:
+    async def transition(
+        self, caller: Caller, proposal_id: str, body: bytes, *, idempotency_key: str | None
+    ) -> Response:
         """Raises RequestInvalid, JsonTooDeep, ProposalNotFound, IdempotencyKeyConflict, StoreUnavailable and
         what decide_transition raises.
         """
@@ -157,10 +169,12 @@ class ProposalFlow(ProposalReads):
         sent = RequestContext(idempotency_key=idempotency_key, correlation_id=None)
 
         async def look() -> Response | None:
-            return await self._held(ProposalKeyScope.TRANSITION, proposal_id, sent, asked.said.request_hash)
+            return await self._held(
+                caller, ProposalKeyScope.TRANSITION, proposal_id, sent, asked.said.request_hash
+            )
 
         async def decide() -> Prepared:
-            before = await self._find(proposal_id)
+            before = await self._find(caller, proposal_id)
             step = decide_transition(
                 before, asked.event_type, asked.related_version_no, asked.expected, self._rules
             )
@@ -168,7 +182,9 @@ class ProposalFlow(ProposalReads):
 
         return await self._until_kept(look, decide)
 
-    async def approve(self, proposal_id: str, body: bytes, *, idempotency_key: str | None) -> Response:
+    async def approve(
+        self, caller: Caller, proposal_id: str, body: bytes, *, idempotency_key: str | None
+    ) -> Response:
         """Raises RequestInvalid, JsonTooDeep, ProposalNotFound, IdempotencyKeyConflict, StoreUnavailable and
         what decide_approval raises.
         """
@@ -176,10 +192,12 @@ class ProposalFlow(ProposalReads):
         sent = RequestContext(idempotency_key=idempotency_key, correlation_id=None)
 
         async def look() -> Response | None:
-            return await self._held(ProposalKeyScope.APPROVAL, proposal_id, sent, asked.said.request_hash)
+            return await self._held(
+                caller, ProposalKeyScope.APPROVAL, proposal_id, sent, asked.said.request_hash
+            )
 
         async def decide() -> Prepared:
-            before = await self._find(proposal_id)
+            before = await self._find(caller, proposal_id)
             step = decide_approval(
                 before,
                 asked.approval_type,
@@ -193,29 +211,29 @@ class ProposalFlow(ProposalReads):
 
         return await self._until_kept(look, decide)
 
-    async def check_create(self, body: bytes) -> None:
+    async def check_create(self, caller: Caller, body: bytes) -> None:
         """Raises what create would raise on the body alone."""
-        await self.read(read_creation, body)
+        await self.read(caller, read_creation, body)
 
-    async def check_version(self, body: bytes) -> None:
+    async def check_version(self, caller: Caller, body: bytes) -> None:
         """Raises what add_version would raise on the body alone."""
-        await self.read(read_version, body)
+        await self.read(caller, read_version, body)
 
-    async def check_transition(self, body: bytes) -> None:
+    async def check_transition(self, caller: Caller, body: bytes) -> None:
         """Raises what transition would raise on the body alone."""
         await self._work_on(body, read_transition)
 
-    async def check_approval(self, body: bytes) -> None:
+    async def check_approval(self, caller: Caller, body: bytes) -> None:
         """Raises what approve would raise on the body alone."""
         await self._work_on(body, read_approval)
 
     async def _held(
-        self, family: ProposalKeyScope, scope: str, sent: RequestContext, request_hash: str
+        self, caller: Caller, family: ProposalKeyScope, scope: str, sent: RequestContext, request_hash: str
     ) -> Response | None:
         """What a key stands for already; only spares work, for the key that is claimed decides."""
         if sent.idempotency_key is None:
             return None
-        held = await self._store.proposals.find_key(DEFAULT_TENANT, family, scope, sent.idempotency_key)
+        held = await self._store.proposals.find_key(caller.tenant_id, family, scope, sent.idempotency_key)
         if held is None:
             return None
         if held.request_hash != request_hash:

@@ -7,7 +7,7 @@ import asyncio
 import msgspec
 import structlog
 
-from service.domains.dpm_runs.values import DEFAULT_TENANT
+from service.domains.callers import Caller
 from service.domains.operations import (
     Operation,
     OperationFilter,
@@ -61,10 +61,16 @@ class ProposalOperationFlow:
         self._closed = False
 
     async def submit_create(
-        self, body: bytes, *, idempotency_key: str, correlation_id: str, correlation_sent: str | None
+        self,
+        caller: Caller,
+        body: bytes,
+        *,
+        idempotency_key: str,
+        correlation_id: str,
+        correlation_sent: str | None,
     ) -> Operation:
         """Accepts a creation. Raises RequestInvalid, JsonTooDeep, StoreUnavailable."""
-        asked = await self._proposals.read(read_creation, body)
+        asked = await self._proposals.read(caller, read_creation, body)
         task = ProposalTask(
             created_by=asked.created_by,
             idempotency_key=idempotency_key,
@@ -72,13 +78,19 @@ class ProposalOperationFlow:
             correlation_sent=correlation_sent,
             body=msgspec.Raw(asked.body),
         )
-        return await self._submit(OperationType.CREATE_PROPOSAL, task, correlation_id)
+        return await self._submit(caller, OperationType.CREATE_PROPOSAL, task, correlation_id)
 
     async def submit_version(
-        self, proposal_id: str, body: bytes, *, correlation_id: str, correlation_sent: str | None
+        self,
+        caller: Caller,
+        proposal_id: str,
+        body: bytes,
+        *,
+        correlation_id: str,
+        correlation_sent: str | None,
     ) -> Operation:
         """Accepts a version; whether there is such a proposal is found out when it is done (D56)."""
-        asked = await self._proposals.read(read_version, body)
+        asked = await self._proposals.read(caller, read_version, body)
         task = ProposalTask(
             created_by=asked.created_by,
             idempotency_key=None,
@@ -86,47 +98,47 @@ class ProposalOperationFlow:
             correlation_sent=correlation_sent,
             body=msgspec.Raw(asked.body),
         )
-        return await self._submit(OperationType.CREATE_PROPOSAL_VERSION, task, correlation_id)
+        return await self._submit(caller, OperationType.CREATE_PROPOSAL_VERSION, task, correlation_id)
 
-    async def get(self, operation_id: str) -> Operation:
+    async def get(self, caller: Caller, operation_id: str) -> Operation:
         """Raises ProposalOperationNotFound, also for an operation of another kind."""
         try:
-            operation = await self._store.operations.get(DEFAULT_TENANT, operation_id, KEEP_ALL)
+            operation = await self._store.operations.get(caller.tenant_id, operation_id, KEEP_ALL)
         except OperationNotFound:
             raise ProposalOperationNotFound() from None
         return _of_proposals(operation)
 
-    async def get_newest_by_correlation(self, correlation_id: str) -> Operation:
+    async def get_newest_by_correlation(self, caller: Caller, correlation_id: str) -> Operation:
         """Raises ProposalOperationNotFound."""
         newest = [
             page.items[0]
             for kind in PROPOSAL_TYPES
             if (
                 page := await self._list(
-                    OperationFilter(correlation_id=correlation_id, operation_type=kind.value), 1
+                    caller, OperationFilter(correlation_id=correlation_id, operation_type=kind.value), 1
                 )
             ).items
         ]
         if not newest:
             raise ProposalOperationNotFound()
         last = max(newest, key=lambda head: (head.created_at, head.operation_id))
-        return await self.get(last.operation_id)
+        return await self.get(caller, last.operation_id)
 
-    async def cancel(self, operation_id: str) -> Operation:
+    async def cancel(self, caller: Caller, operation_id: str) -> Operation:
         """Ends a pending or running operation as FAILED; nothing of what was done is recorded.
 
         Raises ProposalOperationNotFound, OperationEnded, StoreUnavailable.
         """
-        await self.get(operation_id)
-        return await cancel_operation(self._store, self._clock, self._runner, operation_id)
+        await self.get(caller, operation_id)
+        return await cancel_operation(caller, self._store, self._clock, self._runner, operation_id)
 
-    async def resume(self) -> None:
+    async def resume(self, caller: Caller) -> None:
         """Begins what nobody does: what a process that died had accepted. Raises StoreUnavailable."""
         for kind in PROPOSAL_TYPES:
             waiting = OperationFilter(operation_type=kind.value, status=OperationStatus.PENDING.value)
             cursor = None
             while len(self._running) < RUNNING_MAX:
-                page = await self._list(waiting, RUNNING_MAX, cursor)
+                page = await self._list(caller, waiting, RUNNING_MAX, cursor)
                 for operation in page.items:
                     if not operation.is_queued:
                         self._begin(operation)
@@ -134,12 +146,12 @@ class ProposalOperationFlow:
                 if cursor is None:
                     break
 
-    async def resume_every(self, seconds: float) -> None:
+    async def resume_every(self, caller: Caller, seconds: float) -> None:
         """Resumes for as long as the process lives; a failure is told and tried again."""
         while True:
             await asyncio.sleep(seconds)
             try:
-                await self.resume()
+                await self.resume(caller)
             except ServiceError as error:
                 logger.warning("resume_failed", code=error.code, cause=repr(error.__cause__))
             except Exception:
@@ -174,17 +186,19 @@ class ProposalOperationFlow:
             logger.exception("operation_not_executed", operation_id=operation.operation_id)
 
     async def _list(
-        self, operations: OperationFilter, limit: int, cursor: str | None = None
+        self, caller: Caller, operations: OperationFilter, limit: int, cursor: str | None = None
     ) -> Page[OperationSummary]:
         return await self._store.operations.list(
-            DEFAULT_TENANT, operations, limit=limit, cursor=cursor, cutoff=KEEP_ALL
+            caller.tenant_id, operations, limit=limit, cursor=cursor, cutoff=KEEP_ALL
         )
 
-    async def _submit(self, kind: OperationType, task: ProposalTask, correlation_id: str) -> Operation:
+    async def _submit(
+        self, caller: Caller, kind: OperationType, task: ProposalTask, correlation_id: str
+    ) -> Operation:
         for _ in range(DRAWS_MAX):
             operation = Operation(
                 operation_id=self._new_id("pop"),
-                tenant_id=DEFAULT_TENANT,
+                tenant_id=caller.tenant_id,
                 operation_type=kind,
                 status=OperationStatus.PENDING,
                 correlation_id=correlation_id,

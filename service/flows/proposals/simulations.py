@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from service.domains.dpm_runs.values import DEFAULT_TENANT
+from service.domains.callers import Caller
 from service.domains.proposals.requests import ProposalSimulateRequest
 from service.domains.proposals.simulations import ProposalSimulation
 from service.errors.idempotency import IdempotencyKeyConflict
@@ -57,27 +57,31 @@ class ProposalSimulationFlow:
         self._kept_seconds = kept_seconds
         self._result_bytes_max = result_bytes_max
 
-    async def simulate(self, body: bytes, *, idempotency_key: str, correlation_id: str) -> Response:
+    async def simulate(
+        self, caller: Caller, body: bytes, *, idempotency_key: str, correlation_id: str
+    ) -> Response:
         """Simulates, or answers what the key stands for already.
 
         Raises RequestInvalid, JsonTooDeep, ProposalSimulationDisabled, IdempotencyKeyConflict,
         ResultTooLarge, StoreUnavailable, and what engine work is given up with.
         """
-        kept, replayed = await self._kept(body, idempotency_key, correlation_id)
+        kept, replayed = await self._kept(caller, body, idempotency_key, correlation_id)
         return Response(kept.result, replayed)
 
-    async def build_artifact(self, body: bytes, *, idempotency_key: str, correlation_id: str) -> Response:
+    async def build_artifact(
+        self, caller: Caller, body: bytes, *, idempotency_key: str, correlation_id: str
+    ) -> Response:
         """The artifact of the simulation a key stands for; the key is the one of `simulate`. Raises as it."""
-        kept, replayed = await self._kept(body, idempotency_key, correlation_id)
+        kept, replayed = await self._kept(caller, body, idempotency_key, correlation_id)
         return Response(await self._artifact(kept), replayed)
 
-    async def check(self, body: bytes) -> None:
+    async def check(self, caller: Caller, body: bytes) -> None:
         """Raises what simulate raises on the body alone, but for its switch."""
         if read_on_loop(body, self._read) is None:
             await self._offload(read_only, self._read, body)
 
     async def _kept(
-        self, body: bytes, idempotency_key: str, correlation_id: str
+        self, caller: Caller, body: bytes, idempotency_key: str, correlation_id: str
     ) -> tuple[ProposalSimulation, bool]:
         request = self._read_cheap(body)
         sent = (correlation_id, idempotency_key, self._result_bytes_max)
@@ -85,7 +89,7 @@ class ProposalSimulationFlow:
             # Only spares work that costs more than asking; the key that is claimed below is what decides.
             request_hash = await self._offload(hash_proposal_body, self._read, body)
             held = await self._store.proposal_simulations.find(
-                DEFAULT_TENANT, idempotency_key, kept_since=self._kept_since()
+                caller.tenant_id, idempotency_key, kept_since=self._kept_since()
             )
             if held is not None:
                 if held.request_hash != request_hash:
@@ -95,7 +99,7 @@ class ProposalSimulationFlow:
         else:
             simulated = run_inline(self._offload, simulate_proposal_request, request, *sent)
         asked = ProposalSimulation(
-            tenant_id=DEFAULT_TENANT,
+            tenant_id=caller.tenant_id,
             idempotency_key=idempotency_key,
             request_hash=simulated.request_hash,
             request=simulated.request_body,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from service.domains.callers import Caller
 from service.domains.proposals.rules import ProposalRules
 from service.errors.proposals import proposal_refusal
 from service.errors.storage import StoreUnavailable
@@ -25,7 +26,7 @@ class ProposalSupportFlow:
         self._store_backend = store_backend
         self._rules = rules
 
-    async def describe(self) -> ProposalSupport:
+    async def describe(self, caller: Caller) -> ProposalSupport:
         """Asks the store whether it answers; one that does not is told of and raises nothing."""
         try:
             await self._store.check()

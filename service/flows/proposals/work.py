@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
+from service.domains.callers import Caller
 from service.domains.operations import Ending, OperationError, OperationStatus, OperationType
 from service.domains.proposals.tasks import ProposalTask, read_task
 from service.errors.families import Conflict, NotFound, ServiceError, Unprocessable
@@ -52,15 +53,17 @@ class ProposalWork:
     def _prepare(
         self, attempt: Attempt, task: ProposalTask, sent: RequestContext
     ) -> Callable[[], Awaitable[Prepared]]:
+        caller = Caller.of_tenant(attempt.operation.tenant_id)
         proposals, body, outcomes = self._proposals, bytes(task.body), list[Outcome]()
 
         async def create() -> Prepared:
-            return await proposals.prepare_creation(await proposals.read(read_creation, body), sent)
+            asked = await proposals.read(caller, read_creation, body)
+            return await proposals.prepare_creation(caller, asked, sent)
 
         async def add_version() -> Prepared:
             assert task.proposal_id is not None, "a version belongs to a proposal"
-            asked = await proposals.read(read_version, body)
-            return await proposals.prepare_version(task.proposal_id, asked, sent, outcomes)
+            asked = await proposals.read(caller, read_version, body)
+            return await proposals.prepare_version(caller, task.proposal_id, asked, sent, outcomes)
 
         is_creation = attempt.operation.operation_type is OperationType.CREATE_PROPOSAL
         return create if is_creation else add_version

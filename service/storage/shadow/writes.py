@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from service.domains.dpm_runs.values import DEFAULT_TENANT
+from service.domains.callers import Caller
 from service.errors.families import ServiceError
 from service.storage.ports.store import Store
 
@@ -56,7 +56,7 @@ class MirroredWrite:
     """
 
     entity_id: str
-    tenant_id: str = DEFAULT_TENANT
+    tenant_id: str = Caller.local().tenant_id
     touches: frozenset[str] = frozenset()
     wrote: bool = False
     more: dict[str, Any] = field(default_factory=dict)

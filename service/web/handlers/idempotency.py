@@ -11,6 +11,7 @@ from service.domains.values.pages import Page
 from service.errors.idempotency import IdempotencyKeyNotFound
 from service.web import keys
 from service.web.requests import parameters
+from service.web.requests.callers import caller_of
 from service.web.schemas.parameters import HistoryQuery
 
 HISTORY = HistoryQuery()
@@ -51,7 +52,7 @@ async def get_simulation_key(request: web.Request) -> web.Response:
     """The run a simulate key stands for (RFC-0017)."""
     request.app[keys.GATES].require_support_apis()
     key = parameters.path_id(request, "idempotency_key", IdempotencyKeyNotFound)
-    held = await request.app[keys.FLOWS].idempotency.get_simulation_key(key)
+    held = await request.app[keys.FLOWS].idempotency.get_simulation_key(caller_of(request), key)
     lookup = KeyLookup(
         idempotency_key=held.idempotency_key,
         request_hash=held.request_hash,
@@ -68,7 +69,7 @@ async def list_key_history(request: web.Request) -> web.Response:
     gates.require_support_apis()
     gates.require_history_apis()
     key = parameters.path_id(request, "idempotency_key", IdempotencyKeyNotFound)
-    uses = await request.app[keys.FLOWS].idempotency.list_history(key, **asked)
+    uses = await request.app[keys.FLOWS].idempotency.list_history(caller_of(request), key, **asked)
     return web.Response(body=msgspec.json.encode(history_of(key, uses)), content_type="application/json")
 
 

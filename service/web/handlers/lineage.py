@@ -11,6 +11,7 @@ from service.domains.values.pages import Page
 from service.flows.lineage import LineageEdge, edge_of
 from service.web import keys
 from service.web.requests import parameters
+from service.web.requests.callers import caller_of
 from service.web.schemas.parameters import LineageQuery
 
 LINEAGE = LineageQuery()
@@ -37,7 +38,7 @@ async def list_lineage(request: web.Request) -> web.Response:
     entity_id = parameters.path_id(request, "entity_id", web.HTTPNotFound)
     depth, limit, cursor = asked.pop("depth"), asked.pop("limit"), asked.pop("cursor")
     met = await request.app[keys.FLOWS].lineage.list(
-        entity_id, EdgeFilter(**asked), depth=depth, limit=limit, cursor=cursor
+        caller_of(request), entity_id, EdgeFilter(**asked), depth=depth, limit=limit, cursor=cursor
     )
     answer = lineage_of(entity_id, met.page, truncated=met.truncated)
     return web.Response(body=msgspec.json.encode(answer), content_type="application/json")

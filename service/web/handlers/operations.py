@@ -29,6 +29,7 @@ from service.web.answers.operations import (
 )
 from service.web.handlers.policy_packs import resolved, told
 from service.web.requests import headers, parameters
+from service.web.requests.callers import caller_of
 from service.web.schemas.parameters import OperationListQuery
 
 OPERATION_LIST = OperationListQuery()
@@ -49,15 +50,18 @@ async def submit(request: web.Request) -> web.Response:
     flow = request.app[keys.FLOWS].operations
     if faults or not gates.async_operations_enabled:
         with parameters.together_with(faults):
-            await flow.check(body)
+            await flow.check(caller_of(request), body)
     gates.require_operations()
-    resolution = await resolved(request, partial(flow.check, body))
+    resolution = await resolved(request, partial(flow.check, caller_of(request), body))
     correlation_id, key = request[keys.CORRELATION_ID], request.headers.get(headers.KEY_HEADER)
     if key is None:
-        operation = await flow.submit(body, correlation_id=correlation_id, pack=resolution.pack)
+        operation = await flow.submit(
+            caller_of(request), body, correlation_id=correlation_id, pack=resolution.pack
+        )
         answered = KeyedAnswer(_written(operation), operation.operation_id, replayed=False)
     else:
         answered = await flow.submit_once(
+            caller_of(request),
             body,
             correlation_id=correlation_id,
             pack=resolution.pack,
@@ -72,7 +76,7 @@ async def cancel(request: web.Request) -> web.Response:
     """Ends one pending or running operation, and answers it as it ended."""
     request.app[keys.GATES].require_operations()
     operation_id = parameters.path_id(request, "operation_id", OperationNotFound)
-    return await _found(await request.app[keys.FLOWS].operations.cancel(operation_id))
+    return await _found(await request.app[keys.FLOWS].operations.cancel(caller_of(request), operation_id))
 
 
 async def execute(request: web.Request) -> web.Response:
@@ -81,14 +85,14 @@ async def execute(request: web.Request) -> web.Response:
     gates.require_operations()
     gates.require_manual_execution()
     operation_id = parameters.path_id(request, "operation_id", OperationNotFound)
-    return await _found(await request.app[keys.FLOWS].operations.execute(operation_id))
+    return await _found(await request.app[keys.FLOWS].operations.execute(caller_of(request), operation_id))
 
 
 async def get_operation(request: web.Request) -> web.Response:
     """One operation with its result."""
     _require_open(request)
     operation_id = parameters.path_id(request, "operation_id", OperationNotFound)
-    return await _found(await request.app[keys.FLOWS].operations.get(operation_id))
+    return await _found(await request.app[keys.FLOWS].operations.get(caller_of(request), operation_id))
 
 
 async def get_operation_by_correlation(request: web.Request) -> web.Response:
@@ -96,7 +100,7 @@ async def get_operation_by_correlation(request: web.Request) -> web.Response:
     _require_open(request)
     correlation_id = parameters.path_id(request, "correlation_id", OperationNotFound)
     flow = request.app[keys.FLOWS].operations
-    return await _found(await flow.get_newest_by_correlation(correlation_id))
+    return await _found(await flow.get_newest_by_correlation(caller_of(request), correlation_id))
 
 
 async def list_operations(request: web.Request) -> web.Response:
@@ -104,7 +108,9 @@ async def list_operations(request: web.Request) -> web.Response:
     asked = parameters.read(request, OPERATION_LIST)
     _require_open(request)
     limit, cursor = asked.pop("limit"), asked.pop("cursor")
-    page = await request.app[keys.FLOWS].operations.list(OperationFilter(**asked), limit=limit, cursor=cursor)
+    page = await request.app[keys.FLOWS].operations.list(
+        caller_of(request), OperationFilter(**asked), limit=limit, cursor=cursor
+    )
     answer = OperationList(items=[_listed(item) for item in page.items], next_cursor=page.next_cursor)
     return web.Response(body=msgspec.json.encode(answer), content_type="application/json")
 

@@ -15,6 +15,7 @@ from service.flows.dpm_runs.computing import RESULT
 from service.flows.policy_packs.flow import PackResolution
 from service.web import keys
 from service.web.requests import headers, parameters
+from service.web.requests.callers import caller_of
 
 STATUS_HEADER = "X-Policy-Pack-Status"
 UNKNOWN = "UNKNOWN"
@@ -61,8 +62,8 @@ async def get_effective(request: web.Request) -> web.Response:
     """The pack the headers select, whether it exists or not; answered also where the catalog is away."""
     _require_readable(request)
     flow = request.app[keys.FLOWS].policy_packs
-    selection = flow.select(headers.pack_wish(request))
-    present = await flow.is_there(selection)
+    selection = flow.select(caller_of(request), headers.pack_wish(request))
+    present = await flow.is_there(caller_of(request), selection)
     answer = _answer(
         EffectivePolicyPack(
             enabled=selection.enabled,
@@ -80,8 +81,8 @@ async def list_packs(request: web.Request) -> web.Response:
     """The whole catalog by id, and which pack of it the headers select."""
     _require_readable(request)
     flow = request.app[keys.FLOWS].policy_packs
-    selection = flow.select(headers.pack_wish(request))
-    packs = await flow.list()
+    selection = flow.select(caller_of(request), headers.pack_wish(request))
+    packs = await flow.list(caller_of(request))
     return _answer(
         PolicyPackCatalog(
             enabled=selection.enabled,
@@ -99,7 +100,7 @@ async def list_packs(request: web.Request) -> web.Response:
 async def get_pack(request: web.Request) -> web.Response:
     """One pack of the catalog."""
     policy_pack_id = parameters.path_id(request, "policy_pack_id", PolicyPackNotFound)
-    return _answer(await request.app[keys.FLOWS].policy_packs.get(policy_pack_id))
+    return _answer(await request.app[keys.FLOWS].policy_packs.get(caller_of(request), policy_pack_id))
 
 
 async def publish(request: web.Request) -> web.Response:
@@ -108,10 +109,12 @@ async def publish(request: web.Request) -> web.Response:
     faults = headers.correlation_entries(request)
     body = await headers.json_body(request, faults)
     with parameters.together_with(faults):
-        wanted = await flow.read(body)
+        wanted = await flow.read(caller_of(request), body)
     request.app[keys.GATES].require_policy_admin()
     policy_pack_id = parameters.path_id(request, "policy_pack_id", PolicyPackNotFound)
-    pack = await flow.publish(policy_pack_id, wanted, correlation_id=request[keys.CORRELATION_ID])
+    pack = await flow.publish(
+        caller_of(request), policy_pack_id, wanted, correlation_id=request[keys.CORRELATION_ID]
+    )
     return _answer(PolicyPackMutation(item=pack))
 
 
@@ -122,7 +125,7 @@ async def remove(request: web.Request) -> web.Response:
     request.app[keys.GATES].require_policy_admin()
     policy_pack_id = parameters.path_id(request, "policy_pack_id", PolicyPackNotFound)
     flow = request.app[keys.FLOWS].policy_packs
-    await flow.remove(policy_pack_id, correlation_id=request[keys.CORRELATION_ID])
+    await flow.remove(caller_of(request), policy_pack_id, correlation_id=request[keys.CORRELATION_ID])
     return web.Response(status=int(HTTPStatus.NO_CONTENT))
 
 
@@ -132,7 +135,9 @@ async def resolved(request: web.Request, check: Callable[[], Awaitable[None]]) -
     Raises PolicyPackUnknown where a missing pack is refused, and StoreUnavailable of the catalog.
     """
     try:
-        return await request.app[keys.FLOWS].policy_packs.resolve(headers.pack_wish(request))
+        return await request.app[keys.FLOWS].policy_packs.resolve(
+            caller_of(request), headers.pack_wish(request)
+        )
     except PolicyPackUnknown:
         await check()
         raise

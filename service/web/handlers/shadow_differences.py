@@ -17,6 +17,7 @@ from service.domains.values.ids import NextCursor
 from service.flows.shadow_differences import ShadowReport
 from service.web import keys
 from service.web.requests import parameters
+from service.web.requests.callers import caller_of
 from service.web.schemas.shadow_differences import ParityQuery
 
 PARITY = ParityQuery()
@@ -82,7 +83,7 @@ async def get_parity(request: web.Request) -> web.Response:
     gates.require_summary_apis()
     limit, cursor = asked.pop("limit"), asked.pop("cursor")
     report = await request.app[keys.FLOWS].shadow_differences.report(
-        ShadowDifferenceFilter(**asked), limit=limit, cursor=cursor
+        caller_of(request), ShadowDifferenceFilter(**asked), limit=limit, cursor=cursor
     )
     return web.Response(body=msgspec.json.encode(_parity_of(report)), content_type="application/json")
 

@@ -20,6 +20,7 @@ from service.flows.dpm_runs.references import ByCorrelation, ByKey, ByRunId, Run
 from service.flows.workflow_decisions import History, Review
 from service.web import keys
 from service.web.requests import headers, parameters
+from service.web.requests.callers import caller_of
 from service.web.schemas.parameters import HistoryQuery
 from service.web.schemas.workflow_decisions import DecisionListQuery
 
@@ -91,14 +92,16 @@ class DecisionList(msgspec.Struct, frozen=True, kw_only=True):
 async def get_workflow(request: web.Request) -> web.Response:
     """Where a run stands in its review."""
     _require_open(request)
-    return _reviewed(await request.app[keys.FLOWS].workflow.get(_run_name(request)))
+    return _reviewed(await request.app[keys.FLOWS].workflow.get(caller_of(request), _run_name(request)))
 
 
 async def get_history(request: web.Request) -> web.Response:
     """The decisions on a run, oldest first."""
     asked = parameters.read(request, HISTORY)
     _require_open(request)
-    history = await request.app[keys.FLOWS].workflow.get_history(_run_name(request), **asked)
+    history = await request.app[keys.FLOWS].workflow.get_history(
+        caller_of(request), _run_name(request), **asked
+    )
     return _answer(history_of(history))
 
 
@@ -108,15 +111,20 @@ async def decide(request: web.Request) -> web.Response:
     body = await headers.json_body(request, faults)
     flow, name = request.app[keys.FLOWS].workflow, _run_name(request)
     with parameters.together_with(faults):
-        asked = await flow.read(request.app[DECODE_ACTION], body)
+        asked = await flow.read(caller_of(request), request.app[DECODE_ACTION], body)
     _require_open(request)
     correlation_id = request[keys.CORRELATION_SENT] or NO_CORRELATION
     key = request.headers.get(headers.KEY_HEADER)
     if key is None:
-        return _reviewed(await flow.decide(name, asked, correlation_id=correlation_id))
+        return _reviewed(await flow.decide(caller_of(request), name, asked, correlation_id=correlation_id))
     return headers.keyed(
         await flow.decide_once(
-            name, asked, correlation_id=correlation_id, idempotency_key=key, write=_written
+            caller_of(request),
+            name,
+            asked,
+            correlation_id=correlation_id,
+            idempotency_key=key,
+            write=_written,
         )
     )
 
@@ -126,7 +134,9 @@ async def list_decisions(request: web.Request) -> web.Response:
     asked = parameters.read(request, DECISION_LIST)
     _require_open(request)
     limit, cursor = asked.pop("limit"), asked.pop("cursor")
-    page = await request.app[keys.FLOWS].workflow.list(DecisionFilter(**asked), limit=limit, cursor=cursor)
+    page = await request.app[keys.FLOWS].workflow.list(
+        caller_of(request), DecisionFilter(**asked), limit=limit, cursor=cursor
+    )
     return _answer(
         DecisionList(items=[_decision_of(item) for item in page.items], next_cursor=page.next_cursor)
     )

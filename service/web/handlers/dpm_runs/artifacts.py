@@ -7,6 +7,7 @@ from aiohttp import web
 from service.errors.dpm_runs import RunNotFound
 from service.web import keys
 from service.web.requests import parameters
+from service.web.requests.callers import caller_of
 
 
 async def get_artifact(request: web.Request) -> web.Response:
@@ -15,5 +16,5 @@ async def get_artifact(request: web.Request) -> web.Response:
     gates.require_support_apis()
     gates.require_artifacts()
     run_id = parameters.path_id(request, "rebalance_run_id", RunNotFound)
-    artifact = await request.app[keys.FLOWS].artifacts.get(run_id)
+    artifact = await request.app[keys.FLOWS].artifacts.get(caller_of(request), run_id)
     return web.Response(body=artifact.body, content_type="application/json")

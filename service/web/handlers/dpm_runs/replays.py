@@ -13,6 +13,7 @@ from service.errors.dpm_runs import RunNotFound
 from service.flows.dpm_runs.replays import Replay
 from service.web import keys
 from service.web.requests import headers, parameters
+from service.web.requests.callers import caller_of
 from service.web.schemas.replays import ReplayQuery
 
 REPLAY = ReplayQuery()
@@ -58,6 +59,7 @@ async def replay(request: web.Request) -> web.Response:
     asked = parameters.read(request, REPLAY, headers.correlation_entries(request))
     request.app[keys.GATES].require_support_apis()
     found = await request.app[keys.FLOWS].replays.replay(
+        caller_of(request),
         parameters.path_id(request, "rebalance_run_id", RunNotFound),
         record=asked["record"],
         correlation_id=request[keys.CORRELATION_ID],

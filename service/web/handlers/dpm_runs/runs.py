@@ -21,6 +21,7 @@ from service.runtime import large_texts
 from service.web import keys
 from service.web.handlers.policy_packs import resolved, told
 from service.web.requests import headers, parameters
+from service.web.requests.callers import caller_of
 from service.web.schemas.parameters import RunListQuery
 
 RUN_LIST = RunListQuery()
@@ -74,9 +75,10 @@ async def simulate(request: web.Request) -> web.Response:
     flow = request.app[keys.FLOWS].dpm_runs
     if faults:
         with parameters.together_with(faults):
-            await flow.check_simulation(body)
-    resolution = await resolved(request, partial(flow.check_simulation, body))
+            await flow.check_simulation(caller_of(request), body)
+    resolution = await resolved(request, partial(flow.check_simulation, caller_of(request), body))
     admitted = await flow.simulate(
+        caller_of(request),
         body,
         idempotency_key=request.headers[headers.KEY_HEADER],
         correlation_id=request[keys.CORRELATION_ID],
@@ -96,10 +98,10 @@ async def analyze(request: web.Request) -> web.Response:
     flow = request.app[keys.FLOWS].dpm_runs
     if faults:
         with parameters.together_with(faults):
-            await flow.check_batch(body)
-    resolution = await resolved(request, partial(flow.check_batch, body))
+            await flow.check_batch(caller_of(request), body)
+    resolution = await resolved(request, partial(flow.check_batch, caller_of(request), body))
     sent = request[keys.CORRELATION_SENT]
-    answer = await flow.analyze(body, correlation_id=sent or None, pack=resolution.pack)
+    answer = await flow.analyze(caller_of(request), body, correlation_id=sent or None, pack=resolution.pack)
     return told(web.Response(body=answer, content_type="application/json"), resolution)
 
 
@@ -108,7 +110,9 @@ async def list_runs(request: web.Request) -> web.Response:
     asked = parameters.read(request, RUN_LIST)
     request.app[keys.GATES].require_support_apis()
     limit, cursor = asked.pop("limit"), asked.pop("cursor")
-    page = await request.app[keys.FLOWS].dpm_runs.list(RunFilter(**asked), limit=limit, cursor=cursor)
+    page = await request.app[keys.FLOWS].dpm_runs.list(
+        caller_of(request), RunFilter(**asked), limit=limit, cursor=cursor
+    )
     answer = RunList(items=[_listed(run) for run in page.items], next_cursor=page.next_cursor)
     return web.Response(body=msgspec.json.encode(answer), content_type="application/json")
 
@@ -117,21 +121,25 @@ async def get_run(request: web.Request) -> web.Response:
     """One run with its full result."""
     request.app[keys.GATES].require_support_apis()
     run_id = parameters.path_id(request, "rebalance_run_id", RunNotFound)
-    return await _found(await request.app[keys.FLOWS].dpm_runs.get(run_id))
+    return await _found(await request.app[keys.FLOWS].dpm_runs.get(caller_of(request), run_id))
 
 
 async def get_run_by_correlation(request: web.Request) -> web.Response:
     """The newest run of a correlation id."""
     request.app[keys.GATES].require_support_apis()
     correlation_id = parameters.path_id(request, "correlation_id", RunNotFound)
-    return await _found(await request.app[keys.FLOWS].dpm_runs.get_newest_by_correlation(correlation_id))
+    return await _found(
+        await request.app[keys.FLOWS].dpm_runs.get_newest_by_correlation(caller_of(request), correlation_id)
+    )
 
 
 async def get_run_by_request_hash(request: web.Request) -> web.Response:
     """The newest run of a request hash."""
     request.app[keys.GATES].require_support_apis()
     request_hash = parameters.path_id(request, "request_hash", RunNotFound)
-    return await _found(await request.app[keys.FLOWS].dpm_runs.get_newest_by_request_hash(request_hash))
+    return await _found(
+        await request.app[keys.FLOWS].dpm_runs.get_newest_by_request_hash(caller_of(request), request_hash)
+    )
 
 
 async def _found(run: DpmRun) -> web.Response:

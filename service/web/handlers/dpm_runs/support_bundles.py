@@ -23,6 +23,7 @@ from service.web.handlers.lineage import Lineage, lineage_of
 from service.web.handlers.operations import status_of
 from service.web.handlers.workflow_decisions import WorkflowHistory, history_of
 from service.web.requests import parameters
+from service.web.requests.callers import caller_of
 from service.web.schemas.support_bundles import SupportBundleQuery
 
 BUNDLE = SupportBundleQuery()
@@ -66,7 +67,9 @@ async def get_bundle(request: web.Request) -> web.Response:
     """The bundle of a run."""
     wanted = _wanted(request)
     run_id = parameters.path_id(request, "rebalance_run_id", RunNotFound)
-    return await _bundled(await request.app[keys.FLOWS].support_bundles.get(run_id, wanted))
+    return await _bundled(
+        await request.app[keys.FLOWS].support_bundles.get(caller_of(request), run_id, wanted)
+    )
 
 
 async def get_bundle_by_correlation(request: web.Request) -> web.Response:
@@ -74,14 +77,16 @@ async def get_bundle_by_correlation(request: web.Request) -> web.Response:
     wanted = _wanted(request)
     correlation_id = parameters.path_id(request, "correlation_id", RunNotFound)
     flow = request.app[keys.FLOWS].support_bundles
-    return await _bundled(await flow.get_by_correlation(correlation_id, wanted))
+    return await _bundled(await flow.get_by_correlation(caller_of(request), correlation_id, wanted))
 
 
 async def get_bundle_by_key(request: web.Request) -> web.Response:
     """The bundle of the run that a simulate key stands for."""
     wanted = _wanted(request)
     key = parameters.path_id(request, "idempotency_key", IdempotencyKeyNotFound)
-    return await _bundled(await request.app[keys.FLOWS].support_bundles.get_by_key(key, wanted))
+    return await _bundled(
+        await request.app[keys.FLOWS].support_bundles.get_by_key(caller_of(request), key, wanted)
+    )
 
 
 async def get_bundle_by_operation(request: web.Request) -> web.Response:
@@ -89,7 +94,7 @@ async def get_bundle_by_operation(request: web.Request) -> web.Response:
     wanted = _wanted(request)
     operation_id = parameters.path_id(request, "operation_id", OperationNotFound)
     flow = request.app[keys.FLOWS].support_bundles
-    return await _bundled(await flow.get_by_operation(operation_id, wanted))
+    return await _bundled(await flow.get_by_operation(caller_of(request), operation_id, wanted))
 
 
 def _wanted(request: web.Request) -> BundleParts:

@@ -11,6 +11,7 @@ from aiohttp import web
 from service.domains.dpm_runs.supportability import Subject
 from service.flows.dpm_runs.supportability import Supportability
 from service.web import keys
+from service.web.requests.callers import caller_of
 
 
 class SupportabilitySummary(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,7 +52,7 @@ async def get_summary(request: web.Request) -> web.Response:
     gates = request.app[keys.GATES]
     gates.require_support_apis()
     gates.require_summary_apis()
-    found = await request.app[keys.FLOWS].supportability.summarise()
+    found = await request.app[keys.FLOWS].supportability.summarise(caller_of(request))
     return web.Response(body=msgspec.json.encode(_summary_of(found)), content_type="application/json")
 
 

@@ -9,6 +9,7 @@ from http import HTTPStatus
 import msgspec
 from aiohttp import web
 
+from service.domains.callers import Caller
 from service.domains.operations import Operation, OperationSummary
 from service.domains.proposals.tasks import read_task_head
 from service.domains.values.ids import CorrelationId, IdempotencyKey, OperationId
@@ -20,6 +21,7 @@ from service.web.answers.operations import AttemptFailure, OperationFailure
 from service.web.handlers.operations import accepted_at, last_error_of
 from service.web.handlers.proposals.proposals import proposal_id_of
 from service.web.requests import headers, parameters
+from service.web.requests.callers import caller_of
 
 OPERATIONS = "/rebalance/proposals/operations"
 
@@ -103,6 +105,7 @@ async def submit_creation(request: web.Request) -> web.Response:
     faults = headers.key_entries(request) + headers.correlation_entries(request)
     body = await _read(request, faults, flows.proposals.check_create)
     operation = await flows.proposal_operations.submit_create(
+        caller_of(request),
         body,
         idempotency_key=request.headers[headers.KEY_HEADER],
         correlation_id=request[keys.CORRELATION_ID],
@@ -116,6 +119,7 @@ async def submit_version(request: web.Request) -> web.Response:
     flows = request.app[keys.FLOWS]
     body = await _read(request, headers.correlation_entries(request), flows.proposals.check_version)
     operation = await flows.proposal_operations.submit_version(
+        caller_of(request),
         proposal_id_of(request),
         body,
         correlation_id=request[keys.CORRELATION_ID],
@@ -128,7 +132,9 @@ async def get_operation(request: web.Request) -> web.Response:
     """One operation with its result."""
     _require_open(request)
     operation_id = parameters.path_id(request, "operation_id", ProposalOperationNotFound)
-    return await _found(await request.app[keys.FLOWS].proposal_operations.get(operation_id))
+    return await _found(
+        await request.app[keys.FLOWS].proposal_operations.get(caller_of(request), operation_id)
+    )
 
 
 async def get_operation_by_correlation(request: web.Request) -> web.Response:
@@ -136,24 +142,26 @@ async def get_operation_by_correlation(request: web.Request) -> web.Response:
     _require_open(request)
     correlation_id = parameters.path_id(request, "correlation_id", ProposalOperationNotFound)
     flow = request.app[keys.FLOWS].proposal_operations
-    return await _found(await flow.get_newest_by_correlation(correlation_id))
+    return await _found(await flow.get_newest_by_correlation(caller_of(request), correlation_id))
 
 
 async def cancel(request: web.Request) -> web.Response:
     """Ends one pending or running operation, and answers it as it ended."""
     _require_open(request)
     operation_id = parameters.path_id(request, "operation_id", ProposalOperationNotFound)
-    return await _found(await request.app[keys.FLOWS].proposal_operations.cancel(operation_id))
+    return await _found(
+        await request.app[keys.FLOWS].proposal_operations.cancel(caller_of(request), operation_id)
+    )
 
 
 async def _read(
-    request: web.Request, faults: Sequence[headers.Entry], check: Callable[[bytes], Awaitable[None]]
+    request: web.Request, faults: Sequence[headers.Entry], check: Callable[[Caller, bytes], Awaitable[None]]
 ) -> bytes:
     body = await headers.json_body(request, faults)
     gates = request.app[keys.GATES]
     if faults or not (gates.proposals_enabled and gates.proposal_operations_enabled):
         with parameters.together_with(faults):
-            await check(body)
+            await check(caller_of(request), body)
     _require_open(request)
     return body
 

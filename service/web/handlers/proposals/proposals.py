@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from aiohttp import web
 
+from service.domains.callers import Caller
 from service.domains.proposals.requests import VERSION_NO_MAX
 from service.domains.proposals.values import ProposalFilter
 from service.errors.proposals import ProposalNotFound, ProposalVersionNotFound
@@ -14,6 +15,7 @@ from service.flows.proposals.answers import answer_list
 from service.web import keys
 from service.web.handlers.proposals.simulations import answer_of
 from service.web.requests import headers, parameters
+from service.web.requests.callers import caller_of
 from service.web.schemas.proposals import VERSION_NO, EvidenceQuery, ProposalListQuery, version_no_of
 
 PROPOSAL_LIST = ProposalListQuery()
@@ -26,6 +28,7 @@ async def create(request: web.Request) -> web.Response:
     faults = headers.key_entries(request) + headers.correlation_entries(request)
     body = await _read(request, faults, flow.check_create)
     answered = await flow.create(
+        caller_of(request),
         body,
         idempotency_key=request.headers[headers.KEY_HEADER],
         correlation_id=request[keys.CORRELATION_SENT] or None,
@@ -39,6 +42,7 @@ async def add_version(request: web.Request) -> web.Response:
     faults = _sent_key_entries(request) + headers.correlation_entries(request)
     body = await _read(request, faults, flow.check_version)
     answered = await flow.add_version(
+        caller_of(request),
         proposal_id_of(request),
         body,
         idempotency_key=request.headers.get(headers.KEY_HEADER),
@@ -52,7 +56,9 @@ async def transition(request: web.Request) -> web.Response:
     flow = request.app[keys.FLOWS].proposals
     body = await _read(request, _sent_key_entries(request), flow.check_transition)
     key = request.headers.get(headers.KEY_HEADER)
-    return answer_of(await flow.transition(proposal_id_of(request), body, idempotency_key=key))
+    return answer_of(
+        await flow.transition(caller_of(request), proposal_id_of(request), body, idempotency_key=key)
+    )
 
 
 async def approve(request: web.Request) -> web.Response:
@@ -60,7 +66,9 @@ async def approve(request: web.Request) -> web.Response:
     flow = request.app[keys.FLOWS].proposals
     body = await _read(request, _sent_key_entries(request), flow.check_approval)
     key = request.headers.get(headers.KEY_HEADER)
-    return answer_of(await flow.approve(proposal_id_of(request), body, idempotency_key=key))
+    return answer_of(
+        await flow.approve(caller_of(request), proposal_id_of(request), body, idempotency_key=key)
+    )
 
 
 async def list_proposals(request: web.Request) -> web.Response:
@@ -68,7 +76,9 @@ async def list_proposals(request: web.Request) -> web.Response:
     asked = parameters.read(request, PROPOSAL_LIST)
     request.app[keys.GATES].require_proposals()
     limit, cursor = asked.pop("limit"), asked.pop("cursor")
-    page = await request.app[keys.FLOWS].proposals.list(ProposalFilter(**asked), limit=limit, cursor=cursor)
+    page = await request.app[keys.FLOWS].proposals.list(
+        caller_of(request), ProposalFilter(**asked), limit=limit, cursor=cursor
+    )
     return json_of(answer_list(page))
 
 
@@ -76,7 +86,9 @@ async def get_proposal(request: web.Request) -> web.Response:
     """One proposal with its current version."""
     asked = parameters.read(request, EVIDENCE)
     request.app[keys.GATES].require_proposals()
-    return json_of(await request.app[keys.FLOWS].proposals.get(proposal_id_of(request), **asked))
+    return json_of(
+        await request.app[keys.FLOWS].proposals.get(caller_of(request), proposal_id_of(request), **asked)
+    )
 
 
 async def get_version(request: web.Request) -> web.Response:
@@ -94,7 +106,7 @@ async def get_version(request: web.Request) -> web.Response:
     if version_no > VERSION_NO_MAX:
         raise ProposalVersionNotFound()
     flow = request.app[keys.FLOWS].proposals
-    return json_of(await flow.get_version(proposal_id, version_no, **asked))
+    return json_of(await flow.get_version(caller_of(request), proposal_id, version_no, **asked))
 
 
 def proposal_id_of(request: web.Request) -> str:
@@ -111,7 +123,7 @@ def _sent_key_entries(request: web.Request) -> list[headers.Entry]:
 
 
 async def _read(
-    request: web.Request, faults: Sequence[headers.Entry], check: Callable[[bytes], Awaitable[None]]
+    request: web.Request, faults: Sequence[headers.Entry], check: Callable[[Caller, bytes], Awaitable[None]]
 ) -> bytes:
     """The body of an act; a bad request is told what is wrong with it, even where none is served (2.2).
 
@@ -121,6 +133,6 @@ async def _read(
     gates = request.app[keys.GATES]
     if faults or not gates.proposals_enabled:
         with parameters.together_with(faults):
-            await check(body)
+            await check(caller_of(request), body)
     gates.require_proposals()
     return body

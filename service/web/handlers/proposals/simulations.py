@@ -7,6 +7,7 @@ from aiohttp import web
 from service.flows.proposals.simulations import Response
 from service.web import keys
 from service.web.requests import headers, parameters
+from service.web.requests.callers import caller_of
 
 
 async def simulate(request: web.Request) -> web.Response:
@@ -15,6 +16,7 @@ async def simulate(request: web.Request) -> web.Response:
     flow = request.app[keys.FLOWS].proposal_simulations
     return answer_of(
         await flow.simulate(
+            caller_of(request),
             body,
             idempotency_key=request.headers[headers.KEY_HEADER],
             correlation_id=request[keys.CORRELATION_ID],
@@ -28,6 +30,7 @@ async def build_artifact(request: web.Request) -> web.Response:
     flow = request.app[keys.FLOWS].proposal_simulations
     return answer_of(
         await flow.build_artifact(
+            caller_of(request),
             body,
             idempotency_key=request.headers[headers.KEY_HEADER],
             correlation_id=request[keys.CORRELATION_ID],
@@ -49,5 +52,5 @@ async def _read(request: web.Request) -> bytes:
     body = await headers.json_body(request, faults)
     if faults:
         with parameters.together_with(faults):
-            await request.app[keys.FLOWS].proposal_simulations.check(body)
+            await request.app[keys.FLOWS].proposal_simulations.check(caller_of(request), body)
     return body

@@ -9,6 +9,7 @@ from service.errors.proposals import ProposalKeyNotFound
 from service.web import keys
 from service.web.handlers.proposals.proposals import json_of, proposal_id_of
 from service.web.requests import parameters
+from service.web.requests.callers import caller_of
 from service.web.schemas.parameters import HistoryQuery, VersionHistoryQuery
 
 HISTORY = HistoryQuery()
@@ -43,7 +44,7 @@ class SupportabilityConfig(msgspec.Struct, frozen=True, kw_only=True):
 async def get_config(request: web.Request) -> web.Response:
     """Which store there is and whether it answers; never gated, and never refused."""
     gates = request.app[keys.GATES]
-    found = await request.app[keys.FLOWS].proposal_support.describe()
+    found = await request.app[keys.FLOWS].proposal_support.describe(caller_of(request))
     config = SupportabilityConfig(
         store_backend=found.store_backend,
         backend_ready=found.store_error is None,
@@ -63,28 +64,40 @@ async def list_events(request: web.Request) -> web.Response:
     """The events of a proposal, oldest first."""
     asked = parameters.read(request, HISTORY)
     _require_open(request)
-    return json_of(await request.app[keys.FLOWS].proposals.list_events(proposal_id_of(request), **asked))
+    return json_of(
+        await request.app[keys.FLOWS].proposals.list_events(
+            caller_of(request), proposal_id_of(request), **asked
+        )
+    )
 
 
 async def list_approvals(request: web.Request) -> web.Response:
     """What was approved of a proposal and what was not, oldest first."""
     asked = parameters.read(request, HISTORY)
     _require_open(request)
-    return json_of(await request.app[keys.FLOWS].proposals.list_approvals(proposal_id_of(request), **asked))
+    return json_of(
+        await request.app[keys.FLOWS].proposals.list_approvals(
+            caller_of(request), proposal_id_of(request), **asked
+        )
+    )
 
 
 async def get_lineage(request: web.Request) -> web.Response:
     """The versions of a proposal, with their hashes."""
     asked = parameters.read(request, VERSIONS)
     _require_open(request)
-    return json_of(await request.app[keys.FLOWS].proposals.get_lineage(proposal_id_of(request), **asked))
+    return json_of(
+        await request.app[keys.FLOWS].proposals.get_lineage(
+            caller_of(request), proposal_id_of(request), **asked
+        )
+    )
 
 
 async def get_key(request: web.Request) -> web.Response:
     """The proposal that a key of a creation stands for."""
     _require_open(request)
     key = parameters.path_id(request, "idempotency_key", ProposalKeyNotFound)
-    return json_of(await request.app[keys.FLOWS].proposals.get_key(key))
+    return json_of(await request.app[keys.FLOWS].proposals.get_key(caller_of(request), key))
 
 
 def _require_open(request: web.Request) -> None:
