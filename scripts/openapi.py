@@ -20,7 +20,7 @@ import msgspec
 from aiohttp.test_utils import TestClient, TestServer
 
 from scripts.harness.servers import ROOT
-from service.domains.dpm_runs.values import DEFAULT_TENANT
+from service.domains.callers import DEFAULT_TENANT
 from service.domains.operations import Operation, OperationStatus, OperationType
 from service.domains.proposals.tasks import ProposalTask
 from service.flows.health import HealthFlow

@@ -21,7 +21,8 @@ from aiohttp import web
 from scripts.harness.postgres import free_port
 from scripts.harness.sample_requests import a_proposal_body
 from scripts.harness.servers import ROOT
-from service.domains.dpm_runs.values import DEFAULT_TENANT, DpmRun, edges_of, mapping_of, use_of
+from service.domains.callers import DEFAULT_TENANT, Caller
+from service.domains.dpm_runs.values import DpmRun, edges_of, mapping_of, use_of
 from service.domains.proposals.documents import stored_change
 from service.domains.proposals.rules import ProposalRules
 from service.domains.proposals.simulations import ProposalSimulation
@@ -171,7 +172,12 @@ def a_creation(new_id: TimeOrderedIds) -> Prepared:
     evidence_kept = ProposalRules().evidence_kept
     documents = build_documents(readers.simulate, asked, outcome, at, evidence_kept)
     return creation(
-        new_id, asked, documents, RequestContext(idempotency_key="floor", correlation_id=None), at
+        Caller.local(),
+        new_id,
+        asked,
+        documents,
+        RequestContext(idempotency_key="floor", correlation_id=None),
+        at,
     )
 
 

@@ -8,9 +8,9 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from service.domains.callers import DEFAULT_TENANT
 from service.domains.dpm_runs.artifacts import Artifact
 from service.domains.dpm_runs.values import (
-    DEFAULT_TENANT,
     DpmRun,
     RecordBatch,
     RecordReplay,

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+from service.domains.callers import DEFAULT_TENANT
 from service.domains.dpm_runs.artifacts import Artifact, edge_of_artifact
 from service.domains.dpm_runs.supportability import Bounds, Subject, Summary
 from service.domains.dpm_runs.values import (
-    DEFAULT_TENANT,
     DpmRun,
     RecordBatch,
     RecordReplay,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from service.domains.dpm_runs.values import DEFAULT_TENANT
+from service.domains.callers import DEFAULT_TENANT
 from service.domains.lineage import Edge
 from service.domains.proposals.simulations import ProposalSimulation
 from service.domains.proposals.states import (

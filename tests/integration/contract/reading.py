@@ -6,8 +6,9 @@ from collections.abc import Mapping
 
 import pytest
 
+from service.domains.callers import DEFAULT_TENANT
 from service.domains.dpm_runs.supportability import Subject
-from service.domains.dpm_runs.values import DEFAULT_TENANT, DpmRun, RunFilter, RunSummary
+from service.domains.dpm_runs.values import DpmRun, RunFilter, RunSummary
 from service.domains.idempotency import IdempotencyRecord, KeyHistoryEntry, KeyScope
 from service.domains.lineage import Direction, Edge, EdgeFilter
 from service.domains.operations import (

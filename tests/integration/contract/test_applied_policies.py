@@ -8,7 +8,8 @@ from decimal import Decimal
 
 import pytest
 
-from service.domains.dpm_runs.values import DEFAULT_TENANT, Recorded, StoredRun, mapping_of, use_of
+from service.domains.callers import DEFAULT_TENANT
+from service.domains.dpm_runs.values import Recorded, StoredRun, mapping_of, use_of
 from service.domains.policy_packs import PackSource
 from service.domains.rebalances.options import EngineOptions
 from service.domains.retention.cutoffs import KEEP_ALL, RetentionCutoff

@@ -6,8 +6,9 @@ import asyncio
 
 import pytest
 
+from service.domains.callers import DEFAULT_TENANT
 from service.domains.dpm_runs.artifacts import edge_of_artifact
-from service.domains.dpm_runs.values import DEFAULT_TENANT, edges_of
+from service.domains.dpm_runs.values import edges_of
 from service.domains.retention.cutoffs import KEEP_ALL
 from service.errors.dpm_runs import RunNotFound
 from tests.integration.contract.builders import (

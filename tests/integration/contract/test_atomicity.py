@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from service.domains.dpm_runs.values import DEFAULT_TENANT, RunStatus
+from service.domains.callers import DEFAULT_TENANT
+from service.domains.dpm_runs.values import RunStatus
 from service.domains.operations import CANCELLATION as CANCELLED_BY_CALLER
 from service.domains.operations import RELEASE, Claim, Lease
 from service.domains.proposals.states import ApprovalType, ProposalEventType, ProposalState

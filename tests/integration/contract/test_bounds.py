@@ -9,7 +9,8 @@ from random import Random
 
 import pytest
 
-from service.domains.dpm_runs.values import DEFAULT_TENANT, RunFilter, RunStatus
+from service.domains.callers import DEFAULT_TENANT
+from service.domains.dpm_runs.values import RunFilter, RunStatus
 from service.domains.policy_packs import Amendments
 from service.domains.proposals.values import ProposalFilter
 from service.domains.retention.cutoffs import KEEP_ALL

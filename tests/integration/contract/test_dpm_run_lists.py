@@ -6,7 +6,8 @@ import itertools
 
 import pytest
 
-from service.domains.dpm_runs.values import DEFAULT_TENANT, RunFilter, RunStatus
+from service.domains.callers import DEFAULT_TENANT
+from service.domains.dpm_runs.values import RunFilter, RunStatus
 from service.domains.retention.cutoffs import KEEP_ALL
 from service.domains.values.pages import Page, empty_page
 from tests.integration.contract.builders import (

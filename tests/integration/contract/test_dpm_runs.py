@@ -9,9 +9,9 @@ from datetime import timedelta
 
 import pytest
 
+from service.domains.callers import DEFAULT_TENANT
 from service.domains.dpm_runs.artifacts import edge_of_artifact
 from service.domains.dpm_runs.values import (
-    DEFAULT_TENANT,
     Recorded,
     RecordRun,
     StoredRun,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from service.domains.dpm_runs.values import DEFAULT_TENANT, RunStatus
+from service.domains.callers import DEFAULT_TENANT
+from service.domains.dpm_runs.values import RunStatus
 from service.domains.idempotency import KeyScope
 from service.domains.proposals.states import (
     TRANSITIONS,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from service.domains.dpm_runs.values import DEFAULT_TENANT, mapping_of, use_of
+from service.domains.callers import DEFAULT_TENANT
+from service.domains.dpm_runs.values import mapping_of, use_of
 from service.domains.idempotency import KeyScope
 from service.domains.retention.cutoffs import KEEP_ALL
 from service.domains.values.pages import all_of

@@ -6,7 +6,8 @@ import asyncio
 
 import pytest
 
-from service.domains.dpm_runs.values import DEFAULT_TENANT, RunStatus
+from service.domains.callers import DEFAULT_TENANT
+from service.domains.dpm_runs.values import RunStatus
 from service.domains.idempotency import AnswerScope
 from service.domains.retention.cutoffs import KEEP_ALL, RetentionCutoff
 from service.domains.values.pages import all_of

@@ -14,7 +14,7 @@ import pytest_asyncio
 
 from scripts.harness.postgres import Postgres, create_database, free_port
 from service.admin.migrations import migrate
-from service.domains.dpm_runs.values import DEFAULT_TENANT
+from service.domains.callers import DEFAULT_TENANT
 from service.domains.operations import CANCELLATION
 from service.domains.retention.cutoffs import KEEP_ALL, RetentionCutoff
 from service.domains.retention.deletions import DeletedRows

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from service.domains.dpm_runs.values import DEFAULT_TENANT
+from service.domains.callers import DEFAULT_TENANT
 from service.domains.idempotency import KeyScope
 from service.domains.retention.cutoffs import KEEP_ALL
 from service.domains.values import canonical

@@ -8,8 +8,9 @@ from dataclasses import replace
 
 import pytest
 
+from service.domains.callers import DEFAULT_TENANT
 from service.domains.dpm_runs.artifacts import edge_of_artifact
-from service.domains.dpm_runs.values import DEFAULT_TENANT, edges_of
+from service.domains.dpm_runs.values import edges_of
 from service.domains.lineage import DEPTH_MAX, TRAIL_EDGES_MAX, Direction, EdgeFilter, EdgeType, LineageGraph
 from service.domains.operations import edge_of_operation
 from service.domains.retention.cutoffs import KEEP_ALL

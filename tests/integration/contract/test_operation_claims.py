@@ -7,8 +7,9 @@ from dataclasses import replace
 
 import pytest
 
+from service.domains.callers import DEFAULT_TENANT
 from service.domains.dpm_runs.artifacts import edge_of_artifact
-from service.domains.dpm_runs.values import DEFAULT_TENANT, edges_of
+from service.domains.dpm_runs.values import edges_of
 from service.domains.operations import RELEASE, AttemptError, OperationStatus
 from service.domains.retention.cutoffs import KEEP_ALL
 from service.errors.dpm_runs import RunExists

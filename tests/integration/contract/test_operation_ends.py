@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from service.domains.dpm_runs.values import DEFAULT_TENANT
+from service.domains.callers import DEFAULT_TENANT
 from service.domains.operations import (
     ATTEMPTS_EXHAUSTED,
     CANCELLATION,

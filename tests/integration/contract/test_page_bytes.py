@@ -7,7 +7,8 @@ from dataclasses import replace
 import msgspec
 import pytest
 
-from service.domains.dpm_runs.values import DEFAULT_TENANT, RunStatus
+from service.domains.callers import DEFAULT_TENANT
+from service.domains.dpm_runs.values import RunStatus
 from service.domains.retention.cutoffs import KEEP_ALL
 from service.domains.values.pages import PAGE_BYTES_MAX, page_of, within_bytes
 from service.domains.workflow_decisions import DecisionFilter, WorkflowAction

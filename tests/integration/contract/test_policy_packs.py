@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 import pytest_asyncio
 
-from service.domains.dpm_runs.values import DEFAULT_TENANT
+from service.domains.callers import DEFAULT_TENANT
 from service.domains.policy_packs import Amendments
 from service.domains.retention.cutoffs import RetentionCutoff
 from service.domains.values.canonical import digest_of

@@ -17,7 +17,7 @@ import pytest_asyncio
 
 from scripts.bench.seeding import BEGAN_AT, seed_runs, settle
 from scripts.harness.postgres import create_database, drop_database, free_port
-from service.domains.dpm_runs.values import DEFAULT_TENANT
+from service.domains.callers import DEFAULT_TENANT
 from service.domains.operations import CANCELLATION, OperationType
 from service.domains.proposals.states import ApprovalType, ProposalEventType
 from service.domains.proposals.values import ProposalFilter

@@ -10,6 +10,7 @@ import pytest
 import pytest_asyncio
 
 from scripts.harness.sample_requests import a_proposal_body
+from service.domains.callers import Caller
 from service.domains.proposals.documents import stored_change
 from service.domains.proposals.states import ProposalEventType
 from service.flows.proposals.events import RequestContext, creation
@@ -31,7 +32,7 @@ def a_real_creation(*, evidence_kept: bool = True):
     outcome = simulate_asked(READERS.simulate, asked, "corr-1", "key-1")
     documents = build_documents(READERS.simulate, asked, outcome, AT, evidence_kept)
     sent = RequestContext(idempotency_key="key-1", correlation_id="corr-1")
-    return creation(an_id, asked, documents, sent, AT).change
+    return creation(Caller.local(), an_id, asked, documents, sent, AT).change
 
 
 @pytest.mark.parametrize("evidence_kept", [True, False])

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 import pytest_asyncio
 
-from service.domains.dpm_runs.values import DEFAULT_TENANT
+from service.domains.callers import DEFAULT_TENANT
 from service.domains.proposals.states import ProposalEventType, ProposalState
 from service.domains.proposals.values import ProposalFilter
 from tests.integration.contract.builders import after

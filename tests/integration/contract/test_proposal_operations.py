@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
+from service.domains.callers import DEFAULT_TENANT
 from service.domains.dpm_runs.supportability import Bounds, Subject
-from service.domains.dpm_runs.values import DEFAULT_TENANT
 from service.domains.operations import OperationFilter, OperationStatus, OperationType
 from service.domains.retention.cutoffs import KEEP_ALL
 from service.errors.idempotency import IdempotencyKeyConflict

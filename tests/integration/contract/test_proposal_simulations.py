@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from service.domains.dpm_runs.values import DEFAULT_TENANT
+from service.domains.callers import DEFAULT_TENANT
 from service.errors.idempotency import IdempotencyKeyConflict
 from tests.integration.contract.builders import ODD_BYTES, OTHER_HASH, after
 from tests.integration.contract.proposal_builders import a_simulation

@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 import pytest_asyncio
 
+from service.domains.callers import DEFAULT_TENANT
 from service.domains.dpm_runs.supportability import Subject
-from service.domains.dpm_runs.values import DEFAULT_TENANT
 from service.domains.lineage import Direction, EdgeType, OwnerKind
 from service.domains.proposals.states import TERMINAL_STATES, TRANSITIONS, ApprovalType, ProposalState
 from service.domains.retention.cutoffs import KEEP_ALL

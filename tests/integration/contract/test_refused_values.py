@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from service.domains.dpm_runs.values import DEFAULT_TENANT, Recorded
+from service.domains.callers import DEFAULT_TENANT
+from service.domains.dpm_runs.values import Recorded
 from service.domains.lineage import EdgeFilter
 from service.domains.operations import OperationFilter
 from service.domains.retention.cutoffs import KEEP_ALL

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from random import Random
 
 from scripts.harness.sample_requests import a_batch_body, a_body
+from service.domains.callers import Caller
 from service.domains.dpm_runs.values import RecordBatch, RecordRun
 from service.domains.retention.cutoffs import KEEP_ALL, Retention
 from service.flows.dpm_runs.analyses import BatchIdentity, analyze_body, batch_request, batch_runs
@@ -37,7 +38,9 @@ def replays_of(store):
 
 async def admit(store, run_id, body, *, before=False):
     computed = simulate_body(LENIENT_READERS, body, run_id, "corr-1")
-    run = simulated_run(computed, run_id, idempotency_key=run_id, correlation_id="corr-1", created_at=AT)
+    run = simulated_run(
+        Caller.local(), computed, run_id, idempotency_key=run_id, correlation_id="corr-1", created_at=AT
+    )
     run = stored_before(run) if before else run
     await store.dpm_runs.admit(RecordRun(run, simulated_request(computed, run), replay=True), KEEP_ALL)
 
@@ -50,8 +53,10 @@ async def test_runs_match_in_any_order_of_members_and_as_they_were_stored_before
     flow = replays_of(store)
 
     for run_id in ("rr_1", "rr_2", "rr_3"):
-        assert (await flow.replay(run_id, record=False, correlation_id="c")).outcome is Outcome.MATCH
-        assert (await flow.verify(run_id, KEEP_ALL)).outcome is Outcome.MATCH
+        assert (
+            await flow.replay(Caller.local(), run_id, record=False, correlation_id="c")
+        ).outcome is Outcome.MATCH
+        assert (await flow.verify(Caller.local(), run_id, KEEP_ALL)).outcome is Outcome.MATCH
 
 
 async def test_scenarios_match_in_any_order_of_members(store):
@@ -59,9 +64,11 @@ async def test_scenarios_match_in_any_order_of_members(store):
     document = shuffled(tagged(a_batch_body(scenarios, positions=5)), Random(3))
     identity = BatchIdentity("batch_1", "corr-1", ("rr_1", "rr_2"))
     analyzed = analyze_body(LENIENT_READERS, written(document), identity)
-    runs = batch_runs(analyzed, AT)
-    request = batch_request(analyzed.plan, AT)
+    runs = batch_runs(Caller.local(), analyzed, AT)
+    request = batch_request(Caller.local(), analyzed.plan, AT)
     await store.dpm_runs.admit_batch(RecordBatch(request, runs, cause_id="batch_1", artifacts=()))
 
     for run in runs:
-        assert (await replays_of(store).verify(run.rebalance_run_id, KEEP_ALL)).outcome is Outcome.MATCH
+        assert (
+            await replays_of(store).verify(Caller.local(), run.rebalance_run_id, KEEP_ALL)
+        ).outcome is Outcome.MATCH

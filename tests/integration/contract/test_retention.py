@@ -6,9 +6,10 @@ import asyncio
 
 import pytest
 
+from service.domains.callers import DEFAULT_TENANT
 from service.domains.dpm_runs.artifacts import edge_of_artifact
 from service.domains.dpm_runs.supportability import Subject
-from service.domains.dpm_runs.values import DEFAULT_TENANT, Recorded, RunStatus, edges_of, mapping_of, use_of
+from service.domains.dpm_runs.values import Recorded, RunStatus, edges_of, mapping_of, use_of
 from service.domains.operations import edge_of_operation
 from service.domains.retention.cutoffs import KEEP_ALL, RetentionCutoff
 from service.domains.retention.deletions import DeletedRows, DeletionRecord

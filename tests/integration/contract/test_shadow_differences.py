@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from service.domains.dpm_runs.values import DEFAULT_TENANT
+from service.domains.callers import DEFAULT_TENANT
 from service.domains.shadow_differences import Difference, DifferenceKind, ShadowDifferenceFilter
 from tests.integration.contract.builders import after, an_id
 

@@ -17,8 +17,8 @@ import pytest
 import pytest_asyncio
 
 from service.admin.migrations import migrate
+from service.domains.callers import DEFAULT_TENANT
 from service.domains.dpm_runs.values import (
-    DEFAULT_TENANT,
     Recorded,
     RecordRun,
     RunFilter,

@@ -6,7 +6,8 @@ import asyncio
 
 import pytest
 
-from service.domains.dpm_runs.values import DEFAULT_TENANT, Recorded
+from service.domains.callers import DEFAULT_TENANT
+from service.domains.dpm_runs.values import Recorded
 from service.domains.idempotency import KeyScope
 from service.domains.lineage import Direction, EdgeFilter
 from service.domains.operations import CANCELLATION, Claim, OperationFilter

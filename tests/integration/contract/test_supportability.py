@@ -6,8 +6,9 @@ import asyncio
 
 import pytest
 
+from service.domains.callers import DEFAULT_TENANT
 from service.domains.dpm_runs.supportability import Bounds, Subject, Summary, Unfinished
-from service.domains.dpm_runs.values import DEFAULT_TENANT, RunStatus
+from service.domains.dpm_runs.values import RunStatus
 from service.domains.operations import Claim, OperationStatus, OperationType
 from service.domains.retention.cutoffs import KEEP_ALL, RetentionCutoff
 from service.domains.workflow_decisions import WorkflowAction

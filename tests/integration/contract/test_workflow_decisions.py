@@ -7,7 +7,8 @@ import itertools
 
 import pytest
 
-from service.domains.dpm_runs.values import DEFAULT_TENANT, RunStatus
+from service.domains.callers import DEFAULT_TENANT
+from service.domains.dpm_runs.values import RunStatus
 from service.domains.retention.cutoffs import KEEP_ALL
 from service.domains.values.pages import Page, all_of, empty_page
 from service.domains.workflow_decisions import (

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from service.admin.migrations import migrate
-from service.domains.dpm_runs.values import DEFAULT_TENANT
+from service.domains.callers import DEFAULT_TENANT
 from service.domains.idempotency import KeyScope
 from service.domains.retention.cutoffs import KEEP_ALL
 from service.storage.postgres.store import PostgresStore

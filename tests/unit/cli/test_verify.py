@@ -10,7 +10,8 @@ from click.testing import CliRunner
 from scripts.harness.servers import ROOT
 from service.admin.verification import verifier
 from service.cli.commands import main
-from service.domains.dpm_runs.values import DEFAULT_TENANT, RecordRun
+from service.domains.callers import DEFAULT_TENANT, Caller
+from service.domains.dpm_runs.values import RecordRun
 from service.domains.retention.cutoffs import KEEP_ALL
 from service.errors.engines import EngineDeadlineExceeded
 from service.errors.storage import StoreUnavailable
@@ -60,6 +61,7 @@ def record(store, count):
             run_id = f"rr_{number:032x}"
             computed = simulate_body(readers.LENIENT_READERS, DEMO, run_id, "corr-1")
             run = simulated_run(
+                Caller.local(),
                 computed,
                 run_id,
                 idempotency_key=f"key-{number}",

@@ -6,7 +6,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from scripts.harness.servers import ROOT
-from service.domains.dpm_runs.values import DEFAULT_TENANT, DpmRun, RunStatus
+from service.domains.callers import DEFAULT_TENANT
+from service.domains.dpm_runs.values import DpmRun, RunStatus
 from service.engines.dpm.artifact import artifact_id_of, build_artifact
 from service.flows.dpm_runs.computing import Readers, simulate_body
 from service.web.requests import bodies

@@ -6,7 +6,7 @@ import json
 from datetime import UTC, datetime, timedelta
 
 from scripts.harness.sample_requests import a_batch_body
-from service.domains.dpm_runs.values import DEFAULT_TENANT
+from service.domains.callers import DEFAULT_TENANT, Caller
 from service.domains.operations import Lease, OperationType
 from service.domains.retention.cutoffs import KEEP_ALL, Retention
 from service.flows.dpm_runs.computing import Readers
@@ -104,7 +104,7 @@ class Desk:
         self.at += timedelta(seconds=seconds)
 
     async def submit(self, body=BODY, correlation_id="corr-1"):
-        return await self.flow.submit(body, correlation_id=correlation_id)
+        return await self.flow.submit(Caller.local(), body, correlation_id=correlation_id)
 
     async def claim(self, operation):
         return await self.store.operations.claim(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime, timedelta
 
-from service.domains.dpm_runs.values import DEFAULT_TENANT
+from service.domains.callers import DEFAULT_TENANT, Caller
 from service.domains.operations import Lease, OperationType
 from service.domains.proposals.rules import ProposalRules
 from service.domains.retention.cutoffs import KEEP_ALL, Retention
@@ -162,7 +162,9 @@ class ProposalDesk:
         return self.store.proposals
 
     async def create(self, key="key-1", correlation_id=None, **changes):
-        return await self.flow.create(body_of(**changes), idempotency_key=key, correlation_id=correlation_id)
+        return await self.flow.create(
+            Caller.local(), body_of(**changes), idempotency_key=key, correlation_id=correlation_id
+        )
 
     async def created(self, key="key-1", **changes):
         """The id of a proposal."""
@@ -170,18 +172,22 @@ class ProposalDesk:
 
     async def add_version(self, proposal_id, key=None, correlation_id=None, **changes):
         return await self.flow.add_version(
-            proposal_id, body_of(**changes), idempotency_key=key, correlation_id=correlation_id
+            Caller.local(),
+            proposal_id,
+            body_of(**changes),
+            idempotency_key=key,
+            correlation_id=correlation_id,
         )
 
     async def move(self, proposal_id, event, state=None, key=None, actor="adviser", **more):
         asked = {"event_type": event, "actor_id": actor, "expected_state": state} | more
         body = json.dumps(asked).encode()
-        return await self.flow.transition(proposal_id, body, idempotency_key=key)
+        return await self.flow.transition(Caller.local(), proposal_id, body, idempotency_key=key)
 
     async def approve(self, proposal_id, kind, state=None, key=None, actor="officer", approved=True, **more):
         asked = {"approval_type": kind, "approved": approved, "actor_id": actor, "expected_state": state}
         body = json.dumps(asked | more).encode()
-        return await self.flow.approve(proposal_id, body, idempotency_key=key)
+        return await self.flow.approve(Caller.local(), proposal_id, body, idempotency_key=key)
 
     async def to_consent(self, proposal_id):
         """Submits a proposal for review and gets the approval."""
@@ -190,12 +196,20 @@ class ProposalDesk:
 
     async def submit_create(self, key="key-1", correlation_id="corr-1", sent=None, **changes):
         return await self.operations.submit_create(
-            body_of(**changes), idempotency_key=key, correlation_id=correlation_id, correlation_sent=sent
+            Caller.local(),
+            body_of(**changes),
+            idempotency_key=key,
+            correlation_id=correlation_id,
+            correlation_sent=sent,
         )
 
     async def submit_version(self, proposal_id, correlation_id="corr-1", sent=None, **changes):
         return await self.operations.submit_version(
-            proposal_id, body_of(**changes), correlation_id=correlation_id, correlation_sent=sent
+            Caller.local(),
+            proposal_id,
+            body_of(**changes),
+            correlation_id=correlation_id,
+            correlation_sent=sent,
         )
 
     async def claim(self, operation):
@@ -215,7 +229,9 @@ class ProposalDesk:
 
     async def events(self, proposal_id):
         """Every event with the state it led to, as it is shown."""
-        found = json.loads(await self.flow.list_events(proposal_id, limit=1_000, cursor=None))["events"]
+        found = json.loads(
+            await self.flow.list_events(Caller.local(), proposal_id, limit=1_000, cursor=None)
+        )["events"]
         return [(event["event_type"], event["to_state"]) for event in found]
 
     def count(self):

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from service.domains.dpm_runs.values import DEFAULT_TENANT
+from service.domains.callers import DEFAULT_TENANT, Caller
 from service.domains.operations import OperationStatus
 from service.engines.dpm import versions
 from service.errors.storage import StoreUnavailable
@@ -34,7 +34,7 @@ async def test_an_offered_operation_is_done_and_the_offer_is_over(desk):
 
 async def test_an_offer_of_what_has_ended_or_gone_is_over(desk):
     operation = await desk.submit()
-    await desk.flow.execute(operation.operation_id)
+    await desk.flow.execute(Caller.local(), operation.operation_id)
 
     assert await offer(desk, operation) is None
     assert await desk.offers.handle(DEFAULT_TENANT, "dop_unknown") is None
@@ -53,7 +53,7 @@ async def test_what_was_taken_back_is_done_at_the_next_offer(desk):
     operation = await desk.submit()
     await desk.claim(operation)
     desk.wait(desk.lease_seconds + 1)
-    await desk.sweeps.run_once()
+    await desk.sweeps.run_once(Caller.local())
 
     assert await offer(desk, operation) is None
     assert (await desk.read(operation)).attempt == 2

@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from scripts.harness.servers import ROOT
-from service.domains.dpm_runs.values import DEFAULT_TENANT, RunFilter
+from service.domains.callers import DEFAULT_TENANT, Caller
+from service.domains.dpm_runs.values import RunFilter
 from service.domains.idempotency import KeyScope
 from service.domains.retention.cutoffs import KEEP_ALL, Retention
 from service.engines.dpm import v1, versions
@@ -63,14 +64,14 @@ class Flow:
         return work(*args)
 
     async def simulate(self, body=DEMO, key="key-1"):
-        return await self.flow.simulate(body, idempotency_key=key, correlation_id="corr-1")
+        return await self.flow.simulate(Caller.local(), body, idempotency_key=key, correlation_id="corr-1")
 
     async def analyze(self, *scenarios, padding=0, correlation_id=None):
         request = json.loads(DEMO)
         del request["options"]
         request["scenarios"] = {name: {} for name in scenarios}
         body = json.dumps(request).encode() + b" " * padding
-        return json.loads(await self.flow.analyze(body, correlation_id=correlation_id))
+        return json.loads(await self.flow.analyze(Caller.local(), body, correlation_id=correlation_id))
 
     async def artifact_of(self, run_id):
         return await self.store.artifacts.find(DEFAULT_TENANT, run_id, KEEP_ALL)
@@ -154,7 +155,7 @@ async def test_a_result_beyond_its_bound_is_refused_and_not_kept():
     for body in (DEMO, DEMO + b" " * LOOP_BODY_BYTES_MAX):
         with pytest.raises(ResultTooLarge, match=str(size - 1)):
             await less.simulate(body)
-    assert (await less.flow.list(RunFilter(), limit=9, cursor=None)).items == ()
+    assert (await less.flow.list(Caller.local(), RunFilter(), limit=9, cursor=None)).items == ()
 
 
 @pytest.mark.parametrize("padding", [0, WHOLE_BATCH_BYTES_MAX], ids=["whole", "by scenario"])
@@ -258,7 +259,7 @@ async def test_a_stored_run_is_computed_again_to_the_byte(flow):
         .replace(b": 1}", b": 1.0}")
     )
     alone = (await flow.simulate()).run
-    batch = json.loads(await flow.flow.analyze(body, correlation_id="corr-2"))
+    batch = json.loads(await flow.flow.analyze(Caller.local(), body, correlation_id="corr-2"))
     ids = [result["rebalance_run_id"] for result in batch["results"].values()]
 
     assert len(ids) == 2
@@ -303,7 +304,9 @@ async def test_a_scenario_that_breaks_the_engine_is_named_and_harms_no_other(flo
         return v1.simulate(asked, identity, bytes_max)
 
     monkeypatch.setitem(versions.ENGINES, versions.CURRENT_VERSION, breaks)
-    batch = json.loads(await flow.flow.analyze(json.dumps(request).encode(), correlation_id=None))
+    batch = json.loads(
+        await flow.flow.analyze(Caller.local(), json.dumps(request).encode(), correlation_id=None)
+    )
 
     assert list(batch["results"]) == ["good"]
     assert batch["failed_scenarios"] == {"bad": "SCENARIO_EXECUTION_ERROR: LookupError"}
@@ -318,7 +321,7 @@ async def test_artifacts_are_kept_with_their_runs_when_they_are_to_be(persisted)
 
     kept = [await flow.artifact_of(run_id) for run_id in run_ids]
 
-    built = [build_artifact(await flow.flow.get(run_id)) for run_id in run_ids]
+    built = [build_artifact(await flow.flow.get(Caller.local(), run_id)) for run_id in run_ids]
     assert kept == (built if persisted else [None, None, None])
 
 
@@ -365,7 +368,9 @@ async def test_a_batch_without_a_good_scenario_is_not_recorded(flow, monkeypatch
     del request["options"]
     request["scenarios"] = {"bad": {"options": {"max_turnover_pct": "7"}}}
 
-    batch = json.loads(await flow.flow.analyze(json.dumps(request).encode(), correlation_id=None))
+    batch = json.loads(
+        await flow.flow.analyze(Caller.local(), json.dumps(request).encode(), correlation_id=None)
+    )
 
     assert list(batch["failed_scenarios"]) == ["bad"]
 
@@ -378,20 +383,22 @@ async def test_an_expired_run_is_in_no_answer(flow):
         (flow.flow.get_newest_by_request_hash, run.request_hash),
     )
     for lookup, value in lookups:
-        assert await lookup(value) == run
+        assert await lookup(Caller.local(), value) == run
 
     flow.at = AT + timedelta(days=1, microseconds=1)
 
     for lookup, value in lookups:
         with pytest.raises(RunNotFound):
-            await lookup(value)
-    assert (await flow.flow.list(RunFilter(), limit=50, cursor=None)).items == ()
+            await lookup(Caller.local(), value)
+    assert (await flow.flow.list(Caller.local(), RunFilter(), limit=50, cursor=None)).items == ()
 
 
 async def test_runs_are_listed_without_their_results(flow):
     run = (await flow.simulate()).run
 
-    page = await flow.flow.list(RunFilter(portfolio_id=run.portfolio_id), limit=1, cursor=None)
+    page = await flow.flow.list(
+        Caller.local(), RunFilter(portfolio_id=run.portfolio_id), limit=1, cursor=None
+    )
 
     assert [head.rebalance_run_id for head in page.items] == [run.rebalance_run_id]
     assert page.next_cursor is None

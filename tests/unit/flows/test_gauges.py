@@ -2,6 +2,7 @@
 
 import pytest
 
+from service.domains.callers import Caller
 from service.domains.retention.cutoffs import Retention
 from service.errors.storage import StoreUnavailable
 from service.flows.operations.gauges import OperationGauges
@@ -54,7 +55,7 @@ async def test_states_and_ages_are_told_and_nought_where_there_is_nothing(flow, 
     await submit_and_move(store, started(an_operation(created_at=after(10)), 20))
     await submit_and_move(store, succeeded(started(an_operation(created_at=after(1)), 2), 30))
 
-    await flow.look()
+    await flow.look(Caller.local())
 
     assert measures.kept["runs"] == {"PENDING": 2, "RUNNING": 1, "SUCCEEDED": 1}
     assert measures.unfinished["runs", "ANALYZE_SCENARIOS", "PENDING"] == (2, 60.0)
@@ -86,6 +87,6 @@ async def test_a_store_that_is_away_is_told_as_such_and_asked_again(flow, store,
     monkeypatch.setattr(store.supportability, "summarise", once_away)
 
     with pytest.raises(Enough):
-        await flow.run_every()
+        await flow.run_every(Caller.local())
 
     assert measures.answers == [("runs", False), ("runs", True)]

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from service.domains.callers import Caller
 from service.domains.retention.cutoffs import KEEP_ALL, Retention
 from service.domains.values.pages import all_of
 from service.errors.idempotency import IdempotencyKeyNotFound
@@ -44,15 +45,18 @@ async def test_a_key_stands_for_its_latest_run_and_remembers_the_others(flow, st
     await admitted(store, "rr_1")
     await admitted(store, "rr_2", 1)
 
-    assert (await flow.get_simulation_key("key-1")).rebalance_run_id == "rr_2"
-    assert [use.rebalance_run_id for use in await all_of(flow.list_history, "key-1")] == ["rr_1", "rr_2"]
+    assert (await flow.get_simulation_key(Caller.local(), "key-1")).rebalance_run_id == "rr_2"
+    assert [use.rebalance_run_id for use in await all_of(flow.list_history, Caller.local(), "key-1")] == [
+        "rr_1",
+        "rr_2",
+    ]
 
 
 async def test_a_key_nobody_used_is_not_found(flow):
     with pytest.raises(IdempotencyKeyNotFound):
-        await flow.get_simulation_key("key-1")
+        await flow.get_simulation_key(Caller.local(), "key-1")
     with pytest.raises(IdempotencyKeyNotFound):
-        await all_of(flow.list_history, "key-1")
+        await all_of(flow.list_history, Caller.local(), "key-1")
 
 
 async def test_a_key_goes_with_the_last_of_its_runs(flow, store, clock):
@@ -60,11 +64,13 @@ async def test_a_key_goes_with_the_last_of_its_runs(flow, store, clock):
     await admitted(store, "rr_2", 1)
 
     clock.at = AT + timedelta(days=1, microseconds=1)
-    assert [use.rebalance_run_id for use in await all_of(flow.list_history, "key-1")] == ["rr_2"]
-    assert (await flow.get_simulation_key("key-1")).rebalance_run_id == "rr_2"
+    assert [use.rebalance_run_id for use in await all_of(flow.list_history, Caller.local(), "key-1")] == [
+        "rr_2"
+    ]
+    assert (await flow.get_simulation_key(Caller.local(), "key-1")).rebalance_run_id == "rr_2"
 
     clock.at = AT + timedelta(days=1, seconds=1, microseconds=1)
     with pytest.raises(IdempotencyKeyNotFound):
-        await all_of(flow.list_history, "key-1")
+        await all_of(flow.list_history, Caller.local(), "key-1")
     with pytest.raises(IdempotencyKeyNotFound):
-        await flow.get_simulation_key("key-1")
+        await flow.get_simulation_key(Caller.local(), "key-1")

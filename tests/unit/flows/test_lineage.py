@@ -2,6 +2,7 @@
 
 import pytest
 
+from service.domains.callers import Caller
 from service.domains.lineage import Direction, EdgeFilter
 from service.domains.retention.cutoffs import KEEP_ALL, Retention
 from service.flows.lineage import LineageFlow
@@ -46,7 +47,7 @@ async def test_one_step_asks_for_the_edges_of_the_entity_itself(flow, store, mon
         raise AssertionError("nobody asked for a walk")
 
     monkeypatch.setattr(store.lineage, "trace", walked, raising=False)
-    met = await flow.list("rr_1", REPLAYED, depth=1, limit=50, cursor=None)
+    met = await flow.list(Caller.local(), "rr_1", REPLAYED, depth=1, limit=50, cursor=None)
 
     assert walk(met) == [("rr_1", "rr_0"), ("rr_2", "rr_1")]
     assert not met.truncated
@@ -55,7 +56,7 @@ async def test_one_step_asks_for_the_edges_of_the_entity_itself(flow, store, mon
 async def test_a_walk_goes_as_deep_as_asked_in_its_direction(flow):
     async def met(depth, direction):
         edges = EdgeFilter(direction, edge_type="REPLAYED_FROM")
-        return walk(await flow.list("rr_2", edges, depth=depth, limit=50, cursor=None))
+        return walk(await flow.list(Caller.local(), "rr_2", edges, depth=depth, limit=50, cursor=None))
 
     back = [("rr_1", "rr_0"), ("rr_2", "rr_1")]
     forth = [("rr_3", "rr_2")]
@@ -67,27 +68,29 @@ async def test_a_walk_goes_as_deep_as_asked_in_its_direction(flow):
 async def test_a_walk_passes_edges_that_are_not_shown(flow):
     keyed = EdgeFilter(edge_type="IDEMPOTENCY_TO_RUN")
 
-    assert walk(await flow.list("rr_2", keyed, depth=3, limit=50, cursor=None)) == [("key-1", "rr_0")]
+    assert walk(await flow.list(Caller.local(), "rr_2", keyed, depth=3, limit=50, cursor=None)) == [
+        ("key-1", "rr_0")
+    ]
 
 
 async def test_pages_of_a_walk_follow_each_other_to_the_end(flow):
     pages, cursor = [], None
     for _ in range(3):
-        met = await flow.list("corr", EdgeFilter(), depth=3, limit=3, cursor=cursor)
+        met = await flow.list(Caller.local(), "corr", EdgeFilter(), depth=3, limit=3, cursor=cursor)
         pages.append(walk(met))
         cursor = met.page.next_cursor
         if cursor is None:
             break
 
-    every = walk(await flow.list("corr", EdgeFilter(), depth=3, limit=50, cursor=None))
+    every = walk(await flow.list(Caller.local(), "corr", EdgeFilter(), depth=3, limit=50, cursor=None))
     assert [len(page) for page in pages] == [3, 3, 2]
     assert [edge for page in pages for edge in page] == every
 
 
 async def test_a_walk_has_no_page_after_an_edge_it_does_not_show(flow):
-    met = await flow.list("corr", EdgeFilter(), depth=2, limit=1, cursor=None)
+    met = await flow.list(Caller.local(), "corr", EdgeFilter(), depth=2, limit=1, cursor=None)
     assert met.page.next_cursor is not None
 
     for cursor in ("", "unknown", met.page.next_cursor):
-        page = (await flow.list("corr", REPLAYED, depth=2, limit=1, cursor=cursor)).page
+        page = (await flow.list(Caller.local(), "corr", REPLAYED, depth=2, limit=1, cursor=cursor)).page
         assert (page.items, page.next_cursor) == ((), None)

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scripts.harness.sample_requests import a_batch_body, a_body, a_proposal_body
+from service.domains.callers import Caller
 from service.domains.dpm_runs.values import DpmRun
 from service.domains.values.canonical import digest_of
 from service.domains.values.json_differences import equal_but_for_order
@@ -71,7 +72,9 @@ def written(document: dict) -> bytes:
 
 def recorded(body: bytes) -> tuple[DpmRun, object]:
     computed = simulate_body(READERS, body, "rr_1", "corr-1")
-    run = simulated_run(computed, "rr_1", idempotency_key="key-1", correlation_id="corr-1", created_at=AT)
+    run = simulated_run(
+        Caller.local(), computed, "rr_1", idempotency_key="key-1", correlation_id="corr-1", created_at=AT
+    )
     return run, simulated_request(computed, run)
 
 
@@ -105,8 +108,8 @@ def test_an_analysis_is_the_same_waited_for_or_not_and_is_computed_again(seed):
     assert batch_answer(again, AT) == batch_answer(first, AT)
     assert again.plan.written() == first.plan.written()
     assert run_scenario(again.plan.written(), RESULT_BYTES_MAX, "b") == first.outcomes[1]
-    for run in batch_runs(again, AT):
-        assert compute_again(READERS, run, batch_request(again.plan, AT)).difference is None
+    for run in batch_runs(Caller.local(), again, AT):
+        assert compute_again(READERS, run, batch_request(Caller.local(), again.plan, AT)).difference is None
 
 
 @few

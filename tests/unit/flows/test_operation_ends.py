@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from structlog.testing import capture_logs
 
-from service.domains.dpm_runs.values import DEFAULT_TENANT
+from service.domains.callers import DEFAULT_TENANT, Caller
 from service.domains.operations import (
     ATTEMPTS_EXHAUSTED,
     CANCELLED,
@@ -50,7 +50,7 @@ async def test_the_engine_work_of_an_operation_that_is_cancelled_is_cancelled(de
     operation = await desk.submit()
     attempt, cancelled = await stalled(desk, operation)
 
-    ended = await desk.flow.cancel(operation.operation_id)
+    ended = await desk.flow.cancel(Caller.local(), operation.operation_id)
     with pytest.raises(LeaseLost):
         await attempt
 
@@ -66,7 +66,7 @@ async def test_a_holder_in_another_process_finds_out_when_it_extends_its_lease()
     attempt, cancelled = await stalled(desk, operation)
 
     # The other process has a runner of its own.
-    await Desk(desk.store).flow.cancel(operation.operation_id)
+    await Desk(desk.store).flow.cancel(Caller.local(), operation.operation_id)
     with pytest.raises(LeaseLost):
         await attempt
 
@@ -85,7 +85,7 @@ async def test_an_inline_operation_that_is_cancelled_is_accepted_all_the_same():
     accepting = asyncio.create_task(desk.submit())
     await reached.wait()
     ((_, operation_id),) = desk.store.operations.state.operations
-    await desk.flow.cancel(operation_id)
+    await desk.flow.cancel(Caller.local(), operation_id)
 
     operation = await accepting
     assert (await desk.read(operation)).error.code == CANCELLED
@@ -102,7 +102,7 @@ async def test_an_offer_of_an_operation_that_is_cancelled_is_not_made_again(desk
     desk.before_scenario = stall
     handling = asyncio.create_task(desk.offers.handle(DEFAULT_TENANT, operation.operation_id))
     await reached.wait()
-    await desk.flow.cancel(operation.operation_id)
+    await desk.flow.cancel(Caller.local(), operation.operation_id)
 
     assert await handling is None
     assert await desk.offers.handle(DEFAULT_TENANT, operation.operation_id) is None
@@ -111,12 +111,12 @@ async def test_an_offer_of_an_operation_that_is_cancelled_is_not_made_again(desk
 
 async def test_what_has_ended_or_never_was_is_not_cancelled(desk):
     operation = await desk.submit()
-    await desk.flow.execute(operation.operation_id)
+    await desk.flow.execute(Caller.local(), operation.operation_id)
 
     with pytest.raises(OperationEnded):
-        await desk.flow.cancel(operation.operation_id)
+        await desk.flow.cancel(Caller.local(), operation.operation_id)
     with pytest.raises(OperationNotFound):
-        await desk.flow.cancel("nowhere")
+        await desk.flow.cancel(Caller.local(), "nowhere")
 
 
 async def test_an_attempt_that_is_stopped_within_a_lease_is_not_counted(desk):
@@ -157,10 +157,10 @@ async def test_an_operation_that_is_over_its_deadline_fails_and_its_holder_stops
     attempt, cancelled = await stalled(desk, operation)
 
     desk.wait(OPERATION_SECONDS_MAX)
-    await desk.sweeps.run_once()
+    await desk.sweeps.run_once(Caller.local())
     assert (await desk.read(operation)).status is OperationStatus.RUNNING
     desk.wait(1)
-    await desk.sweeps.run_once()
+    await desk.sweeps.run_once(Caller.local())
     desk.runner.check_lease(operation.operation_id)
     with pytest.raises(LeaseLost):
         await attempt
@@ -175,11 +175,11 @@ async def test_an_operation_that_waits_for_another_attempt_is_over_its_deadline_
     operation = await desk.submit()
     await desk.claim(operation)
     desk.wait(desk.lease_seconds + 1)
-    await desk.sweeps.run_once()
+    await desk.sweeps.run_once(Caller.local())
     assert (await desk.read(operation)).last_error.code == LEASE_EXPIRED
 
     desk.wait(OPERATION_SECONDS_MAX)
-    await desk.sweeps.run_once()
+    await desk.sweeps.run_once(Caller.local())
 
     assert (await desk.read(operation)).error.code == DEADLINE_EXCEEDED
 
@@ -225,7 +225,7 @@ async def test_an_operation_whose_end_the_store_refuses_too_ends_after_its_attem
                 attempt.cancel()
             await asyncio.gather(attempt, return_exceptions=True)
         desk.wait(desk.lease_seconds + 1)
-        await desk.sweeps.run_once()
+        await desk.sweeps.run_once(Caller.local())
         if (await desk.read(operation)).has_ended:
             break
 

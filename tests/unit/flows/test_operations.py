@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from service.domains.dpm_runs.values import DEFAULT_TENANT
+from service.domains.callers import DEFAULT_TENANT, Caller
 from service.domains.lineage import EdgeFilter, EdgeType
 from service.domains.operations import STORE_REFUSED, OperationFilter, OperationStatus
 from service.domains.rebalances.analyses import read_plan
@@ -37,7 +37,7 @@ async def test_a_body_that_is_refused_is_not_accepted(desk):
     with pytest.raises(RequestInvalid):
         await desk.submit(b"{}")
 
-    assert (await desk.flow.list(OperationFilter(), limit=9, cursor=None)).items == ()
+    assert (await desk.flow.list(Caller.local(), OperationFilter(), limit=9, cursor=None)).items == ()
 
 
 async def test_a_small_batch_is_planned_at_once_and_a_large_one_elsewhere(desk, monkeypatch):
@@ -83,14 +83,14 @@ async def test_an_operation_whose_claim_the_store_refuses_ends(monkeypatch):
     assert (operation.status, operation.error.code) == (OperationStatus.FAILED, STORE_REFUSED)
     assert "odd" not in operation.error.message
     with pytest.raises(OperationNotPending):
-        await desk.flow.execute(operation.operation_id)
+        await desk.flow.execute(Caller.local(), operation.operation_id)
 
 
 async def test_every_way_gives_the_same_result():
     inline, waiting = Desk(inline=True), Desk()
     at_once = await inline.read(await inline.submit())
     accepted = await waiting.submit()
-    executed = await waiting.flow.execute(accepted.operation_id)
+    executed = await waiting.flow.execute(Caller.local(), accepted.operation_id)
     runs = DpmRunFlow(
         store=waiting.store,
         clock=waiting,
@@ -102,14 +102,14 @@ async def test_every_way_gives_the_same_result():
         artifacts_persisted=False,
     )
 
-    answered = await runs.analyze(BODY, correlation_id="corr-1")
+    answered = await runs.analyze(Caller.local(), BODY, correlation_id="corr-1")
 
     assert without_ids(at_once.result) == without_ids(executed.result) == without_ids(answered)
 
 
 async def test_runs_of_an_operation_are_caused_by_it(desk):
     operation = await desk.submit()
-    await desk.flow.execute(operation.operation_id)
+    await desk.flow.execute(Caller.local(), operation.operation_id)
 
     for run in await desk.runs_of(operation):
         edges = await desk.store.lineage.list(
@@ -123,7 +123,8 @@ async def test_of_64_who_execute_at_once_one_does(desk):
     operation = await desk.submit()
 
     answers = await asyncio.gather(
-        *(desk.flow.execute(operation.operation_id) for _ in range(64)), return_exceptions=True
+        *(desk.flow.execute(Caller.local(), operation.operation_id) for _ in range(64)),
+        return_exceptions=True,
     )
 
     (ended,) = (answer for answer in answers if not isinstance(answer, Exception))
@@ -134,15 +135,15 @@ async def test_of_64_who_execute_at_once_one_does(desk):
 
 async def test_an_operation_that_has_ended_or_is_unknown_is_not_executed(desk):
     operation = await desk.submit()
-    await desk.flow.execute(operation.operation_id)
+    await desk.flow.execute(Caller.local(), operation.operation_id)
 
     with pytest.raises(OperationNotPending):
-        await desk.flow.execute(operation.operation_id)
+        await desk.flow.execute(Caller.local(), operation.operation_id)
     with pytest.raises(OperationNotFound):
-        await desk.flow.execute("dop_unknown")
+        await desk.flow.execute(Caller.local(), "dop_unknown")
     desk.wait(3601)
     with pytest.raises(OperationNotFound):
-        await desk.flow.execute(operation.operation_id)
+        await desk.flow.execute(Caller.local(), operation.operation_id)
 
 
 async def test_an_end_whose_answer_was_lost_is_found(desk, monkeypatch):
@@ -157,7 +158,7 @@ async def test_an_end_whose_answer_was_lost_is_found(desk, monkeypatch):
     monkeypatch.setattr(desk.store.operations, "finish", kept_but_not_said)
     operation = await desk.submit()
 
-    ended = await desk.flow.execute(operation.operation_id)
+    ended = await desk.flow.execute(Caller.local(), operation.operation_id)
 
     assert (ended.status, len(calls)) == (OperationStatus.SUCCEEDED, 2)
     assert len(await desk.runs_of(operation)) == 3
@@ -169,13 +170,13 @@ async def test_what_another_took_over_is_not_said_to_have_ended(monkeypatch):
 
     async def stall(scenario):
         desk.wait(60)
-        await desk.sweeps.run_once()
+        await desk.sweeps.run_once(Caller.local())
         await desk.claim(operation)
         await asyncio.Event().wait()
 
     desk.before_scenario = stall
     with pytest.raises(OperationNotPending):
-        await desk.flow.execute(operation.operation_id)
+        await desk.flow.execute(Caller.local(), operation.operation_id)
 
     assert (await desk.read(operation)).status is OperationStatus.RUNNING
 
@@ -198,9 +199,9 @@ async def test_the_newest_operation_of_a_correlation_id_is_found(desk):
     desk.wait(1)
     newest = await desk.submit()
 
-    assert await desk.flow.get_newest_by_correlation("corr-1") == newest
+    assert await desk.flow.get_newest_by_correlation(Caller.local(), "corr-1") == newest
     with pytest.raises(OperationNotFound):
-        await desk.flow.get_newest_by_correlation("nobody")
+        await desk.flow.get_newest_by_correlation(Caller.local(), "nobody")
 
 
 async def test_a_server_that_stops_hands_back_what_it_does(desk):
@@ -212,7 +213,7 @@ async def test_a_server_that_stops_hands_back_what_it_does(desk):
 
     desk.before_scenario = stall
     operation = await desk.submit()
-    executing = asyncio.create_task(desk.flow.execute(operation.operation_id))
+    executing = asyncio.create_task(desk.flow.execute(Caller.local(), operation.operation_id))
     await reached.wait()
 
     await desk.flow.close()

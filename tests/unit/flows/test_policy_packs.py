@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from service.domains.callers import Caller
 from service.domains.policy_packs import NO_WISH, PolicyPackUpsert, RequestedPack, SelectionRules, pack_of
 from service.errors.policy_packs import PolicyCatalogConcurrentUpdate, PolicyCatalogFull, PolicyPackNotFound
 from service.flows.policy_packs import flow
@@ -59,13 +60,13 @@ class Catalog:
 
     async def publish(self, name, version="1"):
         wanted = PolicyPackUpsert(version=version)
-        return await self.flow.publish(name, wanted, correlation_id="corr-1")
+        return await self.flow.publish(Caller.local(), name, wanted, correlation_id="corr-1")
 
 
 async def test_nobody_asks_the_store_where_no_pack_is_selected():
     catalog = Catalog()
 
-    resolution = await catalog.flow.resolve(NO_WISH)
+    resolution = await catalog.flow.resolve(Caller.local(), NO_WISH)
 
     assert (resolution.pack, resolution.is_unknown, catalog.asked) == (None, False, [])
 
@@ -73,9 +74,9 @@ async def test_nobody_asks_the_store_where_no_pack_is_selected():
 async def test_callers_within_some_seconds_share_one_question():
     catalog = Catalog(shipped=["tight"])
 
-    found = await asyncio.gather(*(catalog.flow.resolve(TIGHT) for _ in range(50)))
+    found = await asyncio.gather(*(catalog.flow.resolve(Caller.local(), TIGHT) for _ in range(50)))
     catalog.at += timedelta(seconds=4)
-    await catalog.flow.resolve(TIGHT)
+    await catalog.flow.resolve(Caller.local(), TIGHT)
 
     assert {one.pack.pack.policy_pack_id for one in found} == {"tight"}
     assert catalog.asked == ["revision", "amendments"]
@@ -83,10 +84,10 @@ async def test_callers_within_some_seconds_share_one_question():
 
 async def test_an_unchanged_catalog_is_not_read_again():
     catalog = Catalog(shipped=["tight"])
-    await catalog.flow.resolve(TIGHT)
+    await catalog.flow.resolve(Caller.local(), TIGHT)
 
     catalog.at += timedelta(seconds=5)
-    await catalog.flow.resolve(TIGHT)
+    await catalog.flow.resolve(Caller.local(), TIGHT)
 
     assert catalog.asked == ["revision", "amendments", "revision"]
 
@@ -95,23 +96,23 @@ async def test_an_unchanged_catalog_is_not_read_again():
 async def test_what_another_process_changes_is_seen_after_some_seconds_or_when_the_clock_is_set_back(step):
     here = Catalog(shipped=["tight"])
     elsewhere = Catalog(store=here.store)
-    await here.flow.resolve(TIGHT)
+    await here.flow.resolve(Caller.local(), TIGHT)
     await elsewhere.publish("tight", "2")
 
-    before = await here.flow.resolve(TIGHT)
+    before = await here.flow.resolve(Caller.local(), TIGHT)
     here.at += step
-    after = await here.flow.resolve(TIGHT)
+    after = await here.flow.resolve(Caller.local(), TIGHT)
 
     assert (before.pack.pack.version, after.pack.pack.version) == ("1", "2")
 
 
 async def test_what_a_process_changes_itself_it_sees_at_once():
     catalog = Catalog()
-    await catalog.flow.resolve(TIGHT)
+    await catalog.flow.resolve(Caller.local(), TIGHT)
 
     await catalog.publish("tight", "2")
 
-    assert (await catalog.flow.resolve(TIGHT)).pack.pack.version == "2"
+    assert (await catalog.flow.resolve(Caller.local(), TIGHT)).pack.pack.version == "2"
 
 
 async def test_a_pack_that_is_published_again_as_it_is_changes_nothing():
@@ -130,8 +131,8 @@ async def test_who_is_overtaken_decides_anew():
     other = Catalog(store=catalog.store)
 
     ended = await asyncio.gather(
-        catalog.flow.remove("tight", correlation_id="c"),
-        other.flow.remove("tight", correlation_id="c"),
+        catalog.flow.remove(Caller.local(), "tight", correlation_id="c"),
+        other.flow.remove(Caller.local(), "tight", correlation_id="c"),
         return_exceptions=True,
     )
 

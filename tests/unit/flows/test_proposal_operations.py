@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 
 from scripts.harness.sample_requests import a_proposal_body
+from service.domains.callers import Caller
 from service.domains.operations import EXECUTION_ERROR, OperationFilter, OperationStatus
 from service.domains.values.pages import Page
 from service.errors.operations import OperationNotFound
@@ -106,19 +107,19 @@ async def test_bodies_of_any_size_have_the_hash_they_would_have_at_once():
     desk = ProposalDesk(idle=True)
 
     operation = await desk.operations.submit_create(
-        body, idempotency_key="key-1", correlation_id="c", correlation_sent=None
+        Caller.local(), body, idempotency_key="key-1", correlation_id="c", correlation_sent=None
     )
     assert desk.offloaded == ["read_creation"]
     ended = await desk.run(operation)
 
-    again = await desk.flow.create(body, idempotency_key="key-1", correlation_id=None)
+    again = await desk.flow.create(Caller.local(), body, idempotency_key="key-1", correlation_id=None)
     assert (again.body, again.replayed) == (ended.result, True)
 
 
 async def test_only_a_body_that_is_wrong_is_refused_at_once(desk):
     with pytest.raises(RequestInvalid):
         await desk.operations.submit_create(
-            b"{}", idempotency_key="key-1", correlation_id="c", correlation_sent=None
+            Caller.local(), b"{}", idempotency_key="key-1", correlation_id="c", correlation_sent=None
         )
     with pytest.raises(RequestInvalid):
         await desk.submit_version("pp_none", created_by=None)
@@ -246,7 +247,7 @@ async def test_without_workers_the_process_does_what_it_accepted():
 
     await settled(desk)
 
-    ended = await desk.operations.get(operation.operation_id)
+    ended = await desk.operations.get(Caller.local(), operation.operation_id)
     assert (ended.status, ended.attempt) == (OperationStatus.SUCCEEDED, 1)
     assert told(await desk.create())["proposal"] == json.loads(ended.result)["proposal"]
 
@@ -260,15 +261,15 @@ async def test_what_a_dead_process_had_accepted_is_done_by_another():
     alive = ProposalDesk(dead.store, lease_seconds=60)
     alive.drawn = 1_000
 
-    await alive.operations.resume()
+    await alive.operations.resume(Caller.local())
     await settled(alive)
 
     assert (await alive.read(waiting)).status is OperationStatus.SUCCEEDED
     assert (await alive.get(proposal_id)).version_no == 2
     assert (await alive.read(begun)).status is OperationStatus.RUNNING
     alive.wait(61)
-    await alive.sweeps.run_once()
-    await alive.operations.resume()
+    await alive.sweeps.run_once(Caller.local())
+    await alive.operations.resume(Caller.local())
     await settled(alive)
     ended = await alive.read(begun)
     assert (ended.status, ended.attempt, alive.count()) == (OperationStatus.SUCCEEDED, 2, 2)
@@ -286,7 +287,7 @@ async def test_what_waits_for_a_worker_is_left_to_it(monkeypatch):
     monkeypatch.setattr(store.operations, "list", queued)
     server = ProposalDesk(store)
 
-    await server.operations.resume()
+    await server.operations.resume(Caller.local())
     await settled(server)
 
     assert (await server.read(waiting)).status is OperationStatus.PENDING
@@ -304,7 +305,7 @@ async def test_a_process_that_stops_hands_back_what_it_does(monkeypatch):
     left = await desk.read(operation)
     assert (left.status, left.attempt, desk.count()) == (OperationStatus.PENDING, 0, 0)
     other = ProposalDesk(desk.store)
-    await other.operations.resume()
+    await other.operations.resume(Caller.local())
     await settled(other)
     assert (await other.read(operation)).status is OperationStatus.SUCCEEDED
 
@@ -330,7 +331,7 @@ async def test_what_was_only_just_accepted_is_not_begun_by_a_process_that_stops(
 async def test_resuming_goes_on_after_a_failure(desk, monkeypatch):
     looks = []
 
-    async def look():
+    async def look(_):
         looks.append(len(looks))
         if len(looks) == 1:
             raise StoreUnavailable()
@@ -338,7 +339,7 @@ async def test_resuming_goes_on_after_a_failure(desk, monkeypatch):
             raise ZeroDivisionError
 
     monkeypatch.setattr(desk.operations, "resume", look)
-    task = asyncio.create_task(desk.operations.resume_every(0.001))
+    task = asyncio.create_task(desk.operations.resume_every(Caller.local(), 0.001))
     await until(lambda: len(looks) > 2)
     task.cancel()
 
@@ -350,11 +351,11 @@ async def test_what_was_accepted_does_not_expire(desk):
     await desk.run(ended)
     desk.wait(30 * DAY)
 
-    await desk.sweeps.run_once()
-    await purges_of(desk).run()
+    await desk.sweeps.run_once(Caller.local())
+    await purges_of(desk).run(Caller.local())
 
-    assert (await desk.operations.get(ended.operation_id)).status is OperationStatus.SUCCEEDED
-    assert (await desk.operations.get(waiting.operation_id)).status is OperationStatus.PENDING
+    assert (await desk.operations.get(Caller.local(), ended.operation_id)).status is OperationStatus.SUCCEEDED
+    assert (await desk.operations.get(Caller.local(), waiting.operation_id)).status is OperationStatus.PENDING
     assert (await desk.run(waiting)).status is OperationStatus.SUCCEEDED
 
 
@@ -365,13 +366,13 @@ async def test_the_newest_operation_of_a_correlation_is_found_whatever_it_does(d
     desk.at -= timedelta(seconds=5)
     await desk.submit_create("key-2")
 
-    found = await desk.operations.get_newest_by_correlation("corr-1")
+    found = await desk.operations.get_newest_by_correlation(Caller.local(), "corr-1")
 
     assert found == newest
     with pytest.raises(ProposalOperationNotFound):
-        await desk.operations.get_newest_by_correlation("corr-2")
+        await desk.operations.get_newest_by_correlation(Caller.local(), "corr-2")
     with pytest.raises(ProposalOperationNotFound):
-        await desk.operations.get("pop_none")
+        await desk.operations.get(Caller.local(), "pop_none")
 
 
 async def test_operations_of_proposals_and_analyses_are_kept_apart():
@@ -382,18 +383,18 @@ async def test_operations_of_proposals_and_analyses_are_kept_apart():
     operation = await desk.submit_create(correlation_id="corr-1")
 
     with pytest.raises(ProposalOperationNotFound):
-        await desk.operations.get(analysis.operation_id)
+        await desk.operations.get(Caller.local(), analysis.operation_id)
     with pytest.raises(OperationNotFound):
-        await analyses.flow.get(operation.operation_id)
+        await analyses.flow.get(Caller.local(), operation.operation_id)
     with pytest.raises(OperationNotFound):
-        await analyses.flow.execute(operation.operation_id)
-    assert await desk.operations.get_newest_by_correlation("corr-1") == operation
-    assert await analyses.flow.get_newest_by_correlation("corr-1") == analysis
+        await analyses.flow.execute(Caller.local(), operation.operation_id)
+    assert await desk.operations.get_newest_by_correlation(Caller.local(), "corr-1") == operation
+    assert await analyses.flow.get_newest_by_correlation(Caller.local(), "corr-1") == analysis
     for operations in (OperationFilter(), OperationFilter(correlation_id="corr-1", status="PENDING")):
-        page = await analyses.flow.list(operations, limit=10, cursor=None)
+        page = await analyses.flow.list(Caller.local(), operations, limit=10, cursor=None)
         assert [head.operation_id for head in page.items] == [analysis.operation_id]
     of_ours = OperationFilter(operation_type="CREATE_PROPOSAL")
-    assert (await analyses.flow.list(of_ours, limit=10, cursor=None)).items == ()
+    assert (await analyses.flow.list(Caller.local(), of_ours, limit=10, cursor=None)).items == ()
 
 
 async def test_nothing_is_seen_of_a_creation_before_its_operation_ends(desk, monkeypatch):
@@ -401,7 +402,7 @@ async def test_nothing_is_seen_of_a_creation_before_its_operation_ends(desk, mon
     [attempt] = await stalled(monkeypatch, desk, desk.runner.run(await desk.claim(operation)))
 
     with pytest.raises(ProposalKeyNotFound):
-        await desk.flow.get_key("key-1")
+        await desk.flow.get_key(Caller.local(), "key-1")
     assert (await desk.read(operation)).status is OperationStatus.RUNNING
     attempt.cancel()
     await asyncio.wait({attempt})

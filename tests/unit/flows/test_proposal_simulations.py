@@ -5,7 +5,7 @@ import json
 import pytest
 
 from scripts.harness.sample_requests import a_proposal_body
-from service.domains.dpm_runs.values import DEFAULT_TENANT
+from service.domains.callers import DEFAULT_TENANT, Caller
 from service.errors.engines import ResultTooLarge
 from service.errors.idempotency import IdempotencyKeyConflict
 from service.errors.proposals import ProposalKeyNotFound, ProposalSimulationDisabled
@@ -39,13 +39,13 @@ def body_of(**changes):
 
 async def simulate(desk, body=None, key="key-1", correlation_id="corr-1"):
     return await desk.simulations.simulate(
-        body or body_of(), idempotency_key=key, correlation_id=correlation_id
+        Caller.local(), body or body_of(), idempotency_key=key, correlation_id=correlation_id
     )
 
 
 async def package(desk, body=None, key="key-1", correlation_id="corr-1"):
     return await desk.simulations.build_artifact(
-        body or body_of(), idempotency_key=key, correlation_id=correlation_id
+        Caller.local(), body or body_of(), idempotency_key=key, correlation_id=correlation_id
     )
 
 
@@ -57,7 +57,7 @@ async def test_a_simulation_carries_its_key_and_correlation_and_brings_no_propos
     assert result["lineage"]["idempotency_key"] == "key-1"
     assert desk.count() == 0
     with pytest.raises(ProposalKeyNotFound):
-        await desk.flow.get_key("key-1")
+        await desk.flow.get_key(Caller.local(), "key-1")
 
 
 @pytest.mark.parametrize("ask", [simulate, package])
@@ -116,9 +116,9 @@ async def test_the_switch_is_asked_for_always_and_before_the_key(strict):
         for key in ("key-1", "key-2"):
             with pytest.raises(ProposalSimulationDisabled):
                 await ask(desk, body_of(options=OFF), key=key)
-    await desk.simulations.check(body_of(options=OFF))
+    await desk.simulations.check(Caller.local(), body_of(options=OFF))
     with pytest.raises(RequestInvalid):
-        await desk.simulations.check(b"{}")
+        await desk.simulations.check(Caller.local(), b"{}")
 
 
 async def test_a_key_is_kept_for_its_time_and_not_longer(desk):
@@ -205,11 +205,11 @@ async def test_only_what_is_too_old_to_be_found_is_removed(desk):
     await simulate(desk, key="kept")
     desk.wait(DAY)
 
-    assert await purges.forget_simulations() == 5
+    assert await purges.forget_simulations(Caller.local()) == 5
 
     assert (await simulate(desk, key="kept", correlation_id="corr-2")).replayed
     assert list(desk.store.state.simulations) == [(DEFAULT_TENANT, "kept")]
-    assert await purges.forget_simulations() == 0
+    assert await purges.forget_simulations(Caller.local()) == 0
 
 
 async def test_what_is_kept_outlives_the_process_that_kept_it():

@@ -6,7 +6,7 @@ from itertools import pairwise
 import pytest
 
 from scripts.harness.sample_requests import a_proposal_body
-from service.domains.dpm_runs.values import DEFAULT_TENANT
+from service.domains.callers import DEFAULT_TENANT, Caller
 from service.domains.values.canonical import canonical_json, digest_of
 from service.domains.values.pages import all_of
 from service.errors.idempotency import IdempotencyKeyConflict
@@ -112,7 +112,7 @@ async def test_a_replay_is_the_first_answer_to_the_byte_whatever_came_since(desk
 
     assert (again.body, again.replayed) == (first.body, True)
     assert (simulated, desk.count()) == ([], 1)
-    key = json.loads(await desk.flow.get_key("key-1"))
+    key = json.loads(await desk.flow.get_key(Caller.local(), "key-1"))
     assert (key["proposal_id"], key["proposal_version_no"]) == (proposal_id, 1)
 
 
@@ -124,7 +124,7 @@ async def test_a_key_stands_for_one_request(desk):
             await desk.create(**other)
     assert desk.count() == 1
     with pytest.raises(ProposalKeyNotFound):
-        await desk.flow.get_key("key-2")
+        await desk.flow.get_key(Caller.local(), "key-2")
 
 
 async def test_of_two_creations_with_one_key_the_later_gets_what_the_earlier_was_answered(desk):
@@ -157,8 +157,8 @@ async def test_a_simulation_must_be_asked_for_unless_that_is_configured_away(des
     with pytest.raises(ProposalSimulationDisabled):
         await desk.create(options=OFF)
     with pytest.raises(ProposalKeyNotFound):
-        await desk.flow.get_key("key-1")
-    await desk.flow.check_create(body_of(options=OFF))
+        await desk.flow.get_key(Caller.local(), "key-1")
+    await desk.flow.check_create(Caller.local(), body_of(options=OFF))
 
     lenient = ProposalDesk(simulation_flag_required=False)
     proposal_id = await lenient.created(options=OFF)
@@ -173,8 +173,8 @@ async def test_evidence_is_kept_only_while_the_control_is_on(kept):
     answer = told(await desk.create())
     proposal_id = answer["proposal"]["proposal_id"]
 
-    detail = json.loads(await desk.flow.get(proposal_id, include_evidence=True))
-    without = json.loads(await desk.flow.get(proposal_id, include_evidence=False))
+    detail = json.loads(await desk.flow.get(Caller.local(), proposal_id, include_evidence=True))
+    without = json.loads(await desk.flow.get(Caller.local(), proposal_id, include_evidence=False))
 
     assert (detail["current_version"]["evidence_bundle"] != {}) is kept
     assert answer["version"] == detail["current_version"]
@@ -190,7 +190,8 @@ async def test_large_bodies_are_computed_elsewhere_and_come_to_the_same():
     near.flow._compute = lambda size, work, *args: near.offload(work, *args)
 
     answers = [
-        await desk.flow.create(body, idempotency_key="key-1", correlation_id="c") for desk in (near, far)
+        await desk.flow.create(Caller.local(), body, idempotency_key="key-1", correlation_id="c")
+        for desk in (near, far)
     ]
 
     assert far.offloaded == ["read_creation", "simulate_asked", "build_documents"]
@@ -235,7 +236,7 @@ async def test_a_version_voids_only_what_was_approved_since_the_one_before(desk)
     voided = answer["latest_workflow_event"]["reason"]["voided_approvals"]
     assert voided == [later, consent["approval"]["approval_id"]] and earlier not in voided
     assert draft["latest_workflow_event"]["reason"] == {"returned_to_draft": False, "voided_approvals": []}
-    lineage = json.loads(await desk.flow.get_lineage(proposal_id, limit=200, cursor=None))
+    lineage = json.loads(await desk.flow.get_lineage(Caller.local(), proposal_id, limit=200, cursor=None))
     assert [version["version_no"] for version in lineage["versions"]] == [1, 2, 3, 4]
     ids = [version["proposal_version_id"] for version in lineage["versions"]]
     ends = [
@@ -340,7 +341,7 @@ async def test_a_version_that_simulated_while_its_proposal_ended_is_refused(desk
     kept = await desk.get(proposal_id)
     assert (kept.state.value, kept.version_no) == ("CANCELLED", 1)
     with pytest.raises(ProposalVersionNotFound):
-        await desk.flow.get_version(proposal_id, 2, include_evidence=True)
+        await desk.flow.get_version(Caller.local(), proposal_id, 2, include_evidence=True)
 
 
 async def test_of_two_who_saw_one_state_one_moves_the_proposal(desk):
@@ -356,7 +357,9 @@ async def test_of_two_who_saw_one_state_one_moves_the_proposal(desk):
         await desk.approve(proposal_id, "RISK", "RISK_REVIEW")
 
     assert (await desk.events(proposal_id))[-1] == ("REJECTED", "REJECTED")
-    shown = json.loads(await desk.flow.list_approvals(proposal_id, limit=1_000, cursor=None))["approvals"]
+    shown = json.loads(await desk.flow.list_approvals(Caller.local(), proposal_id, limit=1_000, cursor=None))[
+        "approvals"
+    ]
     assert [(one["approval_type"], one["approved"]) for one in shown] == [("RISK", False)]
 
 

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from service.domains.callers import Caller
 from service.domains.operations import ATTEMPTS_EXHAUSTED, EXPIRED, OperationStatus
 from service.errors.storage import StoreUnavailable
 from service.flows.operations import recovery
@@ -28,10 +29,10 @@ async def test_what_a_dead_process_left_can_be_executed_again(desk):
     await abandoned(desk, operation)
     assert not (await desk.read(operation)).is_executable
 
-    await desk.sweeps.run_once()
+    await desk.sweeps.run_once(Caller.local())
 
     assert (await desk.read(operation)).is_executable
-    assert (await desk.flow.execute(operation.operation_id)).attempt == 2
+    assert (await desk.flow.execute(Caller.local(), operation.operation_id)).attempt == 2
 
 
 async def test_what_is_held_is_left_alone(desk):
@@ -39,7 +40,7 @@ async def test_what_is_held_is_left_alone(desk):
     await desk.claim(operation)
     desk.wait(desk.lease_seconds)
 
-    await desk.sweeps.run_once()
+    await desk.sweeps.run_once(Caller.local())
 
     assert (await desk.read(operation)).status is OperationStatus.RUNNING
 
@@ -49,7 +50,7 @@ async def test_after_the_last_attempt_it_fails_and_says_so(desk):
     for _ in range(3):
         assert (await desk.read(operation)).is_executable
         await abandoned(desk, operation)
-        await desk.sweeps.run_once()
+        await desk.sweeps.run_once(Caller.local())
 
     found = await desk.read(operation)
 
@@ -60,14 +61,14 @@ async def test_after_the_last_attempt_it_fails_and_says_so(desk):
 async def test_what_nobody_executed_in_its_time_fails_and_can_be_read_for_as_long_again(desk):
     operation = await desk.submit()
     desk.wait(3600)
-    await desk.sweeps.run_once()
+    await desk.sweeps.run_once(Caller.local())
     assert (await desk.read(operation)).is_executable
 
     desk.wait(1)
-    await desk.sweeps.run_once()
+    await desk.sweeps.run_once(Caller.local())
     desk.wait(3600)
 
-    found = await desk.flow.get(operation.operation_id)
+    found = await desk.flow.get(Caller.local(), operation.operation_id)
     assert (found.status, found.error.code, found.started_at) == (OperationStatus.FAILED, EXPIRED, None)
 
 
@@ -94,7 +95,7 @@ async def test_offers_that_were_lost_are_made_again_once_they_are_old_enough(des
         lease_seconds=8,
     )
 
-    await flow.run_once()
+    await flow.run_once(Caller.local())
 
     ((tenant_id, created_before, silent_seconds, limit),) = queue.asked
     assert (tenant_id, (desk.at - created_before).seconds) == ("default", 16)
@@ -105,13 +106,13 @@ async def test_a_sweep_that_fails_is_tried_again(desk, monkeypatch):
     outcomes = iter([StoreUnavailable(), RuntimeError("odd")])
     recovered = asyncio.Event()
 
-    async def breaks_at_first():
+    async def breaks_at_first(_):
         for error in outcomes:
             raise error
         recovered.set()
 
     monkeypatch.setattr(desk.sweeps, "run_once", breaks_at_first)
-    sweeping = asyncio.create_task(desk.sweeps.run_every(0.001))
+    sweeping = asyncio.create_task(desk.sweeps.run_every(Caller.local(), 0.001))
 
     await asyncio.wait_for(recovered.wait(), HANG_SECONDS)
     sweeping.cancel()

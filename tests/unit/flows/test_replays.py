@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scripts.harness.servers import ROOT
-from service.domains.dpm_runs.values import DEFAULT_TENANT, RecordRun
+from service.domains.callers import DEFAULT_TENANT, Caller
+from service.domains.dpm_runs.values import RecordRun
 from service.domains.retention.cutoffs import KEEP_ALL, Retention
 from service.domains.values.canonical import digest_of
 from service.domains.values.json_differences import Difference, first_difference
@@ -88,7 +89,9 @@ class Flow:
     async def record(self, *, artifact=False):
         computed = simulate_body(READERS, DEMO, "rr_1", "corr-1")
         at = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
-        run = simulated_run(computed, "rr_1", idempotency_key="key-1", correlation_id="corr-1", created_at=at)
+        run = simulated_run(
+            Caller.local(), computed, "rr_1", idempotency_key="key-1", correlation_id="corr-1", created_at=at
+        )
         admission = RecordRun(
             run=run,
             request=simulated_request(computed, run),
@@ -99,7 +102,7 @@ class Flow:
         return run
 
     async def replay(self, *, record=False):
-        return await self.flow.replay("rr_1", record=record, correlation_id="corr-2")
+        return await self.flow.replay(Caller.local(), "rr_1", record=record, correlation_id="corr-2")
 
 
 async def test_runs_are_computed_again_off_the_loop():
@@ -138,7 +141,7 @@ async def test_verifying_holds_a_kept_artifact_to_its_run():
     await flow.record(artifact=True)
     key, kept = next(iter(flow.store.state.artifacts.items()))
 
-    assert (await flow.flow.verify("rr_1", KEEP_ALL)).outcome is Outcome.MATCH
+    assert (await flow.flow.verify(Caller.local(), "rr_1", KEEP_ALL)).outcome is Outcome.MATCH
     body = kept.body.replace(b'"1.0"', b'"1.1"')
     for changed, difference in (
         (replace(kept, body=body), Difference("artifact", digest_of(body), digest_of(kept.body))),
@@ -148,7 +151,7 @@ async def test_verifying_holds_a_kept_artifact_to_its_run():
         ),
     ):
         flow.store.state.artifacts[key] = changed
-        found = await flow.flow.verify("rr_1", KEEP_ALL)
+        found = await flow.flow.verify(Caller.local(), "rr_1", KEEP_ALL)
         assert (found.outcome, found.digests_intact) == (Outcome.MISMATCH, False)
         assert found.difference == difference
 
@@ -163,7 +166,7 @@ async def test_verifying_holds_the_request_hash_to_the_request():
     )
 
     replayed = await flow.replay()
-    verified = await flow.flow.verify("rr_1", KEEP_ALL)
+    verified = await flow.flow.verify(Caller.local(), "rr_1", KEEP_ALL)
 
     assert replayed.outcome is Outcome.MATCH
     assert verified.difference == Difference("request_hash", "sha256:other", run.request_hash)

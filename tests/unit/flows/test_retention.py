@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from service.cli import purge as purge_command
-from service.domains.dpm_runs.values import DEFAULT_TENANT
+from service.domains.callers import DEFAULT_TENANT, Caller
 from service.domains.retention.cutoffs import KEEP_ALL, Retention
 from service.domains.retention.deletions import DeletedRows
 from service.errors.storage import StoreRefused, StoreUnavailable
@@ -75,7 +75,7 @@ async def test_every_round_tells_what_it_removed_by_kind(rounds):
     rounds(2)
 
     with pytest.raises(Enough):
-        await purging(store, measures).run_every(10)
+        await purging(store, measures).run_every(Caller.local(), 10)
 
     first, second = measures.retention
     assert (first["runs"], first["artifacts"], first["requests"], first["simulations"]) == (1, 1, 1, 0)
@@ -98,7 +98,7 @@ async def test_a_round_that_is_broken_off_is_told_and_the_next_one_comes(rounds,
     rounds(2)
 
     with pytest.raises(Enough):
-        await purging(store, measures).run_every(10)
+        await purging(store, measures).run_every(Caller.local(), 10)
 
     assert (measures.failures, len(measures.retention)) == (1, 1)
 
@@ -116,7 +116,7 @@ async def test_a_sweep_tells_what_became_of_operations():
         measures=measures,
     )
 
-    await flow.run_once()
+    await flow.run_once(Caller.local())
 
     assert measures.sweeps == [{"requeued": 0, "exhausted": 0, "expired": 0, "overdue": 0}]
 
@@ -162,7 +162,7 @@ async def test_a_run_that_cannot_be_removed_keeps_no_other_run_from_going(monkey
     stuck = {runs[1].rebalance_run_id, runs[5].rebalance_run_id}
     refused = refusing(store, monkeypatch, kind="runs", ids=stuck)
 
-    purged = await purging(store, Measures(), removed_at_once=3).run_all()
+    purged = await purging(store, Measures(), removed_at_once=3).run_all(Caller.local())
 
     assert purged.removed.runs == 5
     assert {run_id for _, run_id in store.state.runs} == stuck
@@ -180,7 +180,7 @@ async def test_what_is_refused_in_one_part_keeps_no_other_part_from_being_done(m
     monkeypatch.setattr(store.retention, "remove", refuse)
 
     with pytest.raises(StoreRefused):
-        await purging(store, Measures()).run_all()
+        await purging(store, Measures()).run_all(Caller.local())
 
     assert (len(store.state.runs), store.state.simulations, store.state.differences) == (1, {}, {})
 
@@ -196,7 +196,7 @@ async def test_a_store_that_refuses_every_removal_is_not_asked_for_ever(monkeypa
     monkeypatch.setattr(store.retention, "remove", refuse)
 
     with pytest.raises(StoreRefused):
-        await purging(store, Measures()).run()
+        await purging(store, Measures()).run(Caller.local())
 
     assert len(asked) <= REFUSED_MAX + 2
 
@@ -211,7 +211,7 @@ async def test_a_round_that_is_refused_is_told_and_the_next_one_comes(rounds, mo
     rounds(2)
 
     with pytest.raises(Enough):
-        await purging(store, measures).run_every(10)
+        await purging(store, measures).run_every(Caller.local(), 10)
 
     assert (measures.failures, measures.retention) == (2, [])
 
@@ -232,7 +232,7 @@ async def fill(store):
 async def test_a_round_removes_everything_that_is_kept_for_a_time():
     store = await filled()
 
-    purged = await purging(store, Measures()).run_all()
+    purged = await purging(store, Measures()).run_all(Caller.local())
 
     assert (purged.removed.runs, purged.simulations, purged.differences) == (1, 1, 1)
     assert (store.state.runs, store.state.simulations, store.state.differences) == ({}, {}, {})

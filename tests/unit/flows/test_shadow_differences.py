@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from service.domains.dpm_runs.values import DEFAULT_TENANT
+from service.domains.callers import DEFAULT_TENANT, Caller
 from service.domains.retention.cutoffs import Retention
 from service.domains.shadow_differences import (
     DIFFERENCES_KEPT_DAYS,
@@ -47,10 +47,10 @@ async def test_differences_are_forgotten_after_their_time_however_many_there_are
         removed_at_once=3,
     )
 
-    assert await purges.forget_differences() == 7
+    assert await purges.forget_differences(Caller.local()) == 7
 
     report = await ShadowDifferenceFlow(store=store, shadow=None).report(
-        ShadowDifferenceFilter(), limit=10, cursor=None
+        Caller.local(), ShadowDifferenceFilter(), limit=10, cursor=None
     )
     assert [difference.difference_id for difference in report.page.items] == ["diff_0"]
     assert report.summary.counts[DifferenceKind.MISSED] == 1

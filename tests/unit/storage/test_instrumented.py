@@ -4,7 +4,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from service.domains.dpm_runs.values import DEFAULT_TENANT
+from service.domains.callers import DEFAULT_TENANT
 from service.domains.retention.cutoffs import KEEP_ALL
 from service.errors.dpm_runs import RunNotFound
 from service.errors.storage import StoreUnavailable

@@ -5,8 +5,9 @@ import gc
 import pytest
 import structlog
 
+from service.domains.callers import DEFAULT_TENANT
 from service.domains.dpm_runs.supportability import Subject
-from service.domains.dpm_runs.values import DEFAULT_TENANT, RunStatus
+from service.domains.dpm_runs.values import RunStatus
 from service.domains.operations import OperationFilter
 from service.domains.retention.cutoffs import KEEP_ALL
 from service.errors.dpm_runs import RunNotFound

@@ -8,7 +8,8 @@ from dataclasses import fields, replace
 
 import pytest
 
-from service.domains.dpm_runs.values import DEFAULT_TENANT, Recorded, RunStatus
+from service.domains.callers import DEFAULT_TENANT
+from service.domains.dpm_runs.values import Recorded, RunStatus
 from service.domains.operations import CANCELLATION, OperationStatus
 from service.domains.retention.cutoffs import KEEP_ALL
 from service.domains.shadow_differences import DifferenceKind, ShadowDifferenceFilter

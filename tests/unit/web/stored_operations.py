@@ -6,7 +6,7 @@ from typing import Any
 
 from aiohttp import ClientResponse
 
-from service.domains.dpm_runs.values import DEFAULT_TENANT
+from service.domains.callers import DEFAULT_TENANT
 from service.domains.operations import Claim, Ending, Lease, Operation
 from service.storage.memory.store import MemoryStore
 from tests.integration.contract.builders import AT, after, an_operation

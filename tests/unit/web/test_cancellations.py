@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from structlog.testing import capture_logs
 
-from service.domains.dpm_runs.values import DEFAULT_TENANT
+from service.domains.callers import DEFAULT_TENANT
 from service.domains.operations import Lease
 from service.settings.process import ExecutionMode
 from tests.integration.contract.builders import a_lease, after

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from service.domains.dpm_runs.values import DEFAULT_TENANT
+from service.domains.callers import DEFAULT_TENANT
 from service.domains.lineage import EdgeType
 from service.domains.values.canonical import digest_of
 from service.settings.process import ArtifactMode, UnknownFields

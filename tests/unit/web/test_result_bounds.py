@@ -6,7 +6,8 @@ from dataclasses import replace
 import pytest
 
 from scripts.harness.sample_requests import a_proposal_body
-from service.domains.dpm_runs.values import DEFAULT_TENANT, RunFilter
+from service.domains.callers import DEFAULT_TENANT
+from service.domains.dpm_runs.values import RunFilter
 from service.domains.proposals.values import ProposalFilter
 from service.domains.retention.cutoffs import KEEP_ALL
 from service.errors.engines import EngineDeadlineExceeded

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from service.domains.dpm_runs.values import DEFAULT_TENANT
+from service.domains.callers import DEFAULT_TENANT
 from service.domains.shadow_differences import Difference, DifferenceKind
 from service.runtime.clock import SystemClock, TimeOrderedIds
 from service.settings.environment import StoreBackend

@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from service.domains.dpm_runs.values import DEFAULT_TENANT, RecordBatch
+from service.domains.callers import DEFAULT_TENANT
+from service.domains.dpm_runs.values import RecordBatch
 from service.domains.lineage import TRAIL_EDGES_MAX
 from service.domains.operations import (
     Ending,

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from service.domains.dpm_runs.values import DEFAULT_TENANT
+from service.domains.callers import DEFAULT_TENANT
 from service.domains.operations import Operation, OperationStatus, OperationType
 
 SUMMARY = "/rebalance/supportability/summary"

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from service.domains.dpm_runs.values import DEFAULT_TENANT
+from service.domains.callers import DEFAULT_TENANT
 from service.domains.values.pages import all_of
 from service.errors.workflow_decisions import DecisionExists
 from service.settings.process import UnknownFields

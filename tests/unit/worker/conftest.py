@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
+from service.domains.callers import Caller
 from service.errors.storage import StoreUnavailable
 from service.flows.health import HealthFlow
 from service.observability.worker_metrics import WorkerMetrics
@@ -78,12 +79,12 @@ class Sweeps:
         self.count = 0
         self.error: Exception | None = None
 
-    async def run_once(self) -> None:
+    async def run_once(self, caller: Caller) -> None:
         if self.error is not None:
             raise self.error
         self.count += 1
 
-    async def run_every(self, seconds: float) -> None:
+    async def run_every(self, caller: Caller, seconds: float) -> None:
         while True:
             self.count += 1
             await asyncio.sleep(seconds)
