@@ -31,7 +31,7 @@ from scripts.harness.servers import ROOT, Server
 from service.domains.rebalances.requests import RebalanceRequest
 from service.engines.dpm import versions
 from service.engines.dpm.v1 import RunIdentity
-from service.runtime.engine_process import settle_memory
+from service.runtime.engine_process import tune_gc
 from service.web.requests import bodies
 
 DEMO = ROOT / "scripts" / "demo" / "multi_currency.json"
@@ -103,7 +103,7 @@ def _lines(path: str) -> list[str]:
 
 
 def bench_engine() -> None:
-    settle_memory()
+    tune_gc()
     print(f"Engine, from request value to result value, ms (median of {ROUNDS} rounds, and the fastest)")
     print(f"  {'positions':>10}{'heuristic':>20}{'solver':>20}")
     taken: dict[tuple[int, str], list[float]] = {}

@@ -29,7 +29,7 @@ from service.domains.proposals.values import ProposalChange
 from service.domains.values.canonical import digest_of
 from service.flows.dpm_runs.computing import Readers, Simulated, simulate_body
 from service.flows.proposals.computing import SimulatedProposal, simulate_proposal_body
-from service.flows.proposals.events import Prepared, Sent, creation
+from service.flows.proposals.events import Prepared, RequestContext, creation
 from service.flows.proposals.versions import build_documents, read_creation, simulate_asked
 from service.runtime.clock import TimeOrderedIds
 from service.settings.process import CONNECTIONS_MAX_DEFAULT
@@ -170,7 +170,9 @@ def a_creation(new_id: TimeOrderedIds) -> Prepared:
     at = datetime.now(UTC)
     evidence_kept = ProposalRules().evidence_kept
     documents = build_documents(readers.simulate, asked, outcome, at, evidence_kept)
-    return creation(new_id, asked, documents, Sent(idempotency_key="floor", correlation_id=None), at)
+    return creation(
+        new_id, asked, documents, RequestContext(idempotency_key="floor", correlation_id=None), at
+    )
 
 
 async def write(conn: Any, *rows: tuple[Query, Mapping[str, Any]]) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 from aiohttp import ClientError
 
-from service.admin.comparison.backends import PlaceRefused, place_of, prepare
+from service.admin.comparison.backends import BackendRefused, place_of, prepare
 from service.admin.comparison.recorded_requests import Recorded, RequestsRefused, Source
 from service.admin.comparison.report import Report
 from service.admin.comparison.run import compared, described, text_of
@@ -76,12 +76,12 @@ def compare_backends(
     try:
         places = place_of(left), place_of(right)
         if places[0] == places[1] and places[0].target is not None:
-            raise PlaceRefused("--left and --right name one place")
+            raise BackendRefused("--left and --right name one place")
         source: Source = Recorded(recorded) if recorded else Generated(count or GENERATED_DEFAULT, seed)
         for place in places:
             prepare(place)
         chosen = process.read()
-    except (PlaceRefused, RequestsRefused) as reason:
+    except (BackendRefused, RequestsRefused) as reason:
         raise click.UsageError(str(reason)) from None
     except SettingsInvalid as reason:
         raise refused(reason) from None

@@ -8,7 +8,7 @@ import click
 
 from service.admin.migrations.databases import Target, database_at
 from service.admin.migrations.migrate import T, apply, check, plan
-from service.cli.migration_options import Aim, on_databases
+from service.cli.migration_options import MigrationTarget, on_databases
 from service.storage.schema import (
     EditedSinceApplied,
     Migration,
@@ -29,7 +29,7 @@ def migrate() -> None:
 
 @migrate.command("plan")
 @on_databases
-def plan_command(aims: tuple[Aim, ...]) -> None:
+def plan_command(aims: tuple[MigrationTarget, ...]) -> None:
     """Print the files that are still to be applied, with their text and, for PostgreSQL, their locks."""
     for aim in aims:
         for text in refusing(aim, planned):
@@ -38,7 +38,7 @@ def plan_command(aims: tuple[Aim, ...]) -> None:
 
 @migrate.command("apply")
 @on_databases
-def apply_command(aims: tuple[Aim, ...]) -> None:
+def apply_command(aims: tuple[MigrationTarget, ...]) -> None:
     """Apply every file that is still to be applied."""
     for aim in aims:
         shown = refusing(aim, database_at).shown
@@ -51,7 +51,7 @@ def apply_command(aims: tuple[Aim, ...]) -> None:
 
 @migrate.command("check")
 @on_databases
-def check_command(aims: tuple[Aim, ...]) -> None:
+def check_command(aims: tuple[MigrationTarget, ...]) -> None:
     """Exit 0 if the database is as this build expects, 3 if files are to be applied, 1 if it is refused."""
     is_pending = False
     for aim in aims:
@@ -78,7 +78,7 @@ def planned(target: Target) -> list[str]:
     return texts or [f"{database.shown}: nothing to apply"]
 
 
-def refusing(aim: Aim, work: Callable[[Target], T]) -> T:
+def refusing(aim: MigrationTarget, work: Callable[[Target], T]) -> T:
     """A refusal is one line on the terminal and exit code 1."""
     try:
         return work(aim.target)

@@ -17,7 +17,7 @@ ALL = "all"
 
 
 @dataclass(frozen=True, slots=True)
-class Aim:
+class MigrationTarget:
     """A database, with the namespace it was asked for by, if by one."""
 
     target: Target
@@ -51,7 +51,7 @@ PACKS = Namespace("policy_packs", "DPM_POLICY_PACK_POSTGRES_DSN")
 NAMESPACES = (RUNS, PROPOSALS, PACKS)
 
 
-def on_databases(command: Callable[[tuple[Aim, ...]], None]) -> Callable[..., None]:
+def on_databases(command: Callable[[tuple[MigrationTarget, ...]], None]) -> Callable[..., None]:
     """Gives a command the options that name its databases."""
 
     @click.option(
@@ -83,7 +83,7 @@ def on_databases(command: Callable[[tuple[Aim, ...]], None]) -> Callable[..., No
     return asked
 
 
-def aims_of(context: click.Context) -> tuple[Aim, ...]:
+def aims_of(context: click.Context) -> tuple[MigrationTarget, ...]:
     """The databases of the command line, else the one the service would use."""
     given = {name for name in context.params if is_given(context, name)}
     by_namespace = given & {"target", *(one.parameter for one in NAMESPACES)}
@@ -99,16 +99,16 @@ def aims_of(context: click.Context) -> tuple[Aim, ...]:
     postgres = "postgres_dsn" in by_place
     serving = os.environ.get("DPM_SUPPORTABILITY_STORE_BACKEND", "").strip().upper()
     if not postgres and (by_place or serving != "POSTGRES"):
-        return (Aim(context.params["sqlite_path"]),)
+        return (MigrationTarget(context.params["sqlite_path"]),)
     dsn = (context.params["postgres_dsn"] or "").strip()
     if not dsn:
         raise click.UsageError(f"give --postgres-dsn or set {RUNS_DSN}")
-    return (Aim(dsn),)
+    return (MigrationTarget(dsn),)
 
 
-def by_target(context: click.Context, wanted: str) -> tuple[Aim, ...]:
+def by_target(context: click.Context, wanted: str) -> tuple[MigrationTarget, ...]:
     """The databases of the namespaces that are wanted; one that several share comes once."""
-    aims: dict[str, Aim] = {}
+    aims: dict[str, MigrationTarget] = {}
     for namespace in NAMESPACES:
         if wanted in (namespace.choice, ALL):
             dsn = address_of(context, namespace)
@@ -120,7 +120,7 @@ def by_target(context: click.Context, wanted: str) -> tuple[Aim, ...]:
                     f"POSTGRES_MIGRATION_DSN_REQUIRED:{namespace.name}: "
                     f"give {namespace.option} or set {namespace.variable}"
                 )
-            aims.setdefault(dsn, Aim(dsn, namespace.name))
+            aims.setdefault(dsn, MigrationTarget(dsn, namespace.name))
     return tuple(aims.values())
 
 

@@ -18,7 +18,7 @@ from service.observability import logs
 from service.observability.opentelemetry import TelemetryMissing
 from service.runtime import open_files
 from service.runtime.clock import TimeOrderedIds
-from service.runtime.engine_process import settle_memory
+from service.runtime.engine_process import tune_gc
 from service.settings import production
 from service.settings.environment import StoreBackend
 from service.settings.policy_packs import CatalogBackend
@@ -146,7 +146,7 @@ async def _serve(chosen: Settings, host: str, port: int, supervised: Path | None
                 connections_max=connections.most,
                 seconds=round(time.perf_counter() - started, 3),
             )
-            settle_memory()
+            tune_gc()
             works = [*running.beside(chosen), watch(capacity)]
             if supervised is not None:
                 supervisor.say_listening()

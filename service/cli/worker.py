@@ -12,7 +12,7 @@ from aiohttp import web
 
 from service.errors.storage import StoreRefused, StoreUnavailable
 from service.observability import logs
-from service.runtime.engine_process import settle_memory
+from service.runtime.engine_process import tune_gc
 from service.settings import production
 from service.settings.process import Settings, SettingsInvalid
 from service.web.http.listener import listen
@@ -62,7 +62,7 @@ async def _work(chosen: Settings, host: str, port: int) -> None:
                 concurrency=chosen.worker_concurrency,
                 seconds=round(time.perf_counter() - started, 3),
             )
-            settle_memory()
+            tune_gc()
             warming = asyncio.create_task(working.warm_up())
             # It answers that it is stopping for as long as it does.
             await working.worker.run(signals.stop, signals.hurry)

@@ -10,21 +10,21 @@ from service.errors.idempotency import IdempotencyKeyConflict
 from service.errors.policy_packs import PolicyPackDiffers
 
 
-class KeyFamily(Enum):
+class KeyScope(Enum):
     """Endpoints that share one space of keys; a key is unique per tenant and family."""
 
     DPM_SIMULATE = "DPM_SIMULATE"
 
 
 @dataclass(frozen=True, slots=True)
-class KeyMapping:
+class IdempotencyRecord:
     """The run a key stands for now.
 
     The same key under another policy pack, or none, asks for something else (ruling 6).
     """
 
     tenant_id: str
-    family: KeyFamily
+    family: KeyScope
     idempotency_key: str
     request_hash: str
     rebalance_run_id: str
@@ -32,7 +32,7 @@ class KeyMapping:
     # The content hash of the policy pack that was applied.
     policy_hash: str | None = None
 
-    def asks_the_same(self, request_hash: str, policy_hash: str | None) -> bool:
+    def matches(self, request_hash: str, policy_hash: str | None) -> bool:
         return (self.request_hash, self.policy_hash) == (request_hash, policy_hash)
 
     def require_same(self, request_hash: str, policy_hash: str | None) -> None:
@@ -43,7 +43,7 @@ class KeyMapping:
             raise PolicyPackDiffers(key=self.idempotency_key)
 
 
-class AnswerFamily(Enum):
+class AnswerScope(Enum):
     """Endpoints whose first answer is kept under a key (ruling 18); a key is unique per tenant and family."""
 
     WORKFLOW_ACTION = "DPM_WORKFLOW_ACTION"
@@ -58,7 +58,7 @@ class IdempotentAnswer:
     """
 
     tenant_id: str
-    family: AnswerFamily
+    family: AnswerScope
     idempotency_key: str
     request_hash: str
     # A run for a workflow action, an operation for an analysis.
@@ -68,19 +68,19 @@ class IdempotentAnswer:
 
     @property
     def rebalance_run_id(self) -> str | None:
-        return self.entity_id if self.family is AnswerFamily.WORKFLOW_ACTION else None
+        return self.entity_id if self.family is AnswerScope.WORKFLOW_ACTION else None
 
     @property
     def operation_id(self) -> str | None:
-        return self.entity_id if self.family is AnswerFamily.ANALYZE_ASYNC else None
+        return self.entity_id if self.family is AnswerScope.ANALYZE_ASYNC else None
 
 
 @dataclass(frozen=True, slots=True)
-class KeyUse:
+class KeyHistoryEntry:
     """One run that was recorded under a key; it stays when the key moves on."""
 
     tenant_id: str
-    family: KeyFamily
+    family: KeyScope
     idempotency_key: str
     rebalance_run_id: str
     correlation_id: str

@@ -37,7 +37,7 @@ class EdgeType(Enum):
 POINTING_BACK = frozenset({EdgeType.CAUSED_BY, EdgeType.REPLAYED_FROM, EdgeType.DERIVED_FROM})
 
 
-class LivesWith(Enum):
+class OwnerKind(Enum):
     """The kind of entity that brought an edge; the edge has its creation instant and goes when it goes."""
 
     RUN = "RUN"
@@ -88,7 +88,7 @@ class Edge:
     target_entity_id: str
     created_at: datetime
     metadata: Mapping[str, str]
-    lives_with: LivesWith = LivesWith.RUN
+    lives_with: OwnerKind = OwnerKind.RUN
 
     @property
     def origin_id(self) -> str:
@@ -133,7 +133,7 @@ class EdgeFilter:
 
 
 @dataclass(frozen=True, slots=True)
-class Trail:
+class LineageGraph:
     """Edges met on a walk, by their places; truncated when the walk met more than TRAIL_EDGES_MAX.
 
     A truncated trail has the edges that are fewest steps away.
@@ -143,10 +143,10 @@ class Trail:
     truncated: bool
 
 
-def trail_of(nearest: Sequence[Edge], *, steps: int) -> Trail:
+def lineage_graph_of(nearest: Sequence[Edge], *, steps: int) -> LineageGraph:
     """The trail of the edges met, nearest first, one more than a trail can have at most."""
     truncated = len(nearest) > TRAIL_EDGES_MAX or steps >= TRAIL_STEPS_MAX
-    return Trail(tuple(sorted(nearest[:TRAIL_EDGES_MAX], key=lambda edge: edge.place)), truncated)
+    return LineageGraph(tuple(sorted(nearest[:TRAIL_EDGES_MAX], key=lambda edge: edge.place)), truncated)
 
 
 def places_of(cursor: str) -> tuple[EdgePlace, ...]:

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 
-from service.domains.dpm_runs.values import BatchAdmission, RunStatus
-from service.domains.lineage import Edge, EdgeType, LivesWith
+from service.domains.dpm_runs.values import RecordBatch, RunStatus
+from service.domains.lineage import Edge, EdgeType, OwnerKind
 from service.domains.proposals.values import ProposalChange
 
 ATTEMPTS_EXHAUSTED = "DPM_ASYNC_ATTEMPTS_EXHAUSTED"
@@ -95,7 +95,7 @@ class AttemptError:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OperationHead:
+class OperationSummary:
     """An operation without what was asked and answered, as lists show it.
 
     `attempt` counts the times it was begun, but for those that were released within a lease. `is_queued` says
@@ -139,7 +139,7 @@ class OperationHead:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Operation(OperationHead):
+class Operation(OperationSummary):
     """`request` is what is to be done, resolved on acceptance; `result` the very bytes of its answer."""
 
     request: bytes
@@ -156,7 +156,7 @@ class OperationFilter:
     status: str | None = None
     correlation_id: str | None = None
 
-    def matches(self, operation: OperationHead) -> bool:
+    def matches(self, operation: OperationSummary) -> bool:
         return (
             self.operation_type in (None, operation.operation_type.value)
             and self.status in (None, operation.status.value)
@@ -220,7 +220,7 @@ class Ending:
 
     finished_at: datetime
     result: bytes | None = None
-    effect: BatchAdmission | ProposalChange | None = None
+    effect: RecordBatch | ProposalChange | None = None
     error: OperationError | None = None
 
     def __post_init__(self) -> None:
@@ -236,7 +236,7 @@ class Ending:
 class Reaped:
     """The ids of operations whose lease had ended: those that may be begun again, and those that failed."""
 
-    taken_back: tuple[str, ...] = ()
+    requeued: tuple[str, ...] = ()
     exhausted: tuple[str, ...] = ()
 
 
@@ -245,7 +245,7 @@ def exhausted_after(attempts: int) -> OperationError:
     return OperationError(ATTEMPTS_EXHAUSTED, f"{attempts} attempts ended without a result")
 
 
-def end_of(operation: OperationHead) -> dict[str, str]:
+def end_of(operation: OperationSummary) -> dict[str, str]:
     """What a refusal tells of an operation that has ended: as what, and when."""
     assert operation.finished_at is not None, operation.status
     was_cancelled = operation.error is not None and operation.error.code == CANCELLED
@@ -274,7 +274,7 @@ RELEASE = OperationError(RELEASED, "released: the process stopped, or the reques
 UNEXECUTED = OperationError(EXPIRED, "nobody executed the operation in its time")
 
 
-def edge_of_operation(operation: OperationHead, trace_id: str | None = None) -> Edge:
+def edge_of_operation(operation: OperationSummary, trace_id: str | None = None) -> Edge:
     """The edge a submission brings (HTTP contract 7.1); it goes with its operation (D20).
 
     It says in which trace the operation was asked for, where that is known.
@@ -286,5 +286,5 @@ def edge_of_operation(operation: OperationHead, trace_id: str | None = None) -> 
         operation.correlation_id,
         operation.created_at,
         metadata if trace_id is None else metadata | {"trace_id": trace_id},
-        LivesWith.OPERATION,
+        OwnerKind.OPERATION,
     )

@@ -166,7 +166,7 @@ class PackSource(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PackWish:
+class RequestedPack:
     """What a caller says of packs; a tenant default that is blank says that there is none."""
 
     request_pack_id: str = ""
@@ -174,7 +174,7 @@ class PackWish:
     tenant_id: str = ""
 
 
-NO_WISH = PackWish()
+NO_WISH = RequestedPack()
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +194,7 @@ class SelectionRules:
     default_pack_id: str = ""
     tenant_packs: Mapping[str, str] = field(default_factory=dict)
 
-    def select(self, wish: PackWish) -> PackSelection:
+    def select(self, wish: RequestedPack) -> PackSelection:
         """The caller's own choice, else that of the tenant, else that of the house (contract 7.7)."""
         if not self.enabled:
             return PackSelection(False, None, PackSource.DISABLED)

@@ -50,7 +50,7 @@ class Difference:
 
 
 @dataclass(frozen=True, slots=True)
-class ParityFilter:
+class ShadowDifferenceFilter:
     """Bounds are inclusive and on the time of the finding."""
 
     kind: DifferenceKind | None = None
@@ -66,7 +66,7 @@ class ParityFilter:
 
 
 @dataclass(frozen=True, slots=True)
-class ParitySummary:
+class ShadowDifferenceSummary:
     """How many differences are kept, by kind; every kind is there."""
 
     counts: Mapping[DifferenceKind, int]
@@ -87,6 +87,6 @@ class ShadowCounts:
     unrecorded: int
 
 
-def counted(counts: Mapping[str, int]) -> ParitySummary:
+def counted(counts: Mapping[str, int]) -> ShadowDifferenceSummary:
     """The summary of counts by the names of kinds."""
-    return ParitySummary({kind: counts.get(kind.value, 0) for kind in DifferenceKind})
+    return ShadowDifferenceSummary({kind: counts.get(kind.value, 0) for kind in DifferenceKind})

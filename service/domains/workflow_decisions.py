@@ -96,7 +96,7 @@ class WorkflowDecision:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class ReviewAction:
     """A decision that asks to be appended; `expected_status` is the state its reviewer saw, if said."""
 
     decision_id: str
@@ -140,7 +140,7 @@ class ReviewRule:
         return WorkflowStatus.PENDING_REVIEW if latest is None else LEADS_TO[latest]
 
     def require_allowed(
-        self, verdict: Verdict, run_status: RunStatus, latest: WorkflowDecision | None
+        self, verdict: ReviewAction, run_status: RunStatus, latest: WorkflowDecision | None
     ) -> None:
         """Raises WorkflowNotRequired, WorkflowStateConflict or WorkflowInvalidTransition, in this order."""
         current = self.status_of(run_status, latest.action if latest else None)

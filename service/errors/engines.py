@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from service.errors.families import Malformed, ServiceError
+from service.errors.families import ServiceError, Unprocessable
 
 
 class GivenUp(ServiceError):
@@ -23,7 +23,7 @@ class EngineMemoryExceeded(GivenUp):
     message = "ENGINE_MEMORY_EXCEEDED: not computed with {bytes_max} bytes of memory"
 
 
-class ResultTooLarge(Malformed):
+class ResultTooLarge(Unprocessable):
     """The answer would be larger than one may be; a smaller request may pass."""
 
     code = "RESULT_TOO_LARGE"

@@ -43,23 +43,23 @@ def _again(kind: type[ServiceError], facts: dict[str, object]) -> ServiceError:
     return kind(**facts)
 
 
-class Malformed(ServiceError):
+class Unprocessable(ServiceError):
     """The request cannot be taken as it is, whatever is stored."""
 
 
-class Unreadable(Malformed):
+class BadRequest(Unprocessable):
     """What was sent does not reach us whole."""
 
 
-class TooLarge(Malformed):
+class TooLarge(Unprocessable):
     """The request is larger than we read."""
 
 
-class TooSlow(Malformed):
+class TooSlow(Unprocessable):
     """The request does not arrive in time."""
 
 
-class WrongMediaType(Malformed):
+class WrongMediaType(Unprocessable):
     """The body is not JSON by its own word."""
 
 

@@ -29,7 +29,7 @@ class OperationExists(Conflict):
     code = message = "DPM_ASYNC_OPERATION_EXISTS"
 
 
-class OperationMoved(Conflict):
+class OperationNotPending(Conflict):
     """The operation is not pending any more, so it cannot be run by request."""
 
     code = message = "DPM_ASYNC_OPERATION_NOT_EXECUTABLE"
@@ -43,7 +43,7 @@ class OperationEnded(Conflict):
     shown = ("outcome", "finished_at")
 
 
-class OperationLost(Conflict):
+class LeaseLost(Conflict):
     """The claim is no longer ours; never reaches a caller, who gets the operation as it is."""
 
     code = message = "DPM_ASYNC_OPERATION_LOST"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from service.errors.families import Conflict, Malformed, NotFound
+from service.errors.families import Conflict, NotFound, Unprocessable
 from service.errors.idempotency import IdempotencyKeyConflict
 from service.errors.storage import PostgresDsnRequired, StoreUnavailable
 
 
-class PolicyCatalogMoved(Conflict):
+class PolicyCatalogConcurrentUpdate(Conflict):
     """Somebody else changed the catalog before; never reaches a caller, the flow decides anew."""
 
     code = message = "DPM_POLICY_PACK_CATALOG_MOVED"
@@ -25,7 +25,7 @@ class PolicyPackNotFound(NotFound):
     code = message = "DPM_POLICY_PACK_NOT_FOUND"
 
 
-class PolicyPackUnknown(Malformed):
+class PolicyPackUnknown(Unprocessable):
     """The policy pack that was selected is not in the catalog, which the service is set to refuse."""
 
     code = "DPM_POLICY_PACK_UNKNOWN"

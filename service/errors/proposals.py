@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from service.errors.families import Conflict, Malformed, NotFound, Unavailable
+from service.errors.families import Conflict, NotFound, Unavailable, Unprocessable
 from service.errors.storage import PostgresDsnRequired, StoreUnavailable
 
 
-class ProposalSimulationDisabled(Malformed):
+class ProposalSimulationDisabled(Unprocessable):
     """The request does not set `enable_proposal_simulation`."""
 
     code = "PROPOSAL_SIMULATION_DISABLED"
@@ -55,44 +55,44 @@ class ProposalOperationNotFound(NotFound):
     code = message = "PROPOSAL_ASYNC_OPERATION_NOT_FOUND"
 
 
-class ProposalTerminal(Malformed):
+class ProposalTerminal(Unprocessable):
     """The proposal has ended, so it takes no further version."""
 
     code = "PROPOSAL_TERMINAL_STATE"
     message = "PROPOSAL_TERMINAL_STATE: cannot create version"
 
 
-class PortfolioContextMismatch(Malformed):
+class PortfolioContextMismatch(Unprocessable):
     """The version is about another portfolio than the proposal."""
 
     code = message = "PORTFOLIO_CONTEXT_MISMATCH"
 
 
-class InvalidTransition(Malformed):
+class InvalidTransition(Unprocessable):
     """The event cannot happen in the state of the proposal."""
 
     code = message = "INVALID_TRANSITION"
 
 
-class InvalidApprovalState(Malformed):
+class InvalidApprovalState(Unprocessable):
     """The approval cannot be given in the state of the proposal."""
 
     code = message = "INVALID_APPROVAL_STATE"
 
 
-class ApprovalRequired(Malformed):
+class ApprovalRequired(Unprocessable):
     """The event means an approval, which has to be recorded as one."""
 
     code = message = "APPROVAL_REQUIRED"
 
 
-class ProposalVersionMismatch(Malformed):
+class ProposalVersionMismatch(Unprocessable):
     """The proposal has no version of this number, or another version has to be approved."""
 
     code = message = "PROPOSAL_VERSION_MISMATCH"
 
 
-class ProposalVersionBlocked(Malformed):
+class ProposalVersionBlocked(Unprocessable):
     """The simulation of the version is blocked, so it may not be executed."""
 
     code = message = "PROPOSAL_VERSION_BLOCKED"
@@ -112,7 +112,7 @@ class FourEyesViolation(Conflict):
     code = message = "FOUR_EYES_VIOLATION"
 
 
-class ProposalMoved(Conflict):
+class ProposalConcurrentUpdate(Conflict):
     """Somebody else changed the proposal since it was read; the flow decides anew."""
 
     code = message = "PROPOSAL_MOVED"

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from service.errors.families import Malformed, TooLarge, TooSlow, Unavailable, Unreadable, WrongMediaType
+from service.errors.families import BadRequest, TooLarge, TooSlow, Unavailable, Unprocessable, WrongMediaType
 
 
-class ExpectationUnsupported(Malformed):
+class ExpectationUnsupported(Unprocessable):
     """The request expects something else than `100-continue`."""
 
     code = "EXPECTATION_UNSUPPORTED"
     message = "EXPECTATION_UNSUPPORTED: the only expectation that can be met is 100-continue"
 
 
-class HeadTooLarge(Malformed):
+class HeadTooLarge(Unprocessable):
     """The request line, a header field or all of them together are too large."""
 
     code = "REQUEST_HEAD_TOO_LARGE"
@@ -47,7 +47,7 @@ class RequestTimedOut(Unavailable):
     )
 
 
-class RequestInvalid(Malformed):
+class RequestInvalid(Unprocessable):
     """The request breaks the published shape; the entries of `detail` say where."""
 
     code = "REQUEST_VALIDATION_FAILED"
@@ -65,14 +65,14 @@ class RequestInvalid(Malformed):
         return list(self.entries)
 
 
-class JsonTooDeep(Malformed):
+class JsonTooDeep(Unprocessable):
     """The body nests too deep."""
 
     code = "JSON_TOO_DEEP"
     message = "JSON_TOO_DEEP: the body nests deeper than {levels_max} levels"
 
 
-class BodyUnreadable(Unreadable):
+class BodyUnreadable(BadRequest):
     """The body ends early or is not encoded as it says."""
 
     code = "REQUEST_BODY_UNREADABLE"
@@ -93,7 +93,7 @@ class MediaTypeUnsupported(WrongMediaType):
     message = "UNSUPPORTED_MEDIA_TYPE: the body must be application/json"
 
 
-class Stopping(Unavailable):
+class ShuttingDown(Unavailable):
     """The service is shutting down; another process answers."""
 
     code = message = "SERVICE_STOPPING"

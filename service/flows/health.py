@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping
 
 from service.errors.families import Unavailable
-from service.errors.requests import Stopping
+from service.errors.requests import ShuttingDown
 from service.errors.storage import (
     StoreBusy,
     StoreDamaged,
@@ -56,7 +56,7 @@ class HealthFlow:
         A store that others keep busy is ready. Callers who come together share one look at the store.
         """
         if self._stopping:
-            raise Stopping()
+            raise ShuttingDown()
         if self._checking is None:
             self._checking = asyncio.create_task(self._check())
             self._checking.add_done_callback(self._checked)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from service.domains.dpm_runs.values import DEFAULT_TENANT
-from service.domains.idempotency import IdempotentAnswer, KeyFamily, KeyMapping, KeyUse
+from service.domains.idempotency import IdempotencyRecord, IdempotentAnswer, KeyHistoryEntry, KeyScope
 from service.domains.retention.cutoffs import Retention
 from service.domains.values.pages import Page
 from service.errors.idempotency import IdempotencyKeyNotFound
@@ -34,25 +34,27 @@ class IdempotencyFlow:
         self._clock = clock
         self._retention = retention
 
-    async def get_simulation_key(self, idempotency_key: str) -> KeyMapping:
+    async def get_simulation_key(self, idempotency_key: str) -> IdempotencyRecord:
         """The run that a simulate key stands for now. Raises IdempotencyKeyNotFound."""
         held = await self._store.idempotency.find(
             DEFAULT_TENANT,
-            KeyFamily.DPM_SIMULATE,
+            KeyScope.DPM_SIMULATE,
             idempotency_key,
-            self._retention.horizon_at(self._clock.now()),
+            self._retention.cutoff_at(self._clock.now()),
         )
         if held is None:
             raise IdempotencyKeyNotFound()
         return held
 
-    async def list_history(self, idempotency_key: str, *, limit: int, cursor: str | None) -> Page[KeyUse]:
+    async def list_history(
+        self, idempotency_key: str, *, limit: int, cursor: str | None
+    ) -> Page[KeyHistoryEntry]:
         """One page of the runs recorded under a simulate key, oldest first. Raises IdempotencyKeyNotFound."""
         uses = await self._store.idempotency.list_history(
             DEFAULT_TENANT,
-            KeyFamily.DPM_SIMULATE,
+            KeyScope.DPM_SIMULATE,
             idempotency_key,
-            self._retention.horizon_at(self._clock.now()),
+            self._retention.cutoff_at(self._clock.now()),
             limit=limit,
             cursor=cursor,
         )

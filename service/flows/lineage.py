@@ -34,7 +34,7 @@ class LineageEdge(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @dataclass(frozen=True, slots=True)
-class Met:
+class LineagePage:
     """One page of the edges that were met; truncated when a walk met more than it may hold."""
 
     page: Page[Edge]
@@ -49,20 +49,20 @@ class LineageFlow:
 
     async def list(
         self, entity_id: str, edges: EdgeFilter, *, depth: int, limit: int, cursor: str | None
-    ) -> Met:
+    ) -> LineagePage:
         """The edges met on walks of at most `depth` edges from an entity, by their places.
 
         A walk goes along every edge; the type and the bounds of the filter choose which are shown.
         """
-        horizon = self._retention.horizon_at(self._clock.now())
+        cutoff = self._retention.cutoff_at(self._clock.now())
         if depth == 1:
             page = await self._store.lineage.list(
-                DEFAULT_TENANT, entity_id, edges, limit=limit, cursor=cursor, horizon=horizon
+                DEFAULT_TENANT, entity_id, edges, limit=limit, cursor=cursor, cutoff=cutoff
             )
-            return Met(page, truncated=False)
-        trail = await self._store.lineage.trace(DEFAULT_TENANT, entity_id, edges.direction, depth, horizon)
+            return LineagePage(page, truncated=False)
+        trail = await self._store.lineage.trace(DEFAULT_TENANT, entity_id, edges.direction, depth, cutoff)
         shown = [edge for edge in trail.edges if edges.matches(edge)]
-        return Met(_page_after(cursor, shown, limit), trail.truncated)
+        return LineagePage(_page_after(cursor, shown, limit), trail.truncated)
 
 
 def _page_after(cursor: str | None, shown: Sequence[Edge], limit: int) -> Page[Edge]:

@@ -12,12 +12,12 @@ from typing import Any, TypeVar
 import structlog
 
 from service.domains.dpm_runs.values import DEFAULT_TENANT
-from service.domains.retention.cutoffs import Horizon, Retention
-from service.domains.retention.deletions import PURGED_AT_ONCE, Purge, Purged, Removed, total_of
+from service.domains.retention.cutoffs import Retention, RetentionCutoff
+from service.domains.retention.deletions import DELETED_AT_ONCE, DeletedRows, DeletionBatch, Purged, total_of
 from service.domains.shadow_differences import DIFFERENCES_KEPT_DAYS
 from service.errors.families import ServiceError
 from service.errors.storage import StoreRefused
-from service.observability.instruments import UNWATCHED, PurgeMeasures
+from service.observability.instruments import NOOP_METRICS, RetentionMetrics
 from service.runtime.clock import Clock, NewId
 from service.storage.ports.store import Store
 
@@ -49,7 +49,7 @@ class Skipped:
         logger.error("purge_skipped", kind=kind, sqlstate=refusal.sqlstate)
 
 
-class PurgeFlow:
+class RetentionFlow:
     def __init__(
         self,
         *,
@@ -58,8 +58,8 @@ class PurgeFlow:
         new_id: NewId,
         retention: Retention,
         simulations_kept_seconds: int,
-        removed_at_once: int = PURGED_AT_ONCE,
-        measures: PurgeMeasures = UNWATCHED,
+        removed_at_once: int = DELETED_AT_ONCE,
+        measures: RetentionMetrics = NOOP_METRICS,
     ) -> None:
         self._store = store
         self._clock = clock
@@ -92,21 +92,21 @@ class PurgeFlow:
             raise refusals[0]
         return Purged(removed, simulations or 0, differences or 0)
 
-    async def run(self) -> Removed | None:
+    async def run(self) -> DeletedRows | None:
         """Removes all that has expired by now, act by act; None when another instance is at it.
 
         What the store refuses to remove stays and is told once; everything else is removed. Raises
         StoreUnavailable; what earlier acts removed is removed and recorded. Raises StoreRefused when more is
         refused than one row here and there.
         """
-        horizon = self._retention.horizon_at(self._clock.now())
-        done: list[Removed] = []
+        cutoff = self._retention.cutoff_at(self._clock.now())
+        done: list[DeletedRows] = []
         skipped = Skipped()
         while True:
             try:
-                removed = await self._remove(horizon, skipped)
+                removed = await self._remove(cutoff, skipped)
             except StoreRefused:
-                removed = await self._remove_one_by_one(horizon, skipped)
+                removed = await self._remove_one_by_one(cutoff, skipped)
             if removed is None:
                 return total_of(done) if done else None
             done.append(removed)
@@ -115,25 +115,25 @@ class PurgeFlow:
             skipped.lately = 0
             await asyncio.sleep(PAUSE_SECONDS)
 
-    async def _remove(self, horizon: Horizon, skipped: Skipped, **chosen: Any) -> Removed | None:
-        purge = Purge(
+    async def _remove(self, cutoff: RetentionCutoff, skipped: Skipped, **chosen: Any) -> DeletedRows | None:
+        purge = DeletionBatch(
             self._new_id("purge"),
             DEFAULT_TENANT,
             self._clock.now(),
-            horizon,
+            cutoff,
             self._removed_at_once,
             runs_skipped=skipped.runs,
             operations_skipped=skipped.operations,
         )
-        return await self._store.purges.remove(replace(purge, **chosen))
+        return await self._store.retention.remove(replace(purge, **chosen))
 
-    async def _remove_one_by_one(self, horizon: Horizon, skipped: Skipped) -> Removed | None:
+    async def _remove_one_by_one(self, cutoff: RetentionCutoff, skipped: Skipped) -> DeletedRows | None:
         """As much as one act would have removed, except what the store refuses."""
-        done: list[Removed] = []
+        done: list[DeletedRows] = []
         for kind, other in (("runs", "operations"), ("operations", "runs")):
             for _ in range(self._removed_at_once):
                 try:
-                    removed = await self._remove(horizon, skipped, limit=1, **{f"has_{other}": False})
+                    removed = await self._remove(cutoff, skipped, limit=1, **{f"has_{other}": False})
                 except StoreRefused as refusal:
                     skipped.skip(kind, refusal)
                     continue
@@ -167,7 +167,7 @@ class PurgeFlow:
         """
         count = 0
         while True:
-            removed = await self._store.parity.purge(
+            removed = await self._store.shadow_differences.purge(
                 DEFAULT_TENANT,
                 found_before=self._clock.now() - timedelta(days=DIFFERENCES_KEPT_DAYS),
                 limit=self._removed_at_once,
@@ -202,7 +202,7 @@ class PurgeFlow:
                 logger.exception("purge_failed")
                 self._measures.purge_failed()
                 continue
-            removed = purged.removed or Removed()
+            removed = purged.removed or DeletedRows()
             told = asdict(removed) | {"simulations": purged.simulations, "differences": purged.differences}
             self._measures.purged(told, time.perf_counter() - started)
             if removed.anything:

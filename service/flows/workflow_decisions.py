@@ -7,15 +7,15 @@ from dataclasses import dataclass
 
 import msgspec
 
-from service.domains.dpm_runs.values import DEFAULT_TENANT, RunHead, RunStatus
-from service.domains.idempotency import AnswerFamily, IdempotentAnswer
+from service.domains.dpm_runs.values import DEFAULT_TENANT, RunStatus, RunSummary
+from service.domains.idempotency import AnswerScope, IdempotentAnswer
 from service.domains.retention.cutoffs import Retention
 from service.domains.values.canonical import canonical_json, digest_of
 from service.domains.values.pages import Page
 from service.domains.workflow_decisions import (
     DecisionFilter,
+    ReviewAction,
     ReviewRule,
-    Verdict,
     WorkflowAction,
     WorkflowActionRequest,
     WorkflowDecision,
@@ -27,7 +27,7 @@ from service.flows.dpm_runs.references import RunName, run_id_of
 from service.flows.idempotency import KeyedAnswer, keyed_answer
 from service.flows.limits.work_costs import is_explained_on_loop, work_where
 from service.runtime.clock import Clock, NewId
-from service.runtime.process_pool import Offload
+from service.runtime.process_pool import Executor
 from service.storage.ports.store import Store
 
 
@@ -58,7 +58,7 @@ class WorkflowFlow:
         clock: Clock,
         retention: Retention,
         new_id: NewId,
-        offload: Offload,
+        offload: Executor,
         rule: ReviewRule,
     ) -> None:
         self._store = store
@@ -94,14 +94,12 @@ class WorkflowFlow:
         Raises RunNotFound, IdempotencyKeyNotFound, WorkflowNotRequired, WorkflowStateConflict,
         WorkflowInvalidTransition.
         """
-        horizon = self._retention.horizon_at(self._clock.now())
-        run_id = await run_id_of(self._store, name, horizon)
+        cutoff = self._retention.cutoff_at(self._clock.now())
+        run_id = await run_id_of(self._store, name, cutoff)
         for _ in range(DRAWS_MAX):
             verdict = self._verdict(run_id, asked, correlation_id)
             try:
-                return self._review(
-                    *await self._store.workflow_decisions.decide(verdict, self._rule, horizon)
-                )
+                return self._review(*await self._store.workflow_decisions.decide(verdict, self._rule, cutoff))
             except DecisionExists:
                 continue
         raise AssertionError("drawn decision ids keep clashing")
@@ -119,16 +117,16 @@ class WorkflowFlow:
 
         `write` makes the answer. Raises what `decide` raises, and IdempotencyKeyConflict.
         """
-        horizon = self._retention.horizon_at(self._clock.now())
-        run_id = await run_id_of(self._store, name, horizon)
-        head = await self._store.dpm_runs.get_head(DEFAULT_TENANT, run_id, horizon)
+        cutoff = self._retention.cutoff_at(self._clock.now())
+        run_id = await run_id_of(self._store, name, cutoff)
+        head = await self._store.dpm_runs.get_head(DEFAULT_TENANT, run_id, cutoff)
         # By which name the run was found makes no difference.
         request_hash = digest_of(canonical_json([run_id, msgspec.to_builtins(asked)]))
         for _ in range(DRAWS_MAX):
             verdict = self._verdict(run_id, asked, correlation_id)
             answer = IdempotentAnswer(
                 tenant_id=DEFAULT_TENANT,
-                family=AnswerFamily.WORKFLOW_ACTION,
+                family=AnswerScope.WORKFLOW_ACTION,
                 idempotency_key=idempotency_key,
                 request_hash=request_hash,
                 entity_id=run_id,
@@ -138,7 +136,7 @@ class WorkflowFlow:
             )
             try:
                 decisions = self._store.workflow_decisions
-                return keyed_answer(answer, await decisions.decide_once(verdict, self._rule, horizon, answer))
+                return keyed_answer(answer, await decisions.decide_once(verdict, self._rule, cutoff, answer))
             except DecisionExists:
                 continue
         raise AssertionError("drawn decision ids keep clashing")
@@ -147,14 +145,14 @@ class WorkflowFlow:
         self, decisions: DecisionFilter, *, limit: int, cursor: str | None
     ) -> Page[WorkflowDecision]:
         """Decisions on all runs, newest first."""
-        horizon = self._retention.horizon_at(self._clock.now())
+        cutoff = self._retention.cutoff_at(self._clock.now())
         return await self._store.workflow_decisions.list(
-            DEFAULT_TENANT, decisions, limit=limit, cursor=cursor, horizon=horizon
+            DEFAULT_TENANT, decisions, limit=limit, cursor=cursor, cutoff=cutoff
         )
 
-    def _verdict(self, run_id: str, asked: WorkflowActionRequest, correlation_id: str) -> Verdict:
+    def _verdict(self, run_id: str, asked: WorkflowActionRequest, correlation_id: str) -> ReviewAction:
         expected = asked.expected_workflow_status
-        return Verdict(
+        return ReviewAction(
             decision_id=self._new_id("dwd"),
             tenant_id=DEFAULT_TENANT,
             rebalance_run_id=run_id,
@@ -167,12 +165,12 @@ class WorkflowFlow:
             expected_status=None if expected is None else WorkflowStatus(expected),
         )
 
-    async def _head(self, name: RunName) -> RunHead:
-        horizon = self._retention.horizon_at(self._clock.now())
-        run_id = await run_id_of(self._store, name, horizon)
-        return await self._store.dpm_runs.get_head(DEFAULT_TENANT, run_id, horizon)
+    async def _head(self, name: RunName) -> RunSummary:
+        cutoff = self._retention.cutoff_at(self._clock.now())
+        run_id = await run_id_of(self._store, name, cutoff)
+        return await self._store.dpm_runs.get_head(DEFAULT_TENANT, run_id, cutoff)
 
-    def _review(self, head: RunHead, latest: WorkflowDecision | None) -> Review:
+    def _review(self, head: RunSummary, latest: WorkflowDecision | None) -> Review:
         return Review(
             rebalance_run_id=head.rebalance_run_id,
             run_status=head.status,

@@ -30,7 +30,7 @@ class Pooled(Protocol):
         ...
 
 
-class ActMeasures(Protocol):
+class StoreMetrics(Protocol):
     """What the acts of a store are told to; all times in seconds."""
 
     def act_timer(self, noun: str, act: str) -> Callable[[float], None]:
@@ -46,7 +46,7 @@ class ActMeasures(Protocol):
         ...
 
 
-class EngineMeasures(Protocol):
+class EngineMetrics(Protocol):
     """What pure work is told to; all times in seconds."""
 
     def engine_worked(self, work: str, place: str, seconds: float) -> None:
@@ -54,7 +54,7 @@ class EngineMeasures(Protocol):
         ...
 
 
-class EngineProcessMeasures(Protocol):
+class EngineProcessMetrics(Protocol):
     """What engine processes are told to."""
 
     def engine_process_ended(self, cause: str) -> None:
@@ -70,15 +70,15 @@ class Spans(Protocol):
         ...
 
 
-class SweepMeasures(Protocol):
+class RecoveryMetrics(Protocol):
     """What a sweep tells of operations."""
 
-    def swept(self, *, taken_back: int, exhausted: int, expired: int, overdue: int) -> None:
+    def recovered(self, *, requeued: int, exhausted: int, expired: int, overdue: int) -> None:
         """So many were requeued, and failed: after their last attempt, unexecuted, over their deadline."""
         ...
 
 
-class PurgeMeasures(Protocol):
+class RetentionMetrics(Protocol):
     """What a purge tells of its work."""
 
     def purged(self, removed: dict[str, int], seconds: float) -> None:
@@ -90,10 +90,10 @@ class PurgeMeasures(Protocol):
         ...
 
 
-class ShadowMeasures(Protocol):
+class ShadowMetrics(Protocol):
     """What a shadow tells of its work."""
 
-    def shadow_kept(self) -> None:
+    def shadow_written(self) -> None:
         """One act of the primary was repeated by the shadow."""
         ...
 
@@ -101,22 +101,22 @@ class ShadowMeasures(Protocol):
         """The shadow did not do as the primary did; the kind is one of a few words, never an id."""
         ...
 
-    def shadow_missed(self) -> None:
+    def shadow_dropped(self) -> None:
         """One act never reached the shadow, because too many waited or it was away."""
         ...
 
-    def shadow_waiting(self, count: Callable[[], int]) -> None:
+    def shadow_backlog(self, count: Callable[[], int]) -> None:
         """Has the acts that wait for the shadow counted whenever somebody looks."""
         ...
 
 
-class Unwatched:
+class NoopMetrics:
     """Counts nothing, for processes that nobody watches."""
 
     def engine_process_ended(self, cause: str) -> None:
         pass
 
-    def swept(self, *, taken_back: int, exhausted: int, expired: int, overdue: int) -> None:
+    def recovered(self, *, requeued: int, exhausted: int, expired: int, overdue: int) -> None:
         pass
 
     def purged(self, removed: dict[str, int], seconds: float) -> None:
@@ -125,17 +125,17 @@ class Unwatched:
     def purge_failed(self) -> None:
         pass
 
-    def shadow_kept(self) -> None:
+    def shadow_written(self) -> None:
         pass
 
     def shadow_differed(self, kind: str) -> None:
         pass
 
-    def shadow_missed(self) -> None:
+    def shadow_dropped(self) -> None:
         pass
 
-    def shadow_waiting(self, count: Callable[[], int]) -> None:
+    def shadow_backlog(self, count: Callable[[], int]) -> None:
         pass
 
 
-UNWATCHED = Unwatched()
+NOOP_METRICS = NoopMetrics()

@@ -39,7 +39,7 @@ class ProcessMetrics:
         disable_created_metrics()  # type: ignore[no-untyped-call]
         ProcessCollector(registry=registry)
         self._act_seconds = Histogram(
-            "lotus_store_act_seconds",
+            "lotus_store_call_duration_seconds",
             "How long an act or a read of the store took, waiting for a connection included.",
             ["noun", "act"],
             buckets=ACT_SECONDS,
@@ -58,7 +58,7 @@ class ProcessMetrics:
             registry=registry,
         )
         self._engine_seconds = Histogram(
-            "lotus_engine_seconds",
+            "lotus_engine_duration_seconds",
             "How long pure work took, in an engine process (waiting for one included) or on the loop.",
             ["work", "place"],
             buckets=ENGINE_SECONDS,
@@ -78,7 +78,7 @@ class ProcessMetrics:
 
     def _define_loop_and_pools(self, registry: CollectorRegistry) -> None:
         self._loop_lag = Histogram(
-            "lotus_loop_lag_seconds",
+            "lotus_event_loop_lag_seconds",
             "How late the event loop came back to a timer, sampled ten times a second.",
             buckets=LAG_SECONDS,
             registry=registry,
@@ -93,7 +93,7 @@ class ProcessMetrics:
             "lotus_pool_waiting", "Callers that wait for a connection.", ["pool"], registry=registry
         )
         self._swept = Counter(
-            "lotus_operations_swept",
+            "lotus_operations_recovered",
             "Operations a sweep took back, or ended after their last attempt or their time.",
             ["fate"],
             registry=registry,
@@ -124,9 +124,9 @@ class ProcessMetrics:
         """See measures.EngineProcessMeasures."""
         self._engine_ends.labels(cause).inc()
 
-    def swept(self, *, taken_back: int, exhausted: int, expired: int, overdue: int) -> None:
+    def recovered(self, *, requeued: int, exhausted: int, expired: int, overdue: int) -> None:
         """See measures.SweepMeasures."""
-        for fate, count in zip(FATES, (taken_back, exhausted, expired, overdue), strict=True):
+        for fate, count in zip(FATES, (requeued, exhausted, expired, overdue), strict=True):
             if count:
                 self._swept.labels(fate).inc(count)
 

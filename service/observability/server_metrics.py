@@ -74,7 +74,7 @@ class ServerMetrics:
             registry=registry,
         )
         self._request_seconds = Histogram(
-            "lotus_request_seconds",
+            "lotus_http_request_duration_seconds",
             "From the head of a request to its answer.",
             ["method", "route"],
             buckets=REQUEST_SECONDS,
@@ -84,7 +84,7 @@ class ServerMetrics:
             lambda: self.in_flight
         )
         self._waiting = Gauge(
-            "lotus_requests_waiting",
+            "lotus_http_requests_queued",
             "Requests that were let in and wait for a place.",
             ["lane"],
             registry=registry,
@@ -96,7 +96,7 @@ class ServerMetrics:
             registry=registry,
         )
         self._turned_away = self._counted(
-            "lotus_requests_turned_away",
+            "lotus_http_requests_shed",
             "Requests that were refused because they would have waited too long.",
         )
         self._answers_cut = self._counted(
@@ -118,7 +118,7 @@ class ServerMetrics:
             registry=registry,
         )
         self._refusals = Counter(
-            "lotus_refusals",
+            "lotus_http_errors",
             "Problem documents, by status and code; conflicts are those of 409.",
             ["status", "code"],
             registry=registry,
@@ -142,7 +142,7 @@ class ServerMetrics:
             registry=registry,
         )
         self._reachable = Gauge(
-            "lotus_store_reachable",
+            "lotus_store_up",
             "Whether the store answered when last asked.",
             ["store"],
             registry=registry,
@@ -151,7 +151,7 @@ class ServerMetrics:
     def _define_purges(self) -> None:
         registry = self._registry
         self._purged = Counter(
-            "lotus_purge_removed", "Rows that retention removed.", ["kind"], registry=registry
+            "lotus_retention_deleted_rows", "Rows that retention removed.", ["kind"], registry=registry
         )
         for kind in PURGED_KINDS:
             self._purged.labels(kind)
@@ -170,7 +170,7 @@ class ServerMetrics:
 
     def _define_shadow(self) -> None:
         registry = self._registry
-        self._shadow_kept = Counter("lotus_shadow_acts", "Acts the shadow repeated.", registry=registry)
+        self._shadow_kept = Counter("lotus_shadow_writes", "Acts the shadow repeated.", registry=registry)
         self._shadow_differed = Counter(
             "lotus_shadow_differences",
             "What the shadow did otherwise than the primary.",
@@ -178,10 +178,10 @@ class ServerMetrics:
             registry=registry,
         )
         self._shadow_missed = Counter(
-            "lotus_shadow_missed", "Acts that never reached the shadow.", registry=registry
+            "lotus_shadow_dropped", "Acts that never reached the shadow.", registry=registry
         )
         self._shadow_waiting = Gauge(
-            "lotus_shadow_waiting", "Acts that wait for the shadow.", registry=registry
+            "lotus_shadow_backlog", "Acts that wait for the shadow.", registry=registry
         )
 
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
@@ -263,7 +263,7 @@ class ServerMetrics:
         """See measures.PurgeMeasures."""
         self._purge_failures.inc()
 
-    def shadow_kept(self) -> None:
+    def shadow_written(self) -> None:
         """See measures.ShadowMeasures."""
         self._shadow_kept.inc()
 
@@ -271,11 +271,11 @@ class ServerMetrics:
         """See measures.ShadowMeasures."""
         self._shadow_differed.labels(kind).inc()
 
-    def shadow_missed(self) -> None:
+    def shadow_dropped(self) -> None:
         """See measures.ShadowMeasures."""
         self._shadow_missed.inc()
 
-    def shadow_waiting(self, count: Callable[[], int]) -> None:
+    def shadow_backlog(self, count: Callable[[], int]) -> None:
         """See measures.ShadowMeasures."""
         self._shadow_waiting.set_function(count)
 

@@ -13,7 +13,7 @@ from service.observability.process_metrics import ProcessMetrics, rendered
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 
 # Known from the start, so that a rate is nought and not missing before the first of its kind.
-OUTCOMES = ("SUCCEEDED", "FAILED", "HANDED_BACK", "LOST", "INTERRUPTED")
+OUTCOMES = ("SUCCEEDED", "FAILED", "RELEASED", "LEASE_LOST", "ABORTED")
 # From one small scenario to twenty large ones.
 ATTEMPT_SECONDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
 # From an idle worker that is woken up at once to a fleet that is a night behind.
@@ -30,7 +30,7 @@ class WorkerMetrics:
             "lotus_operations_started", "Attempts that were begun.", registry=self._registry
         )
         self._again = Counter(
-            "lotus_operations_started_again",
+            "lotus_operation_retries",
             "Attempts that were not the first of their operation.",
             registry=self._registry,
         )
@@ -58,7 +58,7 @@ class WorkerMetrics:
             "lotus_operations_in_flight", "Operations being worked on.", registry=self._registry
         )
         self._waiting = Gauge(
-            "lotus_offers_waiting", "Offers no worker has taken; NaN while unknown.", registry=self._registry
+            "lotus_job_queue_depth", "Offers no worker has taken; NaN while unknown.", registry=self._registry
         )
         self._waiting.set(math.nan)
 

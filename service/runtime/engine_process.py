@@ -160,7 +160,7 @@ class EngineProcess:
         return ProcessLost(self._process.exitcode)
 
 
-class PieceOfWork:
+class Job:
     """Work in a process, from its beginning to its end; kills the process when there is reason to."""
 
     def __init__(self, process: EngineProcess, limits: EngineLimits) -> None:
@@ -206,7 +206,7 @@ class PieceOfWork:
             self.process.kill()
 
 
-def settle_memory() -> None:
+def tune_gc() -> None:
     """Keeps the collector away from what start-up made, which lives as long as the process.
 
     A simulation makes and drops thousands of values and hardly a cycle; by default the collector would walk
@@ -223,7 +223,7 @@ def _serve(line: Connection, limits: EngineLimits, prepare: Callable[[], object]
     threading.Thread(target=_leave_with_parent, daemon=True).start()
     if prepare is not None:
         prepare()
-    settle_memory()
+    tune_gc()
     _limit_memory(limits.memory_bytes_max)
     send(line, pack(_READY))
     while True:

@@ -18,15 +18,15 @@ from typing import Any, Protocol, TypeVar, TypeVarTuple, Unpack, cast
 import structlog
 
 from service.errors.engines import EngineDeadlineExceeded, EngineMemoryExceeded
-from service.observability.instruments import UNWATCHED, EngineMeasures, EngineProcessMeasures, Spans
+from service.observability.instruments import NOOP_METRICS, EngineMetrics, EngineProcessMetrics, Spans
 from service.runtime.engine_process import (
     DEADLINE,
     DIED,
     MEMORY,
     EngineLimits,
     EngineProcess,
+    Job,
     MemoryExceeded,
-    PieceOfWork,
     ProcessLost,
     Refused,
 )
@@ -50,7 +50,7 @@ class EngineProcessDied(Exception):
     """The work ended the process it ran in, twice."""
 
 
-class Offload(Protocol):
+class Executor(Protocol):
     async def __call__(self, work: Callable[[Unpack[Ts]], T], *args: *Ts) -> T:
         """Runs a module-level function elsewhere; its refusals are raised here."""
         ...
@@ -61,10 +61,10 @@ def name_of(work: Callable[..., Any]) -> str:
     return name_of(work.func) if isinstance(work, partial) else work.__name__
 
 
-class WatchedOffload:
+class InstrumentedExecutor:
     """Tells how long work takes, whether it is done elsewhere or on the loop."""
 
-    def __init__(self, offload: Offload, measures: EngineMeasures, spans: Spans | None = None) -> None:
+    def __init__(self, offload: Executor, measures: EngineMetrics, spans: Spans | None = None) -> None:
         self._offload = offload
         self._measures = measures
         self._spans = spans
@@ -90,9 +90,9 @@ class WatchedOffload:
             self._measures.engine_worked(name_of(work), "loop", time.perf_counter() - started)
 
 
-def run_here(offload: Offload, work: Callable[[Unpack[Ts]], T], *args: *Ts) -> T:
+def run_inline(offload: Executor, work: Callable[[Unpack[Ts]], T], *args: *Ts) -> T:
     """Does work that is not worth a process, where whoever watches the offload sees it too."""
-    return offload.here(work, *args) if isinstance(offload, WatchedOffload) else work(*args)
+    return offload.here(work, *args) if isinstance(offload, InstrumentedExecutor) else work(*args)
 
 
 class EngineProcesses:
@@ -109,7 +109,7 @@ class EngineProcesses:
         limits: EngineLimits | None = None,
         *,
         prepare: Callable[[], object] | None = None,
-        measures: EngineProcessMeasures = UNWATCHED,
+        measures: EngineProcessMetrics = NOOP_METRICS,
     ) -> None:
         """`prepare` runs in each process before it takes work, and has it import what the work needs."""
         self._count = count
@@ -134,7 +134,7 @@ class EngineProcesses:
         A caller who is cancelled has the work killed, or never begun.
         """
         for _ in range(TRIES_MAX):
-            piece = PieceOfWork(await self._take(), self._limits)
+            piece = Job(await self._take(), self._limits)
             doing = asyncio.create_task(self._do(piece, work, args))
             self._working.add(doing)
             doing.add_done_callback(self._working.discard)
@@ -168,7 +168,7 @@ class EngineProcesses:
         await asyncio.gather(*map(self._end, tuple(self._processes)))
         self._threads.shutdown(wait=False)
 
-    async def _do(self, piece: PieceOfWork, work: Callable[..., Any], args: tuple[Any, ...]) -> Any:
+    async def _do(self, piece: Job, work: Callable[..., Any], args: tuple[Any, ...]) -> Any:
         """Does work in the process of a piece, and gives the process back or replaces it."""
         process = piece.process
         ended_by: str | None = None

@@ -162,7 +162,7 @@ class Settings:
                 return self.store_backend is StoreBackend.POSTGRES and beside
 
     @property
-    def sweep_seconds(self) -> float:
+    def recovery_seconds(self) -> float:
         """How often somebody looks for operations whose holder has died."""
         return self.lease_seconds / SWEEPS_PER_LEASE
 
@@ -204,7 +204,7 @@ def read_given() -> Settings:
         unknown_fields=read_one_of(env, "DPM_UNKNOWN_FIELDS", UnknownFields.IGNORE),
         body_bytes_max=read_count(env, "DPM_BODY_BYTES_MAX", BODY_BYTES_MAX_DEFAULT),
         engines=engine_settings.read(env),
-        stop_seconds_max=read_count(env, "DPM_STOP_SECONDS_MAX", STOP_SECONDS_MAX_DEFAULT),
+        stop_seconds_max=read_count(env, "DPM_SHUTDOWN_TIMEOUT_SECONDS", STOP_SECONDS_MAX_DEFAULT),
         log_level=read_one_of(env, "DPM_LOG_LEVEL", LogLevel.INFO),
         proposals=proposal_settings.read(env),
         policy=policy_packs.read(env, sql_path=sql_path, postgres_dsn=postgres["postgres_dsn"]),

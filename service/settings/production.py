@@ -24,7 +24,7 @@ class Fault:
         return f"{self.code}: {self.text}"
 
 
-class ProfileUnfit(SettingsInvalid):
+class ProfileViolation(SettingsInvalid):
     """The settings are not those of a production process; the message is the first demand that is not met."""
 
     def __init__(self, fault: Fault) -> None:
@@ -33,7 +33,7 @@ class ProfileUnfit(SettingsInvalid):
 
 
 @dataclass(frozen=True, slots=True)
-class Demand:
+class Requirement:
     code: str
     variable: str
     text: str
@@ -49,37 +49,37 @@ WITH_PACKS = "where policy packs or their admin endpoints are on"
 
 # In the order of the contract.
 DEMANDS = (
-    Demand(
+    Requirement(
         "PERSISTENCE_PROFILE_REQUIRES_DPM_POSTGRES",
         "DPM_SUPPORTABILITY_STORE_BACKEND",
         "must be POSTGRES",
         lambda chosen: chosen.store_backend is StoreBackend.POSTGRES,
     ),
-    Demand(
+    Requirement(
         "PERSISTENCE_PROFILE_REQUIRES_DPM_POSTGRES_DSN",
         "DPM_SUPPORTABILITY_POSTGRES_DSN",
         "must be set",
         lambda chosen: bool(chosen.postgres_dsn),
     ),
-    Demand(
+    Requirement(
         "PERSISTENCE_PROFILE_REQUIRES_ADVISORY_POSTGRES",
         "PROPOSAL_STORE_BACKEND",
         "must be POSTGRES",
         lambda chosen: chosen.proposals.store_backend is StoreBackend.POSTGRES,
     ),
-    Demand(
+    Requirement(
         "PERSISTENCE_PROFILE_REQUIRES_ADVISORY_POSTGRES_DSN",
         "PROPOSAL_POSTGRES_DSN",
         "must be set",
         lambda chosen: bool(chosen.proposals.postgres_dsn),
     ),
-    Demand(
+    Requirement(
         "PERSISTENCE_PROFILE_REQUIRES_POLICY_PACK_POSTGRES",
         "DPM_POLICY_PACK_CATALOG_BACKEND",
         f"must be POSTGRES {WITH_PACKS}",
         lambda chosen: not uses_catalog(chosen) or chosen.policy.catalog_backend is CatalogBackend.POSTGRES,
     ),
-    Demand(
+    Requirement(
         "PERSISTENCE_PROFILE_REQUIRES_POLICY_PACK_POSTGRES_DSN",
         "DPM_POLICY_PACK_POSTGRES_DSN",
         # The address that is used without it, that of the runs, does not count.
@@ -106,7 +106,7 @@ def read() -> Settings:
     """
     chosen = process.read_given()
     if chosen.profile is Profile.PRODUCTION and (faults := faults_of(chosen)):
-        raise ProfileUnfit(faults[0])
+        raise ProfileViolation(faults[0])
     if chosen.execution_mode is ExecutionMode.WORKER:
         chosen.require_workable()
     return chosen

@@ -44,8 +44,8 @@ class ServingSettings:
 def read(env: Env) -> ServingSettings:
     """Reads the variables of serving; faults are gathered in the environment that is handed in."""
     return ServingSettings(
-        requests_max=read_count(env, "DPM_REQUESTS_MAX", REQUESTS_MAX_DEFAULT),
-        request_seconds_max=read_count(env, "DPM_REQUEST_SECONDS_MAX", REQUEST_SECONDS_MAX_DEFAULT),
+        requests_max=read_count(env, "DPM_CONCURRENT_REQUESTS_MAX", REQUESTS_MAX_DEFAULT),
+        request_seconds_max=read_count(env, "DPM_REQUEST_TIMEOUT_SECONDS", REQUEST_SECONDS_MAX_DEFAULT),
         receive_timeout_seconds=read_count(
             env, "DPM_RECEIVE_TIMEOUT_SECONDS", RECEIVE_TIMEOUT_SECONDS_DEFAULT
         ),

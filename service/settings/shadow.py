@@ -31,7 +31,5 @@ def read(env: Env) -> ShadowSettings:
         store_backend=read_backend(env, "DPM_SUPPORTABILITY_SHADOW_BACKEND") if named else None,
         sql_path=Path(read_text(env, "DPM_SUPPORTABILITY_SHADOW_SQL_PATH") or SQL_PATH_DEFAULT),
         postgres_dsn=read_dsn(env, "DPM_SUPPORTABILITY_SHADOW_POSTGRES_DSN"),
-        acts_waiting_max=read_count(
-            env, "DPM_SUPPORTABILITY_SHADOW_ACTS_WAITING_MAX", ACTS_WAITING_MAX_DEFAULT
-        ),
+        acts_waiting_max=read_count(env, "DPM_SUPPORTABILITY_SHADOW_BACKLOG_MAX", ACTS_WAITING_MAX_DEFAULT),
     )

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 from service.errors.storage import StoreRefused, StoreUnavailable
-from service.observability.instruments import ActMeasures, Spans
+from service.observability.instruments import Spans, StoreMetrics
 from service.storage.ports.store import Store
 
 S = TypeVar("S", bound=Store)
@@ -20,7 +20,7 @@ NOUNS = tuple(name for name, part in vars(Store).items() if isinstance(part, pro
 Act = Callable[..., Awaitable[Any]]
 
 
-def measured(store: S, measures: ActMeasures, spans: Spans | None = None) -> S:
+def measured(store: S, measures: StoreMetrics, spans: Spans | None = None) -> S:
     """A store over the same state whose acts are told by noun and name, and are spans where there are any.
 
     Only what is asked from outside is told; what an act asks of its own store belongs to it.
@@ -33,7 +33,7 @@ def measured(store: S, measures: ActMeasures, spans: Spans | None = None) -> S:
     return watched
 
 
-def _watched_noun(noun: Any, name: str, measures: ActMeasures, spans: Spans | None) -> Any:
+def _watched_noun(noun: Any, name: str, measures: StoreMetrics, spans: Spans | None) -> Any:
     watched = copy.copy(noun)
     for act_name, act in inspect.getmembers(noun, inspect.iscoroutinefunction):
         if act_name.startswith("_"):
@@ -45,7 +45,7 @@ def _watched_noun(noun: Any, name: str, measures: ActMeasures, spans: Spans | No
     return watched
 
 
-def _timed(act: Act, noun: str, name: str, measures: ActMeasures) -> Act:
+def _timed(act: Act, noun: str, name: str, measures: StoreMetrics) -> Act:
     told: list[Callable[[float], None]] = []
 
     async def timed(*args: Any, **named: Any) -> Any:

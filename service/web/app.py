@@ -17,7 +17,7 @@ from service.observability.server_metrics import ServerMetrics
 from service.runtime.clock import NewId
 from service.settings.server import HEAD_BYTES_MAX_DEFAULT
 from service.web import keys
-from service.web.feature_flags import Gates
+from service.web.feature_flags import FeatureFlags
 from service.web.flows import Flows
 from service.web.handlers.workflow_decisions import DECODE_ACTION
 from service.web.http.admission import CAPACITY, Capacity
@@ -40,7 +40,7 @@ from service.web.routes import PARAMETERS, ROUTES
 def build(
     *,
     flows: Flows,
-    gates: Gates,
+    gates: FeatureFlags,
     new_id: NewId,
     body_bytes_max: int,
     result_bytes_max: int,

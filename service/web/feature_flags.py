@@ -20,7 +20,7 @@ from service.errors.workflow_decisions import WorkflowDisabled
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Gates:
+class FeatureFlags:
     """Each method raises the refusal of its gate when the gate is shut."""
 
     support_apis_enabled: bool = True

@@ -18,7 +18,7 @@ from service.flows.proposals.flow import ProposalFlow
 from service.flows.proposals.operations import ProposalOperationFlow
 from service.flows.proposals.simulations import ProposalSimulationFlow
 from service.flows.proposals.support import ProposalSupportFlow
-from service.flows.shadow_differences import ParityFlow
+from service.flows.shadow_differences import ShadowDifferenceFlow
 from service.flows.workflow_decisions import WorkflowFlow
 
 
@@ -31,7 +31,7 @@ class Flows:
     artifacts: ArtifactFlow
     support_bundles: SupportBundleFlow
     supportability: SupportabilityFlow
-    parity: ParityFlow
+    shadow_differences: ShadowDifferenceFlow
     workflow: WorkflowFlow
     replays: ReplayFlow
     policy_packs: PolicyPackFlow

@@ -3,11 +3,11 @@
 from aiohttp import web
 
 from service.domains.values.bounds import Bounds
-from service.web.feature_flags import Gates
+from service.web.feature_flags import FeatureFlags
 from service.web.flows import Flows
 
 FLOWS = web.AppKey("FLOWS", Flows)
-GATES = web.AppKey("GATES", Gates)
+GATES = web.AppKey("GATES", FeatureFlags)
 BOUNDS = web.AppKey("BOUNDS", Bounds)
 
 # The id sent by the caller, or none; and the one this request goes by in logs and in the answer.

@@ -8,14 +8,14 @@ from functools import partial
 from service.errors.requests import RequestInvalid
 from service.flows.dpm_runs.computing import FAULTY, Readers, prepare
 from service.flows.proposals.versions import ProposalReaders
-from service.observability.instruments import UNWATCHED, EngineProcessMeasures
+from service.observability.instruments import NOOP_METRICS, EngineProcessMetrics
 from service.runtime.engine_process import EngineLimits
 from service.runtime.process_pool import EngineProcesses
 from service.settings.process import Settings
 
 
 def engine_processes_of(
-    settings: Settings, readers: Readers, measures: EngineProcessMeasures = UNWATCHED
+    settings: Settings, readers: Readers, measures: EngineProcessMetrics = NOOP_METRICS
 ) -> EngineProcesses:
     """Where engine work is done, each piece within its bounds."""
     limits = EngineLimits(

@@ -24,17 +24,17 @@ from service.flows.idempotency import IdempotencyFlow
 from service.flows.lineage import LineageFlow
 from service.flows.operations.attempts import AttemptRunner
 from service.flows.operations.flow import OperationFlow
-from service.flows.operations.gauges import WatchFlow
-from service.flows.operations.recovery import SweepFlow
+from service.flows.operations.gauges import OperationGauges
+from service.flows.operations.recovery import Reaper
 from service.flows.policy_packs.flow import PolicyPackFlow
-from service.flows.retention import PurgeFlow
-from service.flows.shadow_differences import ParityFlow
+from service.flows.retention import RetentionFlow
+from service.flows.shadow_differences import ShadowDifferenceFlow
 from service.flows.workflow_decisions import WorkflowFlow
-from service.observability.instruments import UNWATCHED, PurgeMeasures, SweepMeasures
+from service.observability.instruments import NOOP_METRICS, RecoveryMetrics, RetentionMetrics
 from service.observability.opentelemetry import Telemetry
 from service.observability.server_metrics import ServerMetrics
 from service.runtime.clock import Clock, NewId
-from service.runtime.process_pool import Offload
+from service.runtime.process_pool import Executor
 from service.settings.environment import StoreBackend
 from service.settings.policy_packs import CatalogBackend
 from service.settings.process import ArtifactMode, ExecutionMode, Settings, UnknownFields
@@ -42,7 +42,7 @@ from service.storage.ports.operations import JobQueue
 from service.storage.ports.store import Store
 from service.storage.shadow.store import ShadowedStore
 from service.web import app
-from service.web.feature_flags import Gates
+from service.web.feature_flags import FeatureFlags
 from service.web.flows import Flows
 from service.web.requests import bodies, policy_pack_settings
 from service.wiring.capacity import capacity_of
@@ -86,7 +86,7 @@ def flows_of(
     health: HealthFlow,
     clock: Clock,
     new_id: NewId,
-    offload: Offload,
+    offload: Executor,
     readers: Readers,
 ) -> Flows:
     store, proposal_store = stores.runs, stores.proposals
@@ -108,7 +108,9 @@ def flows_of(
             retention=retention,
             store_backend=settings.store_backend.value,
         ),
-        parity=ParityFlow(store=store, shadow=store if isinstance(store, ShadowedStore) else None),
+        shadow_differences=ShadowDifferenceFlow(
+            store=store, shadow=store if isinstance(store, ShadowedStore) else None
+        ),
         workflow=WorkflowFlow(
             store=store,
             clock=clock,
@@ -140,7 +142,7 @@ def flows_of(
 
 
 def dpm_runs_of(
-    settings: Settings, store: Store, clock: Clock, new_id: NewId, offload: Offload, readers: Readers
+    settings: Settings, store: Store, clock: Clock, new_id: NewId, offload: Executor, readers: Readers
 ) -> DpmRunFlow:
     return DpmRunFlow(
         store=store,
@@ -156,7 +158,7 @@ def dpm_runs_of(
 
 
 def operations_of(
-    settings: Settings, store: Store, clock: Clock, new_id: NewId, offload: Offload, readers: Readers
+    settings: Settings, store: Store, clock: Clock, new_id: NewId, offload: Executor, readers: Readers
 ) -> OperationFlow:
     return OperationFlow(
         store=store,
@@ -171,7 +173,7 @@ def operations_of(
     )
 
 
-def policy_packs_of(settings: Settings, store: Store, clock: Clock, offload: Offload) -> PolicyPackFlow:
+def policy_packs_of(settings: Settings, store: Store, clock: Clock, offload: Executor) -> PolicyPackFlow:
     chosen = settings.policy
     tenants = chosen.tenant_map_json if chosen.tenant_resolution_enabled else ""
     in_text = chosen.catalog_backend is CatalogBackend.ENV_JSON
@@ -197,8 +199,8 @@ def store_missing(settings: Settings) -> ServiceError | None:
     return PostgresDsnRequired() if nowhere else None
 
 
-def gates_of(settings: Settings) -> Gates:
-    return Gates(
+def gates_of(settings: Settings) -> FeatureFlags:
+    return FeatureFlags(
         support_apis_enabled=settings.support_apis_enabled,
         summary_apis_enabled=settings.summary_apis_enabled,
         bundle_apis_enabled=settings.bundle_apis_enabled,
@@ -224,7 +226,7 @@ def artifacts_persisted(settings: Settings) -> bool:
 
 
 def runner_of(
-    settings: Settings, store: Store, clock: Clock, new_id: NewId, offload: Offload
+    settings: Settings, store: Store, clock: Clock, new_id: NewId, offload: Executor
 ) -> AttemptRunner:
     """Who does operations, the same in a server and in a worker."""
     return AttemptRunner(
@@ -237,14 +239,14 @@ def runner_of(
     )
 
 
-def sweeps_of(
+def reapers_of(
     settings: Settings,
     store: Store,
     clock: Clock,
     queue: JobQueue | None,
-    measures: SweepMeasures = UNWATCHED,
-) -> SweepFlow:
-    return SweepFlow(
+    measures: RecoveryMetrics = NOOP_METRICS,
+) -> Reaper:
+    return Reaper(
         store=store,
         clock=clock,
         retention=retention_of(settings),
@@ -257,9 +259,9 @@ def sweeps_of(
 
 
 def purges_of(
-    settings: Settings, store: Store, clock: Clock, new_id: NewId, measures: PurgeMeasures = UNWATCHED
-) -> PurgeFlow:
-    return PurgeFlow(
+    settings: Settings, store: Store, clock: Clock, new_id: NewId, measures: RetentionMetrics = NOOP_METRICS
+) -> RetentionFlow:
+    return RetentionFlow(
         store=store,
         clock=clock,
         new_id=new_id,
@@ -271,12 +273,14 @@ def purges_of(
 
 def watches_of(
     settings: Settings, stores: Stores, clock: Clock, metrics: ServerMetrics
-) -> tuple[WatchFlow, ...]:
+) -> tuple[OperationGauges, ...]:
     """One for each store that keeps operations."""
     watched = {"runs": stores.runs}
     if stores.proposals is not stores.runs:
         watched["proposals"] = stores.proposals
     return tuple(
-        WatchFlow(name=name, store=store, clock=clock, retention=retention_of(settings), measures=metrics)
+        OperationGauges(
+            name=name, store=store, clock=clock, retention=retention_of(settings), measures=metrics
+        )
         for name, store in watched.items()
     )

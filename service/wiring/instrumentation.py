@@ -10,7 +10,7 @@ from service.observability.instruments import Pooled
 from service.observability.opentelemetry import Telemetry
 from service.observability.opentelemetry import start as start_telemetry
 from service.observability.process_metrics import ProcessMetrics
-from service.runtime.process_pool import Offload, WatchedOffload
+from service.runtime.process_pool import Executor, InstrumentedExecutor
 from service.settings.process import Settings
 from service.storage.instrumented import measured
 from service.storage.ports.store import Store
@@ -19,7 +19,7 @@ S = TypeVar("S", bound=Store)
 
 
 @dataclass(frozen=True, slots=True)
-class Watchers:
+class Instrumentation:
     """Who is told what a process does; without telemetry nobody follows single requests."""
 
     metrics: ProcessMetrics
@@ -32,8 +32,8 @@ class Watchers:
             self.metrics.watch_pool(name, opened.pool_use)
         return measured(store, self.metrics, self.telemetry)
 
-    def offload(self, offload: Offload) -> Offload:
-        return WatchedOffload(offload, self.metrics, self.telemetry)
+    def offload(self, offload: Executor) -> Executor:
+        return InstrumentedExecutor(offload, self.metrics, self.telemetry)
 
 
 async def telemetry_of(settings: Settings, opened: AsyncExitStack) -> Telemetry | None:

@@ -18,7 +18,7 @@ from service.flows.proposals.support import ProposalSupportFlow
 from service.flows.proposals.versions import ProposalReaders
 from service.flows.proposals.work import ProposalWork
 from service.runtime.clock import Clock, NewId
-from service.runtime.process_pool import Offload
+from service.runtime.process_pool import Executor
 from service.settings.environment import StoreBackend
 from service.settings.process import ArtifactMode, ExecutionMode, Settings
 from service.settings.proposals import ProposalSettings
@@ -56,7 +56,7 @@ def proposal_flows_of(
     store: Store,
     clock: Clock,
     new_id: NewId,
-    offload: Offload,
+    offload: Executor,
     runner: AttemptRunner,
 ) -> ProposalFlows:
     proposals = proposals_of(settings, store, clock, new_id, offload, proposal_readers_of(settings))
@@ -73,7 +73,7 @@ def proposals_of(
     store: Store,
     clock: Clock,
     new_id: NewId,
-    offload: Offload,
+    offload: Executor,
     readers: ProposalReaders,
 ) -> ProposalFlow:
     return ProposalFlow(
@@ -88,7 +88,7 @@ def proposals_of(
 
 
 def simulations_of(
-    settings: Settings, store: Store, clock: Clock, offload: Offload
+    settings: Settings, store: Store, clock: Clock, offload: Executor
 ) -> ProposalSimulationFlow:
     return ProposalSimulationFlow(
         store=store,
@@ -130,7 +130,7 @@ def proposal_store_missing(settings: Settings) -> ServiceError | None:
 
 
 def works_of(
-    settings: Settings, store: Store, clock: Clock, new_id: NewId, offload: Offload
+    settings: Settings, store: Store, clock: Clock, new_id: NewId, offload: Executor
 ) -> Mapping[OperationType, Work]:
     """What can be done with the operations of a store; what was accepted is read leniently."""
     proposals = ProposalWork(

@@ -11,17 +11,17 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from service.flows.health import HealthFlow
-from service.flows.operations.gauges import WatchFlow
-from service.flows.operations.recovery import SweepFlow
+from service.flows.operations.gauges import OperationGauges
+from service.flows.operations.recovery import Reaper
 from service.flows.proposals.operations import ProposalOperationFlow
-from service.flows.retention import PurgeFlow
+from service.flows.retention import RetentionFlow
 from service.observability.server_metrics import ServerMetrics
 from service.runtime.clock import SystemClock, TimeOrderedIds
 from service.runtime.process_pool import EngineProcesses
 from service.settings.process import ExecutionMode, Settings
 from service.wiring.engines import engine_processes_of, load_explanations
-from service.wiring.flows import application_of, flows_of, purges_of, sweeps_of, watches_of
-from service.wiring.instrumentation import Watchers, telemetry_of
+from service.wiring.flows import application_of, flows_of, purges_of, reapers_of, watches_of
+from service.wiring.instrumentation import Instrumentation, telemetry_of
 from service.wiring.readers import proposal_readers_of, readers_of
 from service.wiring.stores import (
     Stores,
@@ -42,12 +42,12 @@ class Running:
     settings: Settings
     app: web.Application
     health: HealthFlow
-    purges: tuple[PurgeFlow, ...]
-    sweeps: tuple[SweepFlow, ...]
+    retention: tuple[RetentionFlow, ...]
+    sweeps: tuple[Reaper, ...]
     proposal_operations: ProposalOperationFlow
     processes: EngineProcesses
     metrics: ServerMetrics
-    watches: tuple[WatchFlow, ...]
+    watches: tuple[OperationGauges, ...]
 
     async def warm_up(self) -> None:
         """Has this process and the engine processes load what they need before a caller waits for it."""
@@ -62,9 +62,9 @@ class Running:
             self.warm_up(),
             self.metrics.process.sample_loop(),
             *(watch.run_every() for watch in self.watches),
-            self.proposal_operations.resume_every(settings.sweep_seconds),
-            *(purges.run_every(settings.purge_interval_seconds) for purges in self.purges),
-            *(sweeps.run_every(settings.sweep_seconds) for sweeps in self.sweeps),
+            self.proposal_operations.resume_every(settings.recovery_seconds),
+            *(flow.run_every(settings.purge_interval_seconds) for flow in self.retention),
+            *(sweeps.run_every(settings.recovery_seconds) for sweeps in self.sweeps),
         ]
 
 
@@ -80,7 +80,7 @@ async def assemble(settings: Settings) -> AsyncIterator[Running]:
         importlib.import_module("service.storage.postgres.job_offers")
     async with contextlib.AsyncExitStack() as opened:
         metrics, telemetry = ServerMetrics(), await telemetry_of(settings, opened)
-        watchers = Watchers(metrics.process, telemetry)
+        watchers = Instrumentation(metrics.process, telemetry)
         readers = readers_of(settings)
         processes = engine_processes_of(settings, readers, metrics.process)
         opened.push_async_callback(processes.close)
@@ -105,21 +105,21 @@ async def assemble(settings: Settings) -> AsyncIterator[Running]:
         flows = flows_of(settings, stores, health, clock, ids, watchers.offload(processes), readers)
         opened.push_async_callback(flows.operations.close)
         opened.push_async_callback(flows.proposal_operations.close)
-        purged, swept = [purging], [store]
+        purged, recovered = [purging], [store]
         if proposal_store is not store:
             proposals_purging = await open_purging_store(as_of_proposals(settings), proposal_store)
             if proposals_purging is not proposal_store:
                 proposals_purging = watchers.store(proposals_purging, "proposals_purge")
                 opened.push_async_callback(proposals_purging.close)
             purged.append(proposals_purging)
-            swept.append(proposal_store)
+            recovered.append(proposal_store)
         yield Running(
             settings,
             application_of(settings, flows, ids, metrics, telemetry),
             health,
             tuple(purges_of(settings, one, clock, ids, metrics) for one in purged),
             # Offers are the business of the workers, who are there to be woken up.
-            tuple(sweeps_of(settings, one, clock, None, metrics.process) for one in swept),
+            tuple(reapers_of(settings, one, clock, None, metrics.process) for one in recovered),
             flows.proposal_operations,
             processes,
             metrics,
@@ -128,7 +128,7 @@ async def assemble(settings: Settings) -> AsyncIterator[Running]:
 
 
 @contextlib.asynccontextmanager
-async def assemble_purging(settings: Settings) -> AsyncIterator[tuple[PurgeFlow, ...]]:
+async def assemble_purging(settings: Settings) -> AsyncIterator[tuple[RetentionFlow, ...]]:
     """Opens only what a purge needs: of the store of the runs, and of that of the proposals if it is another.
 
     Raises StoreUnavailable.

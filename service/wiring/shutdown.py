@@ -71,4 +71,4 @@ async def stop_serving(
     await asyncio.sleep(0)
     close_idle(runner)
     if not await signals.unless_hurried(capacity.drained(), stop_seconds_max):
-        logger.warning("cut_short", under_way=capacity.under_way)
+        logger.warning("shutdown_timeout", under_way=capacity.under_way)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from service.observability.instruments import UNWATCHED, ShadowMeasures
+from service.observability.instruments import NOOP_METRICS, ShadowMetrics
 from service.runtime.clock import Clock, NewId
 from service.settings.environment import StoreBackend
 from service.settings.policy_packs import CatalogBackend
@@ -138,7 +138,7 @@ async def open_purging_store(settings: Settings, serving: Store | None) -> Store
 
 
 def with_shadow(
-    settings: Settings, store: Store, clock: Clock, new_id: NewId, measures: ShadowMeasures = UNWATCHED
+    settings: Settings, store: Store, clock: Clock, new_id: NewId, measures: ShadowMetrics = NOOP_METRICS
 ) -> Store:
     """The store with the shadow that the settings name beside it, if they name one.
 

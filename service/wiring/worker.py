@@ -10,7 +10,7 @@ from aiohttp import web
 
 from service.errors.storage import PostgresDsnRequired
 from service.flows.health import HealthFlow
-from service.flows.operations.dispatch import OfferFlow
+from service.flows.operations.dispatch import JobHandler
 from service.observability.worker_metrics import WorkerMetrics
 from service.runtime.clock import SystemClock, TimeOrderedIds
 from service.runtime.process_pool import EngineProcesses
@@ -22,7 +22,7 @@ from service.storage.postgres.store import PostgresStore
 from service.web.middleware.problem_details import refusals
 from service.wiring import flows, readers, stores
 from service.wiring.engines import engine_processes_of
-from service.wiring.instrumentation import Watchers
+from service.wiring.instrumentation import Instrumentation
 from service.worker import app
 from service.worker.loop import Worker
 
@@ -52,7 +52,7 @@ async def assemble_worker(settings: Settings) -> AsyncIterator[Working]:
     clock = SystemClock()
     async with contextlib.AsyncExitStack() as opened:
         metrics = WorkerMetrics()
-        watchers = Watchers(metrics.process)
+        watchers = Instrumentation(metrics.process)
         processes = engine_processes_of(settings, readers.LENIENT_READERS, metrics.process)
         opened.push_async_callback(processes.close)
         watched: Store = watchers.store(await open_store(settings), "runs")
@@ -63,16 +63,16 @@ async def assemble_worker(settings: Settings) -> AsyncIterator[Working]:
         offload = watchers.offload(processes)
         worker = Worker(
             health=HealthFlow(store),
-            offers=OfferFlow(
+            offers=JobHandler(
                 store=store,
                 clock=clock,
                 runner=flows.runner_of(settings, store, clock, TimeOrderedIds(), offload),
                 metrics=metrics,
             ),
-            sweeps=flows.sweeps_of(settings, store, clock, queue, metrics.process),
+            sweeps=flows.reapers_of(settings, store, clock, queue, metrics.process),
             queue=queue,
             metrics=metrics,
-            sweep_seconds=settings.sweep_seconds,
+            recovery_seconds=settings.recovery_seconds,
             stop_seconds_max=settings.stop_seconds_max,
         )
         # Both edges refuse in the same words.

@@ -11,8 +11,8 @@ import structlog
 
 from service.errors.storage import PostgresUnavailable, StoreUnavailable
 from service.flows.health import HealthFlow
-from service.flows.operations.dispatch import OfferFlow
-from service.flows.operations.recovery import SweepFlow
+from service.flows.operations.dispatch import JobHandler
+from service.flows.operations.recovery import Reaper
 from service.observability.worker_metrics import WorkerMetrics
 
 # How long the queue may take to come back once nothing runs any more.
@@ -21,7 +21,7 @@ LEAVE_SECONDS_MAX = 3.0
 logger = structlog.get_logger()
 
 
-class Offers(Protocol):
+class Jobs(Protocol):
     """What the loop needs of a queue; the port of storage says what each does."""
 
     @property
@@ -43,11 +43,11 @@ class Worker:
         self,
         *,
         health: HealthFlow,
-        offers: OfferFlow,
-        sweeps: SweepFlow,
-        queue: Offers,
+        offers: JobHandler,
+        sweeps: Reaper,
+        queue: Jobs,
         metrics: WorkerMetrics,
-        sweep_seconds: float,
+        recovery_seconds: float,
         stop_seconds_max: float,
     ) -> None:
         self._health = health
@@ -55,7 +55,7 @@ class Worker:
         self._sweeps = sweeps
         self._queue = queue
         self._metrics = metrics
-        self._sweep_seconds = sweep_seconds
+        self._sweep_seconds = recovery_seconds
         self._stop_seconds_max = stop_seconds_max
         metrics.watch_in_flight(lambda: offers.in_flight)
 
@@ -123,7 +123,7 @@ class Worker:
             except Exception:
                 # A figure that cannot be had is no reason to stop working, nor to be silent.
                 self._metrics.waiting(None)
-                logger.exception("count_failed")
+                logger.exception("metrics_poll_failed")
             await asyncio.sleep(self._sweep_seconds)
 
 

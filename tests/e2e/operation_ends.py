@@ -179,5 +179,7 @@ def told(worker: Worker, event: str) -> dict[Attempt, datetime]:
 
 def in_hand(worker: Worker) -> set[Attempt]:
     """What the worker says it has begun and not left."""
-    left = {attempt for event in ("operation_ended", "operation_lost") for attempt in told(worker, event)}
+    left = {
+        attempt for event in ("operation_ended", "operation_lease_lost") for attempt in told(worker, event)
+    }
     return told(worker, "operation_started").keys() - left

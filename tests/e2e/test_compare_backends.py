@@ -38,7 +38,7 @@ CREATE TRIGGER lies BEFORE INSERT ON dpm_workflow_decisions FOR EACH ROW EXECUTE
 """
 
 
-def parity(*arguments, **variables):
+def compare(*arguments, **variables):
     """Forked; one that is started by itself is in `test_recorded_requests_are_asked_again`."""
     env = {name: value for name, value in os.environ.items() if not name.startswith("DPM_")} | variables
     return preloaded().run(["-m", "service", "compare-backends", *map(str, arguments)], env)
@@ -49,7 +49,7 @@ def parity(*arguments, **variables):
 def test_sqlite_and_postgres_do_not_differ(tmp_path, postgres_database, artifacts):
     places = ("--left", f"sqlite:{tmp_path}/left.db", "--right", postgres_database)
 
-    done = parity(*places, "--generate", REQUESTS, "--json", DPM_ARTIFACT_STORE_MODE=artifacts)
+    done = compare(*places, "--generate", REQUESTS, "--json", DPM_ARTIFACT_STORE_MODE=artifacts)
 
     told = json.loads(done.stdout)
     assert (done.returncode, told["differences"], told["first_differences"]) == (0, 0, []), done
@@ -70,7 +70,7 @@ def test_sqlite_and_postgres_do_not_differ(tmp_path, postgres_database, artifact
 def test_memory_and_sqlite_do_not_differ(tmp_path):
     places = ("--left", "memory:", "--right", f"sqlite:{tmp_path}/right.db")
 
-    done = parity(*places, "--generate", REQUESTS, "--seed", 7)
+    done = compare(*places, "--generate", REQUESTS, "--seed", 7)
 
     assert done.returncode == 0, done
     assert done.stdout.endswith(": 0 differences\n")
@@ -83,7 +83,7 @@ def test_a_database_that_alters_what_it_keeps_is_found_out(tmp_path, postgres_da
         conn.execute(LYING)
     places = ("--left", f"sqlite:{tmp_path}/left.db", "--right", postgres_database)
 
-    done = parity(*places, "--generate", REQUESTS, "--show", 1000, "--json")
+    done = compare(*places, "--generate", REQUESTS, "--show", 1000, "--json")
 
     assert done.returncode == 1
     told = json.loads(done.stdout)
@@ -161,7 +161,7 @@ async def test_an_application_that_answers_otherwise_is_found_out(tmp_path, monk
 
 def test_a_place_that_holds_something_is_refused_and_left_as_it_is(tmp_path):
     place = f"sqlite:{tmp_path}/used.db"
-    assert parity("--left", "memory:", "--right", place, "--generate", 5).returncode == 0
+    assert compare("--left", "memory:", "--right", place, "--generate", 5).returncode == 0
     before = rows_in(tmp_path / "used.db")
 
     done = refused("--left", "memory:", "--right", place, "--generate", "5")

@@ -99,7 +99,7 @@ def test_readiness_goes_first_and_everything_is_served_while_it_drains(serve, li
 
 
 def test_once_it_has_drained_the_port_goes_and_what_is_under_way_is_answered(serve, lines, demo_body):
-    server = serve(MEMORY | {"DPM_DRAIN_SECONDS": "1", "DPM_STOP_SECONDS_MAX": LONG})
+    server = serve(MEMORY | {"DPM_DRAIN_SECONDS": "1", "DPM_SHUTDOWN_TIMEOUT_SECONDS": LONG})
     under_way = half_sent(lines, server, demo_body)
 
     server.process.send_signal(signal.SIGTERM)
@@ -112,22 +112,22 @@ def test_once_it_has_drained_the_port_goes_and_what_is_under_way_is_answered(ser
     assert server.process.wait(HANG_SECONDS) == 0
     assert server.stop() == 0
     assert [line["under_way"] for line in told(server, "draining")] == [1]
-    assert not told(server, "cut_short")
+    assert not told(server, "shutdown_timeout")
 
 
 def test_an_idle_server_without_a_drain_stops_at_once(serve, lines):
-    server = serve(MEMORY | {"DPM_STOP_SECONDS_MAX": LONG})
+    server = serve(MEMORY | {"DPM_SHUTDOWN_TIMEOUT_SECONDS": LONG})
     idle_line(lines, server)
 
     # The engine processes end too; an idle connection keeps nobody waiting.
     assert server.stop() == 0
 
     assert [line["under_way"] for line in told(server, "draining")] == [0]
-    assert not told(server, "cut_short")
+    assert not told(server, "shutdown_timeout")
 
 
 def test_a_second_signal_ends_the_waiting(serve, lines, demo_body):
-    server = serve(MEMORY | {"DPM_DRAIN_SECONDS": LONG, "DPM_STOP_SECONDS_MAX": LONG})
+    server = serve(MEMORY | {"DPM_DRAIN_SECONDS": LONG, "DPM_SHUTDOWN_TIMEOUT_SECONDS": LONG})
     half_sent(lines, server, demo_body)
 
     server.process.send_signal(signal.SIGTERM)
@@ -136,15 +136,15 @@ def test_a_second_signal_ends_the_waiting(serve, lines, demo_body):
 
     assert server.process.wait(HANG_SECONDS) == 0
     assert server.stop() == 0
-    assert [line["under_way"] for line in told(server, "cut_short")] == [1]
+    assert [line["under_way"] for line in told(server, "shutdown_timeout")] == [1]
 
 
 def test_what_takes_too_long_is_cut_once_the_time_is_up_and_not_twice(serve, lines, demo_body):
-    server = serve(MEMORY | {"DPM_STOP_SECONDS_MAX": "1"})
+    server = serve(MEMORY | {"DPM_SHUTDOWN_TIMEOUT_SECONDS": "1"})
     half_sent(lines, server, demo_body)
 
     assert server.stop() == 0
 
-    assert [line["under_way"] for line in told(server, "cut_short")] == [1]
+    assert [line["under_way"] for line in told(server, "shutdown_timeout")] == [1]
     # The server of the library, which would wait as long again, is left a moment.
     assert CUT_SECONDS <= 1.0

@@ -20,7 +20,7 @@ ANALYZE = "/rebalance/analyze"
 MEMORY = {"DPM_SUPPORTABILITY_STORE_BACKEND": "IN_MEMORY", "DPM_ENGINE_PROCESSES": "1"}
 # Ends a test that hangs, and decides nothing: a second of processor time may be a minute on a busy machine.
 GUARD_SECONDS = 180.0
-PATIENT = {"DPM_REQUEST_SECONDS_MAX": "170"}
+PATIENT = {"DPM_REQUEST_TIMEOUT_SECONDS": "170"}
 # As long as a piece of work may take, unless the test is about something else.
 SOON = {"DPM_ENGINE_SECONDS_MAX": "1"}
 NOT_SOON = {"DPM_ENGINE_SECONDS_MAX": "3600"}
@@ -65,7 +65,7 @@ def test_batches_that_never_end_fail_by_scenario_while_others_are_served(serve):
 
 
 def test_work_ends_with_the_request_that_asked_for_it(serve):
-    server = serve(MEMORY | NOT_SOON | {"DPM_REQUEST_SECONDS_MAX": "2"}, command=SERVE)
+    server = serve(MEMORY | NOT_SOON | {"DPM_REQUEST_TIMEOUT_SECONDS": "2"}, command=SERVE)
     with ThreadPoolExecutor(3) as callers:
         given_up = list(
             callers.map(lambda number: send(f"{server.base}{ANALYZE}", endless(number)), range(3))

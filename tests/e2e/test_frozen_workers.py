@@ -34,7 +34,7 @@ def test_what_a_frozen_worker_had_in_hand_is_finished_by_others_once(
     submissions = Submissions(server.base, BODIES, every=0.6 if faults_in_full else 1.5)
     taken_over = wholly = 0
 
-    while taken_over < freezes or not any(told(worker, "operation_lost") for worker in fleet):
+    while taken_over < freezes or not any(told(worker, "operation_lease_lost") for worker in fleet):
         victim = wait_for(lambda: at_work(fleet, chance), "an operation")
         time.sleep(chance.uniform(0.0, 0.1))
         whole = chance.random() < 0.5
@@ -51,7 +51,7 @@ def test_what_a_frozen_worker_had_in_hand_is_finished_by_others_once(
     wait_for_ends(durable_database)
 
     ended = require_each_once(durable_database, accepted, expected)
-    lost = sum(len(told(worker, "operation_lost")) for worker in fleet)
+    lost = sum(len(told(worker, "operation_lease_lost")) for worker in fleet)
     print(f"{taken_over} freezes past the lease, {wholly} of them with the engine processes")
     print(f"{len(accepted)} operations accepted, {Counter(end.status for end in ended.values())}")
     print(f"{lost} attempts were told that they had lost their operation")

@@ -72,10 +72,10 @@ def test_what_callers_did_is_read_from_a_port_of_its_own(serve, variables):
     assert figure(told, "lotus_requests_total", "GET", "/rebalance/runs/{rebalance_run_id}", "404") == 1.0
     assert figure(told, "lotus_requests_total", "GET", "none", "404") == 1.0
     assert figure(told, "lotus_idempotent_replays_total", "/rebalance/simulate") == 2.0
-    assert figure(told, "lotus_refusals_total", "409", "IDEMPOTENCY_KEY_CONFLICT") == 1.0
-    assert figure(told, "lotus_engine_seconds_count", "simulate_request", "loop") >= 3.0
-    assert figure(told, "lotus_store_act_seconds_count", "dpm_runs", "admit") == 4.0
-    assert figure(told, "lotus_store_reachable", "runs") == 1.0
+    assert figure(told, "lotus_http_errors_total", "409", "IDEMPOTENCY_KEY_CONFLICT") == 1.0
+    assert figure(told, "lotus_engine_duration_seconds_count", "simulate_request", "loop") >= 3.0
+    assert figure(told, "lotus_store_call_duration_seconds_count", "dpm_runs", "admit") == 4.0
+    assert figure(told, "lotus_store_up", "runs") == 1.0
     if variables["DPM_SUPPORTABILITY_STORE_BACKEND"] == "POSTGRES":
         assert figure(told, "lotus_pool_connections_max", "runs") == 8.0
         assert figure(told, "lotus_pool_connections", "runs", "idle") >= 1.0
@@ -104,11 +104,11 @@ def test_a_worker_tells_of_its_store_its_engines_and_its_loop(serve, hire, varia
     # Families are told one after the other; what came before the end is in the next telling.
     told = figures(worker, worker.port)
 
-    assert figure(told, "lotus_engine_seconds_count", "run_scenario", "process") == 2.0
+    assert figure(told, "lotus_engine_duration_seconds_count", "run_scenario", "process") == 2.0
     for act in ("claim", "stage", "finish"):
-        assert figure(told, "lotus_store_act_seconds_count", "operations", act) >= 1.0
+        assert figure(told, "lotus_store_call_duration_seconds_count", "operations", act) >= 1.0
     assert figure(told, "lotus_pool_connections_max", "runs") == 8.0
-    assert figure(told, "lotus_loop_lag_seconds_count") >= 1.0
+    assert figure(told, "lotus_event_loop_lag_seconds_count") >= 1.0
 
 
 @pytest.mark.parametrize("variables", ["IN_MEMORY"], indirect=True)

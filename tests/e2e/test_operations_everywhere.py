@@ -17,7 +17,7 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from scripts.harness.sample_requests import a_batch_body
 from service.admin.migrations import migrate
-from service.flows.operations.dispatch import OfferFlow
+from service.flows.operations.dispatch import JobHandler
 from service.observability.worker_metrics import WorkerMetrics
 from service.runtime.clock import TimeOrderedIds
 from service.settings.process import ExecutionMode, read
@@ -165,7 +165,7 @@ async def sides(
 async def worker_on(dsn: str, store: Store, clock: SetClock) -> AsyncIterator[Callable[[str], Any]]:
     """Does whatever is on offer."""
     settings = replace(read(), postgres_dsn=dsn)
-    offers = OfferFlow(
+    offers = JobHandler(
         store=store,
         clock=clock,
         runner=flows.runner_of(settings, store, clock, TimeOrderedIds(), done_here),

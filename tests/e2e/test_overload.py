@@ -110,7 +110,7 @@ def test_a_burst_is_done_and_not_refused(serve, demo_body):
 
 
 def test_slow_bodies_and_heads_are_given_up_and_keep_nobody_waiting(serve, begin, demo_body):
-    server = serve(MEMORY | {"DPM_REQUESTS_MAX": "2", "DPM_RECEIVE_TIMEOUT_SECONDS": "3"})
+    server = serve(MEMORY | {"DPM_CONCURRENT_REQUESTS_MAX": "2", "DPM_RECEIVE_TIMEOUT_SECONDS": "3"})
     bodies = [begin(server.port, head_of(1000, f"slow-{number}") + b"{") for number in range(3)]
     heads = [begin(server.port, head_of(1000)[:30]) for _ in range(20)]
     silent = [begin(server.port, b"") for _ in range(20)]
@@ -156,7 +156,7 @@ def test_a_server_that_has_no_files_left_closes_idle_connections_and_is_not_kept
         [[answer]] = post_at_once([server.base + SIMULATE], demo_body, [f"decent-{number}"], 1)
         assert answer.status == 200
     assert silent[0].recv(1) == b""
-    told = [line for line in list(server.lines) if b'"event":"connection_not_taken"' in line]
+    told = [line for line in list(server.lines) if b'"event":"accept_failed"' in line]
     assert len(told) <= 5
 
 
@@ -205,7 +205,7 @@ def test_a_body_that_will_be_too_large_is_refused_before_it_is_sent(serve, begin
 
 @pytest.mark.parametrize("variables", ["SQL", "POSTGRES"], indirect=True)
 def test_work_that_is_given_up_is_whole_or_not_there_and_its_key_says_which(start):
-    server = start(DPM_REQUEST_SECONDS_MAX="1", DPM_ENGINE_PROCESSES="1")
+    server = start(DPM_REQUEST_TIMEOUT_SECONDS="1", DPM_ENGINE_PROCESSES="1")
     large = a_body(positions=1000, seed=7)
     keys = [f"given-up-{number}" for number in range(40)]
 

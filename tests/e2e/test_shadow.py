@@ -95,7 +95,7 @@ def test_what_was_missed_is_listed_and_the_shadow_goes_on_by_itself(
     durable_postgres, durable_database, serve, demo_body, tmp_path, faults_in_full
 ):
     primary = SqliteFile(tmp_path / "primary.db")
-    room = {"DPM_SUPPORTABILITY_SHADOW_ACTS_WAITING_MAX": "5"}
+    room = {"DPM_SUPPORTABILITY_SHADOW_BACKLOG_MAX": "5"}
     with away(durable_postgres):
         server = serve(primary.variables | shadow_of(durable_database, **room))
         load = Load(server.base, demo_body, "missed", callers=callers_of(faults_in_full))

@@ -42,7 +42,7 @@ def begun(durable_database, serve, hire, variables):
 def test_a_worker_without_time_hands_back_and_another_goes_on_from_there(
     durable_database, serve, hire, variables, begun
 ):
-    worker, base, operation_id = begun(DPM_STOP_SECONDS_MAX="1")
+    worker, base, operation_id = begun(DPM_SHUTDOWN_TIMEOUT_SECONDS="1")
 
     assert worker.stop() == 0
 

@@ -25,12 +25,12 @@ POSTGRES = ("postgresql://", "postgres://")
 APPLICATION_NAME = "lotus-manage parity"
 
 
-class PlaceRefused(Exception):
+class BackendRefused(Exception):
     """An address says nothing, or what is there cannot be used or holds something already."""
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Backend:
     backend: StoreBackend
     # A path is a SQLite file, a text the address of a PostgreSQL database.
     target: Path | str | None = None
@@ -41,36 +41,36 @@ class Place:
         return MEMORY.rstrip(":") if self.target is None else database_at(self.target).shown
 
 
-def place_of(address: str) -> Place:
-    """Raises PlaceRefused."""
+def place_of(address: str) -> Backend:
+    """Raises BackendRefused."""
     if address == MEMORY:
-        return Place(StoreBackend.IN_MEMORY)
+        return Backend(StoreBackend.IN_MEMORY)
     if address.startswith(SQLITE) and len(address) > len(SQLITE):
-        return Place(StoreBackend.SQL, Path(address.removeprefix(SQLITE)))
+        return Backend(StoreBackend.SQL, Path(address.removeprefix(SQLITE)))
     if address.startswith(POSTGRES):
         try:
             database_at(address)
         except SchemaRefused as refusal:
-            raise PlaceRefused(str(refusal)) from None
-        return Place(StoreBackend.POSTGRES, address)
-    raise PlaceRefused("a place is memory:, sqlite:PATH or postgresql://…")
+            raise BackendRefused(str(refusal)) from None
+        return Backend(StoreBackend.POSTGRES, address)
+    raise BackendRefused("a place is memory:, sqlite:PATH or postgresql://…")
 
 
-def prepare(place: Place) -> None:
-    """Makes a missing file. Raises PlaceRefused unless the place has the schema of this build, and no row."""
+def prepare(place: Backend) -> None:
+    """Makes a missing file. Raises BackendRefused unless it has the schema of this build and no row."""
     if place.target is None:
         return
     try:
         if isinstance(place.target, Path) and not place.target.exists():
             migrate.apply(place.target)
         if pending := migrate.check(place.target):
-            raise PlaceRefused(f"{place.shown} lacks {', '.join(pending)}; migrate it first")
+            raise BackendRefused(f"{place.shown} lacks {', '.join(pending)}; migrate it first")
         _require_empty(place)
     except SchemaRefused as refusal:
-        raise PlaceRefused(str(refusal)) from None
+        raise BackendRefused(str(refusal)) from None
 
 
-def _require_empty(place: Place) -> None:
+def _require_empty(place: Backend) -> None:
     import psycopg
 
     from service.admin.copy.table_catalog import TablesRefused
@@ -80,19 +80,19 @@ def _require_empty(place: Place) -> None:
         with closing(tables_at(place)) as opened:
             for name, table in opened.tables().items():
                 if count := opened.count(table):
-                    raise PlaceRefused(
+                    raise BackendRefused(
                         f"{place.shown} is not empty: {name} has rows ({count}); "
                         "requests are only replayed where nothing is kept"
                     )
     except TablesRefused as refusal:
-        raise PlaceRefused(str(refusal)) from None
+        raise BackendRefused(str(refusal)) from None
     except sqlite3.Error as error:
-        raise PlaceRefused(f"{place.shown} cannot be used: {error}") from None
+        raise BackendRefused(f"{place.shown} cannot be used: {error}") from None
     except psycopg.Error as error:
-        raise PlaceRefused(f"{place.shown} cannot be used: {one_line(error)}") from None
+        raise BackendRefused(f"{place.shown} cannot be used: {one_line(error)}") from None
 
 
-def tables_at(place: Place) -> Tables:
+def tables_at(place: Backend) -> Tables:
     """The tables of a place that has some."""
     from service.admin.copy.table_catalog_postgres import PostgresTables
     from service.admin.copy.table_catalog_sqlite import SqliteTables
@@ -103,7 +103,7 @@ def tables_at(place: Place) -> Tables:
     return PostgresTables(place.target, application_name=APPLICATION_NAME)
 
 
-async def open_at(place: Place, settings: Settings) -> Store:
+async def open_at(place: Backend, settings: Settings) -> Store:
     """Raises StoreUnavailable."""
     chosen = replace(settings, store_backend=place.backend)
     if isinstance(place.target, Path):

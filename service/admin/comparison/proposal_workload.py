@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from service.admin.comparison import sample_portfolios as books
-from service.admin.comparison.recorded_requests import JSON_TYPE, Asked
+from service.admin.comparison.recorded_requests import JSON_TYPE, RecordedRequest
 
 PROPOSALS = "/rebalance/proposals"
 ADVISERS = ("advisor-1", "advisor-2")
@@ -39,7 +39,7 @@ class Proposals:
         self._versions: list[str] = []
         self._operations: list[str] = []
         self._cursor = ""
-        self._acts: dict[Callable[[], Asked], int] = {
+        self._acts: dict[Callable[[], RecordedRequest], int] = {
             self._create: 7,
             self._simulate: 5,
             self._version: 3,
@@ -55,11 +55,11 @@ class Proposals:
         """What there are edges of."""
         return self._versions
 
-    def ask(self) -> Asked:
+    def ask(self) -> RecordedRequest:
         (act,) = self._chance.choices(list(self._acts), list(self._acts.values()))
         return act()
 
-    def learn(self, asked: Asked, found: dict[str, Any]) -> None:
+    def learn(self, asked: RecordedRequest, found: dict[str, Any]) -> None:
         """What was answered to one of these, or to somebody else."""
         if asked.path.startswith(PROPOSALS) and found.get("next_cursor"):
             self._cursor = found["next_cursor"]
@@ -78,7 +78,7 @@ class Proposals:
         if asked.path.endswith("/async") and asked.path.startswith(PROPOSALS) and "operation_id" in found:
             self._operations.append(found["operation_id"])
 
-    def _create(self) -> Asked:
+    def _create(self) -> RecordedRequest:
         if self._created and self._chance.random() < 0.25:
             key, body = self._chance.choice(self._created)
             if self._chance.random() < 0.4:
@@ -88,7 +88,7 @@ class Proposals:
             self._created.append((key, body))
         return self._post("", body, key)
 
-    def _simulate(self) -> Asked:
+    def _simulate(self) -> RecordedRequest:
         path = self._chance.choice(("/simulate", "/artifact"))
         if self._simulated and self._chance.random() < 0.4:
             key, body = self._chance.choice(self._simulated)
@@ -97,14 +97,14 @@ class Proposals:
             self._simulated.append((key, body))
         return self._post(path, body, key)
 
-    def _version(self) -> Asked:
+    def _version(self) -> RecordedRequest:
         proposal_id = self._one()
         body = self._a_version(proposal_id)
         if self._chance.random() < 0.2:
             body["expected_revision"] = self._chance.randint(1, 4)
         return self._post(f"/{proposal_id}/versions", encoded(body), self._a_key("version"))
 
-    def _move(self) -> Asked:
+    def _move(self) -> RecordedRequest:
         proposal_id = self._one()
         state = self._states.get(proposal_id, "DRAFT")
         likely = AHEAD.get(state, EVENTS) if self._chance.random() < 0.8 else EVENTS
@@ -116,7 +116,7 @@ class Proposals:
         }
         return self._post(f"/{proposal_id}/transitions", encoded(body), self._a_key("move"))
 
-    def _approve(self) -> Asked:
+    def _approve(self) -> RecordedRequest:
         waiting = [one for one, state in self._states.items() if state in APPROVED_IN]
         proposal_id = self._chance.choice(waiting) if waiting else self._one()
         state = self._states.get(proposal_id, "DRAFT")
@@ -129,14 +129,14 @@ class Proposals:
         }
         return self._post(f"/{proposal_id}/approvals", encoded(body), self._a_key("approval"))
 
-    def _submit(self) -> Asked:
+    def _submit(self) -> RecordedRequest:
         if self._chance.random() < 0.6:
             key = f"later-{self._chance.randint(1, 20)}"
             return self._post("/async", self._a_creation(), key)
         proposal_id = self._one()
         return self._post(f"/{proposal_id}/versions/async", encoded(self._a_version(proposal_id)), None)
 
-    def _look(self) -> Asked:
+    def _look(self) -> RecordedRequest:
         more = (
             "",
             "?include_evidence=false",
@@ -146,20 +146,20 @@ class Proposals:
             "/versions/1",
             "/versions/9",
         )
-        return Asked("GET", f"{PROPOSALS}/{self._one()}{self._chance.choice(more)}")
+        return RecordedRequest("GET", f"{PROPOSALS}/{self._one()}{self._chance.choice(more)}")
 
-    def _look_aside(self) -> Asked:
+    def _look_aside(self) -> RecordedRequest:
         if self._operations and self._chance.random() < 0.5:
-            return Asked("GET", f"{PROPOSALS}/operations/{self._chance.choice(self._operations)}")
+            return RecordedRequest("GET", f"{PROPOSALS}/operations/{self._chance.choice(self._operations)}")
         key = self._chance.choice(self._created)[0] if self._created else "none"
         paths = (
             f"/operations/by-correlation/corr-{self._chance.randint(1, 60)}",
             f"/idempotency/{key}",
             "/supportability/config",
         )
-        return Asked("GET", PROPOSALS + self._chance.choice(paths))
+        return RecordedRequest("GET", PROPOSALS + self._chance.choice(paths))
 
-    def _list(self) -> Asked:
+    def _list(self) -> RecordedRequest:
         asked: dict[str, Any] = {"limit": self._chance.choice((1, 3, 100))}
         if self._chance.random() < 0.4:
             asked["state"] = self._chance.choice(("DRAFT", "CANCELLED", "EXECUTED", "NOWHERE"))
@@ -167,7 +167,7 @@ class Proposals:
             asked["created_by"] = self._chance.choice(ADVISERS)
         if self._chance.random() < 0.3 and self._cursor:
             asked["cursor"] = self._cursor
-        return Asked("GET", f"{PROPOSALS}?{urlencode(asked)}")
+        return RecordedRequest("GET", f"{PROPOSALS}?{urlencode(asked)}")
 
     def _a_creation(self) -> bytes:
         return encoded(
@@ -194,13 +194,13 @@ class Proposals:
         """None more often than not; a key that is drawn twice is a repetition or a conflict."""
         return f"{kind}-{self._chance.randint(1, 40)}" if self._chance.random() < 0.4 else None
 
-    def _post(self, path: str, body: bytes, key: str | None) -> Asked:
+    def _post(self, path: str, body: bytes, key: str | None) -> RecordedRequest:
         headers = {"Content-Type": JSON_TYPE}
         if key is not None:
             headers["Idempotency-Key"] = key
         if self._chance.random() < 0.7:
             headers["X-Correlation-Id"] = f"corr-{self._chance.randint(1, 60)}"
-        return Asked("POST", PROPOSALS + path, headers, body)
+        return RecordedRequest("POST", PROPOSALS + path, headers, body)
 
 
 def encoded(document: Any) -> bytes:

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-__all__ = ["Answer", "Asked", "Recorded", "RequestsRefused", "Source", "json_of"]
+__all__ = ["Recorded", "RecordedAnswer", "RecordedRequest", "RequestsRefused", "Source", "json_of"]
 
 GZIP_BEGINNING = b"\x1f\x8b"
 JSON_TYPE = "application/json"
@@ -30,7 +30,7 @@ class RequestsRefused(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class RecordedRequest:
     method: str
     path: str
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -41,7 +41,7 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class RecordedAnswer:
     status: int
     # Without what no two answers share; names in small letters.
     headers: Mapping[str, str]
@@ -51,12 +51,12 @@ class Answer:
 class Source(Protocol):
     """Says what to ask; it may draw on the answers so far, of which both sides have given the same."""
 
-    def __iter__(self) -> Iterator[Asked]: ...
+    def __iter__(self) -> Iterator[RecordedRequest]: ...
 
-    def learn(self, asked: Asked, answer: Answer) -> None: ...
+    def learn(self, asked: RecordedRequest, answer: RecordedAnswer) -> None: ...
 
 
-def json_of(answer: Answer) -> Any:
+def json_of(answer: RecordedAnswer) -> Any:
     """The decoded body, None when it is no JSON."""
     try:
         return msgspec.json.decode(answer.body)
@@ -95,7 +95,7 @@ class Recorded:
         # One expression for each set of names, not one for each name.
         self._pattern: re.Pattern[str] | None = None
 
-    def __iter__(self) -> Iterator[Asked]:
+    def __iter__(self) -> Iterator[RecordedRequest]:
         seen: Counter[str] = Counter()
         for line in self._lines:
             self._answer = line.answer
@@ -107,7 +107,7 @@ class Recorded:
                     "Idempotency-Key": key,
                     "X-Correlation-Id": f"corr:{key}",
                 }
-                yield Asked("POST", line.endpoint, headers, bytes(line.request))
+                yield RecordedRequest("POST", line.endpoint, headers, bytes(line.request))
                 continue
             body = bytes(line.body)
             headers = {
@@ -117,9 +117,11 @@ class Recorded:
             }
             if body and not any(name.lower() == "content-type" for name in headers):
                 headers["Content-Type"] = JSON_TYPE
-            yield Asked(line.method, self._told(line.path), headers, self._told(body.decode()).encode())
+            yield RecordedRequest(
+                line.method, self._told(line.path), headers, self._told(body.decode()).encode()
+            )
 
-    def learn(self, asked: Asked, answer: Answer) -> None:
+    def learn(self, asked: RecordedRequest, answer: RecordedAnswer) -> None:
         if self._answer != ABSENT:
             before = len(self._standing)
             self._match(msgspec.json.decode(self._answer), json_of(answer))

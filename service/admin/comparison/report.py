@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from service.admin.comparison.recorded_requests import Answer, Asked
+from service.admin.comparison.recorded_requests import RecordedAnswer, RecordedRequest
 from service.domains.values.json_differences import first_difference
 
 SHOWN_CHARACTERS = 300
@@ -39,7 +39,9 @@ class Report:
         if len(self.first) < self.shown_max:
             self.first.append(Difference(place, shown(left), shown(right)))
 
-    def compare_answers(self, what: str, asked: Asked, left: Answer, right: Answer) -> None:
+    def compare_answers(
+        self, what: str, asked: RecordedRequest, left: RecordedAnswer, right: RecordedAnswer
+    ) -> None:
         """A failure of both is told too: nothing is proved by it."""
         self.compared[what] += 1
         place = f"{what} {self.compared[what]}, {asked}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from service.admin.comparison.backends import Place
+from service.admin.comparison.backends import Backend
 from service.admin.comparison.recorded_requests import Source
 from service.admin.comparison.report import Report
 from service.admin.comparison.sides import Sides, opened_sides
@@ -13,7 +13,9 @@ from service.admin.comparison.stored_state import compare_kept, compare_look_ups
 from service.settings.process import Settings
 
 
-async def compared(places: tuple[Place, Place], source: Source, chosen: Settings, report: Report) -> Report:
+async def compared(
+    places: tuple[Backend, Backend], source: Source, chosen: Settings, report: Report
+) -> Report:
     """Raises StoreUnavailable."""
     async with opened_sides(*places, chosen) as sides:
         await replay(sides, source, report)
@@ -31,7 +33,7 @@ async def replay(sides: Sides, source: Source, report: Report) -> None:
         source.learn(asked, left)
 
 
-def described(places: tuple[Place, Place], report: Report, seconds: float) -> dict[str, Any]:
+def described(places: tuple[Backend, Backend], report: Report, seconds: float) -> dict[str, Any]:
     return {
         "left": places[0].shown,
         "right": places[1].shown,
@@ -45,7 +47,7 @@ def described(places: tuple[Place, Place], report: Report, seconds: float) -> di
     }
 
 
-def text_of(places: tuple[Place, Place], report: Report, seconds: float) -> str:
+def text_of(places: tuple[Backend, Backend], report: Report, seconds: float) -> str:
     lines = [f"{place.shown} ({side})" for side, place in zip(("left", "right"), places, strict=True)]
     for one in report.first:
         lines += [one.place, f"  left   {one.left}", f"  right  {one.right}"]

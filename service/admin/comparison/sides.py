@@ -17,8 +17,8 @@ from typing import TypeVar, TypeVarTuple, Unpack
 from aiohttp import ClientSession, ClientTimeout, UnixConnector, web
 from yarl import URL
 
-from service.admin.comparison.backends import Place, open_at
-from service.admin.comparison.recorded_requests import Answer, Asked, json_of
+from service.admin.comparison.backends import Backend, open_at
+from service.admin.comparison.recorded_requests import RecordedAnswer, RecordedRequest, json_of
 from service.domains.dpm_runs.values import RunStatus
 from service.flows.health import HealthFlow
 from service.settings.environment import StoreBackend
@@ -104,11 +104,11 @@ class Side:
     """A store with an application on it that answers on a socket of its own."""
 
     name: str
-    place: Place
+    place: Backend
     store: Store
     session: ClientSession
 
-    async def ask(self, asked: Asked) -> Answer:
+    async def ask(self, asked: RecordedRequest) -> RecordedAnswer:
         async with self.session.request(
             asked.method,
             URL(HOST + asked.path, encoded=True),
@@ -120,13 +120,13 @@ class Side:
             headers = {
                 name.lower(): value for name, value in answer.headers.items() if name.lower() not in UNSHARED
             }
-            return Answer(answer.status, headers, await answer.read())
+            return RecordedAnswer(answer.status, headers, await answer.read())
 
-    async def end(self, asked: Asked, answer: Answer) -> None:
+    async def end(self, asked: RecordedRequest, answer: RecordedAnswer) -> None:
         """Waits for what an accepted operation of a proposal comes to; it goes on beside everything else."""
         if answer.status != HTTPStatus.ACCEPTED or not asked.path.startswith(PROPOSALS):
             return
-        looked = Asked("GET", json_of(answer)["status_url"], {"X-Correlation-Id": "parity"})
+        looked = RecordedRequest("GET", json_of(answer)["status_url"], {"X-Correlation-Id": "parity"})
         async with asyncio.timeout(ENDED_SECONDS_MAX):
             while json_of(await self.ask(looked))["status"] not in ("SUCCEEDED", "FAILED"):
                 await asyncio.sleep(POLL_SECONDS)
@@ -138,7 +138,7 @@ class Sides:
     right: Side
     clock: CountedClock
 
-    async def ask(self, asked: Asked) -> tuple[Answer, Answer]:
+    async def ask(self, asked: RecordedRequest) -> tuple[RecordedAnswer, RecordedAnswer]:
         """Asks the one and then the other, at one instant."""
         self.clock.step()
         answers = []
@@ -150,7 +150,7 @@ class Sides:
 
 
 @asynccontextmanager
-async def opened_sides(left: Place, right: Place, settings: Settings) -> AsyncIterator[Sides]:
+async def opened_sides(left: Backend, right: Backend, settings: Settings) -> AsyncIterator[Sides]:
     """Raises StoreUnavailable."""
     clock = CountedClock()
     async with AsyncExitStack() as opened:
@@ -164,7 +164,7 @@ async def opened_sides(left: Place, right: Place, settings: Settings) -> AsyncIt
 
 @asynccontextmanager
 async def opened_side(
-    name: str, place: Place, settings: Settings, clock: CountedClock, folder: Path
+    name: str, place: Backend, settings: Settings, clock: CountedClock, folder: Path
 ) -> AsyncIterator[Side]:
     chosen, ids = settings_of_sides(settings), CountedIds()
     async with AsyncExitStack() as opened:

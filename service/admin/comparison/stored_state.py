@@ -10,11 +10,11 @@ from typing import Any
 from urllib.parse import quote
 
 from service.admin.comparison.backends import tables_at
-from service.admin.comparison.recorded_requests import Asked, json_of
+from service.admin.comparison.recorded_requests import RecordedRequest, json_of
 from service.admin.comparison.report import Report
 from service.admin.comparison.sides import Side, Sides
 from service.domains.dpm_runs.values import DEFAULT_TENANT, RunFilter
-from service.domains.idempotency import KeyFamily
+from service.domains.idempotency import KeyScope
 from service.domains.lineage import Direction
 from service.domains.operations import OperationFilter
 from service.domains.proposals.values import ProposalFilter
@@ -54,19 +54,23 @@ ALONE = (
 async def compare_look_ups(sides: Sides, report: Report) -> None:
     """Every list to its end, everything that is in one, the summaries."""
     for path, name, about in LISTS:
-        asked: Asked | None = Asked("GET", f"{path}?limit={PAGE}")
+        asked: RecordedRequest | None = RecordedRequest("GET", f"{path}?limit={PAGE}")
         while asked is not None:
             page = await _answered(sides, asked, report)
             for item in page.get("items", ()):
                 for each in about:
-                    await _answered(sides, Asked("GET", each.format(item[name])), report)
+                    await _answered(sides, RecordedRequest("GET", each.format(item[name])), report)
             cursor = page.get("next_cursor")
-            asked = Asked("GET", f"{path}?limit={PAGE}&cursor={quote(cursor, safe='')}") if cursor else None
+            asked = (
+                RecordedRequest("GET", f"{path}?limit={PAGE}&cursor={quote(cursor, safe='')}")
+                if cursor
+                else None
+            )
     for path in ALONE:
-        await _answered(sides, Asked("GET", path), report)
+        await _answered(sides, RecordedRequest("GET", path), report)
 
 
-async def _answered(sides: Sides, asked: Asked, report: Report) -> dict[str, Any]:
+async def _answered(sides: Sides, asked: RecordedRequest, report: Report) -> dict[str, Any]:
     left, right = await sides.ask(asked)
     report.compare_answers("look-up", asked, left, right)
     found = json_of(left)
@@ -113,7 +117,7 @@ async def _runs(store: Store) -> AsyncIterator[tuple[str, object]]:
             await store.lineage.trace(DEFAULT_TENANT, run_id, Direction.BOTH, DEPTH, KEEP_ALL),
         )
         if key := head.idempotency_key:
-            family = KeyFamily.DPM_SIMULATE
+            family = KeyScope.DPM_SIMULATE
             yield f"key {key}", await store.idempotency.find(DEFAULT_TENANT, family, key, KEEP_ALL)
             yield (
                 f"history of key {key}",
@@ -162,14 +166,14 @@ async def _proposals(store: Store) -> AsyncIterator[tuple[str, object]]:
 
 async def _rest(store: Store) -> AsyncIterator[tuple[str, object]]:
     yield "summary", await store.supportability.summarise(DEFAULT_TENANT, KEEP_ALL)
-    yield "purges", await store.purges.list_records(DEFAULT_TENANT, limit=PURGES_MAX)
+    yield "purges", await store.retention.list_records(DEFAULT_TENANT, limit=PURGES_MAX)
     yield "catalog", await store.policy_packs.list_amendments(DEFAULT_TENANT)
 
 
 async def _pages(listing: Callable[..., Any], asked: object) -> AsyncIterator[Any]:
     cursor: str | None = None
     while True:
-        page = await listing(DEFAULT_TENANT, asked, limit=PAGE, cursor=cursor, horizon=KEEP_ALL)
+        page = await listing(DEFAULT_TENANT, asked, limit=PAGE, cursor=cursor, cutoff=KEEP_ALL)
         for item in page.items:
             yield item
         cursor = page.next_cursor

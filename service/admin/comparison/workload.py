@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 from service.admin.comparison import proposal_workload
 from service.admin.comparison import sample_portfolios as books
-from service.admin.comparison.recorded_requests import JSON_TYPE, Answer, Asked, json_of
+from service.admin.comparison.recorded_requests import JSON_TYPE, RecordedAnswer, RecordedRequest, json_of
 
 SIMULATE = "/rebalance/simulate"
 ANALYZE = "/rebalance/analyze"
@@ -41,7 +41,7 @@ class Generated:
         self._operations: list[str] = []
         self._cursors: dict[str, str] = {}
         self._instants: list[str] = []
-        self._acts: dict[Callable[[], Asked], int] = {
+        self._acts: dict[Callable[[], RecordedRequest], int] = {
             self._simulate: 22,
             self._simulate_again: 5,
             self._simulate_wrongly: 2,
@@ -60,12 +60,12 @@ class Generated:
             self._proposals.ask: 30,
         }
 
-    def __iter__(self) -> Iterator[Asked]:
+    def __iter__(self) -> Iterator[RecordedRequest]:
         for _ in range(self._count):
             (act,) = self._chance.choices(list(self._acts), list(self._acts.values()))
             yield act()
 
-    def learn(self, asked: Asked, answer: Answer) -> None:
+    def learn(self, asked: RecordedRequest, answer: RecordedAnswer) -> None:
         found = json_of(answer)
         if not isinstance(found, dict) or answer.status >= 400:
             return
@@ -92,13 +92,13 @@ class Generated:
 
     # What makes something.
 
-    def _simulate(self) -> Asked:
+    def _simulate(self) -> RecordedRequest:
         number = len(self._sent) + 1
         body = encoded(books.an_order(self._chance))
         self._sent.append((f"order-{number}", body))
         return self._post(SIMULATE, body, f"order-{number}")
 
-    def _simulate_again(self) -> Asked:
+    def _simulate_again(self) -> RecordedRequest:
         """The same once more, or something else under a key that is taken."""
         if not self._sent:
             return self._simulate()
@@ -107,7 +107,7 @@ class Generated:
             body = encoded(books.an_order(self._chance))
         return self._post(SIMULATE, body, key)
 
-    def _simulate_wrongly(self) -> Asked:
+    def _simulate_wrongly(self) -> RecordedRequest:
         order = books.an_order(self._chance)
         match self._chance.randrange(5):
             case 0:
@@ -119,19 +119,19 @@ class Generated:
             case 3:
                 return self._post(SIMULATE, encoded(order)[:-9], "cut-off")
             case 4:
-                return Asked("POST", SIMULATE, {"Content-Type": JSON_TYPE}, encoded(order))
+                return RecordedRequest("POST", SIMULATE, {"Content-Type": JSON_TYPE}, encoded(order))
         return self._post(SIMULATE, encoded(order), f"wrong-{self._chance.randint(1, 5)}")
 
-    def _analyze(self) -> Asked:
+    def _analyze(self) -> RecordedRequest:
         return self._post(ANALYZE, encoded(books.a_batch(self._chance)))
 
-    def _submit(self) -> Asked:
+    def _submit(self) -> RecordedRequest:
         return self._post(f"{ANALYZE}/async", encoded(books.a_batch(self._chance)), self._maybe_a_key())
 
-    def _execute(self) -> Asked:
-        return Asked("POST", f"{OPERATIONS}/{self._one_of(self._operations)}/execute")
+    def _execute(self) -> RecordedRequest:
+        return RecordedRequest("POST", f"{OPERATIONS}/{self._one_of(self._operations)}/execute")
 
-    def _decide(self) -> Asked:
+    def _decide(self) -> RecordedRequest:
         action = self._chance.choice(("APPROVE", "APPROVE", "REJECT", "REQUEST_CHANGES"))
         body: dict[str, Any] = {
             "action": action,
@@ -145,11 +145,11 @@ class Generated:
             body["reason_code"] = "not a code"
         return self._post(f"{self._a_run()}/workflow/actions", encoded(body), self._maybe_a_key())
 
-    def _replay(self) -> Asked:
+    def _replay(self) -> RecordedRequest:
         recorded = "?record=true" if self._chance.random() < 0.5 else ""
-        return Asked("POST", f"{RUNS}/{self._one_of(self._runs)}/replay{recorded}")
+        return RecordedRequest("POST", f"{RUNS}/{self._one_of(self._runs)}/replay{recorded}")
 
-    def _change_policies(self) -> Asked:
+    def _change_policies(self) -> RecordedRequest:
         path = f"{POLICIES}/catalog/{self._chance.choice(PACKS)}"
         match self._chance.randrange(5):
             case 0 | 1:
@@ -158,34 +158,36 @@ class Generated:
                     "turnover_policy": {"max_turnover_pct": self._chance.choice(("0.05", "0.30", "7"))},
                     "constraint_policy": {"single_position_max_weight": self._chance.choice((None, "0.25"))},
                 }
-                return Asked("PUT", path, {"Content-Type": JSON_TYPE}, encoded(pack))
+                return RecordedRequest("PUT", path, {"Content-Type": JSON_TYPE}, encoded(pack))
             case 2:
-                return Asked("DELETE", path)
+                return RecordedRequest("DELETE", path)
             case 3:
-                return Asked("GET", path)
-        return Asked("GET", f"{POLICIES}/{self._chance.choice(('catalog', 'effective'))}", self._wish())
+                return RecordedRequest("GET", path)
+        return RecordedRequest(
+            "GET", f"{POLICIES}/{self._chance.choice(('catalog', 'effective'))}", self._wish()
+        )
 
     # What looks at something.
 
-    def _look_at_run(self) -> Asked:
+    def _look_at_run(self) -> RecordedRequest:
         if self._chance.random() < 0.15:
-            return Asked("GET", f"{RUNS}/by-request-hash/{self._one_of(self._hashes)}")
+            return RecordedRequest("GET", f"{RUNS}/by-request-hash/{self._one_of(self._hashes)}")
         if self._chance.random() < 0.2:
             key = self._one_of([key for key, _ in self._sent])
-            return Asked("GET", f"/rebalance/idempotency/{key}/history")
+            return RecordedRequest("GET", f"/rebalance/idempotency/{key}/history")
         more = ("", "/support-bundle", "/workflow", "/workflow/history", "/artifact")
-        return Asked("GET", f"{self._a_run()}{self._chance.choice(more)}")
+        return RecordedRequest("GET", f"{self._a_run()}{self._chance.choice(more)}")
 
-    def _look_at_operation(self) -> Asked:
+    def _look_at_operation(self) -> RecordedRequest:
         operation_id = self._one_of(self._operations)
         paths = (
             f"{OPERATIONS}/{operation_id}",
             f"{OPERATIONS}/by-correlation/{self._a_correlation()}",
             f"{RUNS}/by-operation/{operation_id}/support-bundle",
         )
-        return Asked("GET", self._chance.choice(paths))
+        return RecordedRequest("GET", self._chance.choice(paths))
 
-    def _list(self) -> Asked:
+    def _list(self) -> RecordedRequest:
         path, filters = self._chance.choice(
             (
                 (RUNS, {"status": ("READY", "BLOCKED", "GONE"), "portfolio_id": ("pf_001", "pf_002")}),
@@ -206,9 +208,9 @@ class Generated:
             asked["cursor"] = self._cursors[path]
         if self._chance.random() < 0.2 and self._instants:
             asked[self._chance.choice(("from", "to"))] = self._chance.choice(self._instants)
-        return Asked("GET", f"{path}?{urlencode(asked)}")
+        return RecordedRequest("GET", f"{path}?{urlencode(asked)}")
 
-    def _trace(self) -> Asked:
+    def _trace(self) -> RecordedRequest:
         names = [*self._names, *(key for key, _ in self._sent), *self._proposals.names()]
         asked: dict[str, Any] = {
             "depth": self._chance.choice((1, 2, 3, 20)),
@@ -216,26 +218,28 @@ class Generated:
         }
         if self._chance.random() < 0.3:
             asked["limit"] = self._chance.randint(1, 3)
-        return Asked("GET", f"/rebalance/lineage/{self._one_of(names)}?{urlencode(asked)}")
+        return RecordedRequest("GET", f"/rebalance/lineage/{self._one_of(names)}?{urlencode(asked)}")
 
-    def _summarise(self) -> Asked:
-        return Asked("GET", "/rebalance/supportability/summary")
+    def _summarise(self) -> RecordedRequest:
+        return RecordedRequest("GET", "/rebalance/supportability/summary")
 
-    def _stray(self) -> Asked:
+    def _stray(self) -> RecordedRequest:
         body = encoded(books.an_order(self._chance))
         return self._chance.choice(
             (
-                Asked("GET", "/rebalance/nothing/here"),
-                Asked("PATCH", RUNS),
-                Asked("GET", f"{RUNS}/"),
-                Asked("POST", SIMULATE, {"Content-Type": "text/plain", "Idempotency-Key": "text"}, body),
-                Asked("GET", f"{RUNS}/{NOWHERE}"),
+                RecordedRequest("GET", "/rebalance/nothing/here"),
+                RecordedRequest("PATCH", RUNS),
+                RecordedRequest("GET", f"{RUNS}/"),
+                RecordedRequest(
+                    "POST", SIMULATE, {"Content-Type": "text/plain", "Idempotency-Key": "text"}, body
+                ),
+                RecordedRequest("GET", f"{RUNS}/{NOWHERE}"),
             )
         )
 
     # What the rest is made of.
 
-    def _post(self, path: str, body: bytes, key: str | None = None) -> Asked:
+    def _post(self, path: str, body: bytes, key: str | None = None) -> RecordedRequest:
         headers = {"Content-Type": JSON_TYPE}
         if key is not None:
             headers["Idempotency-Key"] = key
@@ -243,7 +247,7 @@ class Generated:
             headers["X-Correlation-Id"] = self._a_correlation()
         if self._chance.random() < 0.2:
             headers |= self._wish()
-        return Asked("POST", path, headers, body)
+        return RecordedRequest("POST", path, headers, body)
 
     def _maybe_a_key(self) -> str | None:
         """For what may be sent without one; some keys come back, mostly with another body."""

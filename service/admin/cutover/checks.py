@@ -31,7 +31,7 @@ class Check:
     text: str
 
 
-class Duty(Enum):
+class Role(Enum):
     """What a login is there for, by the role whose rights it needs."""
 
     SERVE = "dpm_application"
@@ -44,7 +44,7 @@ class Duty(Enum):
     @property
     def may_have(self) -> frozenset[Right]:
         # Workers are told the same address.
-        return self.needs | granted_to("dpm_worker") if self is Duty.SERVE else self.needs
+        return self.needs | granted_to("dpm_worker") if self is Role.SERVE else self.needs
 
 
 class Unreachable(Exception):
@@ -52,7 +52,7 @@ class Unreachable(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Books:
+class MigrationHistory:
     """The applied migrations with their digests, and the names of invalid indexes."""
 
     applied: Mapping[str, str | None]
@@ -69,53 +69,53 @@ class Looked:
     # With each table OWNER, or THERE where it is another's.
     rights: frozenset[Right]
     # None where the login may not read them.
-    books: Books | None
+    books: MigrationHistory | None
     # By how much the database's clock is ahead of this process's.
     skew_seconds: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class CheckedDatabase:
     """A database by its address, by what for, and by why it is not looked at where there is no address."""
 
     namespace: str
-    duty: Duty
+    duty: Role
     dsn: str
     absent: str
 
 
-def places_of(chosen: Settings) -> tuple[Place, ...]:
+def places_of(chosen: Settings) -> tuple[CheckedDatabase, ...]:
     """Every database the settings name, in the order of the report."""
     proposals, policy = chosen.proposals, chosen.policy
     apart = not chosen.proposals_beside_runs
     return (
-        Place(
+        CheckedDatabase(
             namespace="dpm",
-            duty=Duty.SERVE,
+            duty=Role.SERVE,
             dsn=chosen.postgres_dsn,
             absent="DPM_SUPPORTABILITY_POSTGRES_DSN is not set",
         ),
-        Place(
+        CheckedDatabase(
             namespace="proposals",
-            duty=Duty.SERVE,
+            duty=Role.SERVE,
             dsn=proposals.postgres_dsn,
             absent="PROPOSAL_POSTGRES_DSN is not set",
         ),
-        Place(
+        CheckedDatabase(
             namespace="policy_packs",
-            duty=Duty.SERVE,
+            duty=Role.SERVE,
             dsn=policy.postgres_dsn if policy.postgres_dsn_given else "",
             absent="DPM_POLICY_PACK_POSTGRES_DSN is not set",
         ),
-        Place(
+        CheckedDatabase(
             namespace="dpm_retention",
-            duty=Duty.REMOVE,
+            duty=Role.REMOVE,
             dsn=chosen.postgres_retention_dsn,
             absent="neither DPM_RETENTION_POSTGRES_DSN nor the address that serves is set",
         ),
-        Place(
+        CheckedDatabase(
             namespace="proposals_retention",
-            duty=Duty.REMOVE,
+            duty=Role.REMOVE,
             dsn=proposals.postgres_retention_dsn if apart else "",
             absent="proposals have no database of their own to remove from",
         ),
@@ -142,7 +142,7 @@ def of_unusable_settings(reason: Exception) -> Iterator[Check]:
     yield Check("CUTOVER_SETTINGS_INVALID", SETTINGS, Status.FAILED, str(reason))
 
 
-def of_connection(place: Place, seen: Looked | Unreachable | None) -> Check:
+def of_connection(place: CheckedDatabase, seen: Looked | Unreachable | None) -> Check:
     """Whether the database answers; None where there is no address."""
     code, name = f"CUTOVER_CONNECTION_FAILED:{place.namespace}", place.namespace
     match seen:
@@ -154,7 +154,7 @@ def of_connection(place: Place, seen: Looked | Unreachable | None) -> Check:
             return Check(code, name, Status.FAILED, str(seen))
 
 
-def of_migrations(place: Place, seen: Looked, shipped: tuple[Migration, ...]) -> Iterator[Check]:
+def of_migrations(place: CheckedDatabase, seen: Looked, shipped: tuple[Migration, ...]) -> Iterator[Check]:
     """Every way in which a database differs from what this build expects of it."""
     differences = list(_differences_of(place.namespace, seen, shipped))
     for code, text in differences:
@@ -192,7 +192,7 @@ def _differences_of(name: str, seen: Looked, shipped: tuple[Migration, ...]) -> 
         yield f"CUTOVER_INDEX_INVALID:{name}:{index}", f"index {index} is invalid; migrate apply repairs it"
 
 
-def of_rights(place: Place, seen: Looked) -> Iterator[Check]:
+def of_rights(place: CheckedDatabase, seen: Looked) -> Iterator[Check]:
     """Whether the login has the rights of its role, all of them and no more."""
     code, role = f"CUTOVER_ROLE_PRIVILEGES:{place.namespace}", place.duty.value
     faults = list(_faults_of_rights(place.duty, seen))
@@ -203,7 +203,7 @@ def of_rights(place: Place, seen: Looked) -> Iterator[Check]:
         yield Check(code, place.namespace, Status.PASSED, text)
 
 
-def _faults_of_rights(duty: Duty, seen: Looked) -> Iterator[tuple[str, str]]:
+def _faults_of_rights(duty: Role, seen: Looked) -> Iterator[tuple[str, str]]:
     if seen.is_superuser:
         yield "SUPERUSER", "is a superuser, or may become one"
         return
@@ -223,7 +223,7 @@ def _faults_of_rights(duty: Duty, seen: Looked) -> Iterator[tuple[str, str]]:
         yield "ABSENT", f"finds no {', '.join(sorted(absent))}"
 
 
-def of_clock(place: Place, seen: Looked, skew_seconds_max: float) -> Check:
+def of_clock(place: CheckedDatabase, seen: Looked, skew_seconds_max: float) -> Check:
     """Whether the clocks are less than so far apart."""
     skew = seen.skew_seconds
     status = Status.PASSED if abs(skew) < skew_seconds_max else Status.FAILED
@@ -232,5 +232,5 @@ def of_clock(place: Place, seen: Looked, skew_seconds_max: float) -> Check:
     return Check(f"CUTOVER_CLOCK_SKEW:{place.namespace}", place.namespace, status, text)
 
 
-def skipped(code: str, place: Place, why: str) -> Check:
+def skipped(code: str, place: CheckedDatabase, why: str) -> Check:
     return Check(f"{code}:{place.namespace}", place.namespace, Status.SKIPPED, why)

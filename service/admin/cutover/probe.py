@@ -6,7 +6,7 @@ from typing import Any
 
 import psycopg
 
-from service.admin.cutover.checks import Books, Looked, Unreachable
+from service.admin.cutover.checks import Looked, MigrationHistory, Unreachable
 from service.admin.migrations.postgres_state import list_invalid_indexes, one_line, shown_of
 from service.runtime.clock import SystemClock
 from service.storage.queries import load
@@ -45,12 +45,12 @@ def look(dsn: str) -> Looked:
         raise Unreachable(f"{shown} cannot be used: {one_line(error)}") from None
 
 
-def _books_in(conn: psycopg.Connection[Any]) -> Books | None:
+def _books_in(conn: psycopg.Connection[Any]) -> MigrationHistory | None:
     try:
         applied = read_applied(conn, "postgres")
     except psycopg.errors.InsufficientPrivilege:
         return None
-    return Books(applied, tuple(name for name, _ in list_invalid_indexes(conn)))
+    return MigrationHistory(applied, tuple(name for name, _ in list_invalid_indexes(conn)))
 
 
 def _skew_of(conn: psycopg.Connection[Any], question: str) -> float:

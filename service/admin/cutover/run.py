@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from functools import cache
 
 from service.admin.cutover import checks as findings
-from service.admin.cutover.checks import Check, Duty, Looked, Place, Status, Unreachable
+from service.admin.cutover.checks import Check, CheckedDatabase, Looked, Role, Status, Unreachable
 from service.settings.process import Settings
 from service.storage.queries import MIGRATIONS_DIR
 from service.storage.schema import Migration, SchemaRefused, list_shipped
@@ -22,10 +22,12 @@ def of_databases(chosen: Settings, *, migrations: bool, skew_seconds_max: float)
         yield from of_place(place, see, migrations=migrations, skew_seconds_max=skew_seconds_max)
 
 
-def of_place(place: Place, see: See, *, migrations: bool, skew_seconds_max: float) -> Iterator[Check]:
+def of_place(
+    place: CheckedDatabase, see: See, *, migrations: bool, skew_seconds_max: float
+) -> Iterator[Check]:
     found = see(place.dsn) if place.dsn else None
     yield findings.of_connection(place, found)
-    serves = place.duty is Duty.SERVE
+    serves = place.duty is Role.SERVE
     if not isinstance(found, Looked):
         why = "there is no connection"
         if serves:
@@ -44,7 +46,7 @@ def of_place(place: Place, see: See, *, migrations: bool, skew_seconds_max: floa
         yield findings.of_clock(place, found, skew_seconds_max)
 
 
-def of_migrations(place: Place, found: Looked) -> Iterator[Check]:
+def of_migrations(place: CheckedDatabase, found: Looked) -> Iterator[Check]:
     folder = MIGRATIONS_DIR / "postgres"
     try:
         shipped: tuple[Migration, ...] = list_shipped(folder)

@@ -21,7 +21,7 @@ Target = Path | str
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class MigrationState:
     """The applied migrations with their digests; each invalid index with the statement that repairs it."""
 
     applied: Mapping[str, str | None]
@@ -36,7 +36,7 @@ class Database(Protocol):
     def shown(self) -> str:
         """What a message calls it; never with a password."""
 
-    def look(self) -> Standing:
+    def look(self) -> MigrationState:
         """Where it stands. Only reads. Raises SchemaRefused."""
 
     def apply(self, shipped: tuple[Migration, ...], lock_seconds_max: float) -> list[str]:
@@ -67,8 +67,8 @@ class SqliteFile:
     def shown(self) -> str:
         return str(self.path)
 
-    def look(self) -> Standing:
-        return self._reached(self._read) if self.path.exists() else Standing({})
+    def look(self) -> MigrationState:
+        return self._reached(self._read) if self.path.exists() else MigrationState({})
 
     def apply(self, shipped: tuple[Migration, ...], lock_seconds_max: float) -> list[str]:
         from service.admin.migrations.runner_sqlite import apply_to_sqlite
@@ -78,12 +78,12 @@ class SqliteFile:
     def explain(self, path: Path) -> str:
         return path.read_text(encoding="utf-8")
 
-    def _read(self) -> Standing:
+    def _read(self) -> MigrationState:
         # Not mode=ro, which would leave the files of the write-ahead log behind.
         conn = sqlite3.connect(self.path.absolute().as_uri() + "?mode=rw", uri=True)
         try:
             conn.execute("PRAGMA query_only=ON")
-            return Standing(read_applied(conn))
+            return MigrationState(read_applied(conn))
         finally:
             conn.close()
 
@@ -106,11 +106,11 @@ class PostgresDatabase:
     def dialect(self) -> str:
         return "postgres"
 
-    def look(self) -> Standing:
+    def look(self) -> MigrationState:
         from service.admin.migrations.postgres_state import read_standing
 
         applied, repairs = self._reached(lambda: read_standing(self.dsn))
-        return Standing(applied, tuple(repairs))
+        return MigrationState(applied, tuple(repairs))
 
     def apply(self, shipped: tuple[Migration, ...], lock_seconds_max: float) -> list[str]:
         from service.admin.migrations.runner_postgres import apply_to_postgres

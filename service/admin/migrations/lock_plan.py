@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
 
-__all__ = ["Asked", "Lock", "Work", "asked_by"]
+__all__ = ["Lock", "LockRequest", "Work", "asked_by"]
 
 
 class Lock(IntEnum):
@@ -37,7 +37,7 @@ class Work(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class LockRequest:
     lock: Lock = Lock.NONE
     tables: tuple[str, ...] = ()
     work: Work = Work.NONE
@@ -54,8 +54,8 @@ class Asked:
         return mode + place + ("", ", scans", ", rewrites")[self.work] + read
 
 
-NOTHING = Asked()
-ASSUMED = Asked(Lock.ACCESS_EXCLUSIVE, work=Work.REWRITE, assumed=True)
+NOTHING = LockRequest()
+ASSUMED = LockRequest(Lock.ACCESS_EXCLUSIVE, work=Work.REWRITE, assumed=True)
 
 NAME = r'((?:"[^"]+"|[\w$]+)(?:\.(?:"[^"]+"|[\w$]+))*)'
 # Literals are blanked before anything is looked for, so that no word is found inside one.
@@ -76,10 +76,10 @@ PLAIN_TYPE = re.compile(
 )
 
 
-def asked_by(statements: Sequence[str]) -> tuple[Asked, ...]:
+def asked_by(statements: Sequence[str]) -> tuple[LockRequest, ...]:
     """What each statement of a file asks, in order; a table made earlier in the file does not count."""
     made: set[str] = set()
-    asked: list[Asked] = []
+    asked: list[LockRequest] = []
     for statement in statements:
         text = " ".join(NOISE.sub(blank, statement).split()).rstrip("; ")
         asked.append(on_existing(ask(text), made))
@@ -92,12 +92,12 @@ def blank(noise: re.Match[str]) -> str:
     return "''" if noise[0][0] in "'$" else " "
 
 
-def on_existing(asked: Asked, made: set[str]) -> Asked:
+def on_existing(asked: LockRequest, made: set[str]) -> LockRequest:
     locked, reads = (
         tuple(table for table in tables if table not in made) for tables in (asked.tables, asked.reads)
     )
     if asked.tables and not locked:
-        return Asked(Lock.ACCESS_SHARE, reads, asked.work) if reads else NOTHING
+        return LockRequest(Lock.ACCESS_SHARE, reads, asked.work) if reads else NOTHING
     return replace(asked, tables=locked, reads=reads)
 
 
@@ -107,10 +107,10 @@ def plain(name: str) -> str:
     return last.strip('"') if last.startswith('"') else last.lower()
 
 
-def ask(text: str) -> Asked:
+def ask(text: str) -> LockRequest:
     for pattern, lock, work in FIXED:
         if found := re.match(pattern, text, re.IGNORECASE):
-            return Asked(lock, tuple(plain(name) for name in found.groups() if name), work)
+            return LockRequest(lock, tuple(plain(name) for name in found.groups() if name), work)
     if re.match(r"CREATE TABLE\b", text, re.IGNORECASE):
         return ask_create_table(text)
     if found := re.match(rf"ALTER TABLE (?:IF EXISTS )?(?:ONLY )?{NAME} (.*)", text, re.IGNORECASE):
@@ -153,12 +153,12 @@ FIXED: tuple[tuple[str, Lock, Work], ...] = (
 )
 
 
-def ask_insert_of_rows(table: str, rows: str) -> Asked:
+def ask_insert_of_rows(table: str, rows: str) -> LockRequest:
     # A second table after a comma would be missed.
     if re.search(rf"\bFROM {NAME}(?: AS)?(?: \w+)?,", rows, re.IGNORECASE):
         return ASSUMED
     read = re.findall(rf"\b(?:FROM|JOIN) (?:ONLY )?{NAME}(?![\w$.]| ?\()", rows, re.IGNORECASE)
-    return Asked(
+    return LockRequest(
         Lock.ROW_EXCLUSIVE,
         (table,),
         Work.SCAN if read else Work.NONE,
@@ -166,19 +166,19 @@ def ask_insert_of_rows(table: str, rows: str) -> Asked:
     )
 
 
-def ask_create_table(text: str) -> Asked:
+def ask_create_table(text: str) -> LockRequest:
     if re.search(r"\b(?:PARTITION OF|INHERITS|LIKE|OF|AS)\b(?! (?:IDENTITY|\())", text, re.IGNORECASE):
         return ASSUMED
     referenced = tuple(dict.fromkeys(plain(name) for name in REFERENCES.findall(text)))
     itself = re.match(rf"CREATE TABLE (?:IF NOT EXISTS )?{NAME}", text, re.IGNORECASE)
     others = tuple(table for table in referenced if itself is None or table != plain(itself[1]))
-    return Asked(Lock.SHARE_ROW_EXCLUSIVE, others) if others else NOTHING
+    return LockRequest(Lock.SHARE_ROW_EXCLUSIVE, others) if others else NOTHING
 
 
-def ask_alter_table(table: str, actions: str) -> Asked:
+def ask_alter_table(table: str, actions: str) -> LockRequest:
     asked = [ask_action(action) for action in split_actions(actions)]
     referenced = [plain(name) for name in REFERENCES.findall(actions)]
-    return Asked(
+    return LockRequest(
         max(one.lock for one in asked),
         tuple(dict.fromkeys([table, *referenced])),
         max(one.work for one in asked),
@@ -198,12 +198,12 @@ def split_actions(actions: str) -> list[str]:
     return [part.strip() for part in parts]
 
 
-def ask_action(action: str) -> Asked:
+def ask_action(action: str) -> LockRequest:
     for pattern, lock, work in ACTIONS:
         if re.match(pattern, action, re.IGNORECASE):
-            return Asked(lock, work=work)
+            return LockRequest(lock, work=work)
     if found := re.match(r"ADD COLUMN (?:IF NOT EXISTS )?(?:\"[^\"]+\"|\w+) (.*)", action, re.IGNORECASE):
-        return Asked(Lock.ACCESS_EXCLUSIVE, work=work_of_column(found[1]))
+        return LockRequest(Lock.ACCESS_EXCLUSIVE, work=work_of_column(found[1]))
     return ASSUMED
 
 

@@ -23,7 +23,7 @@ from yoyo.migrations import default_migration_table, read_sql_migration
 from service.storage.queries import Query
 from service.storage.schema import Migration, SchemaRefused
 
-__all__ = ["BOOK", "ForwardOnly", "Text", "poll", "read_text"]
+__all__ = ["BOOK", "MigrationRunner", "Text", "poll", "read_text"]
 
 BOOK = default_migration_table
 
@@ -45,7 +45,7 @@ def read_text(path: Path) -> Text:
     return Text(tuple(statements), said == "true")
 
 
-class ForwardOnly:
+class MigrationRunner:
     """Mixed into the backend of a dialect, before yoyo's own."""
 
     books: dict[str, Query]

@@ -10,7 +10,7 @@ from yoyo.backends.core.postgresql import PostgresqlPsycopgBackend
 from yoyo.connections import DatabaseURI
 
 from service.admin.migrations.postgres_state import list_invalid_indexes, one_line
-from service.admin.migrations.runner import BOOK, ForwardOnly, poll
+from service.admin.migrations.runner import BOOK, MigrationRunner, poll
 from service.storage.postgres.addresses import writable
 from service.storage.queries import SQL_DIR, parse
 from service.storage.schema import Migration, SchemaRefused, pending_of, read_applied
@@ -19,7 +19,7 @@ LOCK_POLL_SECONDS = 0.2
 APPLICATION_NAME = "lotus-manage migrate"
 
 
-class ForwardOnlyPostgres(ForwardOnly, PostgresqlPsycopgBackend):  # type: ignore[misc]
+class PostgresMigrationRunner(MigrationRunner, PostgresqlPsycopgBackend):  # type: ignore[misc]
     # yoyo numbers parameters by itself, in the way of the driver.
     books = parse((SQL_DIR / "postgres" / "migrations.sql").read_text(encoding="utf-8"), numbered=False)
     connection: psycopg.Connection[Any]
@@ -81,7 +81,7 @@ def apply_to_postgres(
     return [migration.migration_id for migration in pending]
 
 
-def backend_of(dsn: str) -> ForwardOnlyPostgres:
+def backend_of(dsn: str) -> PostgresMigrationRunner:
     address = DatabaseURI(
         scheme="postgresql",
         username=None,
@@ -91,4 +91,4 @@ def backend_of(dsn: str) -> ForwardOnlyPostgres:
         database="",
         args={"dsn": dsn},
     )
-    return ForwardOnlyPostgres(address, BOOK)
+    return PostgresMigrationRunner(address, BOOK)

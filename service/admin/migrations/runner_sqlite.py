@@ -14,7 +14,7 @@ from yoyo.backends.base import DatabaseBackend
 from yoyo.backends.core.sqlite3 import SQLiteBackend
 from yoyo.connections import DatabaseURI
 
-from service.admin.migrations.runner import BOOK, ForwardOnly, poll
+from service.admin.migrations.runner import BOOK, MigrationRunner, poll
 from service.storage.queries import load
 from service.storage.schema import Migration, SchemaRefused, pending_of, read_applied
 
@@ -22,7 +22,7 @@ BUSY_SECONDS_MAX = 5.0
 LOCK_POLL_SECONDS = 0.05
 
 
-class ForwardOnlySqlite(ForwardOnly, SQLiteBackend):  # type: ignore[misc]
+class SqliteMigrationRunner(MigrationRunner, SQLiteBackend):  # type: ignore[misc]
     books = load("sqlite", "migrations")
     _in_transaction: bool
 
@@ -37,7 +37,7 @@ class ForwardOnlySqlite(ForwardOnly, SQLiteBackend):  # type: ignore[misc]
             raise
         return conn
 
-    def __enter__(self) -> ForwardOnlySqlite:
+    def __enter__(self) -> SqliteMigrationRunner:
         # Not SQLiteBackend's, which registers converters for every connection of the process.
         return self
 
@@ -89,8 +89,8 @@ def taken(held: IO[str]) -> bool:
     return True
 
 
-def backend_of(path: Path) -> ForwardOnlySqlite:
+def backend_of(path: Path) -> SqliteMigrationRunner:
     address = DatabaseURI(
         scheme="sqlite", username=None, password=None, hostname=None, port=None, database=str(path), args={}
     )
-    return ForwardOnlySqlite(address, BOOK)
+    return SqliteMigrationRunner(address, BOOK)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from service.domains.dpm_runs.supportability import Subject
-from service.domains.dpm_runs.values import DEFAULT_TENANT, RunFilter, RunHead
+from service.domains.dpm_runs.values import DEFAULT_TENANT, RunFilter, RunSummary
 from service.domains.retention.cutoffs import KEEP_ALL
 from service.errors.dpm_runs import ReplayEngineUnknown, RunNotFound
 from service.errors.engines import GivenUp
@@ -72,7 +72,7 @@ async def _walk(
     # Each waits with a whole run in memory.
     places = asyncio.Semaphore(at_once)
 
-    async def checked(run: RunHead) -> str | None:
+    async def checked(run: RunSummary) -> str | None:
         async with places:
             try:
                 fault = await _fault_of(flow, run.rebalance_run_id)
@@ -102,11 +102,11 @@ async def _fault_of(flow: ReplayFlow, rebalance_run_id: str) -> str | None:
     return f"{rebalance_run_id}: {found.difference.path}{why}"
 
 
-async def _pages(store: Store, runs: RunFilter, limit: int | None) -> AsyncIterator[tuple[RunHead, ...]]:
+async def _pages(store: Store, runs: RunFilter, limit: int | None) -> AsyncIterator[tuple[RunSummary, ...]]:
     left, cursor = limit, None
     while left is None or left > 0:
         wanted = RUNS_AT_ONCE if left is None else min(left, RUNS_AT_ONCE)
-        page = await store.dpm_runs.list(DEFAULT_TENANT, runs, limit=wanted, cursor=cursor, horizon=KEEP_ALL)
+        page = await store.dpm_runs.list(DEFAULT_TENANT, runs, limit=wanted, cursor=cursor, cutoff=KEEP_ALL)
         yield page.items
         cursor = page.next_cursor
         if cursor is None:

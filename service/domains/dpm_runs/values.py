@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from enum import Enum
 
 from service.domains.dpm_runs.artifacts import Artifact
-from service.domains.idempotency import KeyFamily, KeyMapping, KeyUse
+from service.domains.idempotency import IdempotencyRecord, KeyHistoryEntry, KeyScope
 from service.domains.lineage import Edge, EdgeType
 from service.domains.policy_packs import AppliedPolicy
 
@@ -71,7 +71,7 @@ class DpmRun:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RunHead:
+class RunSummary:
     """A run without its result, as lists show it."""
 
     rebalance_run_id: str
@@ -94,7 +94,7 @@ class RunFilter:
     request_hash: str | None = None
     portfolio_id: str | None = None
 
-    def matches(self, run: RunHead) -> bool:
+    def matches(self, run: RunSummary) -> bool:
         return (
             self.status in (None, run.status.value)
             and self.request_hash in (None, run.request_hash)
@@ -105,7 +105,7 @@ class RunFilter:
 
 
 @dataclass(frozen=True, slots=True)
-class SealedRun:
+class StoredRun:
     """A run and what was asked for it, each with the digest that was written beside it."""
 
     run: DpmRun
@@ -115,7 +115,7 @@ class SealedRun:
 
 
 @dataclass(frozen=True, slots=True)
-class AskedRun:
+class RequestedRun:
     """What was asked for a run; of a batch, the scenario that the run is."""
 
     request: RunRequest
@@ -123,7 +123,7 @@ class AskedRun:
 
 
 @dataclass(frozen=True, slots=True)
-class RunAdmission:
+class RecordRun:
     """A run that asks to be recorded under its key; with `replay`, an earlier run of that key wins.
 
     The artifact is given where artifacts are kept, and the trace where whoever asked named one.
@@ -145,7 +145,7 @@ class RunAdmission:
 
 
 @dataclass(frozen=True, slots=True)
-class BatchAdmission:
+class RecordBatch:
     """The runs of one batch that were simulated, and the one request they share; none has a key.
 
     `cause_id` is what the runs came of: the operation that ran them, else the batch itself.
@@ -168,7 +168,7 @@ class BatchAdmission:
 
 
 @dataclass(frozen=True, slots=True)
-class ReplayAdmission:
+class RecordReplay:
     """A run computed again from the request of an earlier one, to be recorded beside it."""
 
     run: DpmRun
@@ -185,19 +185,19 @@ class ReplayAdmission:
 
 
 @dataclass(frozen=True, slots=True)
-class Admitted:
+class Recorded:
     """The run the key stands for, and whether it was there before."""
 
     run: DpmRun
     replayed: bool
 
 
-def mapping_of(run: DpmRun) -> KeyMapping:
+def mapping_of(run: DpmRun) -> IdempotencyRecord:
     """What the key of a run stands for once the run is recorded."""
     assert run.idempotency_key is not None
-    return KeyMapping(
+    return IdempotencyRecord(
         tenant_id=run.tenant_id,
-        family=KeyFamily.DPM_SIMULATE,
+        family=KeyScope.DPM_SIMULATE,
         idempotency_key=run.idempotency_key,
         request_hash=run.request_hash,
         rebalance_run_id=run.rebalance_run_id,
@@ -206,12 +206,12 @@ def mapping_of(run: DpmRun) -> KeyMapping:
     )
 
 
-def use_of(run: DpmRun) -> KeyUse:
+def use_of(run: DpmRun) -> KeyHistoryEntry:
     """The line a run adds to the history of its key."""
     assert run.idempotency_key is not None
-    return KeyUse(
+    return KeyHistoryEntry(
         tenant_id=run.tenant_id,
-        family=KeyFamily.DPM_SIMULATE,
+        family=KeyScope.DPM_SIMULATE,
         idempotency_key=run.idempotency_key,
         rebalance_run_id=run.rebalance_run_id,
         correlation_id=run.correlation_id,

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum
 
-from service.domains.lineage import Edge, EdgeType, LivesWith
+from service.domains.lineage import Edge, EdgeType, OwnerKind
 from service.domains.proposals.states import APPROVAL_EVENTS as APPROVAL_EVENTS
 from service.domains.proposals.states import APPROVALS as APPROVALS
 from service.domains.proposals.states import TERMINAL_STATES as TERMINAL_STATES
@@ -124,7 +124,7 @@ class ProposalApproval:
     related_version_no: int | None
 
 
-class ProposalKeyFamily(Enum):
+class ProposalKeyScope(Enum):
     """Acts that share one space of keys: creations one per tenant, the others one per proposal."""
 
     CREATE = "CREATE"
@@ -142,7 +142,7 @@ class ProposalKey:
     """A key, what was asked under it, and the very bytes that were answered; `scope` is a proposal id."""
 
     tenant_id: str
-    family: ProposalKeyFamily
+    family: ProposalKeyScope
     scope: str
     idempotency_key: str
     request_hash: str
@@ -200,7 +200,7 @@ class ProposalChange:
         if self.trace_id is not None:
             metadata["trace_id"] = self.trace_id
         return tuple(
-            Edge(source, kind, target, version.created_at, metadata, LivesWith.PROPOSAL)
+            Edge(source, kind, target, version.created_at, metadata, OwnerKind.PROPOSAL)
             for source, kind, target in ends
         )
 

@@ -1,4 +1,4 @@
-"""How long what is stored is shown; what lies before the horizon is gone for every reader, purged or not."""
+"""How long what is stored is shown; what lies before the cutoff is gone for every reader, purged or not."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
-class Horizon:
+class RetentionCutoff:
     """Runs created before `runs_since` have expired, and what belongs to a run expires with it.
 
     Operations that ended before `operations_since` have expired; one that has not ended never does (D18).
@@ -19,7 +19,7 @@ class Horizon:
     operations_since: datetime = BEGINNING
 
 
-KEEP_ALL = Horizon()
+KEEP_ALL = RetentionCutoff()
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +29,8 @@ class Retention:
     run_days: int
     operation_seconds: int
 
-    def horizon_at(self, now: datetime) -> Horizon:
-        return Horizon(
+    def cutoff_at(self, now: datetime) -> RetentionCutoff:
+        return RetentionCutoff(
             runs_since=before(now, timedelta(days=self.run_days)) if self.run_days else BEGINNING,
             operations_since=before(now, timedelta(seconds=self.operation_seconds)),
         )

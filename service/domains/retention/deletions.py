@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 
-from service.domains.retention.cutoffs import Horizon
+from service.domains.retention.cutoffs import RetentionCutoff
 
 # What one transaction removes at most, so that writers beside it hardly wait.
-PURGED_AT_ONCE = 100
+DELETED_AT_ONCE = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Removed:
+class DeletedRows:
     """Rows removed by one act, by what they were."""
 
     runs: int = 0
@@ -30,9 +30,9 @@ class Removed:
         return self.runs + self.operations > 0
 
 
-def total_of(parts: Sequence[Removed]) -> Removed:
-    return Removed(
-        **{column.name: sum(getattr(part, column.name) for part in parts) for column in fields(Removed)}
+def total_of(parts: Sequence[DeletedRows]) -> DeletedRows:
+    return DeletedRows(
+        **{column.name: sum(getattr(part, column.name) for part in parts) for column in fields(DeletedRows)}
     )
 
 
@@ -40,14 +40,14 @@ def total_of(parts: Sequence[Removed]) -> Removed:
 class Purged:
     """What one round of retention removed; `removed` is None while another instance is at it."""
 
-    removed: Removed | None
+    removed: DeletedRows | None
     simulations: int
     differences: int
 
 
 @dataclass(frozen=True, slots=True)
-class Purge:
-    """One act of removal: everything that expired at the horizon, up to `limit` runs and operations.
+class DeletionBatch:
+    """One act of removal: everything that expired at the cutoff, up to `limit` runs and operations.
 
     So many of the oldest as are skipped stay where they are; the store refused to remove them before.
     """
@@ -55,8 +55,8 @@ class Purge:
     purge_id: str
     tenant_id: str
     purged_at: datetime
-    horizon: Horizon
-    limit: int = PURGED_AT_ONCE
+    cutoff: RetentionCutoff
+    limit: int = DELETED_AT_ONCE
     runs_skipped: int = 0
     operations_skipped: int = 0
     has_runs: bool = True
@@ -72,11 +72,11 @@ class Purge:
 
 
 @dataclass(frozen=True, slots=True)
-class PurgeRecord:
+class DeletionRecord:
     """What is kept of a purge."""
 
     purge_id: str
     tenant_id: str
     purged_at: datetime
-    horizon: Horizon
-    removed: Removed
+    cutoff: RetentionCutoff
+    removed: DeletedRows

@@ -12,7 +12,7 @@ from decimal import Decimal
 
 from service.domains.rebalances.results.states import SimulatedState
 from service.domains.values.money import ENGINE_CONTEXT
-from service.engines.portfolio.missing_data import NO_GAPS, Gaps
+from service.engines.portfolio.missing_data import NO_GAPS, MissingData
 
 # A weight whose first digit stands for this power of ten has, with the four places it is published with, more
 # digits than the arithmetic.
@@ -24,7 +24,7 @@ def is_too_wide(*amounts: Decimal) -> bool:
     return any(len(amount.as_tuple().digits) > ENGINE_CONTEXT.prec for amount in amounts)
 
 
-def unusable_prices(state: SimulatedState) -> Gaps:
+def unusable_prices(state: SimulatedState) -> MissingData:
     """The instruments with such a weight; if only sums of them have one, the names of these."""
     rows = [
         state.allocation_by_instrument,
@@ -34,5 +34,5 @@ def unusable_prices(state: SimulatedState) -> Gaps:
     for metrics in rows:
         keys = tuple([row.key for row in metrics if row.weight.adjusted() >= _WEIGHT_POWER])
         if keys:
-            return Gaps(prices=keys, unusable_prices=len(keys))
+            return MissingData(prices=keys, unusable_prices=len(keys))
     return NO_GAPS

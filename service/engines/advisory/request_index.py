@@ -20,7 +20,7 @@ from service.domains.rebalances.snapshots import ShelfEntry
 from service.engines.portfolio import request_index
 
 
-class Book(request_index.Book, frozen=True):
+class RequestIndex(request_index.RequestIndex, frozen=True):
     """Everything the stages look up; the mappings are never written to after open_book."""
 
     # Section 3.2: the place of the one shows where a quotient is exact.
@@ -34,11 +34,11 @@ class Book(request_index.Book, frozen=True):
     market_data_snapshot_id: str
 
 
-def open_book(request: ProposalSimulateRequest) -> Book:
+def open_book(request: ProposalSimulateRequest) -> RequestIndex:
     """Index a request once; snapshots without an id have the one the lineage gives them (section 2)."""
     portfolio, market = request.portfolio_snapshot, request.market_data_snapshot
     shelf = request_index.first_entries(request.shelf_entries)
-    return Book(
+    return RequestIndex(
         options=request.options,
         portfolio=portfolio,
         prices=request_index.usable_prices(market.prices, shelf, request.options),

@@ -21,10 +21,10 @@ from service.domains.rebalances.results.gates import GateDecision
 from service.domains.rebalances.results.rebalance import Reconciliation
 from service.domains.rebalances.results.rules import RuleResult
 from service.domains.rebalances.results.values import RunStatusText
-from service.engines.advisory.request_index import Book
+from service.engines.advisory.request_index import RequestIndex
 from service.engines.advisory.stages.funding import Funding
 from service.engines.limits.result_size import ResultSize
-from service.engines.portfolio.missing_data import Gaps
+from service.engines.portfolio.missing_data import MissingData
 from service.engines.portfolio.valuation import Valuation
 
 
@@ -40,11 +40,11 @@ class ProposalIdentity(msgspec.Struct, frozen=True):
 class Run(msgspec.Struct, frozen=True, kw_only=True):
     """Stages read what earlier ones wrote; quantities and amounts are the working portfolio."""
 
-    book: Book
+    book: RequestIndex
     identity: ProposalIdentity
     before: Valuation
     after: Valuation
-    gaps: Gaps
+    gaps: MissingData
     size: ResultSize
     quantities: Mapping[str, Decimal]
     amounts: Mapping[str, Decimal]

@@ -30,10 +30,10 @@ from service.engines.advisory.verdict import guards, reconcile, status_of
 from service.engines.limits.answer_bounds import instruments_of, within_bounds
 from service.engines.limits.result_size import ResultSize
 from service.engines.portfolio.holdings import amounts_of, cash_with, positions_with, quantities_of
-from service.engines.portfolio.missing_data import NO_GAPS, Gaps
+from service.engines.portfolio.missing_data import NO_GAPS, MissingData
 from service.engines.portfolio.valuation import value_state
 from service.engines.review.gate import decide_gate
-from service.engines.review.rules import judge
+from service.engines.review.rules import evaluate_rules
 
 __all__ = ["ENGINE_VERSION", "STAGES", "ProposalIdentity", "run_stages", "simulate"]
 
@@ -61,7 +61,7 @@ def run_stages(
 ) -> ProposalResult:
     """Walk all stages; a proposal that is blocked is still shown whole."""
 
-    def walk(gaps: Gaps) -> ProposalResult:
+    def walk(gaps: MissingData) -> ProposalResult:
         run = open_run(request, identity, gaps, ResultSize(bytes_max))
         for stage in stages:
             run = stage(run)
@@ -73,7 +73,7 @@ def run_stages(
 def open_run(
     request: ProposalSimulateRequest,
     identity: ProposalIdentity,
-    gaps: Gaps = NO_GAPS,
+    gaps: MissingData = NO_GAPS,
     size: ResultSize | None = None,
 ) -> Run:
     """A run that knows its book and the value of the portfolio before the proposal (3.3)."""
@@ -158,7 +158,7 @@ def after_stage(run: Run) -> Run:
 def rules_stage(run: Run) -> Run:
     funding = run.funding
     rules = (
-        *judge(run.after, run.book.options, gaps=run.gaps, suppressed=0),
+        *evaluate_rules(run.after, run.book.options, gaps=run.gaps, suppressed=0),
         *guards(run.failures, funding.missing_pairs, review_forced=funding.review_forced),
     )
     return replace(run, rules=rules, status=status_of(rules))

@@ -16,8 +16,8 @@ from service.domains.rebalances.results.rebalance import Reconciliation
 from service.domains.rebalances.results.rules import RuleResult
 from service.domains.rebalances.results.values import RunStatusText
 from service.domains.values.money import ZERO, Money
-from service.engines.advisory.request_index import Book
-from service.engines.portfolio.missing_data import NO_GAPS, Gaps
+from service.engines.advisory.request_index import RequestIndex
+from service.engines.portfolio.missing_data import NO_GAPS, MissingData
 from service.engines.review.rules import RECONCILIATION_SHARE, RECONCILIATION_UNITS, value_mismatch
 
 
@@ -25,7 +25,7 @@ class Reconciled(msgspec.Struct, frozen=True):
     reconciliation: Reconciliation
     # The row that a mismatch adds to the rule results; success adds none.
     failure: RuleResult | None
-    gaps: Gaps
+    gaps: MissingData
 
 
 def guards(failures: Sequence[str], missing_pairs: Sequence[str], *, review_forced: bool) -> list[RuleResult]:
@@ -65,7 +65,7 @@ def status_of(rules: Sequence[RuleResult]) -> RunStatusText:
     return "PENDING_REVIEW" if "SOFT" in failed else "READY"
 
 
-def reconcile(book: Book, before: Decimal, after: Decimal) -> Reconciled:
+def reconcile(book: RequestIndex, before: Decimal, after: Decimal) -> Reconciled:
     """The value after is the value before and the cash flows; a flow without a rate counts as nothing."""
     base = book.base_currency
     change = ZERO
@@ -87,5 +87,5 @@ def reconcile(book: Book, before: Decimal, after: Decimal) -> Reconciled:
         tolerance=Money(tolerance, base),
         status="OK" if matches else "MISMATCH",
     )
-    gaps = Gaps(rates=tuple(rates_missing)) if rates_missing else NO_GAPS
+    gaps = MissingData(rates=tuple(rates_missing)) if rates_missing else NO_GAPS
     return Reconciled(reconciliation, None if matches else value_mismatch(difference, tolerance), gaps)

@@ -13,7 +13,7 @@ from service.domains.rebalances.snapshots import ModelTarget, Position, ShelfEnt
 from service.engines.portfolio import request_index
 
 
-class Book(request_index.Book, frozen=True):
+class RequestIndex(request_index.RequestIndex, frozen=True):
     """Everything the stages look up; the mappings are never written to after open_book."""
 
     targets: tuple[ModelTarget, ...]
@@ -21,12 +21,12 @@ class Book(request_index.Book, frozen=True):
     held: Mapping[str, Position]
 
 
-def open_book(request: RebalanceRequest) -> Book:
+def open_book(request: RebalanceRequest) -> RequestIndex:
     """Index a request once."""
     portfolio = request.portfolio_snapshot
     market = request.market_data_snapshot
     shelf = request_index.first_entries(request.shelf_entries)
-    return Book(
+    return RequestIndex(
         options=request.options,
         portfolio=portfolio,
         prices=request_index.usable_prices(market.prices, shelf, request.options),

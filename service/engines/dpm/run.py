@@ -15,14 +15,14 @@ from service.domains.rebalances.results.intents import SecurityTradeIntent
 from service.domains.rebalances.results.rebalance import Reconciliation
 from service.domains.rebalances.results.rules import RuleResult
 from service.domains.rebalances.results.targets import TargetMethodComparison
-from service.engines.dpm.request_index import Book
+from service.engines.dpm.request_index import RequestIndex
 from service.engines.dpm.stages.ordering import Ordered
 from service.engines.dpm.stages.settlement import Ladder
 from service.engines.dpm.stages.sizing import Sizing
 from service.engines.dpm.stages.targets import Targets
 from service.engines.dpm.stages.universe import EMPTY_UNIVERSE, Universe
 from service.engines.limits.result_size import ResultSize
-from service.engines.portfolio.missing_data import Gaps
+from service.engines.portfolio.missing_data import MissingData
 from service.engines.portfolio.valuation import Valuation
 
 
@@ -51,11 +51,11 @@ class Block(Enum):
 class Run(msgspec.Struct, frozen=True, kw_only=True):
     """Stages read what earlier ones wrote; `after` is the before-state until trades have been simulated."""
 
-    book: Book
+    book: RequestIndex
     identity: RunIdentity
     before: Valuation
     after: Valuation
-    gaps: Gaps
+    gaps: MissingData
     size: ResultSize
     warnings: tuple[str, ...] = ()
     universe: Universe = EMPTY_UNIVERSE

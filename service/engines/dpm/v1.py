@@ -22,16 +22,16 @@ from service.engines.dpm.run import Block, Run, RunIdentity
 from service.engines.dpm.stages.after_state import execute
 from service.engines.dpm.stages.ordering import order_trades
 from service.engines.dpm.stages.rules import ladder_failure, reconcile, safety_warnings
-from service.engines.dpm.stages.settlement import climb_ladder
+from service.engines.dpm.stages.settlement import project_cash_ladder
 from service.engines.dpm.stages.sizing import size_trades
 from service.engines.dpm.stages.solver import TARGETS_BY_METHOD, compare_methods, divergence_warnings
 from service.engines.dpm.stages.turnover import cap_turnover
 from service.engines.dpm.stages.universe import select_universe
 from service.engines.limits.answer_bounds import instruments_of, within_bounds
 from service.engines.limits.result_size import ResultSize
-from service.engines.portfolio.missing_data import NO_GAPS, Gaps
+from service.engines.portfolio.missing_data import NO_GAPS, MissingData
 from service.engines.portfolio.valuation import value_state
-from service.engines.review.rules import hard_failures, judge
+from service.engines.review.rules import evaluate_rules, hard_failures
 
 __all__ = ["ENGINE_VERSION", "STAGES", "RunIdentity", "run_stages", "simulate"]
 
@@ -59,7 +59,7 @@ def run_stages(
 ) -> RebalanceResult:
     """Walk the stages until one blocks the run or all are done."""
 
-    def walk(gaps: Gaps) -> RebalanceResult:
+    def walk(gaps: MissingData) -> RebalanceResult:
         run = open_run(request, identity, gaps, ResultSize(bytes_max))
         for stage in stages:
             run = stage(run)
@@ -73,7 +73,7 @@ def run_stages(
 def open_run(
     request: RebalanceRequest,
     identity: RunIdentity,
-    gaps: Gaps = NO_GAPS,
+    gaps: MissingData = NO_GAPS,
     size: ResultSize | None = None,
 ) -> Run:
     """A run that knows its book and the value of the portfolio before trades (6.1)."""
@@ -150,7 +150,7 @@ def ordering_stage(run: Run) -> Run:
 def settlement_stage(run: Run) -> Run:
     if not run.book.options.enable_settlement_awareness:
         return run
-    ladder = climb_ladder(run.book, run.ordered.intents)
+    ladder = project_cash_ladder(run.book, run.ordered.intents)
     run = replace(run, ladder=ladder, warnings=run.warnings + ladder.warnings)
     if not ladder.breaches:
         return run
@@ -170,7 +170,7 @@ def after_stage(run: Run) -> Run:
 
 
 def rules_stage(run: Run) -> Run:
-    rules = judge(run.after, run.book.options, gaps=run.gaps, suppressed=len(run.sizing.suppressed))
+    rules = evaluate_rules(run.after, run.book.options, gaps=run.gaps, suppressed=len(run.sizing.suppressed))
     return replace(
         run,
         rules=rules,
@@ -192,7 +192,7 @@ def reconciliation_stage(run: Run) -> Run:
 
 
 def _stopped_before_trades(run: Run, block: Block) -> Run:
-    rules = judge(run.before, run.book.options, gaps=run.gaps, suppressed=len(run.sizing.suppressed))
+    rules = evaluate_rules(run.before, run.book.options, gaps=run.gaps, suppressed=len(run.sizing.suppressed))
     return replace(run, rules=rules, block=block)
 
 

@@ -37,7 +37,7 @@ from service.domains.values.money import (
     ZERO,
     is_exact,
 )
-from service.engines.portfolio.missing_data import NO_GAPS, Gaps
+from service.engines.portfolio.missing_data import NO_GAPS, MissingData
 
 Result = TypeVar("Result", bound=msgspec.Struct)
 
@@ -50,7 +50,7 @@ TOO_LARGE = Decimal(1).scaleb(EXPONENT_MAX + ENGINE_CONTEXT.prec)
 LARGEST = _TOWARDS_ZERO.next_minus(TOO_LARGE)
 
 
-def within_bounds(compute: Callable[[Gaps], Result], blamed: Callable[[], Iterable[str]]) -> Result:
+def within_bounds(compute: Callable[[MissingData], Result], blamed: Callable[[], Iterable[str]]) -> Result:
     """The result of a computation, with figures that requests may carry.
 
     `compute` is called under the context of the engine, with gaps to begin with. `blamed` names the
@@ -70,7 +70,7 @@ def within_bounds(compute: Callable[[Gaps], Result], blamed: Callable[[], Iterab
         result = compute(NO_GAPS)
         if any(abs(number) >= TOO_LARGE for number in _numbers_of(result)):
             names = tuple(dict.fromkeys(_too_large(result))) or tuple(blamed())
-            result = compute(Gaps(prices=names, unusable_prices=len(names)))
+            result = compute(MissingData(prices=names, unusable_prices=len(names)))
     bounded: Result = _bounded(result)
     return bounded
 

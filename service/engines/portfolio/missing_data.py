@@ -8,7 +8,7 @@ from service.domains.rebalances.options import EngineOptions
 from service.domains.rebalances.results.diagnostics import DataQuality
 
 
-class Gaps(msgspec.Struct, frozen=True):
+class MissingData(msgspec.Struct, frozen=True):
     """Missing data in the order it was noticed; repeats are kept, for every stage reports what it missed."""
 
     prices: tuple[str, ...] = ()
@@ -17,12 +17,12 @@ class Gaps(msgspec.Struct, frozen=True):
     # Prices that give figures too wide to write; they are listed under prices too and always block.
     unusable_prices: int = 0
 
-    def __add__(self, other: Gaps) -> Gaps:
+    def __add__(self, other: MissingData) -> MissingData:
         if self is NO_GAPS:
             return other
         if other is NO_GAPS:
             return self
-        return Gaps(
+        return MissingData(
             self.prices + other.prices,
             self.rates + other.rates,
             self.shelf + other.shelf,
@@ -41,4 +41,4 @@ class Gaps(msgspec.Struct, frozen=True):
         return DataQuality(price_missing=self.prices, fx_missing=self.rates, shelf_missing=self.shelf)
 
 
-NO_GAPS = Gaps()
+NO_GAPS = MissingData()

@@ -29,7 +29,7 @@ FROZEN = ("BANNED", "SUSPENDED")
 MARKET_DATA_ID = "md"
 
 
-class Book(msgspec.Struct, frozen=True):
+class RequestIndex(msgspec.Struct, frozen=True):
     """The part of a book that every engine has; the mappings are never written to once it is open."""
 
     # What an inverse rate divides; its places can show in the scale of the quotient.

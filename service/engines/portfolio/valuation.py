@@ -21,8 +21,8 @@ from service.domains.rebalances.results.states import AllocationMetric, Position
 from service.domains.rebalances.snapshots import CashBalance, Position, ShelfEntry
 from service.domains.values.money import ONE, ZERO, Money
 from service.engines.limits.result_size import ResultSize
-from service.engines.portfolio.missing_data import NO_GAPS, Gaps
-from service.engines.portfolio.request_index import Book
+from service.engines.portfolio.missing_data import NO_GAPS, MissingData
+from service.engines.portfolio.request_index import RequestIndex
 
 CASH_CLASS = "CASH"
 UNKNOWN_CLASS = "UNKNOWN"
@@ -39,7 +39,7 @@ class Valuation(msgspec.Struct, frozen=True):
     total: Decimal
     weights: tuple[Decimal, ...]
     cash_weight: Decimal
-    gaps: Gaps
+    gaps: MissingData
 
 
 class _Valued(msgspec.Struct, frozen=True, gc=False):
@@ -51,7 +51,7 @@ class _Valued(msgspec.Struct, frozen=True, gc=False):
 
 
 def value_state(
-    book: Book,
+    book: RequestIndex,
     positions: Sequence[Position],
     cash_balances: Sequence[CashBalance],
     mode: ValuationMode,
@@ -89,7 +89,7 @@ def value_state(
         },
     )
     prices_missing = tuple([row.position.instrument_id for row in rows if row.price is None])
-    gaps = Gaps(prices_missing, tuple(rates_missing)) if prices_missing or rates_missing else NO_GAPS
+    gaps = MissingData(prices_missing, tuple(rates_missing)) if prices_missing or rates_missing else NO_GAPS
     return Valuation(state, total, weights, by_class[CASH_CLASS] / divisor, gaps)
 
 
@@ -109,7 +109,7 @@ def weights_by_key(rows: Sequence[AllocationMetric], weights: Sequence[Decimal])
 
 
 def _value_positions(
-    book: Book, positions: Sequence[Position], mode: ValuationMode, rates_missing: list[str]
+    book: RequestIndex, positions: Sequence[Position], mode: ValuationMode, rates_missing: list[str]
 ) -> list[_Valued]:
     base = book.portfolio.base_currency
     price_of, shelf_of = book.prices.get, book.shelf.get
@@ -139,7 +139,9 @@ def _value_positions(
     return rows
 
 
-def _value_cash(book: Book, cash_balances: Sequence[CashBalance], rates_missing: list[str]) -> list[Decimal]:
+def _value_cash(
+    book: RequestIndex, cash_balances: Sequence[CashBalance], rates_missing: list[str]
+) -> list[Decimal]:
     base = book.portfolio.base_currency
     values: list[Decimal] = []
     for cash in cash_balances:

@@ -14,7 +14,7 @@ from decimal import Decimal
 from service.domains.rebalances.options import EngineOptions
 from service.domains.rebalances.results.rules import RuleResult
 from service.domains.values.money import ZERO
-from service.engines.portfolio.missing_data import Gaps
+from service.engines.portfolio.missing_data import MissingData
 from service.engines.portfolio.valuation import Valuation
 
 SINGLE_POSITION_TOLERANCE = Decimal("0.001")
@@ -23,7 +23,9 @@ RECONCILIATION_SHARE = Decimal("0.0005")
 NO_LIMIT = Decimal(-1)
 
 
-def judge(state: Valuation, options: EngineOptions, *, gaps: Gaps, suppressed: int) -> tuple[RuleResult, ...]:
+def evaluate_rules(
+    state: Valuation, options: EngineOptions, *, gaps: MissingData, suppressed: int
+) -> tuple[RuleResult, ...]:
     """All rules on one state, in the published order."""
     return (
         _cash_band(state, options),

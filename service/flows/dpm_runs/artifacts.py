@@ -17,7 +17,7 @@ from service.engines.dpm.artifact import (
 )
 from service.flows.limits.work_costs import LOOP_ARTIFACT_BYTES_MAX, work_where
 from service.runtime.clock import Clock
-from service.runtime.process_pool import Offload
+from service.runtime.process_pool import Executor
 from service.storage.ports.store import Store
 
 # The first five are what an artifact is made of, for those who describe it.
@@ -36,7 +36,7 @@ __all__ = [
 
 class ArtifactFlow:
     def __init__(
-        self, *, store: Store, clock: Clock, retention: Retention, offload: Offload, persisted: bool
+        self, *, store: Store, clock: Clock, retention: Retention, offload: Executor, persisted: bool
     ) -> None:
         self._store = store
         self._clock = clock
@@ -49,8 +49,8 @@ class ArtifactFlow:
         kept = await self._find(rebalance_run_id)
         if kept is not None:
             return kept
-        horizon = self._retention.horizon_at(self._clock.now())
-        return await self._build(await self._store.dpm_runs.get(DEFAULT_TENANT, rebalance_run_id, horizon))
+        cutoff = self._retention.cutoff_at(self._clock.now())
+        return await self._build(await self._store.dpm_runs.get(DEFAULT_TENANT, rebalance_run_id, cutoff))
 
     async def get_of(self, run: DpmRun) -> Artifact:
         """The artifact of a run at hand. Raises RunNotFound when the run has gone meanwhile."""
@@ -59,21 +59,21 @@ class ArtifactFlow:
     async def _find(self, rebalance_run_id: str) -> Artifact | None:
         if not self._persisted:
             return None
-        horizon = self._retention.horizon_at(self._clock.now())
-        return await self._store.artifacts.find(DEFAULT_TENANT, rebalance_run_id, horizon)
+        cutoff = self._retention.cutoff_at(self._clock.now())
+        return await self._store.artifacts.find(DEFAULT_TENANT, rebalance_run_id, cutoff)
 
     async def _build(self, run: DpmRun) -> Artifact:
         built = await artifact_of(run, self._offload)
         return await self._store.artifacts.keep(built) if self._persisted else built
 
 
-async def artifact_of(run: DpmRun, offload: Offload) -> Artifact:
+async def artifact_of(run: DpmRun, offload: Executor) -> Artifact:
     """Builds the artifact of a run; hashing a large result would hold up the loop."""
     (artifact,) = await artifacts_of((run,), offload)
     return artifact
 
 
-async def artifacts_of(runs: Sequence[DpmRun], offload: Offload) -> tuple[Artifact, ...]:
+async def artifacts_of(runs: Sequence[DpmRun], offload: Executor) -> tuple[Artifact, ...]:
     """Builds the artifacts of runs, in their order."""
     small = sum(len(run.result) for run in runs) <= LOOP_ARTIFACT_BYTES_MAX
     return await work_where(offload, small, build_artifacts, runs)

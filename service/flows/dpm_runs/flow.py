@@ -6,19 +6,19 @@ from datetime import datetime
 
 from service.domains.dpm_runs.values import (
     DEFAULT_TENANT,
-    Admitted,
-    AskedRun,
-    BatchAdmission,
     DpmRun,
-    RunAdmission,
+    RecordBatch,
+    Recorded,
+    RecordRun,
+    RequestedRun,
     RunFilter,
-    RunHead,
+    RunSummary,
 )
-from service.domains.idempotency import KeyFamily, KeyMapping
+from service.domains.idempotency import IdempotencyRecord, KeyScope
 from service.domains.policy_packs import ResolvedPack
 from service.domains.rebalances.analyses import Analyzed
 from service.domains.rebalances.requests import RebalanceRequest
-from service.domains.retention.cutoffs import Horizon, Retention
+from service.domains.retention.cutoffs import Retention, RetentionCutoff
 from service.domains.values.pages import Page
 from service.errors.dpm_runs import RunExists, RunNotFound
 from service.flows.dpm_runs.analyses import (
@@ -48,7 +48,7 @@ from service.flows.operations.scenarios import PROCESS_ENDED, compute_scenario
 from service.observability.trace_context import current_trace_id
 from service.runtime.clock import Clock, NewId
 from service.runtime.large_texts import where_large
-from service.runtime.process_pool import Offload, run_here
+from service.runtime.process_pool import Executor, run_inline
 from service.storage.ports.store import Store
 
 # A batch up to this size goes to a process in one piece; of a larger one each scenario has a deadline.
@@ -65,7 +65,7 @@ class DpmRunFlow:
         store: Store,
         clock: Clock,
         new_id: NewId,
-        offload: Offload,
+        offload: Executor,
         readers: Readers,
         retention: Retention,
         replay_enabled: bool,
@@ -89,7 +89,7 @@ class DpmRunFlow:
         idempotency_key: str,
         correlation_id: str,
         pack: ResolvedPack | None = None,
-    ) -> Admitted:
+    ) -> Recorded:
         """Simulates and records one run, or answers what the key stands for already (rulings 4 and 6).
 
         Raises RequestInvalid, JsonTooDeep, IdempotencyKeyConflict, ResultTooLarge, StoreUnavailable, and what
@@ -109,10 +109,12 @@ class DpmRunFlow:
                     simulate_body, self._readers, body, run_id, correlation_id, *bounds
                 )
             else:
-                computed = run_here(self._offload, simulate_request, request, run_id, correlation_id, *bounds)
+                computed = run_inline(
+                    self._offload, simulate_request, request, run_id, correlation_id, *bounds
+                )
             admission = await self._admission(computed, run_id, idempotency_key, correlation_id, replays)
             try:
-                return await self._store.dpm_runs.admit(admission, self._horizon())
+                return await self._store.dpm_runs.admit(admission, self._cutoff())
             except RunExists:
                 continue
         raise AssertionError("drawn run ids keep clashing")
@@ -148,44 +150,44 @@ class DpmRunFlow:
 
     async def get(self, rebalance_run_id: str) -> DpmRun:
         """Raises RunNotFound."""
-        return await self._store.dpm_runs.get(DEFAULT_TENANT, rebalance_run_id, self._horizon())
+        return await self._store.dpm_runs.get(DEFAULT_TENANT, rebalance_run_id, self._cutoff())
 
-    async def get_request(self, rebalance_run_id: str) -> AskedRun:
+    async def get_request(self, rebalance_run_id: str) -> RequestedRun:
         """What was asked for a run. Raises RunNotFound."""
         run = await self.get(rebalance_run_id)
         request = await self._store.dpm_runs.get_request(DEFAULT_TENANT, run.request_id)
-        return AskedRun(request, run.scenario)
+        return RequestedRun(request, run.scenario)
 
     async def get_newest_by_correlation(self, correlation_id: str) -> DpmRun:
         """Raises RunNotFound."""
         return await self._store.dpm_runs.get_newest_by_correlation(
-            DEFAULT_TENANT, correlation_id, self._horizon()
+            DEFAULT_TENANT, correlation_id, self._cutoff()
         )
 
     async def get_newest_by_request_hash(self, request_hash: str) -> DpmRun:
         """Raises RunNotFound."""
         return await self._store.dpm_runs.get_newest_by_request_hash(
-            DEFAULT_TENANT, request_hash, self._horizon()
+            DEFAULT_TENANT, request_hash, self._cutoff()
         )
 
-    async def list(self, runs: RunFilter, *, limit: int, cursor: str | None) -> Page[RunHead]:
+    async def list(self, runs: RunFilter, *, limit: int, cursor: str | None) -> Page[RunSummary]:
         """One page of the runs the filter lets through, newest first."""
         return await self._store.dpm_runs.list(
-            DEFAULT_TENANT, runs, limit=limit, cursor=cursor, horizon=self._horizon()
+            DEFAULT_TENANT, runs, limit=limit, cursor=cursor, cutoff=self._cutoff()
         )
 
-    def _horizon(self) -> Horizon:
-        return self._retention.horizon_at(self._clock.now())
+    def _cutoff(self) -> RetentionCutoff:
+        return self._retention.cutoff_at(self._clock.now())
 
     def _replays(self, pack: ResolvedPack | None) -> bool:
         # What a pack leaves open stays as the process was told.
         chosen = None if pack is None else pack.pack.idempotency_policy.replay_enabled
         return self._replay_enabled if chosen is None else chosen
 
-    async def _replay(self, body: bytes, idempotency_key: str, pack: ResolvedPack | None) -> Admitted | None:
+    async def _replay(self, body: bytes, idempotency_key: str, pack: ResolvedPack | None) -> Recorded | None:
         # Only spares work that costs more than asking; the claim inside admit is what decides.
         held = await self._store.idempotency.find(
-            DEFAULT_TENANT, KeyFamily.DPM_SIMULATE, idempotency_key, self._horizon()
+            DEFAULT_TENANT, KeyScope.DPM_SIMULATE, idempotency_key, self._cutoff()
         )
         if held is None:
             return None
@@ -193,11 +195,11 @@ class DpmRunFlow:
         return await self._first_answer(held, request_hash, None if pack is None else pack.content_hash)
 
     async def _first_answer(
-        self, held: KeyMapping, request_hash: str, policy_hash: str | None
-    ) -> Admitted | None:
+        self, held: IdempotencyRecord, request_hash: str, policy_hash: str | None
+    ) -> Recorded | None:
         held.require_same(request_hash, policy_hash)
         try:
-            return Admitted(await self.get(held.rebalance_run_id), replayed=True)
+            return Recorded(await self.get(held.rebalance_run_id), replayed=True)
         except RunNotFound:  # It expired since its key was found.
             return None
 
@@ -232,7 +234,7 @@ class DpmRunFlow:
         idempotency_key: str,
         correlation_id: str,
         replays: bool,
-    ) -> RunAdmission:
+    ) -> RecordRun:
         run = simulated_run(
             computed,
             run_id,
@@ -240,7 +242,7 @@ class DpmRunFlow:
             correlation_id=correlation_id,
             created_at=self._clock.now(),
         )
-        return RunAdmission(
+        return RecordRun(
             run=run,
             request=simulated_request(computed, run),
             replay=replays,
@@ -248,9 +250,9 @@ class DpmRunFlow:
             trace_id=current_trace_id(),
         )
 
-    async def _batch_admission(self, computed: Analyzed, created_at: datetime) -> BatchAdmission:
+    async def _batch_admission(self, computed: Analyzed, created_at: datetime) -> RecordBatch:
         runs = batch_runs(computed, created_at)
-        return BatchAdmission(
+        return RecordBatch(
             request=batch_request(computed.plan, created_at),
             runs=runs,
             cause_id=computed.plan.batch_id,

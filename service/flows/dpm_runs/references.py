@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from service.domains.dpm_runs.values import DEFAULT_TENANT
-from service.domains.idempotency import KeyFamily
-from service.domains.retention.cutoffs import Horizon
+from service.domains.idempotency import KeyScope
+from service.domains.retention.cutoffs import RetentionCutoff
 from service.errors.idempotency import IdempotencyKeyNotFound
 from service.storage.ports.store import Store
 
@@ -33,7 +33,7 @@ class ByKey:
 RunName = ByRunId | ByCorrelation | ByKey
 
 
-async def run_id_of(store: Store, name: RunName, horizon: Horizon) -> str:
+async def run_id_of(store: Store, name: RunName, cutoff: RetentionCutoff) -> str:
     """The id of the run; one that is named by its id need not be there.
 
     Raises RunNotFound, IdempotencyKeyNotFound.
@@ -42,15 +42,15 @@ async def run_id_of(store: Store, name: RunName, horizon: Horizon) -> str:
         case ByRunId(rebalance_run_id):
             return rebalance_run_id
         case ByCorrelation(correlation_id):
-            run = await store.dpm_runs.get_newest_by_correlation(DEFAULT_TENANT, correlation_id, horizon)
+            run = await store.dpm_runs.get_newest_by_correlation(DEFAULT_TENANT, correlation_id, cutoff)
             return run.rebalance_run_id
         case ByKey(idempotency_key):
-            return await run_id_of_key(store, idempotency_key, horizon)
+            return await run_id_of_key(store, idempotency_key, cutoff)
 
 
-async def run_id_of_key(store: Store, idempotency_key: str, horizon: Horizon) -> str:
+async def run_id_of_key(store: Store, idempotency_key: str, cutoff: RetentionCutoff) -> str:
     """Raises IdempotencyKeyNotFound."""
-    held = await store.idempotency.find(DEFAULT_TENANT, KeyFamily.DPM_SIMULATE, idempotency_key, horizon)
+    held = await store.idempotency.find(DEFAULT_TENANT, KeyScope.DPM_SIMULATE, idempotency_key, cutoff)
     if held is None:
         raise IdempotencyKeyNotFound()
     return held.rebalance_run_id

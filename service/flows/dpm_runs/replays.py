@@ -13,12 +13,12 @@ from service.domains.dpm_runs.artifacts import Artifact
 from service.domains.dpm_runs.values import (
     DEFAULT_TENANT,
     DpmRun,
-    ReplayAdmission,
+    RecordReplay,
     RunRequest,
     RunStatus,
-    SealedRun,
+    StoredRun,
 )
-from service.domains.retention.cutoffs import Horizon, Retention
+from service.domains.retention.cutoffs import Retention, RetentionCutoff
 from service.domains.values.canonical import digest_of
 from service.domains.values.json_differences import Difference, equal_but_for_order, first_difference
 from service.engines.dpm.artifact import build_artifact
@@ -30,7 +30,7 @@ from service.flows.dpm_runs.flow import DRAWS_MAX
 from service.observability.trace_context import current_trace_id
 from service.runtime.clock import Clock, NewId
 from service.runtime.large_texts import where_large
-from service.runtime.process_pool import Offload
+from service.runtime.process_pool import Executor
 from service.storage.ports.store import Store
 
 logger = structlog.get_logger()
@@ -91,7 +91,7 @@ class ReplayFlow:
         clock: Clock,
         retention: Retention,
         new_id: NewId,
-        offload: Offload,
+        offload: Executor,
         readers: Readers,
         artifacts_persisted: bool,
     ) -> None:
@@ -108,30 +108,30 @@ class ReplayFlow:
 
         A run that cannot be computed any more is not recorded. Raises RunNotFound, ReplayEngineUnknown.
         """
-        horizon = self._retention.horizon_at(self._clock.now())
-        sealed = await self._store.dpm_runs.get_sealed(DEFAULT_TENANT, rebalance_run_id, horizon)
+        cutoff = self._retention.cutoff_at(self._clock.now())
+        sealed = await self._store.dpm_runs.get_sealed(DEFAULT_TENANT, rebalance_run_id, cutoff)
         found = await self._compared(sealed)
         if found.failure is not None:
             logger.warning("replay_failed", rebalance_run_id=rebalance_run_id, cause=found.failure)
         if not record or found.replayed_hash is None:
             return found
-        return replace(found, recorded_run_id=await self._record(sealed, correlation_id, horizon))
+        return replace(found, recorded_run_id=await self._record(sealed, correlation_id, cutoff))
 
-    async def verify(self, rebalance_run_id: str, horizon: Horizon) -> Replay:
+    async def verify(self, rebalance_run_id: str, cutoff: RetentionCutoff) -> Replay:
         """As replay without recording, and the artifact and the request hash are held to their text too.
 
         Raises RunNotFound, ReplayEngineUnknown.
         """
-        sealed = await self._store.dpm_runs.get_sealed(DEFAULT_TENANT, rebalance_run_id, horizon)
+        sealed = await self._store.dpm_runs.get_sealed(DEFAULT_TENANT, rebalance_run_id, cutoff)
         found = await self._compared(sealed)
         if found.difference is not None:
             return found
         difference = await asyncio.to_thread(request_difference, sealed) or await self._artifact_difference(
-            sealed.run, horizon
+            sealed.run, cutoff
         )
         return replace(found, difference=difference, digests_intact=difference is None)
 
-    async def _compared(self, sealed: SealedRun) -> Replay:
+    async def _compared(self, sealed: StoredRun) -> Replay:
         version = sealed.run.engine_version
         if version not in ENGINES:
             raise ReplayEngineUnknown(engine_version=version)
@@ -148,14 +148,14 @@ class ReplayFlow:
             failure=computed.failure,
         )
 
-    async def _artifact_difference(self, run: DpmRun, horizon: Horizon) -> Difference | None:
-        kept = await self._store.artifacts.find(DEFAULT_TENANT, run.rebalance_run_id, horizon)
+    async def _artifact_difference(self, run: DpmRun, cutoff: RetentionCutoff) -> Difference | None:
+        kept = await self._store.artifacts.find(DEFAULT_TENANT, run.rebalance_run_id, cutoff)
         if kept is None:
             return None
         built = await self._offload(build_artifact, run)
         return await where_large(len(kept.body), artifact_difference, kept, built)
 
-    async def _record(self, sealed: SealedRun, correlation_id: str, horizon: Horizon) -> str:
+    async def _record(self, sealed: StoredRun, correlation_id: str, cutoff: RetentionCutoff) -> str:
         for _ in range(DRAWS_MAX):
             blank = replace(
                 sealed.run,
@@ -168,9 +168,9 @@ class ReplayFlow:
             status, result = await self._offload(recompute_run, self._readers, blank, sealed.request)
             run = replace(blank, status=status, result=result)
             artifact = await artifact_of(run, self._offload) if self._artifacts_persisted else None
-            admission = ReplayAdmission(run, sealed.run.rebalance_run_id, artifact, current_trace_id())
+            admission = RecordReplay(run, sealed.run.rebalance_run_id, artifact, current_trace_id())
             try:
-                await self._store.dpm_runs.admit_replay(admission, horizon)
+                await self._store.dpm_runs.admit_replay(admission, cutoff)
             except RunExists:
                 continue
             return run.rebalance_run_id
@@ -220,7 +220,7 @@ def artifact_difference(kept: Artifact, built: Artifact) -> Difference | None:
     return None
 
 
-def digest_difference(sealed: SealedRun) -> Difference | None:
+def digest_difference(sealed: StoredRun) -> Difference | None:
     """Whether a text is another than the one whose digest was written beside it."""
     for written, text in (
         (sealed.result_sha256, sealed.run.result),
@@ -231,7 +231,7 @@ def digest_difference(sealed: SealedRun) -> Difference | None:
     return None
 
 
-def request_difference(sealed: SealedRun) -> Difference | None:
+def request_difference(sealed: StoredRun) -> Difference | None:
     """Whether the request hash of a simulate run is another than that of its request."""
     expected = digest_of(sealed.request.body)
     if sealed.run.scenario is not None or sealed.run.request_hash == expected:

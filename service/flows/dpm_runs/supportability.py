@@ -28,6 +28,6 @@ class SupportabilityFlow:
         self._store_backend = store_backend
 
     async def summarise(self) -> Supportability:
-        horizon = self._retention.horizon_at(self._clock.now())
-        summary = await self._store.supportability.summarise(DEFAULT_TENANT, horizon)
+        cutoff = self._retention.cutoff_at(self._clock.now())
+        summary = await self._store.supportability.summarise(DEFAULT_TENANT, cutoff)
         return Supportability(self._store_backend, self._retention.run_days, summary)

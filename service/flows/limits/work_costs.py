@@ -19,7 +19,7 @@ from service.domains.rebalances.options import TargetMethod
 from service.domains.rebalances.requests import RebalanceRequest
 from service.domains.rebalances.snapshots import MarketDataSnapshot, PortfolioSnapshot, ShelfEntry
 from service.errors.families import NotPlain
-from service.runtime.process_pool import Offload, run_here
+from service.runtime.process_pool import Executor, run_inline
 
 # Beyond it a body is read elsewhere.
 LOOP_BODY_BYTES_MAX = 16 * 1024
@@ -39,7 +39,7 @@ STEPS_OF_FUNDING = 4
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
-R = TypeVar("R", bound="Plainly")
+R = TypeVar("R", bound="PlainReaders")
 Ts = TypeVarTuple("Ts")
 
 
@@ -49,7 +49,7 @@ class Read(Protocol[T_co]):
     def __call__(self, body: bytes, *, plain: bool = False) -> T_co: ...
 
 
-class Plainly(Protocol):
+class PlainReaders(Protocol):
     """What reads several kinds of bodies."""
 
     def plain(self) -> Self:
@@ -75,20 +75,20 @@ def read_on_loop(body: bytes, read: Read[T]) -> T | None:
 
 
 async def work_on_body(
-    offload: Offload, readers: R, body: bytes, work: Callable[[R, bytes, Unpack[Ts]], T], *args: *Ts
+    offload: Executor, readers: R, body: bytes, work: Callable[[R, bytes, Unpack[Ts]], T], *args: *Ts
 ) -> T:
     """Has a body read, and nothing computed of it, where there is time; raises what the work raises."""
     if is_explained_on_loop(body):
-        return run_here(offload, work, readers, body, *args)
+        return run_inline(offload, work, readers, body, *args)
     if len(body) <= LOOP_BODY_BYTES_MAX:
         with suppress(NotPlain):
-            return run_here(offload, work, readers.plain(), body, *args)
+            return run_inline(offload, work, readers.plain(), body, *args)
     return await offload(work, readers, body, *args)
 
 
-async def work_where(offload: Offload, on_loop: bool, work: Callable[[Unpack[Ts]], T], *args: *Ts) -> T:
+async def work_where(offload: Executor, on_loop: bool, work: Callable[[Unpack[Ts]], T], *args: *Ts) -> T:
     if on_loop:
-        return run_here(offload, work, *args)
+        return run_inline(offload, work, *args)
     return await offload(work, *args)
 
 

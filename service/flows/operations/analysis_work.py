@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from service.domains.dpm_runs.values import BatchAdmission
+from service.domains.dpm_runs.values import RecordBatch
 from service.domains.operations import Ending, Operation, OperationError, OperationStatus, StagedScenario
 from service.domains.rebalances.analyses import AnalysisPlan, Analyzed, read_plan
 from service.engines.dpm import versions
@@ -25,7 +25,7 @@ from service.flows.operations.scenarios import compute_scenario
 from service.observability.trace_context import current_trace_id
 from service.runtime.clock import Clock
 from service.runtime.large_texts import LOOP_BYTES_MAX, where_large
-from service.runtime.process_pool import Offload
+from service.runtime.process_pool import Executor
 
 
 class AnalysisWork:
@@ -33,7 +33,7 @@ class AnalysisWork:
         self,
         *,
         clock: Clock,
-        offload: Offload,
+        offload: Executor,
         artifacts_persisted: bool,
         result_bytes_max: int = RESULT_BYTES_MAX,
     ) -> None:
@@ -49,7 +49,7 @@ class AnalysisWork:
         if plan.engine_version not in versions.ENGINES:
             # A fleet is brought up to date machine by machine; one that can do it will come.
             unknown = ReplayEngineUnknown(engine_version=plan.engine_version)
-            await attempt.hand_back(OperationError(unknown.code, str(unknown)))
+            await attempt.release(OperationError(unknown.code, str(unknown)))
             raise unknown
         outcomes = await self._outcomes(attempt, plan)
         analyzed = Analyzed(plan, outcomes_in_order(plan, outcomes))
@@ -85,7 +85,7 @@ class AnalysisWork:
         runs = batch_runs(analyzed, finished_at)
         batch = None
         if runs:
-            batch = BatchAdmission(
+            batch = RecordBatch(
                 request=batch_request(analyzed.plan, finished_at),
                 runs=runs,
                 cause_id=operation.operation_id,

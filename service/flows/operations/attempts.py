@@ -28,7 +28,7 @@ from service.domains.operations import (
 )
 from service.domains.proposals.values import ProposalKey
 from service.errors.dpm_runs import ReplayEngineUnknown
-from service.errors.operations import OperationEnded, OperationLost, OperationMoved, OperationNotFound
+from service.errors.operations import LeaseLost, OperationEnded, OperationNotFound, OperationNotPending
 from service.errors.storage import StoreUnavailable
 from service.runtime.clock import Clock
 from service.storage.ports.store import Store
@@ -53,7 +53,7 @@ class Work(Protocol):
     async def do(self, attempt: Attempt) -> OperationStatus:
         """Works until the operation has ended, and gives what it ended as.
 
-        Raises OperationLost, and ReplayEngineUnknown once it has handed back what this build cannot do.
+        Raises LeaseLost, and ReplayEngineUnknown once it has handed back what this build cannot do.
         Whatever else it raises fails the operation.
         """
         ...
@@ -75,19 +75,19 @@ class Attempt:
         return await self._runner.list_staged(self._claim)
 
     async def stage(self, outcomes: tuple[StagedScenario, ...]) -> None:
-        """Raises OperationLost."""
+        """Raises LeaseLost."""
         await self._runner.stage(self._claim, outcomes)
 
     async def finish(self, ending: Ending) -> ProposalKey | None:
-        """Ends the operation. Raises OperationLost and what an effect is refused with.
+        """Ends the operation. Raises LeaseLost and what an effect is refused with.
 
         Gives the key that an effect found taken; then nothing was written.
         """
         return await self._runner.finish(self._claim, ending)
 
-    async def hand_back(self, error: OperationError) -> None:
+    async def release(self, error: OperationError) -> None:
         """Gives the operation back for others to run; the error says why this attempt is over."""
-        await self._runner.hand_back(self._claim, error)
+        await self._runner.release(self._claim, error)
 
 
 class AttemptRunner:
@@ -120,14 +120,14 @@ class AttemptRunner:
             await asyncio.wait(self._attempts, timeout=HAND_BACK_SECONDS_MAX)
 
     async def begin(self, tenant_id: str, operation_id: str) -> Claim:
-        """Claims an operation. Raises OperationNotFound, OperationMoved, StoreUnavailable.
+        """Claims an operation. Raises OperationNotFound, OperationNotPending, StoreUnavailable.
 
-        One whose claim the store refuses fails, for it would be refused at every attempt; then OperationMoved
-        is raised.
+        An operation whose claim the store refuses fails, as every attempt would; then this raises
+        OperationNotPending.
         """
         try:
             claim = await self._store.operations.claim(tenant_id, operation_id, self._lease())
-        except (OperationNotFound, OperationMoved, OperationLost, StoreUnavailable):
+        except (OperationNotFound, OperationNotPending, LeaseLost, StoreUnavailable):
             raise
         except Exception as error:
             logger.exception("operation_claim_refused", operation_id=operation_id)
@@ -138,7 +138,7 @@ class AttemptRunner:
                 await self._store.operations.fail(
                     tenant_id, operation_id, now=self._clock.now(), error=failure
                 )
-            raise OperationMoved(operation_id=operation_id) from error
+            raise OperationNotPending(operation_id=operation_id) from error
         logger.info("operation_started", **named(claim.operation))
         return claim
 
@@ -150,7 +150,7 @@ class AttemptRunner:
     async def run(self, claim: Claim) -> OperationStatus:
         """Works on a claimed operation until it has ended, well or not; gives what it ended as.
 
-        Raises OperationLost when somebody else took it over or ended it, StoreUnavailable when the store was
+        Raises LeaseLost when somebody else took it over or ended it, StoreUnavailable when the store was
         away for longer than the lease, ReplayEngineUnknown when this build cannot do it. A caller who is
         cancelled hands the operation back.
         """
@@ -172,10 +172,10 @@ class AttemptRunner:
             return await (work if work.done() else hold)
         except asyncio.CancelledError:
             await _stop(work, hold)
-            await self.hand_back(claim, RELEASE)
+            await self.release(claim, RELEASE)
             raise
-        except (OperationLost, StoreUnavailable) as error:
-            logger.warning("operation_lost", code=error.code, **named(claim.operation))
+        except (LeaseLost, StoreUnavailable) as error:
+            logger.warning("operation_lease_lost", code=error.code, **named(claim.operation))
             raise
         finally:
             await _stop(work, hold)
@@ -185,7 +185,7 @@ class AttemptRunner:
         attempt = Attempt(self, claim)
         try:
             return await self._works[operation.operation_type].do(attempt)
-        except (OperationLost, ReplayEngineUnknown):
+        except (LeaseLost, ReplayEngineUnknown):
             raise
         except Exception as error:
             # Whatever it is, it would be the same at the next attempt, and the caller is to know (D16).
@@ -196,15 +196,17 @@ class AttemptRunner:
 
     async def list_staged(self, claim: Claim) -> tuple[StagedScenario, ...]:
         operation = claim.operation
-        return await self._insist(
+        return await self._retry_until_available(
             lambda: self._store.operations.list_staged(operation.tenant_id, operation.operation_id)
         )
 
     async def stage(self, claim: Claim, outcomes: tuple[StagedScenario, ...]) -> None:
-        await self._insist(lambda: self._store.operations.stage(claim, outcomes, self._lease()))
+        await self._retry_until_available(
+            lambda: self._store.operations.stage(claim, outcomes, self._lease())
+        )
 
     async def finish(self, claim: Claim, ending: Ending) -> ProposalKey | None:
-        held = await self._insist(lambda: self._store.operations.finish(claim, ending))
+        held = await self._retry_until_available(lambda: self._store.operations.finish(claim, ending))
         if held is None:
             seconds = (
                 ending.finished_at - (claim.operation.started_at or ending.finished_at)
@@ -237,7 +239,7 @@ class AttemptRunner:
                 if self._clock.now() > held_until:
                     raise
 
-    async def _insist(self, act: Callable[[], Awaitable[T]]) -> T:
+    async def _retry_until_available(self, act: Callable[[], Awaitable[T]]) -> T:
         """Tries again while the store is away: the lease decides when to give up, and cancels this."""
         while True:
             try:
@@ -245,24 +247,24 @@ class AttemptRunner:
             except StoreUnavailable:
                 await asyncio.sleep(RETRY_SECONDS)
 
-    async def hand_back(self, claim: Claim, error: OperationError) -> None:
+    async def release(self, claim: Claim, error: OperationError) -> None:
         told = named(claim.operation)
         try:
             async with asyncio.timeout(HAND_BACK_SECONDS_MAX):
-                is_exhausted = await self._insist(lambda: self._hand_back(claim, error))
-        except (OperationLost, TimeoutError):
-            logger.warning("operation_not_handed_back", **told)
+                is_exhausted = await self._retry_until_available(lambda: self._release(claim, error))
+        except (LeaseLost, TimeoutError):
+            logger.warning("operation_not_released", **told)
         except Exception:
             # Its lease expires, and the attempt is counted.
-            logger.exception("operation_not_handed_back", **told)
+            logger.exception("operation_not_released", **told)
         else:
             if is_exhausted:
                 logger.error("operation_attempts_exhausted", **told)
             else:
-                logger.info("operation_handed_back", **told)
+                logger.info("operation_released", **told)
 
-    def _hand_back(self, claim: Claim, error: OperationError) -> Awaitable[bool]:
-        return self._store.operations.hand_back(
+    def _release(self, claim: Claim, error: OperationError) -> Awaitable[bool]:
+        return self._store.operations.release(
             claim, self._lease(), error=error, attempts_max=self._attempts_max
         )
 

@@ -10,7 +10,7 @@ import structlog
 from service.domains.operations import Claim, OperationStatus
 from service.domains.retention.cutoffs import KEEP_ALL
 from service.errors.dpm_runs import ReplayEngineUnknown
-from service.errors.operations import OperationLost, OperationMoved, OperationNotFound
+from service.errors.operations import LeaseLost, OperationNotFound, OperationNotPending
 from service.errors.storage import StoreRefused, StoreUnavailable
 from service.flows.operations.attempts import AttemptRunner
 from service.runtime.clock import Clock
@@ -32,11 +32,11 @@ class Metrics(Protocol):
         ...
 
     def ended(self, outcome: str, seconds: float) -> None:
-        """An attempt ended: SUCCEEDED, FAILED, HANDED_BACK, LOST or INTERRUPTED."""
+        """An attempt ended: SUCCEEDED, FAILED, RELEASED, LOST or ABORTED."""
         ...
 
 
-class OfferFlow:
+class JobHandler:
     def __init__(self, *, store: Store, clock: Clock, runner: AttemptRunner, metrics: Metrics) -> None:
         self._store = store
         self._clock = clock
@@ -61,7 +61,7 @@ class OfferFlow:
             claim = await self._runner.begin(tenant_id, operation_id)
         except OperationNotFound:
             return None
-        except OperationMoved:
+        except OperationNotPending:
             return await self._again(tenant_id, operation_id)
         except StoreUnavailable:
             return SOON_SECONDS
@@ -85,37 +85,37 @@ class OfferFlow:
         # A task of its own, so that cancelling it hands the operation back and leaves the queue alone.
         task = asyncio.create_task(self._runner.run(claim))
         self._running.add(task)
-        outcome: str = "INTERRUPTED"
+        outcome: str = "ABORTED"
         again: float | None = SOON_SECONDS
         try:
             await asyncio.wait({task})
-            outcome, again = await self._judge(task, operation.tenant_id, operation.operation_id)
+            outcome, again = await self._evaluate_rules(task, operation.tenant_id, operation.operation_id)
         finally:
             self._running.discard(task)
             task.cancel()
             self._metrics.ended(outcome, (self._clock.now() - started).total_seconds())
         return again
 
-    async def _judge(
+    async def _evaluate_rules(
         self, task: asyncio.Task[OperationStatus], tenant_id: str, operation_id: str
     ) -> tuple[str, float | None]:
         """How an attempt ended, and when its operation is to be offered again."""
         if task.cancelled():
-            return "HANDED_BACK", AT_ONCE
+            return "RELEASED", AT_ONCE
         error = task.exception()
         match error:
             case None:
                 return task.result().value, None
-            case OperationLost():
-                return "LOST", await self._again(tenant_id, operation_id)
+            case LeaseLost():
+                return "LEASE_LOST", await self._again(tenant_id, operation_id)
             case ReplayEngineUnknown():
-                return "HANDED_BACK", ELSEWHERE_SECONDS
+                return "RELEASED", ELSEWHERE_SECONDS
             case StoreUnavailable():
-                return "INTERRUPTED", SOON_SECONDS
+                return "ABORTED", SOON_SECONDS
             case StoreRefused():
                 # Not even its failure could be written; its lease ends, and so does its number of attempts.
                 logger.error("operation_refused", operation_id=operation_id, sqlstate=error.sqlstate)
-                return "INTERRUPTED", None
+                return "ABORTED", None
         raise error
 
     async def _again(self, tenant_id: str, operation_id: str) -> float | None:

@@ -8,21 +8,21 @@ from dataclasses import replace
 import structlog
 
 from service.domains.dpm_runs.values import DEFAULT_TENANT
-from service.domains.idempotency import AnswerFamily, IdempotentAnswer
+from service.domains.idempotency import AnswerScope, IdempotentAnswer
 from service.domains.operations import (
     Operation,
     OperationFilter,
-    OperationHead,
     OperationStatus,
+    OperationSummary,
     OperationType,
 )
 from service.domains.policy_packs import ResolvedPack
 from service.domains.rebalances.analyses import AnalysisPlan
-from service.domains.retention.cutoffs import Horizon, Retention
+from service.domains.retention.cutoffs import Retention, RetentionCutoff
 from service.domains.values.canonical import canonical_json, digest_of
 from service.domains.values.pages import Page, empty_page
 from service.errors.families import ServiceError
-from service.errors.operations import OperationExists, OperationLost, OperationMoved, OperationNotFound
+from service.errors.operations import LeaseLost, OperationExists, OperationNotFound, OperationNotPending
 from service.flows.dpm_runs.analyses import BatchIdentity, check_batch_body, draw_batch, plan_body
 from service.flows.dpm_runs.computing import Readers
 from service.flows.idempotency import KeyedAnswer, keyed_answer
@@ -31,7 +31,7 @@ from service.flows.operations.attempts import AttemptRunner
 from service.flows.operations.cancellations import cancel_operation
 from service.observability.trace_context import current_trace_id
 from service.runtime.clock import Clock, NewId
-from service.runtime.process_pool import Offload
+from service.runtime.process_pool import Executor
 from service.storage.ports.store import Store
 
 # Drawing an id that is taken has never been seen; drawing three would mean the ids are broken.
@@ -51,7 +51,7 @@ class OperationFlow:
         store: Store,
         clock: Clock,
         new_id: NewId,
-        offload: Offload,
+        offload: Executor,
         readers: Readers,
         retention: Retention,
         runner: AttemptRunner,
@@ -109,7 +109,7 @@ class OperationFlow:
             operation = self._operation(plan, correlation_id)
             answer = IdempotentAnswer(
                 tenant_id=DEFAULT_TENANT,
-                family=AnswerFamily.ANALYZE_ASYNC,
+                family=AnswerScope.ANALYZE_ASYNC,
                 idempotency_key=idempotency_key,
                 request_hash=digest_of(canonical_json([plan.request_hash, pack_hash])),
                 entity_id=operation.operation_id,
@@ -118,7 +118,7 @@ class OperationFlow:
             )
             try:
                 held = await self._store.operations.submit_once(
-                    operation, answer, self._horizon(), trace_id=current_trace_id()
+                    operation, answer, self._cutoff(), trace_id=current_trace_id()
                 )
             except OperationExists:
                 continue
@@ -134,18 +134,18 @@ class OperationFlow:
     async def execute(self, operation_id: str) -> Operation:
         """Does a pending operation and gives it back ended.
 
-        Raises OperationNotFound, OperationMoved when it is not pending or somebody else took it over,
+        Raises OperationNotFound, OperationNotPending when it is not pending or somebody else took it over,
         ReplayEngineUnknown, StoreUnavailable.
         """
         await self.get(operation_id)
         claim = await self._runner.begin(DEFAULT_TENANT, operation_id)
         try:
             await self._runner.run(claim)
-        except OperationLost:
+        except LeaseLost:
             # Ended, perhaps by ourselves in an act whose answer was lost; or another has it.
             operation = await self.get(operation_id)
             if not operation.has_ended:
-                raise OperationMoved(operation_id=operation_id) from None
+                raise OperationNotPending(operation_id=operation_id) from None
             return operation
         return await self.get(operation_id)
 
@@ -163,7 +163,7 @@ class OperationFlow:
 
     async def get(self, operation_id: str) -> Operation:
         """Raises OperationNotFound, also for an operation that is no analysis."""
-        operation = await self._store.operations.get(DEFAULT_TENANT, operation_id, self._horizon())
+        operation = await self._store.operations.get(DEFAULT_TENANT, operation_id, self._cutoff())
         if not operation.is_analysis:
             raise OperationNotFound(operation_id=operation_id)
         return operation
@@ -177,7 +177,7 @@ class OperationFlow:
 
     async def list(
         self, operations: OperationFilter, *, limit: int, cursor: str | None
-    ) -> Page[OperationHead]:
+    ) -> Page[OperationSummary]:
         """One page of the analyses the filter lets through, newest first."""
         if operations.operation_type not in (None, ANALYSIS):
             return empty_page()
@@ -186,7 +186,7 @@ class OperationFlow:
             replace(operations, operation_type=ANALYSIS),
             limit=limit,
             cursor=cursor,
-            horizon=self._horizon(),
+            cutoff=self._cutoff(),
         )
 
     async def _plan(self, body: bytes, identity: BatchIdentity, pack: ResolvedPack | None) -> AnalysisPlan:
@@ -211,9 +211,9 @@ class OperationFlow:
             await self._runner.run(claim)
         except ServiceError as error:
             # It is accepted all the same, and can be executed again once its lease has ended.
-            logger.warning("operation_left", operation_id=operation.operation_id, code=error.code)
+            logger.warning("operation_not_executed", operation_id=operation.operation_id, code=error.code)
         except Exception:
-            logger.exception("operation_left", operation_id=operation.operation_id)
+            logger.exception("operation_not_executed", operation_id=operation.operation_id)
 
-    def _horizon(self) -> Horizon:
-        return self._retention.horizon_at(self._clock.now())
+    def _cutoff(self) -> RetentionCutoff:
+        return self._retention.cutoff_at(self._clock.now())

@@ -24,7 +24,7 @@ UNFINISHED = (OperationStatus.PENDING, OperationStatus.RUNNING)
 logger = structlog.get_logger()
 
 
-class OperationMeasures(Protocol):
+class OperationMetrics(Protocol):
     def operations_kept(self, store: str, by_status: Mapping[str, int]) -> None: ...
 
     def operations_unfinished(
@@ -36,9 +36,9 @@ class OperationMeasures(Protocol):
     def store_silent(self, store: str) -> None: ...
 
 
-class WatchFlow:
+class OperationGauges:
     def __init__(
-        self, *, name: str, store: Store, clock: Clock, retention: Retention, measures: OperationMeasures
+        self, *, name: str, store: Store, clock: Clock, retention: Retention, measures: OperationMetrics
     ) -> None:
         self._name = name
         self._store = store
@@ -53,7 +53,7 @@ class WatchFlow:
         """
         now = self._clock.now()
         supportability = self._store.supportability
-        summary = await supportability.summarise(DEFAULT_TENANT, self._retention.horizon_at(now))
+        summary = await supportability.summarise(DEFAULT_TENANT, self._retention.cutoff_at(now))
         self._measures.operations_kept(self._name, summary.counts[Subject.OPERATION_STATUS])
         unfinished = {
             (one.operation_type, one.status): one
@@ -81,5 +81,5 @@ class WatchFlow:
             except Exception:
                 # A figure that cannot be had is no reason to stop serving, nor to be silent.
                 self._measures.store_silent(self._name)
-                logger.exception("watch_failed")
+                logger.exception("metrics_poll_failed")
             await asyncio.sleep(seconds)

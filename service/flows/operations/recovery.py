@@ -11,7 +11,7 @@ from service.domains.dpm_runs.values import DEFAULT_TENANT
 from service.domains.operations import overdue_after
 from service.domains.retention.cutoffs import Retention
 from service.errors.families import ServiceError
-from service.observability.instruments import UNWATCHED, SweepMeasures
+from service.observability.instruments import NOOP_METRICS, RecoveryMetrics
 from service.runtime.clock import Clock
 from service.storage.ports.operations import JobQueue
 from service.storage.ports.store import Store
@@ -26,7 +26,7 @@ SILENCE_PER_LEASE = 4
 logger = structlog.get_logger()
 
 
-class SweepFlow:
+class Reaper:
     def __init__(
         self,
         *,
@@ -37,7 +37,7 @@ class SweepFlow:
         operation_seconds_max: int,
         queue: JobQueue | None,
         lease_seconds: float,
-        measures: SweepMeasures = UNWATCHED,
+        measures: RecoveryMetrics = NOOP_METRICS,
     ) -> None:
         self._store = store
         self._clock = clock
@@ -68,20 +68,20 @@ class SweepFlow:
         reaped = await self._store.operations.reap(
             DEFAULT_TENANT, now=now, attempts_max=self._attempts_max, limit=SWEPT_AT_ONCE
         )
-        for operation_id in reaped.taken_back:
-            logger.warning("operation_taken_back", operation_id=operation_id)
+        for operation_id in reaped.requeued:
+            logger.warning("operation_requeued", operation_id=operation_id)
         for operation_id in reaped.exhausted:
             logger.error("operation_attempts_exhausted", operation_id=operation_id)
         expired = await self._store.operations.expire(
             DEFAULT_TENANT,
-            created_before=self._retention.horizon_at(now).operations_since,
+            created_before=self._retention.cutoff_at(now).operations_since,
             now=now,
             limit=SWEPT_AT_ONCE,
         )
         for operation_id in expired:
             logger.info("operation_expired", operation_id=operation_id)
-        self._measures.swept(
-            taken_back=len(reaped.taken_back),
+        self._measures.recovered(
+            requeued=len(reaped.requeued),
             exhausted=len(reaped.exhausted),
             expired=len(expired),
             overdue=len(overdue),
@@ -95,7 +95,7 @@ class SweepFlow:
                 limit=SWEPT_AT_ONCE,
             )
             if refilled:
-                logger.warning("operations_offered_again", count=refilled)
+                logger.warning("jobs_reenqueued", count=refilled)
 
     async def run_every(self, seconds: float) -> None:
         """Sweeps for as long as the process lives; a failure is told and tried again."""
@@ -103,8 +103,8 @@ class SweepFlow:
             try:
                 await self.run_once()
             except ServiceError as error:
-                logger.warning("sweep_failed", code=error.code, cause=repr(error.__cause__))
+                logger.warning("recovery_failed", code=error.code, cause=repr(error.__cause__))
             except Exception:
                 # A sweep that is broken must not take the process with it, nor be silent.
-                logger.exception("sweep_failed")
+                logger.exception("recovery_failed")
             await asyncio.sleep(seconds)

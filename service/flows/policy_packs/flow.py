@@ -13,16 +13,16 @@ from service.domains.policy_packs import (
     PACKS_MAX,
     PackChange,
     PackSelection,
-    PackWish,
     PolicyPack,
     PolicyPackUpsert,
+    RequestedPack,
     ResolvedPack,
     SelectionRules,
     pack_of,
 )
 from service.errors.policy_packs import (
+    PolicyCatalogConcurrentUpdate,
     PolicyCatalogFull,
-    PolicyCatalogMoved,
     PolicyPackNotFound,
     PolicyPackUnknown,
     policy_refusal,
@@ -31,7 +31,7 @@ from service.errors.storage import StoreUnavailable
 from service.flows.limits.work_costs import is_explained_on_loop, work_where
 from service.flows.policy_packs.catalog import Catalog, CatalogCache
 from service.runtime.clock import Clock
-from service.runtime.process_pool import Offload
+from service.runtime.process_pool import Executor
 from service.storage.ports.store import Store
 
 # Each time somebody else was first; a catalog is changed by hand.
@@ -60,7 +60,7 @@ class PolicyPackFlow:
         *,
         store: Store,
         clock: Clock,
-        offload: Offload,
+        offload: Executor,
         read: Callable[[bytes], PolicyPackUpsert],
         rules: SelectionRules,
         shipped: Mapping[str, PolicyPack],
@@ -75,11 +75,11 @@ class PolicyPackFlow:
         self._strict = strict
         self._catalog = CatalogCache(store=store, clock=clock, shipped=shipped, seconds=catalog_seconds)
 
-    def select(self, wish: PackWish) -> PackSelection:
+    def select(self, wish: RequestedPack) -> PackSelection:
         """Which pack is meant; the catalog is not asked."""
         return self._rules.select(wish)
 
-    async def resolve(self, wish: PackWish) -> PackResolution:
+    async def resolve(self, wish: RequestedPack) -> PackResolution:
         """The pack a request is under. The catalog is asked only where a pack is selected (D26).
 
         Raises PolicyPackUnknown where a missing pack is refused, and StoreUnavailable of the catalog.
@@ -176,7 +176,7 @@ class PolicyPackFlow:
                 )
                 try:
                     await self._store.policy_packs.amend(change)
-                except PolicyCatalogMoved:
+                except PolicyCatalogConcurrentUpdate:
                     continue
                 await self._catalog.fresh()
                 return

@@ -19,11 +19,11 @@ from service.domains.proposals.values import (
     ProposalChange,
     ProposalEvent,
     ProposalKey,
-    ProposalKeyFamily,
+    ProposalKeyScope,
     ProposalVersion,
 )
 from service.flows.proposals.answers import answer_created, answer_transition
-from service.flows.proposals.versions import Asked, Documents
+from service.flows.proposals.versions import Command, Documents
 from service.runtime.clock import NewId
 
 # What a caller says is free JSON; its numbers stay numbers.
@@ -31,7 +31,7 @@ JSON = msgspec.json.Encoder(decimal_format="number")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sent:
+class RequestContext:
     """What came beside a body: the key, if any, and the correlation id, if one was sent or else drawn."""
 
     idempotency_key: str | None
@@ -58,7 +58,9 @@ def drawn(new_id: NewId, *prefixes: str) -> NewId:
     return give
 
 
-def creation(new_id: NewId, asked: Asked, documents: Documents, sent: Sent, at: datetime) -> Prepared:
+def creation(
+    new_id: NewId, asked: Command, documents: Documents, sent: RequestContext, at: datetime
+) -> Prepared:
     """The first event of a proposal, which brings its first version; one instant serves for everything."""
     assert sent.idempotency_key is not None, "a creation has a key"
     proposal = Proposal(
@@ -82,7 +84,7 @@ def creation(new_id: NewId, asked: Asked, documents: Documents, sent: Sent, at: 
     step = Step(ProposalEventType.CREATED, proposal.state, 1)
     event = event_of(new_id, proposal, None, step, asked.created_by, at, JSON.encode(reason_of(sent)))
     answer = answer_created(proposal, version, event)
-    key = key_of(ProposalKeyFamily.CREATE, NO_PROPOSAL, sent, asked.request_hash, proposal, at, answer)
+    key = key_of(ProposalKeyScope.CREATE, NO_PROPOSAL, sent, asked.request_hash, proposal, at, answer)
     return Prepared(
         ProposalChange(proposal=proposal, event=event, version=version, key=key, cause_id=sent.cause_id),
         answer,
@@ -92,10 +94,10 @@ def creation(new_id: NewId, asked: Asked, documents: Documents, sent: Sent, at: 
 def new_version(
     new_id: NewId,
     before: Proposal,
-    asked: Asked,
+    asked: Command,
     documents: Documents,
     approvals: Sequence[ProposalApproval],
-    sent: Sent,
+    sent: RequestContext,
     rules: ProposalRules,
     at: datetime,
 ) -> Prepared:
@@ -117,9 +119,7 @@ def new_version(
         reason["voided_approvals"] = [one.approval_id for one in approvals if one.approved]
     event = event_of(new_id, proposal, before.state, step, asked.created_by, at, JSON.encode(reason))
     answer = answer_created(proposal, version, event)
-    key = key_of(
-        ProposalKeyFamily.VERSION, before.proposal_id, sent, asked.request_hash, proposal, at, answer
-    )
+    key = key_of(ProposalKeyScope.VERSION, before.proposal_id, sent, asked.request_hash, proposal, at, answer)
     return Prepared(
         ProposalChange(proposal=proposal, event=event, version=version, key=key, cause_id=sent.cause_id),
         answer,
@@ -127,7 +127,7 @@ def new_version(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Said:
+class ReviewInput:
     """What a reviewer said: with `approval_type` it is an approval, given or refused, and leaves a record.
 
     The reason is JSON.
@@ -140,14 +140,16 @@ class Said:
     approved: bool = False
 
 
-def move(new_id: NewId, before: Proposal, step: Step, said: Said, sent: Sent, at: datetime) -> Prepared:
+def move(
+    new_id: NewId, before: Proposal, step: Step, said: ReviewInput, sent: RequestContext, at: datetime
+) -> Prepared:
     """The event of a transition or an approval."""
     proposal = replace(before, state=step.to_state, last_event_at=at, revision=before.revision + 1)
     event = event_of(new_id, proposal, before.state, step, said.actor_id, at, said.reason)
     approval = None
-    family = ProposalKeyFamily.TRANSITION
+    family = ProposalKeyScope.TRANSITION
     if said.approval_type is not None:
-        family = ProposalKeyFamily.APPROVAL
+        family = ProposalKeyScope.APPROVAL
         approval = ProposalApproval(
             approval_id=new_id("pap"),
             proposal_id=proposal.proposal_id,
@@ -166,7 +168,7 @@ def move(new_id: NewId, before: Proposal, step: Step, said: Said, sent: Sent, at
 
 
 def version_of(
-    new_id: NewId, proposal: Proposal, asked: Asked, documents: Documents, at: datetime
+    new_id: NewId, proposal: Proposal, asked: Command, documents: Documents, at: datetime
 ) -> ProposalVersion:
     return ProposalVersion(
         proposal_version_id=new_id("ppv"),
@@ -213,9 +215,9 @@ def event_of(
 
 
 def key_of(
-    family: ProposalKeyFamily,
+    family: ProposalKeyScope,
     scope: str,
-    sent: Sent,
+    sent: RequestContext,
     request_hash: str,
     proposal: Proposal,
     at: datetime,
@@ -236,6 +238,6 @@ def key_of(
     )
 
 
-def reason_of(sent: Sent) -> dict[str, Any]:
+def reason_of(sent: RequestContext) -> dict[str, Any]:
     """Only an id that the caller sent is told; a drawn one says nothing."""
     return {} if sent.correlation_id is None else {"correlation_id": sent.correlation_id}

@@ -16,10 +16,10 @@ from service.domains.proposals.rules import (
     require_same_portfolio,
     require_versionable,
 )
-from service.domains.proposals.values import NO_PROPOSAL, Proposal, ProposalApproval, ProposalKeyFamily
-from service.errors.families import Conflict, Malformed
+from service.domains.proposals.values import NO_PROPOSAL, Proposal, ProposalApproval, ProposalKeyScope
+from service.errors.families import Conflict, Unprocessable
 from service.errors.idempotency import IdempotencyKeyConflict
-from service.errors.proposals import ProposalMoved, ProposalSimulationDisabled
+from service.errors.proposals import ProposalConcurrentUpdate, ProposalSimulationDisabled
 from service.flows.limits.result_sizes import RESULT_BYTES_MAX, require_within
 from service.flows.limits.work_costs import (
     LOOP_ARTIFACT_BYTES_MAX,
@@ -28,12 +28,12 @@ from service.flows.limits.work_costs import (
     work_on_body,
     work_where,
 )
-from service.flows.proposals.events import Prepared, Sent, creation, drawn, move, new_version
+from service.flows.proposals.events import Prepared, RequestContext, creation, drawn, move, new_version
 from service.flows.proposals.reads import ProposalReads
 from service.flows.proposals.review_inputs import read_approval, read_transition
-from service.flows.proposals.simulations import Answered
+from service.flows.proposals.simulations import Response
 from service.flows.proposals.versions import (
-    Asked,
+    Command,
     Documents,
     Outcome,
     ProposalReaders,
@@ -45,7 +45,7 @@ from service.flows.proposals.versions import (
 from service.observability.trace_context import current_trace_id
 from service.runtime.clock import Clock, NewId
 from service.runtime.large_texts import where_large
-from service.runtime.process_pool import Offload
+from service.runtime.process_pool import Executor
 from service.storage.ports.store import Store
 
 # Each try is overtaken by a change that was kept, so somebody gets on; more than these at once wait in vain.
@@ -65,7 +65,7 @@ class ProposalFlow(ProposalReads):
         store: Store,
         clock: Clock,
         new_id: NewId,
-        offload: Offload,
+        offload: Executor,
         readers: ProposalReaders,
         rules: ProposalRules,
         result_bytes_max: int = RESULT_BYTES_MAX,
@@ -78,24 +78,24 @@ class ProposalFlow(ProposalReads):
         self._readers = readers
         self._rules = rules
 
-    async def create(self, body: bytes, *, idempotency_key: str, correlation_id: str | None) -> Answered:
+    async def create(self, body: bytes, *, idempotency_key: str, correlation_id: str | None) -> Response:
         """Creates a proposal with its first version, or answers what the key stands for, to the byte.
 
         Raises RequestInvalid, JsonTooDeep, IdempotencyKeyConflict, ProposalSimulationDisabled,
         StoreUnavailable.
         """
         asked = await self.read(read_creation, body)
-        sent = Sent(idempotency_key=idempotency_key, correlation_id=correlation_id)
+        sent = RequestContext(idempotency_key=idempotency_key, correlation_id=correlation_id)
 
-        async def look() -> Answered | None:
-            return await self._held(ProposalKeyFamily.CREATE, NO_PROPOSAL, sent, asked.request_hash)
+        async def look() -> Response | None:
+            return await self._held(ProposalKeyScope.CREATE, NO_PROPOSAL, sent, asked.request_hash)
 
         async def decide() -> Prepared:
             return await self.prepare_creation(asked, sent)
 
         return await self._until_kept(look, decide)
 
-    async def prepare_creation(self, asked: Asked, sent: Sent) -> Prepared:
+    async def prepare_creation(self, asked: Command, sent: RequestContext) -> Prepared:
         """What a creation keeps. Raises ProposalSimulationDisabled."""
         self._require_enabled(asked)
         outcome = await self._simulate(asked, sent)
@@ -106,18 +106,18 @@ class ProposalFlow(ProposalReads):
 
     async def add_version(
         self, proposal_id: str, body: bytes, *, idempotency_key: str | None, correlation_id: str | None
-    ) -> Answered:
+    ) -> Response:
         """Adds the next version; of several at once each gets a number of its own.
 
         Raises RequestInvalid, JsonTooDeep, ProposalNotFound, ProposalStateConflict, ProposalTerminal,
         ProposalSimulationDisabled, PortfolioContextMismatch, IdempotencyKeyConflict, StoreUnavailable.
         """
         asked = await self.read(read_version, body)
-        sent = Sent(idempotency_key=idempotency_key, correlation_id=correlation_id)
+        sent = RequestContext(idempotency_key=idempotency_key, correlation_id=correlation_id)
         outcomes: list[Outcome] = []
 
-        async def look() -> Answered | None:
-            return await self._held(ProposalKeyFamily.VERSION, proposal_id, sent, asked.request_hash)
+        async def look() -> Response | None:
+            return await self._held(ProposalKeyScope.VERSION, proposal_id, sent, asked.request_hash)
 
         async def decide() -> Prepared:
             return await self.prepare_version(proposal_id, asked, sent, outcomes)
@@ -125,7 +125,7 @@ class ProposalFlow(ProposalReads):
         return await self._until_kept(look, decide)
 
     async def prepare_version(
-        self, proposal_id: str, asked: Asked, sent: Sent, outcomes: list[Outcome]
+        self, proposal_id: str, asked: Command, sent: RequestContext, outcomes: list[Outcome]
     ) -> Prepared:
         """What the next version keeps, as the proposal is now; `outcomes` remembers the simulation.
 
@@ -145,19 +145,19 @@ class ProposalFlow(ProposalReads):
         given = (new_id, before, asked, documents, valid, sent, self._rules, at)
         return await where_large(documents.bytes_count, new_version, *given)
 
-    async def read(self, reader: Callable[[ProposalReaders, bytes], Asked], body: bytes) -> Asked:
+    async def read(self, reader: Callable[[ProposalReaders, bytes], Command], body: bytes) -> Command:
         """What a body asks for. Raises RequestInvalid, JsonTooDeep."""
         return await self._work_on(body, reader)
 
-    async def transition(self, proposal_id: str, body: bytes, *, idempotency_key: str | None) -> Answered:
+    async def transition(self, proposal_id: str, body: bytes, *, idempotency_key: str | None) -> Response:
         """Raises RequestInvalid, JsonTooDeep, ProposalNotFound, IdempotencyKeyConflict, StoreUnavailable and
         what decide_transition raises.
         """
         asked = await self._work_on(body, read_transition)
-        sent = Sent(idempotency_key=idempotency_key, correlation_id=None)
+        sent = RequestContext(idempotency_key=idempotency_key, correlation_id=None)
 
-        async def look() -> Answered | None:
-            return await self._held(ProposalKeyFamily.TRANSITION, proposal_id, sent, asked.said.request_hash)
+        async def look() -> Response | None:
+            return await self._held(ProposalKeyScope.TRANSITION, proposal_id, sent, asked.said.request_hash)
 
         async def decide() -> Prepared:
             before = await self._find(proposal_id)
@@ -168,15 +168,15 @@ class ProposalFlow(ProposalReads):
 
         return await self._until_kept(look, decide)
 
-    async def approve(self, proposal_id: str, body: bytes, *, idempotency_key: str | None) -> Answered:
+    async def approve(self, proposal_id: str, body: bytes, *, idempotency_key: str | None) -> Response:
         """Raises RequestInvalid, JsonTooDeep, ProposalNotFound, IdempotencyKeyConflict, StoreUnavailable and
         what decide_approval raises.
         """
         asked = await self._work_on(body, read_approval)
-        sent = Sent(idempotency_key=idempotency_key, correlation_id=None)
+        sent = RequestContext(idempotency_key=idempotency_key, correlation_id=None)
 
-        async def look() -> Answered | None:
-            return await self._held(ProposalKeyFamily.APPROVAL, proposal_id, sent, asked.said.request_hash)
+        async def look() -> Response | None:
+            return await self._held(ProposalKeyScope.APPROVAL, proposal_id, sent, asked.said.request_hash)
 
         async def decide() -> Prepared:
             before = await self._find(proposal_id)
@@ -210,8 +210,8 @@ class ProposalFlow(ProposalReads):
         await self._work_on(body, read_approval)
 
     async def _held(
-        self, family: ProposalKeyFamily, scope: str, sent: Sent, request_hash: str
-    ) -> Answered | None:
+        self, family: ProposalKeyScope, scope: str, sent: RequestContext, request_hash: str
+    ) -> Response | None:
         """What a key stands for already; only spares work, for the key that is claimed decides."""
         if sent.idempotency_key is None:
             return None
@@ -220,17 +220,17 @@ class ProposalFlow(ProposalReads):
             return None
         if held.request_hash != request_hash:
             raise IdempotencyKeyConflict()
-        return Answered(held.answer, replayed=True)
+        return Response(held.answer, replayed=True)
 
-    async def _keep(self, prepared: Prepared) -> Answered:
+    async def _keep(self, prepared: Prepared) -> Response:
         held = await self._store.proposals.change(prepared.change.in_trace(current_trace_id()))
         if held is not None:
-            return Answered(held.answer, replayed=True)
-        return Answered(prepared.answer, replayed=False)
+            return Response(held.answer, replayed=True)
+        return Response(prepared.answer, replayed=False)
 
     async def _until_kept(
-        self, look: Callable[[], Awaitable[Answered | None]], decide: Callable[[], Awaitable[Prepared]]
-    ) -> Answered:
+        self, look: Callable[[], Awaitable[Response | None]], decide: Callable[[], Awaitable[Prepared]]
+    ) -> Response:
         """What the key stands for, or what is decided on what is there, anew while others come first."""
         held = await look()
         for _ in range(TRIES_MAX):
@@ -238,9 +238,9 @@ class ProposalFlow(ProposalReads):
                 return held
             try:
                 return await self._keep(await decide())
-            except ProposalMoved:
+            except ProposalConcurrentUpdate:
                 continue
-            except (Conflict, Malformed):
+            except (Conflict, Unprocessable):
                 # Whoever has the same key may have come first, and what is refused is what they did.
                 held = await look()
                 if held is None:
@@ -252,11 +252,11 @@ class ProposalFlow(ProposalReads):
         valid = await self._store.proposals.list_valid_approvals(proposal.tenant_id, proposal.proposal_id)
         return [*valid]
 
-    def _require_enabled(self, asked: Asked) -> None:
+    def _require_enabled(self, asked: Command) -> None:
         if self._rules.simulation_flag_required and not asked.simulation_enabled:
             raise ProposalSimulationDisabled()
 
-    async def _simulate(self, asked: Asked, sent: Sent) -> Outcome:
+    async def _simulate(self, asked: Command, sent: RequestContext) -> Outcome:
         correlation_id = sent.correlation_id or sent.drawn_id or self._new_id("corr")
         small = asked.steps <= LOOP_STEPS_MAX and len(asked.request) <= LOOP_BODY_BYTES_MAX
         return await self._compute(
@@ -269,7 +269,7 @@ class ProposalFlow(ProposalReads):
             self._result_bytes_max,
         )
 
-    async def _documents(self, asked: Asked, outcome: Outcome, at: datetime) -> Documents:
+    async def _documents(self, asked: Command, outcome: Outcome, at: datetime) -> Documents:
         # The result stands in the answer by itself, in the artifact and in the evidence.
         require_within(RESULTS_IN_ANSWER * len(outcome.body), self._result_bytes_max)
         small = len(asked.request) <= LOOP_BODY_BYTES_MAX and len(outcome.body) <= LOOP_ARTIFACT_BYTES_MAX

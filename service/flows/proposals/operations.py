@@ -11,15 +11,15 @@ from service.domains.dpm_runs.values import DEFAULT_TENANT
 from service.domains.operations import (
     Operation,
     OperationFilter,
-    OperationHead,
     OperationStatus,
+    OperationSummary,
     OperationType,
 )
 from service.domains.proposals.tasks import ProposalTask
 from service.domains.retention.cutoffs import KEEP_ALL
 from service.domains.values.pages import Page
 from service.errors.families import ServiceError
-from service.errors.operations import OperationExists, OperationMoved, OperationNotFound
+from service.errors.operations import OperationExists, OperationNotFound, OperationNotPending
 from service.errors.proposals import ProposalOperationNotFound
 from service.flows.operations.attempts import AttemptRunner
 from service.flows.operations.cancellations import cancel_operation
@@ -154,30 +154,30 @@ class ProposalOperationFlow:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
 
-    def _begin(self, operation: OperationHead) -> None:
+    def _begin(self, operation: OperationSummary) -> None:
         """Does an operation beside everything else; whoever claims it first does it."""
         name = operation.operation_id
         if name not in self._running and not self._closed:
             self._running[name] = asyncio.create_task(self._run(operation))
             self._running[name].add_done_callback(lambda _: self._running.pop(name, None))
 
-    async def _run(self, operation: OperationHead) -> None:
+    async def _run(self, operation: OperationSummary) -> None:
         try:
             claim = await self._runner.begin(operation.tenant_id, operation.operation_id)
             await self._runner.run(claim)
-        except OperationMoved:
+        except OperationNotPending:
             pass
         except ServiceError as error:
             # It is accepted all the same, and begun again once its lease has ended.
-            logger.warning("operation_left", operation_id=operation.operation_id, code=error.code)
+            logger.warning("operation_not_executed", operation_id=operation.operation_id, code=error.code)
         except Exception:
-            logger.exception("operation_left", operation_id=operation.operation_id)
+            logger.exception("operation_not_executed", operation_id=operation.operation_id)
 
     async def _list(
         self, operations: OperationFilter, limit: int, cursor: str | None = None
-    ) -> Page[OperationHead]:
+    ) -> Page[OperationSummary]:
         return await self._store.operations.list(
-            DEFAULT_TENANT, operations, limit=limit, cursor=cursor, horizon=KEEP_ALL
+            DEFAULT_TENANT, operations, limit=limit, cursor=cursor, cutoff=KEEP_ALL
         )
 
     async def _submit(self, kind: OperationType, task: ProposalTask, correlation_id: str) -> Operation:

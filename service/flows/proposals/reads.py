@@ -6,7 +6,7 @@ from functools import partial
 
 from service.domains.dpm_runs.values import DEFAULT_TENANT
 from service.domains.lineage import TRAIL_EDGES_MAX, Edge, EdgeFilter, EdgePlace
-from service.domains.proposals.values import NO_PROPOSAL, Proposal, ProposalFilter, ProposalKeyFamily
+from service.domains.proposals.values import NO_PROPOSAL, Proposal, ProposalFilter, ProposalKeyScope
 from service.domains.retention.cutoffs import KEEP_ALL
 from service.domains.values.pages import Page
 from service.errors.proposals import ProposalKeyNotFound
@@ -73,7 +73,7 @@ class ProposalReads:
                 EdgeFilter(),
                 limit=TRAIL_EDGES_MAX,
                 cursor=None,
-                horizon=KEEP_ALL,
+                cutoff=KEEP_ALL,
             )
             edges |= {edge.place: edge for edge in page.items}
         return answer_lineage(proposal, versions, [edges[place] for place in sorted(edges)])
@@ -81,7 +81,7 @@ class ProposalReads:
     async def get_key(self, idempotency_key: str) -> bytes:
         """What a key of a creation stands for. Raises ProposalKeyNotFound."""
         held = await self._store.proposals.find_key(
-            DEFAULT_TENANT, ProposalKeyFamily.CREATE, NO_PROPOSAL, idempotency_key
+            DEFAULT_TENANT, ProposalKeyScope.CREATE, NO_PROPOSAL, idempotency_key
         )
         if held is None:
             raise ProposalKeyNotFound()

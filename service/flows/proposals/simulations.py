@@ -27,12 +27,12 @@ from service.flows.proposals.computing import (
 )
 from service.runtime.clock import Clock
 from service.runtime.large_texts import count_of, where_large
-from service.runtime.process_pool import Offload, run_here
+from service.runtime.process_pool import Executor, run_inline
 from service.storage.ports.store import Store
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
+class Response:
     """The bytes of an answer, and whether they were given before."""
 
     body: bytes
@@ -45,7 +45,7 @@ class ProposalSimulationFlow:
         *,
         store: Store,
         clock: Clock,
-        offload: Offload,
+        offload: Executor,
         read: ReadProposal,
         kept_seconds: int,
         result_bytes_max: int = RESULT_BYTES_MAX,
@@ -57,19 +57,19 @@ class ProposalSimulationFlow:
         self._kept_seconds = kept_seconds
         self._result_bytes_max = result_bytes_max
 
-    async def simulate(self, body: bytes, *, idempotency_key: str, correlation_id: str) -> Answered:
+    async def simulate(self, body: bytes, *, idempotency_key: str, correlation_id: str) -> Response:
         """Simulates, or answers what the key stands for already.
 
         Raises RequestInvalid, JsonTooDeep, ProposalSimulationDisabled, IdempotencyKeyConflict,
         ResultTooLarge, StoreUnavailable, and what engine work is given up with.
         """
         kept, replayed = await self._kept(body, idempotency_key, correlation_id)
-        return Answered(kept.result, replayed)
+        return Response(kept.result, replayed)
 
-    async def build_artifact(self, body: bytes, *, idempotency_key: str, correlation_id: str) -> Answered:
+    async def build_artifact(self, body: bytes, *, idempotency_key: str, correlation_id: str) -> Response:
         """The artifact of the simulation a key stands for; the key is the one of `simulate`. Raises as it."""
         kept, replayed = await self._kept(body, idempotency_key, correlation_id)
-        return Answered(await self._artifact(kept), replayed)
+        return Response(await self._artifact(kept), replayed)
 
     async def check(self, body: bytes) -> None:
         """Raises what simulate raises on the body alone, but for its switch."""
@@ -93,7 +93,7 @@ class ProposalSimulationFlow:
                 return held, True
             simulated = await self._offload(simulate_proposal_body, self._read, body, *sent)
         else:
-            simulated = run_here(self._offload, simulate_proposal_request, request, *sent)
+            simulated = run_inline(self._offload, simulate_proposal_request, request, *sent)
         asked = ProposalSimulation(
             tenant_id=DEFAULT_TENANT,
             idempotency_key=idempotency_key,

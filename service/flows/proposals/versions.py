@@ -50,7 +50,7 @@ class ProposalReaders:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class Command:
     """What a creation or a version asks for; `request` is what is to be simulated, in canonical JSON."""
 
     created_by: str
@@ -99,13 +99,13 @@ class Documents:
 _NULL = b"null"
 
 
-def read_creation(readers: ProposalReaders, body: bytes) -> Asked:
+def read_creation(readers: ProposalReaders, body: bytes) -> Command:
     """The hash is over the whole request, author and metadata included (HTTP contract, section 9)."""
     asked = readers.create(body)
     metadata = asked.metadata
     request = canonical_json(asked.simulate_request)
     canonical = canonical_json(replace(asked, simulate_request=msgspec.Raw(request)))
-    return Asked(
+    return Command(
         created_by=asked.created_by,
         portfolio_id=asked.simulate_request.portfolio_snapshot.portfolio_id,
         simulation_enabled=asked.simulate_request.options.enable_proposal_simulation,
@@ -121,12 +121,12 @@ def read_creation(readers: ProposalReaders, body: bytes) -> Asked:
     )
 
 
-def read_version(readers: ProposalReaders, body: bytes) -> Asked:
+def read_version(readers: ProposalReaders, body: bytes) -> Command:
     """The hash leaves the expected revision out, so that it stays what it was before there was one."""
     asked = readers.version(body)
     request = canonical_json(asked.simulate_request)
     contracted = {"created_by": asked.created_by, "simulate_request": msgspec.Raw(request)}
-    return Asked(
+    return Command(
         created_by=asked.created_by,
         portfolio_id=asked.simulate_request.portfolio_snapshot.portfolio_id,
         simulation_enabled=asked.simulate_request.options.enable_proposal_simulation,
@@ -141,7 +141,7 @@ def read_version(readers: ProposalReaders, body: bytes) -> Asked:
 
 def simulate_asked(
     read: ReadProposal,
-    asked: Asked,
+    asked: Command,
     correlation_id: str,
     idempotency_key: str | None,
     bytes_max: int = RESULT_BYTES_MAX,
@@ -156,7 +156,7 @@ def simulate_asked(
 
 def build_documents(
     read: ReadProposal,
-    asked: Asked,
+    asked: Command,
     outcome: Outcome,
     created_at: datetime,
     evidence_kept: bool,

@@ -7,13 +7,13 @@ from collections.abc import Awaitable, Callable
 
 from service.domains.operations import Ending, OperationError, OperationStatus, OperationType
 from service.domains.proposals.tasks import ProposalTask, read_task
-from service.errors.families import Conflict, Malformed, NotFound, ServiceError
+from service.errors.families import Conflict, NotFound, ServiceError, Unprocessable
 from service.errors.idempotency import IdempotencyKeyConflict
-from service.errors.operations import OperationLost
-from service.errors.proposals import ProposalMoved
+from service.errors.operations import LeaseLost
+from service.errors.proposals import ProposalConcurrentUpdate
 from service.errors.storage import StoreUnavailable
 from service.flows.operations.attempts import RETRY_SECONDS, Attempt
-from service.flows.proposals.events import Prepared, Sent
+from service.flows.proposals.events import Prepared, RequestContext
 from service.flows.proposals.flow import TRIES_MAX, ProposalFlow
 from service.flows.proposals.versions import Outcome, read_creation, read_version
 from service.runtime.clock import Clock
@@ -33,7 +33,7 @@ class ProposalWork:
     async def do(self, attempt: Attempt) -> OperationStatus:
         """Ends with the answer a caller would have got, or with the refusal; see attempts.Work."""
         task = read_task(attempt.operation.request)
-        sent = Sent(
+        sent = RequestContext(
             idempotency_key=task.idempotency_key,
             correlation_id=task.correlation_sent,
             drawn_id=attempt.operation.correlation_id,
@@ -41,7 +41,7 @@ class ProposalWork:
         )
         try:
             await self._until_kept(attempt, self._prepare(attempt, task, sent))
-        except OperationLost:
+        except LeaseLost:
             raise
         except ServiceError as refusal:
             error = OperationError(code_of(refusal), str(refusal))
@@ -49,7 +49,9 @@ class ProposalWork:
             return OperationStatus.FAILED
         return OperationStatus.SUCCEEDED
 
-    def _prepare(self, attempt: Attempt, task: ProposalTask, sent: Sent) -> Callable[[], Awaitable[Prepared]]:
+    def _prepare(
+        self, attempt: Attempt, task: ProposalTask, sent: RequestContext
+    ) -> Callable[[], Awaitable[Prepared]]:
         proposals, body, outcomes = self._proposals, bytes(task.body), list[Outcome]()
 
         async def create() -> Prepared:
@@ -65,12 +67,12 @@ class ProposalWork:
 
     async def _until_kept(self, attempt: Attempt, prepare: Callable[[], Awaitable[Prepared]]) -> None:
         for _ in range(TRIES_MAX):
-            prepared = await insist(prepare)
+            prepared = await retry_until_available(prepare)
             at = prepared.change.event.occurred_at
             try:
                 ending = Ending(finished_at=at, result=prepared.answer, effect=prepared.change)
                 held = await attempt.finish(ending)
-            except ProposalMoved:
+            except ProposalConcurrentUpdate:
                 continue
             if held is not None:
                 await attempt.finish(Ending(finished_at=self._clock.now(), result=held.answer))
@@ -78,7 +80,7 @@ class ProposalWork:
         raise AssertionError("overtaken more often than there can be callers at once")
 
 
-async def insist(prepare: Callable[[], Awaitable[Prepared]]) -> Prepared:
+async def retry_until_available(prepare: Callable[[], Awaitable[Prepared]]) -> Prepared:
     """Tries again while the store is away: the lease decides when to give up, and cancels this."""
     while True:
         try:
@@ -93,7 +95,7 @@ def code_of(refusal: ServiceError) -> str:
             return KEY_CONFLICT
         case NotFound():
             return NOT_FOUND
-        case Malformed():
+        case Unprocessable():
             return INVALID
         case Conflict():
             return STATE_CONFLICT

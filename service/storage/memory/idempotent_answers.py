@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from service.domains.idempotency import IdempotentAnswer
-from service.domains.retention.cutoffs import Horizon
+from service.domains.retention.cutoffs import RetentionCutoff
 from service.errors.idempotency import IdempotencyKeyConflict
 from service.storage.memory.tables.state import AnswerKey, State
 
 
-def find_answer(state: State, wanted: IdempotentAnswer, horizon: Horizon) -> IdempotentAnswer | None:
+def find_answer(state: State, wanted: IdempotentAnswer, cutoff: RetentionCutoff) -> IdempotentAnswer | None:
     """The answer that is kept under a key; a key whose run or operation has expired is free.
 
     Raises IdempotencyKeyConflict when the key stands for another request.
     """
     held = state.answers.get(key_of(wanted))
-    if held is None or not is_kept(state, held, horizon):
+    if held is None or not is_kept(state, held, cutoff):
         return None
     if held.request_hash != wanted.request_hash:
         raise IdempotencyKeyConflict(key=wanted.idempotency_key)
@@ -38,12 +38,12 @@ def remove_answers(state: State, tenant_id: str, entity_id: str) -> int:
     return len(keys)
 
 
-def is_kept(state: State, answer: IdempotentAnswer, horizon: Horizon) -> bool:
+def is_kept(state: State, answer: IdempotentAnswer, cutoff: RetentionCutoff) -> bool:
     entity = (answer.tenant_id, answer.entity_id)
     if answer.operation_id is None:
-        return state.runs[entity].created_at >= horizon.runs_since
+        return state.runs[entity].created_at >= cutoff.runs_since
     finished_at = state.operations[entity].finished_at
-    return finished_at is None or finished_at >= horizon.operations_since
+    return finished_at is None or finished_at >= cutoff.operations_since
 
 
 def key_of(answer: IdempotentAnswer) -> AnswerKey:

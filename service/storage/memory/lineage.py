@@ -14,12 +14,12 @@ from service.domains.lineage import (
     EdgeFilter,
     EdgePlace,
     EdgeType,
-    LivesWith,
-    Trail,
+    LineageGraph,
+    OwnerKind,
+    lineage_graph_of,
     places_of,
-    trail_of,
 )
-from service.domains.retention.cutoffs import Horizon
+from service.domains.retention.cutoffs import RetentionCutoff
 from service.domains.values.pages import EARLIEST, LATEST, Page, empty_page, page_of
 from service.storage.memory.tables.collector import hide
 from service.storage.memory.tables.state import State
@@ -41,12 +41,12 @@ class MemoryLineage:
         *,
         limit: int,
         cursor: str | None,
-        horizon: Horizon,
+        cutoff: RetentionCutoff,
     ) -> Page[Edge]:
         self.state.require_open()
 
         def is_listed(edge: Edge) -> bool:
-            return is_there(edge, horizon) and edges.touches(edge, entity_id) and edges.matches(edge)
+            return is_there(edge, cutoff) and edges.touches(edge, entity_id) and edges.matches(edge)
 
         after = None
         if cursor is not None:
@@ -63,8 +63,8 @@ class MemoryLineage:
         return page_of(list(islice(rows, limit + 1)), limit, lambda edge: edge.cursor)
 
     async def trace(
-        self, tenant_id: str, entity_id: str, direction: Direction, depth: int, horizon: Horizon
-    ) -> Trail:
+        self, tenant_id: str, entity_id: str, direction: Direction, depth: int, cutoff: RetentionCutoff
+    ) -> LineageGraph:
         self.state.require_open()
         # A dict keeps its order: nearest first, then by place.
         met: dict[EdgePlace, Edge] = {}
@@ -73,7 +73,7 @@ class MemoryLineage:
             ways = [
                 way
                 for entity in reached
-                for way in ways_from(self.state, tenant_id, entity, direction, horizon)
+                for way in ways_from(self.state, tenant_id, entity, direction, cutoff)
             ]
             for edge in sorted((edge for edge, _ in ways), key=lambda edge: edge.place):
                 met.setdefault(edge.place, edge)
@@ -82,16 +82,16 @@ class MemoryLineage:
             steps += len(reached) if distance + 1 < depth else 0
             if len(met) > TRAIL_EDGES_MAX or steps >= TRAIL_STEPS_MAX:
                 break
-        return trail_of(list(met.values()), steps=steps)
+        return lineage_graph_of(list(met.values()), steps=steps)
 
 
 def ways_from(
-    state: State, tenant_id: str, entity_id: str, direction: Direction, horizon: Horizon
+    state: State, tenant_id: str, entity_id: str, direction: Direction, cutoff: RetentionCutoff
 ) -> Iterator[tuple[Edge, str]]:
     """The edges a walk may take from an entity, each with the entity it leads to."""
     followed = EdgeFilter(direction)
     for edge in edges_at(state, tenant_id, entity_id):
-        if is_there(edge, horizon) and followed.touches(edge, entity_id):
+        if is_there(edge, cutoff) and followed.touches(edge, entity_id):
             is_source = edge.source_entity_id == entity_id
             yield edge, edge.target_entity_id if is_source else edge.source_entity_id
 
@@ -107,7 +107,7 @@ def edges_of_run(state: State, tenant_id: str, rebalance_run_id: str) -> list[Ed
     return [
         edge
         for edge in edges_at(state, tenant_id, rebalance_run_id)
-        if edge.lives_with is LivesWith.RUN
+        if edge.lives_with is OwnerKind.RUN
         and (
             (edge.target_entity_id == rebalance_run_id and edge.edge_type in BROUGHT_TO_RUN)
             or (edge.source_entity_id == rebalance_run_id and edge.edge_type in BROUGHT_FROM_RUN)
@@ -120,12 +120,12 @@ def edges_of_operation(state: State, tenant_id: str, operation_id: str) -> list[
     return [
         edge
         for edge in edges_at(state, tenant_id, operation_id)
-        if edge.lives_with is LivesWith.OPERATION and edge.source_entity_id == operation_id
+        if edge.lives_with is OwnerKind.OPERATION and edge.source_entity_id == operation_id
     ]
 
 
-def is_there(edge: Edge, horizon: Horizon) -> bool:
-    return edge.lives_with is not LivesWith.RUN or edge.created_at >= horizon.runs_since
+def is_there(edge: Edge, cutoff: RetentionCutoff) -> bool:
+    return edge.lives_with is not OwnerKind.RUN or edge.created_at >= cutoff.runs_since
 
 
 def named_by(state: State, tenant_id: str, cursor: str) -> Iterator[Edge]:

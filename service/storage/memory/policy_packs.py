@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from service.domains.policy_packs import Amendments, PackChange
-from service.errors.policy_packs import PolicyCatalogMoved
+from service.errors.policy_packs import PolicyCatalogConcurrentUpdate
 from service.storage.memory.tables.state import State
 
 
@@ -15,7 +15,7 @@ class MemoryPolicyPacks:
         self.state.require_open()
         history = self.state.pack_changes.setdefault(change.tenant_id, [])
         if change.revision != len(history) + 1:
-            raise PolicyCatalogMoved(revision=change.revision)
+            raise PolicyCatalogConcurrentUpdate(revision=change.revision)
         history.append(change)
 
     async def find_revision(self, tenant_id: str) -> int:

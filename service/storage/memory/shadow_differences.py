@@ -7,13 +7,18 @@ from collections.abc import Sequence
 from datetime import datetime
 from itertools import islice
 
-from service.domains.shadow_differences import Difference, ParityFilter, ParitySummary, counted
+from service.domains.shadow_differences import (
+    Difference,
+    ShadowDifferenceFilter,
+    ShadowDifferenceSummary,
+    counted,
+)
 from service.domains.values.pages import EARLIEST, LATEST, Page, empty_page, page_of
 from service.storage.memory.tables.sorted_index import Place
 from service.storage.memory.tables.state import State
 
 
-class MemoryParity:
+class MemoryShadowDifferences:
     def __init__(self, state: State) -> None:
         self.state = state
 
@@ -26,7 +31,7 @@ class MemoryParity:
                 self.state.differences_by_time.put((difference.tenant_id,), place_of(difference))
 
     async def list(
-        self, tenant_id: str, differences: ParityFilter, *, limit: int, cursor: str | None
+        self, tenant_id: str, differences: ShadowDifferenceFilter, *, limit: int, cursor: str | None
     ) -> Page[Difference]:
         state = self.state
         state.require_open()
@@ -46,7 +51,7 @@ class MemoryParity:
         found = list(islice(filter(differences.matches, rows), limit + 1))
         return page_of(found, limit, lambda difference: difference.difference_id)
 
-    async def summarise(self, tenant_id: str) -> ParitySummary:
+    async def summarise(self, tenant_id: str) -> ShadowDifferenceSummary:
         self.state.require_open()
         places = self.state.differences_by_time.backward((tenant_id,))
         return counted(

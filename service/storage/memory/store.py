@@ -11,9 +11,9 @@ from service.storage.memory.operations.operations import MemoryOperations
 from service.storage.memory.policy_packs import MemoryPolicyPacks
 from service.storage.memory.proposals.proposals import MemoryProposals
 from service.storage.memory.proposals.simulations import MemoryProposalSimulations
-from service.storage.memory.retention import MemoryPurges
-from service.storage.memory.shadow_differences import MemoryParity
-from service.storage.memory.tables.collector import Curtain
+from service.storage.memory.retention import MemoryRetention
+from service.storage.memory.shadow_differences import MemoryShadowDifferences
+from service.storage.memory.tables.collector import CollectorShield
 from service.storage.memory.tables.limits import RUNS_MAX_DEFAULT, Limits
 from service.storage.memory.tables.state import State
 from service.storage.memory.workflow_decisions import MemoryWorkflowDecisions
@@ -24,7 +24,7 @@ class MemoryStore:
         self.state = State()
         self.limits = Limits(self.state, runs_max)
         self.limits.install()
-        self.curtain = Curtain(self.state.tables)
+        self.curtain = CollectorShield(self.state.tables)
         self.dpm_runs = MemoryDpmRuns(self.state)
         self.idempotency = MemoryIdempotency(self.state)
         self.lineage = MemoryLineage(self.state)
@@ -34,9 +34,9 @@ class MemoryStore:
         self.proposals = MemoryProposals(self.state)
         self.proposal_simulations = MemoryProposalSimulations(self.state)
         self.policy_packs = MemoryPolicyPacks(self.state)
-        self.parity = MemoryParity(self.state)
+        self.shadow_differences = MemoryShadowDifferences(self.state)
         self.supportability = MemorySupportability(self.state)
-        self.purges = MemoryPurges(self.state)
+        self.retention = MemoryRetention(self.state)
 
     @classmethod
     def open(cls, runs_max: int) -> MemoryStore:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from itertools import islice
 
 from service.domains.dpm_runs.supportability import Subject
-from service.domains.dpm_runs.values import RunHead
+from service.domains.dpm_runs.values import RunSummary
 from service.domains.idempotency import IdempotentAnswer
-from service.domains.retention.cutoffs import Horizon
+from service.domains.retention.cutoffs import RetentionCutoff
 from service.domains.values.pages import EARLIEST, LATEST, Page, empty_page, page_of
-from service.domains.workflow_decisions import DecisionFilter, ReviewRule, Verdict, WorkflowDecision
+from service.domains.workflow_decisions import DecisionFilter, ReviewAction, ReviewRule, WorkflowDecision
 from service.errors.workflow_decisions import DecisionExists
 from service.storage.memory.dpm_runs import runs
 from service.storage.memory.idempotent_answers import find_answer, insert_answer
@@ -25,24 +25,24 @@ class MemoryWorkflowDecisions:
         self.state = state
 
     async def decide(
-        self, verdict: Verdict, rule: ReviewRule, horizon: Horizon
-    ) -> tuple[RunHead, WorkflowDecision]:
+        self, verdict: ReviewAction, rule: ReviewRule, cutoff: RetentionCutoff
+    ) -> tuple[RunSummary, WorkflowDecision]:
         require_storable(verdict)
         self.state.require_open()
-        return decide(self.state, verdict, rule, horizon)
+        return decide(self.state, verdict, rule, cutoff)
 
     async def decide_once(
         self,
-        verdict: Verdict,
+        verdict: ReviewAction,
         rule: ReviewRule,
-        horizon: Horizon,
+        cutoff: RetentionCutoff,
         answer: IdempotentAnswer,
     ) -> IdempotentAnswer | None:
         require_storable(verdict)
         self.state.require_open()
-        held = find_answer(self.state, answer, horizon)
+        held = find_answer(self.state, answer, cutoff)
         if held is None:
-            decide(self.state, verdict, rule, horizon)
+            decide(self.state, verdict, rule, cutoff)
             insert_answer(self.state, answer)
         return held
 
@@ -65,13 +65,13 @@ class MemoryWorkflowDecisions:
         *,
         limit: int,
         cursor: str | None,
-        horizon: Horizon,
+        cutoff: RetentionCutoff,
     ) -> Page[WorkflowDecision]:
         self.state.require_open()
 
         def is_listed(decision: WorkflowDecision) -> bool:
             run = self.state.runs[tenant_id, decision.rebalance_run_id]
-            return run.created_at >= horizon.runs_since and decisions.matches(decision)
+            return run.created_at >= cutoff.runs_since and decisions.matches(decision)
 
         before = None
         if cursor is not None:
@@ -90,9 +90,9 @@ class MemoryWorkflowDecisions:
 
 
 def decide(
-    state: State, verdict: Verdict, rule: ReviewRule, horizon: Horizon
-) -> tuple[RunHead, WorkflowDecision]:
-    run = runs.get_run(state, verdict.tenant_id, verdict.rebalance_run_id, horizon).head
+    state: State, verdict: ReviewAction, rule: ReviewRule, cutoff: RetentionCutoff
+) -> tuple[RunSummary, WorkflowDecision]:
+    run = runs.get_run(state, verdict.tenant_id, verdict.rebalance_run_id, cutoff).head
     latest = find_latest(state, verdict.tenant_id, verdict.rebalance_run_id)
     rule.require_allowed(verdict, run.status, latest)
     if (verdict.tenant_id, verdict.decision_id) in state.decisions:

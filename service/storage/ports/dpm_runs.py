@@ -7,22 +7,22 @@ from typing import Protocol
 from service.domains.dpm_runs.artifacts import Artifact
 from service.domains.dpm_runs.supportability import Summary, Unfinished
 from service.domains.dpm_runs.values import (
-    Admitted,
-    BatchAdmission,
     DpmRun,
-    ReplayAdmission,
-    RunAdmission,
+    RecordBatch,
+    Recorded,
+    RecordReplay,
+    RecordRun,
     RunFilter,
-    RunHead,
     RunRequest,
-    SealedRun,
+    RunSummary,
+    StoredRun,
 )
-from service.domains.retention.cutoffs import Horizon
+from service.domains.retention.cutoffs import RetentionCutoff
 from service.domains.values.pages import Page
 
 
 class DpmRunStore(Protocol):
-    async def admit(self, admission: RunAdmission, horizon: Horizon) -> Admitted:
+    async def admit(self, admission: RecordRun, cutoff: RetentionCutoff) -> Recorded:
         """Record a run with its request, key, history, artifact and edges, or replay the run of its key.
 
         With replay the stored key decides. If it is free, or its run has expired, the run is recorded. If it
@@ -34,39 +34,41 @@ class DpmRunStore(Protocol):
         """
         ...
 
-    async def admit_batch(self, batch: BatchAdmission) -> None:
+    async def admit_batch(self, batch: RecordBatch) -> None:
         """Record the request and all runs of a batch, with their artifacts and edges, in one act.
 
         Raises RunExists when the batch id or any run id is taken; then nothing is written.
         """
         ...
 
-    async def admit_replay(self, replay: ReplayAdmission, horizon: Horizon) -> None:
+    async def admit_replay(self, replay: RecordReplay, cutoff: RetentionCutoff) -> None:
         """Record a run that repeats another, beside the request they share.
 
         Raises RunExists when the run id is taken, RunNotFound when the original is not there.
         """
         ...
 
-    async def get(self, tenant_id: str, rebalance_run_id: str, horizon: Horizon) -> DpmRun:
+    async def get(self, tenant_id: str, rebalance_run_id: str, cutoff: RetentionCutoff) -> DpmRun:
         """Raises RunNotFound."""
         ...
 
-    async def get_head(self, tenant_id: str, rebalance_run_id: str, horizon: Horizon) -> RunHead:
+    async def get_head(self, tenant_id: str, rebalance_run_id: str, cutoff: RetentionCutoff) -> RunSummary:
         """A run without its result. Raises RunNotFound."""
         ...
 
-    async def get_sealed(self, tenant_id: str, rebalance_run_id: str, horizon: Horizon) -> SealedRun:
+    async def get_sealed(self, tenant_id: str, rebalance_run_id: str, cutoff: RetentionCutoff) -> StoredRun:
         """A run with its request and both digests as they were written. Raises RunNotFound."""
         ...
 
     async def get_newest_by_correlation(
-        self, tenant_id: str, correlation_id: str, horizon: Horizon
+        self, tenant_id: str, correlation_id: str, cutoff: RetentionCutoff
     ) -> DpmRun:
         """The run of that correlation id created last, the larger id winning a tie. Raises RunNotFound."""
         ...
 
-    async def get_newest_by_request_hash(self, tenant_id: str, request_hash: str, horizon: Horizon) -> DpmRun:
+    async def get_newest_by_request_hash(
+        self, tenant_id: str, request_hash: str, cutoff: RetentionCutoff
+    ) -> DpmRun:
         """The run of that request hash created last, the larger id winning a tie. Raises RunNotFound."""
         ...
 
@@ -75,25 +77,29 @@ class DpmRunStore(Protocol):
         ...
 
     async def list(
-        self, tenant_id: str, runs: RunFilter, *, limit: int, cursor: str | None, horizon: Horizon
-    ) -> Page[RunHead]:
+        self, tenant_id: str, runs: RunFilter, *, limit: int, cursor: str | None, cutoff: RetentionCutoff
+    ) -> Page[RunSummary]:
         """Runs by creation and id, newest first; the cursor is the id of the last row.
 
         A cursor that is not the id of a run the filter lets through gives an empty page.
         """
         ...
 
-    async def list_by_cause(self, tenant_id: str, cause_id: str, horizon: Horizon) -> tuple[RunHead, ...]:
+    async def list_by_cause(
+        self, tenant_id: str, cause_id: str, cutoff: RetentionCutoff
+    ) -> tuple[RunSummary, ...]:
         """The runs that a batch or an operation caused, by scenario name and then id."""
         ...
 
-    async def find_newest_batch(self, tenant_id: str, correlation_id: str, horizon: Horizon) -> str | None:
+    async def find_newest_batch(
+        self, tenant_id: str, correlation_id: str, cutoff: RetentionCutoff
+    ) -> str | None:
         """The id of the batch last sent with that correlation id, the larger id winning a tie."""
         ...
 
 
 class ArtifactStore(Protocol):
-    async def find(self, tenant_id: str, rebalance_run_id: str, horizon: Horizon) -> Artifact | None:
+    async def find(self, tenant_id: str, rebalance_run_id: str, cutoff: RetentionCutoff) -> Artifact | None:
         """The artifact that was kept for a run."""
         ...
 
@@ -106,7 +112,7 @@ class ArtifactStore(Protocol):
 
 
 class SupportabilityStore(Protocol):
-    async def summarise(self, tenant_id: str, horizon: Horizon) -> Summary:
+    async def summarise(self, tenant_id: str, cutoff: RetentionCutoff) -> Summary:
         """Exact counts and bounds of what has not expired, all as of one instant."""
         ...
 

@@ -4,27 +4,27 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from service.domains.idempotency import KeyFamily, KeyMapping, KeyUse
-from service.domains.retention.cutoffs import Horizon
+from service.domains.idempotency import IdempotencyRecord, KeyHistoryEntry, KeyScope
+from service.domains.retention.cutoffs import RetentionCutoff
 from service.domains.values.pages import Page
 
 
 class IdempotencyStore(Protocol):
     async def find(
-        self, tenant_id: str, family: KeyFamily, idempotency_key: str, horizon: Horizon
-    ) -> KeyMapping | None:
+        self, tenant_id: str, family: KeyScope, idempotency_key: str, cutoff: RetentionCutoff
+    ) -> IdempotencyRecord | None:
         """The run a key stands for now."""
         ...
 
     async def list_history(
         self,
         tenant_id: str,
-        family: KeyFamily,
+        family: KeyScope,
         idempotency_key: str,
-        horizon: Horizon,
+        cutoff: RetentionCutoff,
         *,
         limit: int,
         cursor: str | None,
-    ) -> Page[KeyUse]:
+    ) -> Page[KeyHistoryEntry]:
         """The runs recorded under a key, by creation and id; the cursor is the id of the last."""
         ...

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from service.domains.lineage import Direction, Edge, EdgeFilter, Trail
-from service.domains.retention.cutoffs import Horizon
+from service.domains.lineage import Direction, Edge, EdgeFilter, LineageGraph
+from service.domains.retention.cutoffs import RetentionCutoff
 from service.domains.values.pages import Page
 
 
@@ -18,7 +18,7 @@ class LineageStore(Protocol):
         *,
         limit: int,
         cursor: str | None,
-        horizon: Horizon,
+        cutoff: RetentionCutoff,
     ) -> Page[Edge]:
         """The edges from an entity to what came of it (down) and to what it came from (up), by their places.
 
@@ -27,8 +27,8 @@ class LineageStore(Protocol):
         ...
 
     async def trace(
-        self, tenant_id: str, entity_id: str, direction: Direction, depth: int, horizon: Horizon
-    ) -> Trail:
+        self, tenant_id: str, entity_id: str, direction: Direction, depth: int, cutoff: RetentionCutoff
+    ) -> LineageGraph:
         """Every edge met on walks of at most `depth` edges from an entity in the direction, each once.
 
         A walk may come back to where it was; it ends all the same.

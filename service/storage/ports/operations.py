@@ -19,12 +19,12 @@ from service.domains.operations import (
     Operation,
     OperationError,
     OperationFilter,
-    OperationHead,
+    OperationSummary,
     Reaped,
     StagedScenario,
 )
 from service.domains.proposals.values import ProposalKey
-from service.domains.retention.cutoffs import Horizon
+from service.domains.retention.cutoffs import RetentionCutoff
 from service.domains.values.pages import Page
 
 
@@ -47,7 +47,7 @@ class OperationStore(Protocol):
         self,
         operation: Operation,
         answer: IdempotentAnswer,
-        horizon: Horizon,
+        cutoff: RetentionCutoff,
         *,
         trace_id: str | None = None,
         offer: bool = True,
@@ -92,7 +92,7 @@ class OperationStore(Protocol):
         """
         ...
 
-    async def hand_back(
+    async def release(
         self,
         claim: Claim,
         lease: Lease,
@@ -165,12 +165,12 @@ class OperationStore(Protocol):
         """
         ...
 
-    async def get(self, tenant_id: str, operation_id: str, horizon: Horizon) -> Operation:
+    async def get(self, tenant_id: str, operation_id: str, cutoff: RetentionCutoff) -> Operation:
         """Raises OperationNotFound."""
         ...
 
     async def find_newest_by_correlation(
-        self, tenant_id: str, correlation_id: str, horizon: Horizon
+        self, tenant_id: str, correlation_id: str, cutoff: RetentionCutoff
     ) -> Operation | None:
         """The operation of that correlation id created last, the larger id winning a tie."""
         ...
@@ -182,8 +182,8 @@ class OperationStore(Protocol):
         *,
         limit: int,
         cursor: str | None,
-        horizon: Horizon,
-    ) -> Page[OperationHead]:
+        cutoff: RetentionCutoff,
+    ) -> Page[OperationSummary]:
         """Operations by creation and id, newest first; the cursor is the id of the last row."""
         ...
 

@@ -16,7 +16,7 @@ from service.domains.proposals.values import (
     ProposalEvent,
     ProposalFilter,
     ProposalKey,
-    ProposalKeyFamily,
+    ProposalKeyScope,
     ProposalVersion,
     VersionHead,
 )
@@ -75,7 +75,7 @@ class ProposalStore(Protocol):
         ...
 
     async def find_key(
-        self, tenant_id: str, family: ProposalKeyFamily, scope: str, idempotency_key: str
+        self, tenant_id: str, family: ProposalKeyScope, scope: str, idempotency_key: str
     ) -> ProposalKey | None: ...
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from service.domains.retention.deletions import Purge, PurgeRecord, Removed
+from service.domains.retention.deletions import DeletedRows, DeletionBatch, DeletionRecord
 
 
-class PurgeStore(Protocol):
-    async def remove(self, purge: Purge) -> Removed | None:
+class RetentionStore(Protocol):
+    async def remove(self, purge: DeletionBatch) -> DeletedRows | None:
         """Remove expired runs and operations with all that belongs to them, and keep a record of it.
 
         At most `limit` of each. Gives None, and does nothing, while another instance is at it. Removes and
@@ -16,6 +16,6 @@ class PurgeStore(Protocol):
         """
         ...
 
-    async def list_records(self, tenant_id: str, *, limit: int) -> tuple[PurgeRecord, ...]:
+    async def list_records(self, tenant_id: str, *, limit: int) -> tuple[DeletionRecord, ...]:
         """What was removed, newest first."""
         ...

@@ -9,11 +9,16 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
-from service.domains.shadow_differences import Difference, ParityFilter, ParitySummary, ShadowCounts
+from service.domains.shadow_differences import (
+    Difference,
+    ShadowCounts,
+    ShadowDifferenceFilter,
+    ShadowDifferenceSummary,
+)
 from service.domains.values.pages import Page
 
 
-class ParityStore(Protocol):
+class ShadowDifferenceStore(Protocol):
     """Differences are kept by the primary, so that they can be read while the shadow is away."""
 
     async def record(self, differences: Sequence[Difference]) -> None:
@@ -21,7 +26,7 @@ class ParityStore(Protocol):
         ...
 
     async def list(
-        self, tenant_id: str, differences: ParityFilter, *, limit: int, cursor: str | None
+        self, tenant_id: str, differences: ShadowDifferenceFilter, *, limit: int, cursor: str | None
     ) -> Page[Difference]:
         """Differences by their time and id, newest first; the cursor is the id of the last row.
 
@@ -29,7 +34,7 @@ class ParityStore(Protocol):
         """
         ...
 
-    async def summarise(self, tenant_id: str) -> ParitySummary:
+    async def summarise(self, tenant_id: str) -> ShadowDifferenceSummary:
         """How many are kept, by kind."""
         ...
 
@@ -38,7 +43,7 @@ class ParityStore(Protocol):
         ...
 
 
-class ShadowView(Protocol):
+class ShadowState(Protocol):
     """What a process can tell of its shadow at once."""
 
     @property

@@ -3,7 +3,7 @@
 Every method may raise StoreUnavailable; an act that raises it kept nothing, unless its commit was cut short.
 Every method may raise StoreRefused for what the database itself does not take; then nothing was kept either.
 
-Whatever lies before the horizon a read is given is not there for it, whether it was removed already or not.
+Whatever lies before the cutoff a read is given is not there for it, whether it was removed already or not.
 The edge that an operation brought is the exception: it knows no end, and stays until the purge.
 """
 
@@ -17,8 +17,8 @@ from service.storage.ports.lineage import LineageStore
 from service.storage.ports.operations import OperationStore
 from service.storage.ports.policy_packs import PolicyPackStore
 from service.storage.ports.proposals import ProposalSimulationStore, ProposalStore
-from service.storage.ports.retention import PurgeStore
-from service.storage.ports.shadow_differences import ParityStore
+from service.storage.ports.retention import RetentionStore
+from service.storage.ports.shadow_differences import ShadowDifferenceStore
 from service.storage.ports.workflow_decisions import WorkflowDecisionStore
 
 
@@ -51,13 +51,13 @@ class Store(Protocol):
     def policy_packs(self) -> PolicyPackStore: ...
 
     @property
-    def parity(self) -> ParityStore: ...
+    def shadow_differences(self) -> ShadowDifferenceStore: ...
 
     @property
     def supportability(self) -> SupportabilityStore: ...
 
     @property
-    def purges(self) -> PurgeStore: ...
+    def retention(self) -> RetentionStore: ...
 
     async def check(self) -> None:
         """Raises StoreUnavailable unless the store answers and has the schema this build was made for."""

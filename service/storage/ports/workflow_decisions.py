@@ -5,18 +5,18 @@ from __future__ import annotations
 from typing import Protocol
 
 from service.domains.dpm_runs.values import (
-    RunHead,
+    RunSummary,
 )
 from service.domains.idempotency import IdempotentAnswer
-from service.domains.retention.cutoffs import Horizon
+from service.domains.retention.cutoffs import RetentionCutoff
 from service.domains.values.pages import Page
-from service.domains.workflow_decisions import DecisionFilter, ReviewRule, Verdict, WorkflowDecision
+from service.domains.workflow_decisions import DecisionFilter, ReviewAction, ReviewRule, WorkflowDecision
 
 
 class WorkflowDecisionStore(Protocol):
     async def decide(
-        self, verdict: Verdict, rule: ReviewRule, horizon: Horizon
-    ) -> tuple[RunHead, WorkflowDecision]:
+        self, verdict: ReviewAction, rule: ReviewRule, cutoff: RetentionCutoff
+    ) -> tuple[RunSummary, WorkflowDecision]:
         """Check the verdict against the state the rule derives and append it, in one act.
 
         Of two at once one is appended. The other raises WorkflowInvalidTransition, or WorkflowStateConflict
@@ -28,7 +28,7 @@ class WorkflowDecisionStore(Protocol):
         ...
 
     async def decide_once(
-        self, verdict: Verdict, rule: ReviewRule, horizon: Horizon, answer: IdempotentAnswer
+        self, verdict: ReviewAction, rule: ReviewRule, cutoff: RetentionCutoff, answer: IdempotentAnswer
     ) -> IdempotentAnswer | None:
         """Decide, and keep the answer under a key, in one act; None when it was decided now.
 
@@ -58,7 +58,7 @@ class WorkflowDecisionStore(Protocol):
         *,
         limit: int,
         cursor: str | None,
-        horizon: Horizon,
+        cutoff: RetentionCutoff,
     ) -> Page[WorkflowDecision]:
         """Decisions by their time and id, newest first; the cursor is the id of the last row."""
         ...

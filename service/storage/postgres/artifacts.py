@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncpg
 
 from service.domains.dpm_runs.artifacts import Artifact, edge_of_artifact
-from service.domains.retention.cutoffs import KEEP_ALL, Horizon
+from service.domains.retention.cutoffs import KEEP_ALL, RetentionCutoff
 from service.errors.dpm_runs import RunNotFound
 from service.storage.postgres import lineage
 from service.storage.postgres.database import Database
@@ -19,9 +19,9 @@ class PostgresArtifacts:
     def __init__(self, database: Database) -> None:
         self.database = database
 
-    async def find(self, tenant_id: str, rebalance_run_id: str, horizon: Horizon) -> Artifact | None:
+    async def find(self, tenant_id: str, rebalance_run_id: str, cutoff: RetentionCutoff) -> Artifact | None:
         async with self.database.look() as conn:
-            return await find_artifact(conn, tenant_id, rebalance_run_id, horizon)
+            return await find_artifact(conn, tenant_id, rebalance_run_id, cutoff)
 
     async def keep(self, artifact: Artifact) -> Artifact:
         async with self.database.act() as conn:
@@ -50,14 +50,14 @@ async def insert_artifacts(conn: Connection, artifacts: list[Artifact]) -> int:
 
 
 async def find_artifact(
-    conn: Connection, tenant_id: str, rebalance_run_id: str, horizon: Horizon
+    conn: Connection, tenant_id: str, rebalance_run_id: str, cutoff: RetentionCutoff
 ) -> Artifact | None:
     row = await one(
         conn,
         SQL["find_artifact"],
         tenant_id=tenant_id,
         rebalance_run_id=rebalance_run_id,
-        runs_since=horizon.runs_since,
+        runs_since=cutoff.runs_since,
     )
     return None if row is None else artifact_of(row)
 

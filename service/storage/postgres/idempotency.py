@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from service.domains.idempotency import KeyFamily, KeyMapping, KeyUse
-from service.domains.retention.cutoffs import Horizon
+from service.domains.idempotency import IdempotencyRecord, KeyHistoryEntry, KeyScope
+from service.domains.retention.cutoffs import RetentionCutoff
 from service.domains.values.pages import EARLIEST, Page, empty_page, page_of
 from service.storage.postgres.database import Database
 from service.storage.postgres.statements import Connection, every, one, run
@@ -20,27 +20,27 @@ class PostgresIdempotency:
         self.database = database
 
     async def find(
-        self, tenant_id: str, family: KeyFamily, idempotency_key: str, horizon: Horizon
-    ) -> KeyMapping | None:
+        self, tenant_id: str, family: KeyScope, idempotency_key: str, cutoff: RetentionCutoff
+    ) -> IdempotencyRecord | None:
         async with self.database.look() as conn:
-            return await find_key(conn, tenant_id, family, idempotency_key, horizon)
+            return await find_key(conn, tenant_id, family, idempotency_key, cutoff)
 
     async def list_history(
         self,
         tenant_id: str,
-        family: KeyFamily,
+        family: KeyScope,
         idempotency_key: str,
-        horizon: Horizon,
+        cutoff: RetentionCutoff,
         *,
         limit: int,
         cursor: str | None,
-    ) -> Page[KeyUse]:
+    ) -> Page[KeyHistoryEntry]:
         key = {
             "tenant_id": tenant_id,
             "family": family.value,
             "idempotency_key": idempotency_key,
         }
-        since = {"runs_since": horizon.runs_since}
+        since = {"runs_since": cutoff.runs_since}
         after_at = EARLIEST
         async with self.database.look() as conn:
             if cursor is not None:
@@ -51,9 +51,9 @@ class PostgresIdempotency:
             after = {"after_at": after_at, "after_id": cursor or ""}
             rows = await every(conn, SQL["list_uses"], limit=limit + 1, **key, **since, **after)
         uses = [
-            KeyUse(
+            KeyHistoryEntry(
                 tenant_id=row["tenant_id"],
-                family=KeyFamily(row["family"]),
+                family=KeyScope(row["family"]),
                 idempotency_key=row["idempotency_key"],
                 rebalance_run_id=row["rebalance_run_id"],
                 correlation_id=row["correlation_id"],
@@ -65,7 +65,7 @@ class PostgresIdempotency:
         return page_of(uses, limit, lambda use: use.rebalance_run_id)
 
 
-async def claim(conn: Connection, mapping: KeyMapping, horizon: Horizon) -> str | None:
+async def claim(conn: Connection, mapping: IdempotencyRecord, cutoff: RetentionCutoff) -> str | None:
     """Give the key to this run, or return the id of the run it stands for already.
 
     A rival that is just claiming it is waited for. Raises IdempotencyKeyConflict when the key stands for
@@ -74,21 +74,21 @@ async def claim(conn: Connection, mapping: KeyMapping, horizon: Horizon) -> str 
     for _ in range(CLAIMS_MAX):
         if await one(conn, SQL["claim_key"], **row_of(mapping)) is not None:
             return None
-        held = await find_key(conn, mapping.tenant_id, mapping.family, mapping.idempotency_key, horizon)
+        held = await find_key(conn, mapping.tenant_id, mapping.family, mapping.idempotency_key, cutoff)
         if held is not None:
             held.require_same(mapping.request_hash, mapping.policy_hash)
             return held.rebalance_run_id
-        renewed = await one(conn, SQL["renew_key"], **row_of(mapping), runs_since=horizon.runs_since)
+        renewed = await one(conn, SQL["renew_key"], **row_of(mapping), runs_since=cutoff.runs_since)
         if renewed is not None:
             return None
     raise AssertionError("a key that is neither free nor held")
 
 
-async def move(conn: Connection, mapping: KeyMapping) -> None:
+async def move(conn: Connection, mapping: IdempotencyRecord) -> None:
     await run(conn, SQL["move_key"], **row_of(mapping))
 
 
-async def insert_use(conn: Connection, use: KeyUse) -> None:
+async def insert_use(conn: Connection, use: KeyHistoryEntry) -> None:
     await run(
         conn,
         SQL["insert_use"],
@@ -103,21 +103,21 @@ async def insert_use(conn: Connection, use: KeyUse) -> None:
 
 
 async def find_key(
-    conn: Connection, tenant_id: str, family: KeyFamily, idempotency_key: str, horizon: Horizon
-) -> KeyMapping | None:
+    conn: Connection, tenant_id: str, family: KeyScope, idempotency_key: str, cutoff: RetentionCutoff
+) -> IdempotencyRecord | None:
     row = await one(
         conn,
         SQL["find_key"],
         tenant_id=tenant_id,
         family=family.value,
         idempotency_key=idempotency_key,
-        runs_since=horizon.runs_since,
+        runs_since=cutoff.runs_since,
     )
     if row is None:
         return None
-    return KeyMapping(
+    return IdempotencyRecord(
         tenant_id=row["tenant_id"],
-        family=KeyFamily(row["family"]),
+        family=KeyScope(row["family"]),
         idempotency_key=row["idempotency_key"],
         request_hash=row["request_hash"],
         rebalance_run_id=row["rebalance_run_id"],
@@ -126,7 +126,7 @@ async def find_key(
     )
 
 
-def row_of(mapping: KeyMapping) -> dict[str, object]:
+def row_of(mapping: IdempotencyRecord) -> dict[str, object]:
     return {
         "tenant_id": mapping.tenant_id,
         "family": mapping.family.value,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from service.domains.idempotency import AnswerFamily, IdempotentAnswer
-from service.domains.retention.cutoffs import Horizon
+from service.domains.idempotency import AnswerScope, IdempotentAnswer
+from service.domains.retention.cutoffs import RetentionCutoff
 from service.errors.idempotency import IdempotencyKeyConflict
 from service.storage.postgres.statements import Connection, Row, one
 from service.storage.queries import load
@@ -14,7 +14,9 @@ SQL = load("postgres", "idempotent_answers")
 CLAIMS_MAX = 5
 
 
-async def claim(conn: Connection, answer: IdempotentAnswer, horizon: Horizon) -> IdempotentAnswer | None:
+async def claim(
+    conn: Connection, answer: IdempotentAnswer, cutoff: RetentionCutoff
+) -> IdempotentAnswer | None:
     """Keep an answer under its key, or give back the one that is kept there.
 
     A rival that is just claiming the key is waited for. Raises IdempotencyKeyConflict when the key stands for
@@ -29,8 +31,8 @@ async def claim(conn: Connection, answer: IdempotentAnswer, horizon: Horizon) ->
             tenant_id=answer.tenant_id,
             family=answer.family.value,
             idempotency_key=answer.idempotency_key,
-            runs_since=horizon.runs_since,
-            operations_since=horizon.operations_since,
+            runs_since=cutoff.runs_since,
+            operations_since=cutoff.operations_since,
         )
         if row is None:
             continue
@@ -62,7 +64,7 @@ def row_of(answer: IdempotentAnswer) -> dict[str, object]:
 def answer_of(row: Row) -> IdempotentAnswer:
     return IdempotentAnswer(
         tenant_id=row["tenant_id"],
-        family=AnswerFamily(row["family"]),
+        family=AnswerScope(row["family"]),
         idempotency_key=row["idempotency_key"],
         request_hash=row["request_hash"],
         entity_id=row["rebalance_run_id"] or row["operation_id"],

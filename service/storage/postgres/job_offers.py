@@ -72,7 +72,7 @@ class Offer(msgspec.Struct, frozen=True):
     operation_id: str
 
 
-class OfferQueries(Queries):
+class JobQueries(Queries):
     """A job that cannot be put back stays where it is, and is offered again when stale."""
 
     async def retry_job(self, job: Job, delay: timedelta, traceback_record: TracebackRecord | None) -> None:
@@ -80,11 +80,11 @@ class OfferQueries(Queries):
             # The handler has told what there was to tell.
             await super().retry_job(job, delay, None)
         except FAULTS as error:
-            logger.warning("offer_not_put_back", job=job.id, cause=repr(error))
+            logger.warning("job_not_reenqueued", job=job.id, cause=repr(error))
 
 
-def queries_on(driver: Driver) -> OfferQueries:
-    return OfferQueries(
+def queries_on(driver: Driver) -> JobQueries:
+    return JobQueries(
         driver, QueryBuilderEnvironment(NAMES), QueryQueueBuilder(NAMES), QuerySchedulerBuilder(NAMES)
     )
 

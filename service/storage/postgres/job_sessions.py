@@ -61,7 +61,7 @@ class JobSessions:
                         return
             except (*FAULTS, FailingListenerError, PostgresUnavailable) as error:
                 cause = repr(error.__cause__ or error)
-            logger.warning("job_queue_lost", cause=cause)
+            logger.warning("job_queue_disconnected", cause=cause)
             with suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), timeout=pause)
             pause = min(2 * pause, PAUSE_SECONDS_MAX)
@@ -182,7 +182,7 @@ async def answer(job: Job, handle: OfferHandler, stop: asyncio.Event) -> None:
     try:
         again_in = await handle(offer.tenant_id, offer.operation_id)
     except Exception:
-        logger.exception("offer_broke", operation_id=offer.operation_id)
+        logger.exception("job_failed", operation_id=offer.operation_id)
         again_in = BROKEN_SECONDS
     if again_in is not None:
         raise RetryRequested(timedelta(seconds=again_in))

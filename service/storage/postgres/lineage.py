@@ -15,12 +15,12 @@ from service.domains.lineage import (
     EdgeFilter,
     EdgePlace,
     EdgeType,
-    LivesWith,
-    Trail,
+    LineageGraph,
+    OwnerKind,
+    lineage_graph_of,
     places_of,
-    trail_of,
 )
-from service.domains.retention.cutoffs import Horizon
+from service.domains.retention.cutoffs import RetentionCutoff
 from service.domains.values.canonical import canonical_json
 from service.domains.values.pages import EARLIEST, LATEST, Page, empty_page, page_of
 from service.storage.postgres.database import Database
@@ -43,12 +43,12 @@ class PostgresLineage:
         *,
         limit: int,
         cursor: str | None,
-        horizon: Horizon,
+        cutoff: RetentionCutoff,
     ) -> Page[Edge]:
         async with self.database.look() as conn:
             after: EdgePlace | None = FIRST_PLACE
             if cursor is not None:
-                after = await find_place(conn, tenant_id, entity_id, edges, cursor, horizon)
+                after = await find_place(conn, tenant_id, entity_id, edges, cursor, cutoff)
             if after is None:
                 return empty_page()
             rows = await every(
@@ -61,7 +61,7 @@ class PostgresLineage:
                 edge_type=edges.edge_type,
                 created_from=edges.created_from or EARLIEST,
                 created_to=edges.created_to or LATEST,
-                runs_since=horizon.runs_since,
+                runs_since=cutoff.runs_since,
                 after_at=after[0],
                 after_source=after[1],
                 after_type=after[2],
@@ -71,8 +71,8 @@ class PostgresLineage:
         return page_of([edge_of(row) for row in rows], limit, lambda edge: edge.cursor)
 
     async def trace(
-        self, tenant_id: str, entity_id: str, direction: Direction, depth: int, horizon: Horizon
-    ) -> Trail:
+        self, tenant_id: str, entity_id: str, direction: Direction, depth: int, cutoff: RetentionCutoff
+    ) -> LineageGraph:
         async with self.database.look() as conn:
             rows = await every(
                 conn,
@@ -82,11 +82,11 @@ class PostgresLineage:
                 types_from_source=direction.types_from_source,
                 types_to_source=direction.types_to_source,
                 depth=depth,
-                runs_since=horizon.runs_since,
+                runs_since=cutoff.runs_since,
                 steps_max=TRAIL_STEPS_MAX,
                 limit=TRAIL_EDGES_MAX + 1,
             )
-        return trail_of([edge_of(row) for row in rows], steps=rows[0]["steps"] if rows else 0)
+        return lineage_graph_of([edge_of(row) for row in rows], steps=rows[0]["steps"] if rows else 0)
 
 
 async def insert_edges(conn: Connection, tenant_id: str, edges: Iterable[Edge]) -> None:
@@ -95,7 +95,7 @@ async def insert_edges(conn: Connection, tenant_id: str, edges: Iterable[Edge]) 
 
 
 async def find_place(
-    conn: Connection, tenant_id: str, entity_id: str, edges: EdgeFilter, cursor: str, horizon: Horizon
+    conn: Connection, tenant_id: str, entity_id: str, edges: EdgeFilter, cursor: str, cutoff: RetentionCutoff
 ) -> EdgePlace | None:
     """The place a cursor names, if an edge of this list has it."""
     for created_at, source, edge_type, target in places_of(cursor):
@@ -106,7 +106,7 @@ async def find_place(
             source_entity_id=source,
             edge_type=edge_type,
             target_entity_id=target,
-            runs_since=horizon.runs_since,
+            runs_since=cutoff.runs_since,
         )
         if row is None:
             continue
@@ -139,5 +139,5 @@ def edge_of(row: Row) -> Edge:
         target_entity_id=row["target_entity_id"],
         created_at=row["created_at"],
         metadata=json.loads(row["metadata"]),
-        lives_with=LivesWith(row["lives_with"]),
+        lives_with=OwnerKind(row["lives_with"]),
     )

@@ -7,7 +7,7 @@ from datetime import datetime
 
 import asyncpg
 
-from service.domains.dpm_runs.values import BatchAdmission
+from service.domains.dpm_runs.values import RecordBatch
 from service.domains.operations import (
     Claim,
     Ending,
@@ -22,11 +22,11 @@ from service.domains.operations import (
 )
 from service.domains.retention.cutoffs import KEEP_ALL
 from service.errors.operations import (
+    LeaseLost,
     OperationEnded,
     OperationExists,
-    OperationLost,
-    OperationMoved,
     OperationNotFound,
+    OperationNotPending,
 )
 from service.storage.digests import digests_of
 from service.storage.postgres import dpm_runs, lineage, proposals
@@ -69,7 +69,7 @@ async def claim(conn: Connection, tenant_id: str, operation_id: str, lease: Leas
         return int(row["fence"])
     if await find(conn, "find_operation_head", tenant_id, operation_id, KEEP_ALL) is None:
         raise OperationNotFound(operation_id=operation_id)
-    raise OperationMoved(operation_id=operation_id)
+    raise OperationNotPending(operation_id=operation_id)
 
 
 async def stage(conn: Connection, claim: Claim, scenarios: Sequence[StagedScenario], lease: Lease) -> None:
@@ -81,7 +81,7 @@ async def stage(conn: Connection, claim: Claim, scenarios: Sequence[StagedScenar
         added = len(await many(conn, SQL["insert_scenario"], rows))
     except asyncpg.ForeignKeyViolationError:
         # The operation has ended, and was purged since.
-        raise OperationLost(operation_id=operation.operation_id) from None
+        raise LeaseLost(operation_id=operation.operation_id) from None
     times = {"now": lease.now, "lease_until": lease.until}
     await hold_on(conn, "advance_operation", claim, added=added, **times)
 
@@ -101,13 +101,13 @@ async def finish(conn: Connection, claim: Claim, ending: Ending) -> None:
     await run(
         conn, SQL["delete_scenarios"], tenant_id=operation.tenant_id, operation_id=operation.operation_id
     )
-    if isinstance(ending.effect, BatchAdmission):
+    if isinstance(ending.effect, RecordBatch):
         await dpm_runs.admit_batch(conn, ending.effect)
     elif ending.effect is not None:
         await proposals.keep_change(conn, ending.effect)
 
 
-async def hand_back(
+async def release(
     conn: Connection, claim: Claim, lease: Lease, *, error: OperationError, attempts_max: int | None
 ) -> bool:
     row = await hold_on(
@@ -145,10 +145,10 @@ async def fail_one(
 
 
 async def hold_on(conn: Connection, query: str, claim: Claim, **values: object) -> Row:
-    """Write as the holder of an operation. Raises OperationLost once somebody else may have it."""
+    """Write as the holder of an operation. Raises LeaseLost once somebody else may have it."""
     tenant_id, operation_id = claim.operation.tenant_id, claim.operation.operation_id
     place = {"tenant_id": tenant_id, "operation_id": operation_id, "fence": claim.fence}
     row = await one(conn, SQL[query], **place, **values)
     if row is None:
-        raise OperationLost(operation_id=operation_id)
+        raise LeaseLost(operation_id=operation_id)
     return row

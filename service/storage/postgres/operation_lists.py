@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from service.domains.operations import OperationFilter
-from service.domains.retention.cutoffs import Horizon
+from service.domains.retention.cutoffs import RetentionCutoff
 from service.storage.postgres.statements import Connection, Row, one
 from service.storage.queries import load
 
@@ -28,12 +28,12 @@ def listing_of(operations: OperationFilter) -> tuple[str, dict[str, str | None]]
 
 
 async def find(
-    conn: Connection, query: str, tenant_id: str, operation_id: str, horizon: Horizon
+    conn: Connection, query: str, tenant_id: str, operation_id: str, cutoff: RetentionCutoff
 ) -> Row | None:
     return await one(
         conn,
         SQL[query],
         tenant_id=tenant_id,
         operation_id=operation_id,
-        operations_since=horizon.operations_since,
+        operations_since=cutoff.operations_since,
     )

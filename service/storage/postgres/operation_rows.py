@@ -9,8 +9,8 @@ from service.domains.operations import (
     AttemptError,
     Operation,
     OperationError,
-    OperationHead,
     OperationStatus,
+    OperationSummary,
     OperationType,
     StagedScenario,
 )
@@ -36,8 +36,8 @@ def operation_of(row: Row) -> Operation:
     return Operation(**parts_of(row), request=row["request"], result=row["result"])
 
 
-def head_of(row: Row) -> OperationHead:
-    return OperationHead(**parts_of(row))
+def head_of(row: Row) -> OperationSummary:
+    return OperationSummary(**parts_of(row))
 
 
 def parts_of(row: Row) -> dict[str, Any]:

@@ -14,12 +14,12 @@ from service.domains.operations import (
     Operation,
     OperationError,
     OperationFilter,
-    OperationHead,
+    OperationSummary,
     Reaped,
     StagedScenario,
 )
 from service.domains.proposals.values import ProposalKey
-from service.domains.retention.cutoffs import KEEP_ALL, Horizon
+from service.domains.retention.cutoffs import KEEP_ALL, RetentionCutoff
 from service.domains.values.pages import EARLIEST, LATEST, Page, empty_page, page_of
 from service.errors.operations import OperationNotFound
 from service.storage.postgres import idempotent_answers, proposals
@@ -28,8 +28,8 @@ from service.storage.postgres.operation_acts import (
     claim,
     fail_one,
     finish,
-    hand_back,
     hold_on,
+    release,
     stage,
     submit,
 )
@@ -54,13 +54,13 @@ class PostgresOperations:
         self,
         operation: Operation,
         answer: IdempotentAnswer,
-        horizon: Horizon,
+        cutoff: RetentionCutoff,
         *,
         trace_id: str | None = None,
         offer: bool = True,
     ) -> IdempotentAnswer | None:
         async with self.database.act() as conn:
-            held = await idempotent_answers.claim(conn, answer, horizon)
+            held = await idempotent_answers.claim(conn, answer, cutoff)
             if held is None:
                 await submit(conn, operation, trace_id=trace_id, offer=offer)
         return held
@@ -92,7 +92,7 @@ class PostgresOperations:
             return await proposals.replay(self.database, taken.key)
         return None
 
-    async def hand_back(
+    async def release(
         self,
         claim: Claim,
         lease: Lease,
@@ -101,7 +101,7 @@ class PostgresOperations:
         attempts_max: int | None = None,
     ) -> bool:
         async with self.database.act() as conn:
-            return await hand_back(conn, claim, lease, error=error, attempts_max=attempts_max)
+            return await release(conn, claim, lease, error=error, attempts_max=attempts_max)
 
     async def fail(
         self, tenant_id: str, operation_id: str, *, now: datetime, error: OperationError
@@ -156,15 +156,15 @@ class PostgresOperations:
                 conn, tenant_id, created_before=created_before, now=now, limit=limit, only=only
             )
 
-    async def get(self, tenant_id: str, operation_id: str, horizon: Horizon) -> Operation:
+    async def get(self, tenant_id: str, operation_id: str, cutoff: RetentionCutoff) -> Operation:
         async with self.database.look() as conn:
-            row = await find(conn, "find_operation", tenant_id, operation_id, horizon)
+            row = await find(conn, "find_operation", tenant_id, operation_id, cutoff)
         if row is None:
             raise OperationNotFound(operation_id=operation_id)
         return operation_of(row)
 
     async def find_newest_by_correlation(
-        self, tenant_id: str, correlation_id: str, horizon: Horizon
+        self, tenant_id: str, correlation_id: str, cutoff: RetentionCutoff
     ) -> Operation | None:
         async with self.database.look() as conn:
             row = await one(
@@ -172,7 +172,7 @@ class PostgresOperations:
                 SQL["find_newest_operation_by_correlation"],
                 tenant_id=tenant_id,
                 correlation_id=correlation_id,
-                operations_since=horizon.operations_since,
+                operations_since=cutoff.operations_since,
             )
         return None if row is None else operation_of(row)
 
@@ -183,12 +183,12 @@ class PostgresOperations:
         *,
         limit: int,
         cursor: str | None,
-        horizon: Horizon,
-    ) -> Page[OperationHead]:
+        cutoff: RetentionCutoff,
+    ) -> Page[OperationSummary]:
         async with self.database.look() as conn:
             before_at, before_id = LATEST, ""
             if cursor is not None:
-                row = await find(conn, "find_operation_head", tenant_id, cursor, horizon)
+                row = await find(conn, "find_operation_head", tenant_id, cursor, cutoff)
                 last = None if row is None else head_of(row)
                 if last is None or not operations.matches(last):
                     return empty_page()
@@ -198,7 +198,7 @@ class PostgresOperations:
                 conn,
                 SQL[name],
                 tenant_id=tenant_id,
-                operations_since=horizon.operations_since,
+                operations_since=cutoff.operations_since,
                 created_from=operations.created_from or EARLIEST,
                 created_to=operations.created_to or LATEST,
                 before_at=before_at,

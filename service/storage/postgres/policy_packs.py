@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from service.domains.policy_packs import Amendments, PackChange, read_pack
 from service.domains.values.canonical import digest_of
-from service.errors.policy_packs import PolicyCatalogMoved
+from service.errors.policy_packs import PolicyCatalogConcurrentUpdate
 from service.storage.postgres.database import Database
 from service.storage.postgres.statements import Connection, every, one
 from service.storage.queries import load
@@ -38,7 +38,7 @@ class PostgresPolicyPacks:
 
 
 async def insert_change(conn: Connection, change: PackChange) -> None:
-    """Waits for a rival that is just writing the same revision. Raises PolicyCatalogMoved."""
+    """Waits for a rival that is just writing the same revision. Raises PolicyCatalogConcurrentUpdate."""
     definition = None if change.pack is None else change.pack.written()
     inserted = await one(
         conn,
@@ -53,4 +53,4 @@ async def insert_change(conn: Connection, change: PackChange) -> None:
         definition=definition,
     )
     if inserted is None:
-        raise PolicyCatalogMoved(revision=change.revision)
+        raise PolicyCatalogConcurrentUpdate(revision=change.revision)

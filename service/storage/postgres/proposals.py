@@ -12,7 +12,7 @@ from service.domains.proposals.values import (
     ProposalEvent,
     ProposalFilter,
     ProposalKey,
-    ProposalKeyFamily,
+    ProposalKeyScope,
     ProposalVersion,
     VersionHead,
 )
@@ -26,7 +26,7 @@ from service.domains.values.pages import (
     page_of,
 )
 from service.errors.idempotency import IdempotencyKeyConflict
-from service.errors.proposals import ProposalMoved, ProposalNotFound, ProposalVersionNotFound
+from service.errors.proposals import ProposalConcurrentUpdate, ProposalNotFound, ProposalVersionNotFound
 from service.runtime.large_texts import where_large
 from service.storage.postgres import lineage
 from service.storage.postgres.database import Database
@@ -157,7 +157,7 @@ class PostgresProposals:
         return tuple(approval_of(row) for row in rows)
 
     async def find_key(
-        self, tenant_id: str, family: ProposalKeyFamily, scope: str, idempotency_key: str
+        self, tenant_id: str, family: ProposalKeyScope, scope: str, idempotency_key: str
     ) -> ProposalKey | None:
         return await find_key(self.database, tenant_id, family, scope, idempotency_key)
 
@@ -201,7 +201,7 @@ async def replay(database: Database, key: ProposalKey) -> ProposalKey:
 
 
 async def find_key(
-    database: Database, tenant_id: str, family: ProposalKeyFamily, scope: str, idempotency_key: str
+    database: Database, tenant_id: str, family: ProposalKeyScope, scope: str, idempotency_key: str
 ) -> ProposalKey | None:
     async with database.look() as conn:
         row = await one(
@@ -216,7 +216,7 @@ async def find_key(
 
 
 async def keep_change(conn: Connection, change: ProposalChange) -> None:
-    """Raises KeyTaken, ProposalMoved, ProposalNotFound."""
+    """Raises KeyTaken, ProposalConcurrentUpdate, ProposalNotFound."""
     require_storable(change.proposal, change.event, change.key, change.version, change.approval)
     size = 0 if change.version is None else change.version.bytes_count
     change = await where_large(size, stored_change, change)
@@ -239,13 +239,13 @@ async def keep_change(conn: Connection, change: ProposalChange) -> None:
 async def create(
     conn: Connection, change: ProposalChange, key: ProposalKey, version: ProposalVersion
 ) -> None:
-    """Keeps a new proposal in one trip. Raises KeyTaken, ProposalMoved."""
+    """Keeps a new proposal in one trip. Raises KeyTaken, ProposalConcurrentUpdate."""
     outcome = await one(conn, SQL["create_proposal"], **row_of_creation(change, key, version))
     assert outcome is not None, "an outcome is a row"
     if not outcome["claimed"]:
         raise KeyTaken(key)
     if not outcome["recorded"]:
-        raise ProposalMoved(proposal_id=change.proposal.proposal_id)
+        raise ProposalConcurrentUpdate(proposal_id=change.proposal.proposal_id)
 
 
 async def keep_proposal(conn: Connection, change: ProposalChange) -> None:
@@ -255,13 +255,13 @@ async def keep_proposal(conn: Connection, change: ProposalChange) -> None:
     elif await one(conn, SQL["advance_proposal"], **row_of_step(proposal)) is None:
         if await find_proposal(conn, proposal.tenant_id, proposal.proposal_id) is None:
             raise ProposalNotFound(proposal_id=proposal.proposal_id)
-        raise ProposalMoved(proposal_id=proposal.proposal_id)
+        raise ProposalConcurrentUpdate(proposal_id=proposal.proposal_id)
 
 
 async def insert(conn: Connection, query: str, values: dict[str, object]) -> None:
-    """Raises ProposalMoved when an id or a number is taken."""
+    """Raises ProposalConcurrentUpdate when an id or a number is taken."""
     if await one(conn, SQL[query], **values) is None:
-        raise ProposalMoved(proposal_id=values["proposal_id"])
+        raise ProposalConcurrentUpdate(proposal_id=values["proposal_id"])
 
 
 async def find_previous_id(conn: Connection, version: ProposalVersion) -> str | None:

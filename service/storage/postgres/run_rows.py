@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from service.domains.dpm_runs.values import DpmRun, RunHead, RunRequest, RunStatus, SealedRun
+from service.domains.dpm_runs.values import DpmRun, RunRequest, RunStatus, RunSummary, StoredRun
 from service.domains.policy_packs import AppliedPolicy, PackSource
 from service.storage.postgres.statements import Row
 
@@ -61,8 +61,8 @@ def policy_of(row: Row) -> AppliedPolicy | None:
     )
 
 
-def head_of(row: Row) -> RunHead:
-    return RunHead(
+def head_of(row: Row) -> RunSummary:
+    return RunSummary(
         rebalance_run_id=row["rebalance_run_id"],
         correlation_id=row["correlation_id"],
         request_hash=row["request_hash"],
@@ -85,7 +85,7 @@ def request_of(row: Row) -> RunRequest:
     )
 
 
-def sealed_of(row: Row) -> SealedRun:
+def sealed_of(row: Row) -> StoredRun:
     request = RunRequest(
         request_id=row["request_id"],
         tenant_id=row["tenant_id"],
@@ -94,4 +94,4 @@ def sealed_of(row: Row) -> SealedRun:
         created_at=row["asked_at"],
         correlation_id=row["asked_correlation_id"],
     )
-    return SealedRun(run_of(row), row["result_sha256"], request, row["body_sha256"])
+    return StoredRun(run_of(row), row["result_sha256"], request, row["body_sha256"])

@@ -8,8 +8,8 @@ from datetime import datetime
 from service.domains.shadow_differences import (
     Difference,
     DifferenceKind,
-    ParityFilter,
-    ParitySummary,
+    ShadowDifferenceFilter,
+    ShadowDifferenceSummary,
     counted,
 )
 from service.domains.values.pages import EARLIEST, LATEST, Page, empty_page, page_of
@@ -21,7 +21,7 @@ from service.storage.queries import load
 SQL = load("postgres", "shadow_differences")
 
 
-class PostgresParity:
+class PostgresShadowDifferences:
     def __init__(self, database: Database) -> None:
         self.database = database
 
@@ -30,7 +30,7 @@ class PostgresParity:
             await many(conn, SQL["insert_difference"], [row_of(difference) for difference in differences])
 
     async def list(
-        self, tenant_id: str, differences: ParityFilter, *, limit: int, cursor: str | None
+        self, tenant_id: str, differences: ShadowDifferenceFilter, *, limit: int, cursor: str | None
     ) -> Page[Difference]:
         async with self.database.look() as conn:
             before_at, before_id = LATEST, ""
@@ -56,7 +56,7 @@ class PostgresParity:
             [difference_of(row) for row in rows], limit, lambda difference: difference.difference_id
         )
 
-    async def summarise(self, tenant_id: str) -> ParitySummary:
+    async def summarise(self, tenant_id: str) -> ShadowDifferenceSummary:
         async with self.database.look() as conn:
             rows = await every(conn, SQL["count_differences"], tenant_id=tenant_id)
         return counted({row["kind"]: row["differences"] for row in rows})

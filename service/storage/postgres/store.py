@@ -12,8 +12,8 @@ from service.storage.postgres.operations import PostgresOperations
 from service.storage.postgres.policy_packs import PostgresPolicyPacks
 from service.storage.postgres.proposal_simulations import PostgresProposalSimulations
 from service.storage.postgres.proposals import PostgresProposals
-from service.storage.postgres.retention import PostgresPurges
-from service.storage.postgres.shadow_differences import PostgresParity
+from service.storage.postgres.retention import PostgresRetention
+from service.storage.postgres.shadow_differences import PostgresShadowDifferences
 from service.storage.postgres.supportability import PostgresSupportability
 from service.storage.postgres.workflow_decisions import PostgresWorkflowDecisions
 
@@ -32,9 +32,9 @@ class PostgresStore:
         self.proposals = PostgresProposals(database)
         self.proposal_simulations = PostgresProposalSimulations(database)
         self.policy_packs = PostgresPolicyPacks(database)
-        self.parity = PostgresParity(database)
+        self.shadow_differences = PostgresShadowDifferences(database)
         self.supportability = PostgresSupportability(database)
-        self.purges = PostgresPurges(database)
+        self.retention = PostgresRetention(database)
 
     @classmethod
     async def open(cls, dsn: str, *, options: PoolOptions = DEFAULT_OPTIONS) -> PostgresStore:

@@ -6,7 +6,7 @@ import asyncpg
 
 from service.domains.dpm_runs.supportability import Bounds, Summary, Unfinished, counts_of
 from service.domains.operations import OperationStatus, OperationType
-from service.domains.retention.cutoffs import Horizon
+from service.domains.retention.cutoffs import RetentionCutoff
 from service.errors.storage import StoreBusy
 from service.storage.postgres.database import Database
 from service.storage.postgres.statements import Connection, every, one, run
@@ -19,11 +19,11 @@ class PostgresSupportability:
     def __init__(self, database: Database) -> None:
         self.database = database
 
-    async def summarise(self, tenant_id: str, horizon: Horizon) -> Summary:
+    async def summarise(self, tenant_id: str, cutoff: RetentionCutoff) -> Summary:
         bounded = {
             "tenant_id": tenant_id,
-            "runs_since": horizon.runs_since,
-            "operations_since": horizon.operations_since,
+            "runs_since": cutoff.runs_since,
+            "operations_since": cutoff.operations_since,
         }
         async with self.database.snapshot() as conn:
             counted = await every(conn, SQL["count_kept"], **bounded)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncpg
 
-from service.domains.dpm_runs.values import RunHead
+from service.domains.dpm_runs.values import RunSummary
 from service.domains.idempotency import IdempotentAnswer
-from service.domains.retention.cutoffs import KEEP_ALL, Horizon
+from service.domains.retention.cutoffs import KEEP_ALL, RetentionCutoff
 from service.domains.values.pages import (
     EARLIEST,
     LATEST,
@@ -18,8 +18,8 @@ from service.domains.values.pages import (
 )
 from service.domains.workflow_decisions import (
     DecisionFilter,
+    ReviewAction,
     ReviewRule,
-    Verdict,
     WorkflowAction,
     WorkflowDecision,
     facts_of,
@@ -40,22 +40,22 @@ class PostgresWorkflowDecisions:
         self.database = database
 
     async def decide(
-        self, verdict: Verdict, rule: ReviewRule, horizon: Horizon
-    ) -> tuple[RunHead, WorkflowDecision]:
+        self, verdict: ReviewAction, rule: ReviewRule, cutoff: RetentionCutoff
+    ) -> tuple[RunSummary, WorkflowDecision]:
         async with self.database.act() as conn:
-            return await decide(conn, verdict, rule, horizon)
+            return await decide(conn, verdict, rule, cutoff)
 
     async def decide_once(
         self,
-        verdict: Verdict,
+        verdict: ReviewAction,
         rule: ReviewRule,
-        horizon: Horizon,
+        cutoff: RetentionCutoff,
         answer: IdempotentAnswer,
     ) -> IdempotentAnswer | None:
         async with self.database.act() as conn:
-            held = await idempotent_answers.claim(conn, answer, horizon)
+            held = await idempotent_answers.claim(conn, answer, cutoff)
             if held is None:
-                await decide(conn, verdict, rule, horizon)
+                await decide(conn, verdict, rule, cutoff)
         return held
 
     async def list_of_run(
@@ -88,12 +88,12 @@ class PostgresWorkflowDecisions:
         *,
         limit: int,
         cursor: str | None,
-        horizon: Horizon,
+        cutoff: RetentionCutoff,
     ) -> Page[WorkflowDecision]:
         async with self.database.look() as conn:
             before_at, before_id = LATEST, ""
             if cursor is not None:
-                last = await find_decision(conn, tenant_id, cursor, horizon)
+                last = await find_decision(conn, tenant_id, cursor, cutoff)
                 if last is None or not decisions.matches(last):
                     return empty_page()
                 before_at, before_id = last.decided_at, last.decision_id
@@ -102,7 +102,7 @@ class PostgresWorkflowDecisions:
                 conn,
                 SQL[name],
                 tenant_id=tenant_id,
-                runs_since=horizon.runs_since,
+                runs_since=cutoff.runs_since,
                 decided_from=decisions.decided_from or EARLIEST,
                 decided_to=decisions.decided_to or LATEST,
                 before_at=before_at,
@@ -114,7 +114,7 @@ class PostgresWorkflowDecisions:
             items, size = [decision_of(row) for row in rows], 0
             for at, item in enumerate(items):
                 if rows[at]["is_long"] and size <= PAGE_BYTES_MAX:
-                    items[at] = await find_decision(conn, tenant_id, item.decision_id, horizon) or item
+                    items[at] = await find_decision(conn, tenant_id, item.decision_id, cutoff) or item
                     size += len(items[at].comment or "")
         return page_of(items, limit, lambda decision: decision.decision_id)
 
@@ -144,10 +144,10 @@ def listing_of(decisions: DecisionFilter) -> tuple[str, dict[str, str | None]]:
 
 
 async def decide(
-    conn: Connection, verdict: Verdict, rule: ReviewRule, horizon: Horizon
-) -> tuple[RunHead, WorkflowDecision]:
+    conn: Connection, verdict: ReviewAction, rule: ReviewRule, cutoff: RetentionCutoff
+) -> tuple[RunSummary, WorkflowDecision]:
     require_storable(verdict)
-    head = await dpm_runs.get_head(conn, verdict.tenant_id, verdict.rebalance_run_id, horizon)
+    head = await dpm_runs.get_head(conn, verdict.tenant_id, verdict.rebalance_run_id, cutoff)
     latest = await find_latest(conn, verdict.tenant_id, verdict.rebalance_run_id)
     rule.require_allowed(verdict, head.status, latest)
     decision = verdict.numbered(1 if latest is None else latest.decision_no + 1)
@@ -173,14 +173,14 @@ async def find_latest(conn: Connection, tenant_id: str, rebalance_run_id: str) -
 
 
 async def find_decision(
-    conn: Connection, tenant_id: str, decision_id: str, horizon: Horizon
+    conn: Connection, tenant_id: str, decision_id: str, cutoff: RetentionCutoff
 ) -> WorkflowDecision | None:
     row = await one(
         conn,
         SQL["find_decision"],
         tenant_id=tenant_id,
         decision_id=decision_id,
-        runs_since=horizon.runs_since,
+        runs_since=cutoff.runs_since,
     )
     return None if row is None else decision_of(row)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields, is_dataclass
 
 from service.domains.shadow_differences import TEXT_CHARACTERS_MAX
 from service.domains.values.canonical import digest_of
-from service.storage.shadow.writes import Kept, Outcome, Refused
+from service.storage.shadow.writes import Failed, Outcome, Succeeded
 
 NOTHING = object()
 
@@ -24,7 +24,7 @@ def difference_of(place: str, primary: Outcome, shadow: Outcome) -> Found | None
     if primary == shadow:
         return None
     match primary, shadow:
-        case Kept(left), Kept(right):
+        case Succeeded(left), Succeeded(right):
             return first_difference(place, left, right)
     return Found(place, text_of(primary), text_of(shadow))
 
@@ -55,9 +55,9 @@ def parts_of(primary: object, shadow: object) -> list[tuple[str, object, object]
 def text_of(value: object) -> str:
     """A value in a few words; of bytes only their digest, as they are a client's affairs."""
     match value:
-        case Kept(kept):
+        case Succeeded(kept):
             return text_of(kept)
-        case Refused(refusal):
+        case Failed(refusal):
             return refusal.code
         case bytes():
             return f"{digest_of(value)} ({len(value)} bytes)"
@@ -68,8 +68,8 @@ def text_of(value: object) -> str:
 def is_less(primary: Outcome, shadow: Outcome | None) -> bool:
     """Whether the shadow counted no more of anything than the primary did."""
     match primary, shadow:
-        case Kept(int(left)), Kept(int(right)):
+        case Succeeded(int(left)), Succeeded(int(right)):
             return right <= left
-        case Kept(left), Kept(right) if is_dataclass(left) and type(left) is type(right):
+        case Succeeded(left), Succeeded(right) if is_dataclass(left) and type(left) is type(right):
             return all(mine >= its for _, mine, its in parts_of(left, right))  # type: ignore[operator]
     return False

@@ -9,7 +9,7 @@ import structlog
 
 from service.errors.storage import StoreUnavailable
 from service.storage.ports.store import Store
-from service.storage.shadow.writes import Ask, Outcome, Refused, outcome_of
+from service.storage.shadow.writes import Ask, Failed, Outcome, outcome_of
 
 # One act on a shadow that does not answer, and how often it is tried while the shadow says that it is there.
 ACT_SECONDS_MAX = 30.0
@@ -27,7 +27,7 @@ class GaveUp(Exception):
     """The shadow says that it is there, and does not take the act."""
 
 
-class Presence:
+class ShadowConnection:
     """Opens the shadow when it is first asked for, so that nobody's start depends on it."""
 
     def __init__(self, open_shadow: Callable[[], Awaitable[Store]]) -> None:
@@ -50,7 +50,7 @@ class Presence:
             except TimeoutError as late:
                 cause = late
             else:
-                if not (isinstance(outcome, Refused) and isinstance(outcome.refusal, StoreUnavailable)):
+                if not (isinstance(outcome, Failed) and isinstance(outcome.refusal, StoreUnavailable)):
                     return outcome
                 cause = outcome.refusal.__cause__ or outcome.refusal
             doubt()
@@ -70,11 +70,11 @@ class Presence:
                             self._shadow = await self._open_shadow()
                         await self._shadow.check_writable()
                     self.is_there = True
-                    logger.info("shadow_there")
+                    logger.info("shadow_connected")
                 except Exception as error:
                     cause = repr(error.__cause__ or error)
                     if cause != told:
-                        logger.warning("shadow_away", cause=cause)
+                        logger.warning("shadow_disconnected", cause=cause)
                     told = cause
                     await asyncio.sleep(pause_after(attempt))
                     attempt += 1

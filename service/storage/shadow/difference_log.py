@@ -11,11 +11,11 @@ import structlog
 
 from service.domains.shadow_differences import Difference, DifferenceKind
 from service.errors.storage import StoreRefused
-from service.observability.instruments import ShadowMeasures
+from service.observability.instruments import ShadowMetrics
 from service.runtime.clock import Clock, NewId
-from service.storage.ports.shadow_differences import ParityStore
+from service.storage.ports.shadow_differences import ShadowDifferenceStore
 from service.storage.shadow.comparison import Found
-from service.storage.shadow.writes import Told
+from service.storage.shadow.writes import MirroredWrite
 
 # Of each kind, by each process; so that a broken shadow fills neither the primary nor the log.
 ROWS_PER_MINUTE = 60
@@ -27,8 +27,10 @@ GATHERED_SECONDS = 0.5
 logger = structlog.get_logger()
 
 
-class Journal:
-    def __init__(self, store: ParityStore, *, clock: Clock, new_id: NewId, measures: ShadowMeasures) -> None:
+class DifferenceLog:
+    def __init__(
+        self, store: ShadowDifferenceStore, *, clock: Clock, new_id: NewId, measures: ShadowMetrics
+    ) -> None:
         self._store = store
         self._clock = clock
         self._new_id = new_id
@@ -41,11 +43,11 @@ class Journal:
         self.counts: Counter[DifferenceKind] = Counter()
         self.unrecorded = 0
 
-    def note(self, kind: DifferenceKind, act: str, told: Told, found: Found) -> None:
+    def note(self, kind: DifferenceKind, act: str, told: MirroredWrite, found: Found) -> None:
         """Counts a difference, and sees to it that it is kept unless there are too many of its kind."""
         self.counts[kind] += 1
         if kind is DifferenceKind.MISSED:
-            self._measures.shadow_missed()
+            self._measures.shadow_dropped()
         else:
             self._measures.shadow_differed(kind.value)
         now = self._clock.now()

@@ -11,7 +11,7 @@ from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
 
-from service.domains.dpm_runs.values import BatchAdmission
+from service.domains.dpm_runs.values import RecordBatch
 from service.domains.idempotency import IdempotentAnswer
 from service.domains.operations import (
     Claim,
@@ -22,14 +22,14 @@ from service.domains.operations import (
     Reaped,
 )
 from service.domains.proposals.values import ProposalChange
-from service.domains.retention.cutoffs import KEEP_ALL, Horizon
-from service.domains.retention.deletions import Purge
+from service.domains.retention.cutoffs import KEEP_ALL, RetentionCutoff
+from service.domains.retention.deletions import DeletionBatch
 from service.errors.idempotency import IdempotencyKeyConflict
-from service.errors.operations import OperationMoved, OperationNotFound
-from service.errors.proposals import ProposalMoved, ProposalNotFound
+from service.errors.operations import OperationNotFound, OperationNotPending
+from service.errors.proposals import ProposalConcurrentUpdate, ProposalNotFound
 from service.storage.ports.store import Store
 from service.storage.shadow import proposal_writes, run_writes
-from service.storage.shadow.writes import Ask, Kept, Look, Outcome, Refused, Told
+from service.storage.shadow.writes import Ask, Failed, MirroredRead, MirroredWrite, Outcome, Succeeded
 
 # Of what a sweep chose, so many are read back.
 SWEPT_LOOKED_AT = 5
@@ -37,12 +37,12 @@ SWEPT_LOOKED_AT = 5
 SWEPT_AT_ONCE = 10_000
 
 
-def submit(outcome: Outcome | None, operation: Operation, **_: object) -> Told:
-    return Told(
+def submit(outcome: Outcome | None, operation: Operation, **_: object) -> MirroredWrite:
+    return MirroredWrite(
         entity_id=operation.operation_id,
         tenant_id=operation.tenant_id,
         touches=frozenset({operation.operation_id}),
-        wrote=isinstance(outcome, Kept),
+        wrote=isinstance(outcome, Succeeded),
         # Workers are offered it once, by the primary.
         more={"offer": False},
         looks=(look_at(operation.tenant_id, operation.operation_id),),
@@ -52,78 +52,84 @@ def submit(outcome: Outcome | None, operation: Operation, **_: object) -> Told:
 
 
 def submit_once(
-    outcome: Outcome | None, operation: Operation, answer: IdempotentAnswer, horizon: Horizon, **_: object
-) -> Told:
+    outcome: Outcome | None,
+    operation: Operation,
+    answer: IdempotentAnswer,
+    cutoff: RetentionCutoff,
+    **_: object,
+) -> MirroredWrite:
     told = submit(outcome, operation)
     # An answer that was given before wrote nothing.
     return replace(
         told,
         touches=told.touches | {key_of(answer)},
-        wrote=isinstance(outcome, Kept) and outcome.value is None,
+        wrote=isinstance(outcome, Succeeded) and outcome.value is None,
         size=told.size + len(answer.answer),
     )
 
 
-def fail(outcome: Outcome | None, tenant_id: str, operation_id: str, **_: object) -> Told:
-    return Told(
+def fail(outcome: Outcome | None, tenant_id: str, operation_id: str, **_: object) -> MirroredWrite:
+    return MirroredWrite(
         entity_id=operation_id,
         tenant_id=tenant_id,
         touches=frozenset({operation_id}),
-        wrote=isinstance(outcome, Kept),
+        wrote=isinstance(outcome, Succeeded),
         looks=(look_at(tenant_id, operation_id),),
     )
 
 
-def claim(outcome: Outcome | None, tenant_id: str, operation_id: str, lease: Lease) -> Told:
+def claim(outcome: Outcome | None, tenant_id: str, operation_id: str, lease: Lease) -> MirroredWrite:
     async def would_be_refused(shadow: Store) -> None:
         operation = await shadow.operations.get(tenant_id, operation_id, KEEP_ALL)
         if operation.status is not OperationStatus.PENDING:
-            raise OperationMoved(operation_id=operation_id)
+            raise OperationNotPending(operation_id=operation_id)
 
-    asked = isinstance(outcome, Refused) and isinstance(outcome.refusal, OperationMoved | OperationNotFound)
-    return Told(
+    asked = isinstance(outcome, Failed) and isinstance(
+        outcome.refusal, OperationNotPending | OperationNotFound
+    )
+    return MirroredWrite(
         entity_id=operation_id,
         tenant_id=tenant_id,
         touches=frozenset({operation_id}),
-        wrote=isinstance(outcome, Kept),
+        wrote=isinstance(outcome, Succeeded),
         echo=would_be_refused if asked else None,
         looks=(look_at(tenant_id, operation_id),),
     )
 
 
-def extend(outcome: Outcome | None, claim: Claim, lease: Lease) -> Told:
+def extend(outcome: Outcome | None, claim: Claim, lease: Lease) -> MirroredWrite:
     return of_holder(outcome, claim)
 
 
-def stage(outcome: Outcome | None, claim: Claim, scenarios: Collection[Any], lease: Lease) -> Told:
+def stage(outcome: Outcome | None, claim: Claim, scenarios: Collection[Any], lease: Lease) -> MirroredWrite:
     size = sum(len(staged.result or b"") for staged in scenarios)
     return of_holder(outcome, claim, size=size)
 
 
-def hand_back(outcome: Outcome | None, claim: Claim, lease: Lease, **_: object) -> Told:
+def release(outcome: Outcome | None, claim: Claim, lease: Lease, **_: object) -> MirroredWrite:
     return of_holder(outcome, claim)
 
 
-def of_holder(outcome: Outcome | None, claim: Claim, *, size: int = 0) -> Told:
+def of_holder(outcome: Outcome | None, claim: Claim, *, size: int = 0) -> MirroredWrite:
     operation = claim.operation
-    return Told(
+    return MirroredWrite(
         entity_id=operation.operation_id,
         tenant_id=operation.tenant_id,
         touches=frozenset({operation.operation_id}),
-        wrote=isinstance(outcome, Kept),
+        wrote=isinstance(outcome, Succeeded),
         looks=(look_at(operation.tenant_id, operation.operation_id),),
         size=size + len(operation.request),
         correlation_id=operation.correlation_id,
     )
 
 
-def finish(outcome: Outcome | None, claim: Claim, ending: Ending) -> Told:
+def finish(outcome: Outcome | None, claim: Claim, ending: Ending) -> MirroredWrite:
     operation = claim.operation
     touches, size = {operation.operation_id}, len(operation.request) + len(ending.result or b"")
     looks = [look_at(operation.tenant_id, operation.operation_id)]
     echo: Ask | None = None
     match ending.effect:
-        case BatchAdmission() as batch:
+        case RecordBatch() as batch:
             touches |= run_writes.names_of_batch(batch)
             looks += run_writes.looks_of_batch(batch)
             size += run_writes.size_of(batch.request, batch.runs, batch.artifacts)
@@ -133,15 +139,15 @@ def finish(outcome: Outcome | None, claim: Claim, ending: Ending) -> Told:
             looks += told.looks
             size += told.size
             match outcome:
-                case Kept(value) if value is not None:
+                case Succeeded(value) if value is not None:
                     echo = told.echo
-                case Refused(IdempotencyKeyConflict() | ProposalMoved() | ProposalNotFound()):
+                case Failed(IdempotencyKeyConflict() | ProposalConcurrentUpdate() | ProposalNotFound()):
                     echo = told.echo
-    return Told(
+    return MirroredWrite(
         entity_id=operation.operation_id,
         tenant_id=operation.tenant_id,
         touches=frozenset(touches),
-        wrote=isinstance(outcome, Kept) and outcome.value is None,
+        wrote=isinstance(outcome, Succeeded) and outcome.value is None,
         echo=echo,
         looks=looks,
         size=size,
@@ -149,21 +155,21 @@ def finish(outcome: Outcome | None, claim: Claim, ending: Ending) -> Told:
     )
 
 
-def reap(outcome: Outcome | None, tenant_id: str, **_: object) -> Told:
+def reap(outcome: Outcome | None, tenant_id: str, **_: object) -> MirroredWrite:
     match outcome:
-        case Kept(Reaped() as reaped):
-            return swept(tenant_id, (*reaped.taken_back, *reaped.exhausted))
-    return swept(tenant_id, ())
+        case Succeeded(Reaped() as reaped):
+            return recovered(tenant_id, (*reaped.requeued, *reaped.exhausted))
+    return recovered(tenant_id, ())
 
 
-def expire(outcome: Outcome | None, tenant_id: str, **_: object) -> Told:
+def expire(outcome: Outcome | None, tenant_id: str, **_: object) -> MirroredWrite:
     match outcome:
-        case Kept(tuple() as ids):
-            return swept(tenant_id, ids)
-    return swept(tenant_id, ())
+        case Succeeded(tuple() as ids):
+            return recovered(tenant_id, ids)
+    return recovered(tenant_id, ())
 
 
-def fail_overdue(outcome: Outcome | None, tenant_id: str, **_: object) -> Told:
+def fail_overdue(outcome: Outcome | None, tenant_id: str, **_: object) -> MirroredWrite:
     return expire(outcome, tenant_id)
 
 
@@ -171,8 +177,8 @@ def key_of(answer: IdempotentAnswer) -> str:
     return f"answer {answer.family.value} {answer.idempotency_key}"
 
 
-def swept(tenant_id: str, ids: tuple[str, ...]) -> Told:
-    return Told(
+def recovered(tenant_id: str, ids: tuple[str, ...]) -> MirroredWrite:
+    return MirroredWrite(
         entity_id=", ".join(ids[:SWEPT_LOOKED_AT]),
         tenant_id=tenant_id,
         touches=frozenset(ids),
@@ -182,22 +188,22 @@ def swept(tenant_id: str, ids: tuple[str, ...]) -> Told:
     )
 
 
-def fold(outcome: Outcome | None) -> Told:
+def fold(outcome: Outcome | None) -> MirroredWrite:
     """Changes no count, so there is nothing to compare."""
-    return Told(entity_id="summary", wrote=isinstance(outcome, Kept), compared=False)
+    return MirroredWrite(entity_id="summary", wrote=isinstance(outcome, Succeeded), compared=False)
 
 
-def remove(outcome: Outcome | None, purge: Purge) -> Told:
-    """What has expired is chosen by the horizon; what the shadow never had it cannot remove."""
-    return Told(
+def remove(outcome: Outcome | None, purge: DeletionBatch) -> MirroredWrite:
+    """What has expired is chosen by the cutoff; what the shadow never had it cannot remove."""
+    return MirroredWrite(
         entity_id=purge.purge_id,
         tenant_id=purge.tenant_id,
         touches=frozenset({"purge"}),
         # Without a value another instance was at it.
-        wrote=isinstance(outcome, Kept) and outcome.value is not None,
+        wrote=isinstance(outcome, Succeeded) and outcome.value is not None,
         counts=True,
     )
 
 
-def look_at(tenant_id: str, operation_id: str) -> Look:
-    return Look("operation", lambda store: store.operations.get(tenant_id, operation_id, KEEP_ALL))
+def look_at(tenant_id: str, operation_id: str) -> MirroredRead:
+    return MirroredRead("operation", lambda store: store.operations.get(tenant_id, operation_id, KEEP_ALL))

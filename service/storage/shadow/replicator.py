@@ -17,14 +17,14 @@ import structlog
 from service.domains.shadow_differences import DifferenceKind, ShadowCounts
 from service.errors.families import NotFound, ServiceError
 from service.errors.storage import StoreRefused, StoreUnavailable
-from service.observability.instruments import ShadowMeasures
+from service.observability.instruments import ShadowMetrics
 from service.runtime.large_texts import where_large
 from service.storage.ports.store import Store
-from service.storage.shadow.backlog import Item, Waiting
+from service.storage.shadow.backlog import Backlog, BacklogEntry
 from service.storage.shadow.comparison import Found, difference_of, is_less, text_of
-from service.storage.shadow.connection import GaveUp, Presence
-from service.storage.shadow.difference_log import Journal
-from service.storage.shadow.writes import Describe, Kept, Outcome, Refused, Told, outcome_of
+from service.storage.shadow.connection import GaveUp, ShadowConnection
+from service.storage.shadow.difference_log import DifferenceLog
+from service.storage.shadow.writes import Describe, Failed, MirroredWrite, Outcome, Succeeded, outcome_of
 
 T = TypeVar("T")
 
@@ -41,15 +41,15 @@ LACKING_MAX = 10_000
 logger = structlog.get_logger()
 
 
-class Keeper:
+class Replicator:
     def __init__(
         self,
         *,
         backend: str,
         primary: Store,
-        presence: Presence,
-        journal: Journal,
-        measures: ShadowMeasures,
+        presence: ShadowConnection,
+        journal: DifferenceLog,
+        measures: ShadowMetrics,
         acts_waiting_max: int,
         patience_seconds: float = PATIENCE_SECONDS,
     ) -> None:
@@ -59,14 +59,14 @@ class Keeper:
         self._journal = journal
         self._measures = measures
         self._patience = patience_seconds
-        self._waiting = Waiting(acts_waiting_max)
+        self._waiting = Backlog(acts_waiting_max)
         self._lacking: dict[str, None] = {}
         self._applied = 0
         self._acting = 0
-        self._under_way: dict[asyncio.Task[None], Item] = {}
+        self._under_way: dict[asyncio.Task[None], BacklogEntry] = {}
         self._beside: list[asyncio.Task[None]] = []
         self._closed = False
-        measures.shadow_waiting(lambda: len(self._waiting))
+        measures.shadow_backlog(lambda: len(self._waiting))
 
     def begin(self) -> None:
         """Goes to work in the event loop that runs."""
@@ -98,7 +98,7 @@ class Keeper:
         self._acting += 1
         try:
             value = await do(*args, **named)
-            outcome = Kept(value)
+            outcome = Succeeded(value)
             return value
         except StoreUnavailable:
             raise
@@ -107,7 +107,7 @@ class Keeper:
             has_refused = True
             raise
         except ServiceError as refusal:
-            outcome = Refused(refusal)
+            outcome = Failed(refusal)
             raise
         finally:
             self._acting -= 1
@@ -116,9 +116,9 @@ class Keeper:
                 if not has_refused:
                     self._take(act, told, outcome, lambda shadow: again(shadow, *args, **(named | told.more)))
             except Exception:
-                logger.exception("shadow_act_not_taken", act=act)
+                logger.exception("shadow_write_not_queued", act=act)
 
-    def _take(self, act: str, told: Told, outcome: Outcome | None, again: Any) -> None:
+    def _take(self, act: str, told: MirroredWrite, outcome: Outcome | None, again: Any) -> None:
         if outcome is None:
             # Whether the primary kept it, nobody knows; so nobody knows what the shadow should have.
             self._remember(told)
@@ -127,15 +127,15 @@ class Keeper:
         if ask is None:
             return
         if not self._closed and self._waiting.has_room(told):
-            self._waiting.put(Item(act, told, outcome, ask))
+            self._waiting.put(BacklogEntry(act, told, outcome, ask))
         elif told.wrote:
             self._miss(act, told)
 
-    def _miss(self, act: str, told: Told) -> None:
+    def _miss(self, act: str, told: MirroredWrite) -> None:
         self._remember(told)
         self._journal.note(DifferenceKind.MISSED, act, told, Found("act", "kept", "not repeated"))
 
-    def _remember(self, told: Told) -> None:
+    def _remember(self, told: MirroredWrite) -> None:
         self._lacking.update(dict.fromkeys(told.touches))
         while len(self._lacking) > LACKING_MAX:
             del self._lacking[next(iter(self._lacking))]
@@ -150,21 +150,21 @@ class Keeper:
             self._under_way[task] = item
             task.add_done_callback(self._under_way.pop)
 
-    def _is_touched(self, told: Told) -> bool:
+    def _is_touched(self, told: MirroredWrite) -> bool:
         return any(not told.touches.isdisjoint(other.told.touches) for other in self._under_way.values())
 
-    async def _settle(self, item: Item) -> None:
+    async def _settle(self, item: BacklogEntry) -> None:
         try:
             kind, found = await self._compare(item)
         except Exception as error:
             if not isinstance(error, GaveUp):
-                logger.exception("shadow_act_failed", act=item.act, entity_id=item.told.entity_id)
+                logger.exception("shadow_write_failed", act=item.act, entity_id=item.told.entity_id)
             kind = DifferenceKind.FAILED
             found = Found("act", text_of(item.outcome), text_of(error.__cause__ or error))
             self._remember(item.told)
         if found is None:
             self._applied += 1
-            self._measures.shadow_kept()
+            self._measures.shadow_written()
         elif kind is None:
             self._waiting.put_aside(item)
             return
@@ -172,7 +172,7 @@ class Keeper:
             self._journal.note(kind, item.act, item.told, found)
         self._waiting.done(item)
 
-    async def _compare(self, item: Item) -> tuple[DifferenceKind | None, Found | None]:
+    async def _compare(self, item: BacklogEntry) -> tuple[DifferenceKind | None, Found | None]:
         """Nothing is found, or something of a kind; of no kind as long as it may still come right."""
         told = item.told
         if not item.is_repeated:
@@ -189,9 +189,9 @@ class Keeper:
             try:
                 primary = await outcome_of(look.read(self._primary))
             except Exception:
-                logger.exception("shadow_look_failed", act=item.act, place=look.place)
+                logger.exception("shadow_read_failed", act=item.act, place=look.place)
                 return None, None
-            if isinstance(primary, Refused) and isinstance(primary.refusal, StoreUnavailable):
+            if isinstance(primary, Failed) and isinstance(primary.refusal, StoreUnavailable):
                 return None, None
             shadow = await self._presence.ask(look.read)
             found = await where_large(told.size, difference_of, look.place, primary, shadow)
@@ -202,25 +202,25 @@ class Keeper:
                 self._lacking.pop(name, None)
         return None, None
 
-    def _kind_of(self, item: Item, outcome: Outcome | None) -> DifferenceKind | None:
+    def _kind_of(self, item: BacklogEntry, outcome: Outcome | None) -> DifferenceKind | None:
         """What kind a difference is of; `outcome` is the shadow's, or None where what is stored differs."""
         told = item.told
         if not told.touches.isdisjoint(self._lacking):
             return DifferenceKind.CONSEQUENCE
-        has_written = told.wrote and isinstance(outcome, Kept) and outcome.value is not None
+        has_written = told.wrote and isinstance(outcome, Succeeded) and outcome.value is not None
         now = asyncio.get_running_loop().time()
         if item.give_up is None:
             item.give_up = now + self._patience
         if not has_written and now < item.give_up:
             return None
-        is_absent = isinstance(outcome, Refused) and isinstance(outcome.refusal, NotFound)
+        is_absent = isinstance(outcome, Failed) and isinstance(outcome.refusal, NotFound)
         is_less_there = told.counts and (bool(self._lacking) or is_less(item.outcome, outcome))
         if told.wrote and not told.counts:
             # What builds on it cannot go well either.
             self._remember(told)
         if is_absent or is_less_there:
             return DifferenceKind.CONSEQUENCE
-        has_refused = isinstance(outcome, Refused) and isinstance(outcome.refusal, StoreRefused)
+        has_refused = isinstance(outcome, Failed) and isinstance(outcome.refusal, StoreRefused)
         return DifferenceKind.FAILED if has_refused else DifferenceKind.OUTCOME
 
     async def close(self) -> None:

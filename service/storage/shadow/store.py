@@ -17,12 +17,12 @@ from service.storage.ports.lineage import LineageStore
 from service.storage.ports.operations import OperationStore
 from service.storage.ports.policy_packs import PolicyPackStore
 from service.storage.ports.proposals import ProposalSimulationStore, ProposalStore
-from service.storage.ports.retention import PurgeStore
-from service.storage.ports.shadow_differences import ParityStore
+from service.storage.ports.retention import RetentionStore
+from service.storage.ports.shadow_differences import ShadowDifferenceStore
 from service.storage.ports.store import Store
 from service.storage.ports.workflow_decisions import WorkflowDecisionStore
 from service.storage.shadow import operation_writes, proposal_writes, run_writes
-from service.storage.shadow.replicator import Keeper
+from service.storage.shadow.replicator import Replicator
 from service.storage.shadow.writes import Describe
 
 # Every method that writes, by noun; all others read. What is kept of differences is the primary's alone.
@@ -42,7 +42,7 @@ ACTS: Mapping[str, Mapping[str, Describe]] = {
         "extend": operation_writes.extend,
         "stage": operation_writes.stage,
         "finish": operation_writes.finish,
-        "hand_back": operation_writes.hand_back,
+        "release": operation_writes.release,
         "fail": operation_writes.fail,
         "fail_overdue": operation_writes.fail_overdue,
         "reap": operation_writes.reap,
@@ -51,17 +51,17 @@ ACTS: Mapping[str, Mapping[str, Describe]] = {
     "proposals": {"change": proposal_writes.change},
     "proposal_simulations": {"keep": proposal_writes.keep, "purge": proposal_writes.purge},
     "supportability": {"fold": operation_writes.fold},
-    "purges": {"remove": operation_writes.remove},
+    "retention": {"remove": operation_writes.remove},
 }
 
 
-class Followed:
+class MirroredStore:
     """A noun of the primary whose acts are followed; everything else is the primary's own."""
 
-    def __init__(self, noun: str, primary: object, keeper: Keeper) -> None:
+    def __init__(self, noun: str, primary: object, replicator: Replicator) -> None:
         self._primary = primary
         for name, describe in ACTS[noun].items():
-            setattr(self, name, followed(noun, name, describe, getattr(primary, name), keeper))
+            setattr(self, name, followed(noun, name, describe, getattr(primary, name), replicator))
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
@@ -70,26 +70,26 @@ class Followed:
 
 
 def followed(
-    noun: str, name: str, describe: Describe, do: Callable[..., Awaitable[Any]], keeper: Keeper
+    noun: str, name: str, describe: Describe, do: Callable[..., Awaitable[Any]], replicator: Replicator
 ) -> Callable[..., Awaitable[Any]]:
     def again(shadow: Store, *args: Any, **named: Any) -> Any:
         return getattr(getattr(shadow, noun), name)(*args, **named)
 
     async def act(*args: Any, **named: Any) -> Any:
-        return await keeper.follow(f"{noun}.{name}", describe, do, again, args, named)
+        return await replicator.follow(f"{noun}.{name}", describe, do, again, args, named)
 
     return act
 
 
 class ShadowedStore:
-    def __init__(self, primary: Store, keeper: Keeper, *, owns_keeper: bool = True) -> None:
+    def __init__(self, primary: Store, replicator: Replicator, *, owns_keeper: bool = True) -> None:
         """Whoever owns the keeper has it finish before the primary is closed."""
         self.primary = primary
-        self.keeper = keeper
+        self.replicator = replicator
         self._owns_keeper = owns_keeper
 
         def noun(name: str) -> Any:
-            return Followed(name, getattr(primary, name), keeper)
+            return MirroredStore(name, getattr(primary, name), replicator)
 
         self.dpm_runs = cast(DpmRunStore, noun("dpm_runs"))
         self.idempotency: IdempotencyStore = primary.idempotency
@@ -100,21 +100,21 @@ class ShadowedStore:
         self.proposals = cast(ProposalStore, noun("proposals"))
         self.proposal_simulations = cast(ProposalSimulationStore, noun("proposal_simulations"))
         self.policy_packs = cast(PolicyPackStore, noun("policy_packs"))
-        self.parity: ParityStore = primary.parity
+        self.shadow_differences: ShadowDifferenceStore = primary.shadow_differences
         self.supportability = cast(SupportabilityStore, noun("supportability"))
-        self.purges = cast(PurgeStore, noun("purges"))
+        self.retention = cast(RetentionStore, noun("retention"))
 
     @property
     def backend(self) -> str:
         """The name of the shadow among the stores."""
-        return self.keeper.backend
+        return self.replicator.backend
 
     def counts(self) -> ShadowCounts:
-        return self.keeper.counts()
+        return self.replicator.counts()
 
     def beside(self, primary: Store) -> ShadowedStore:
         """The same primary, reached on another way, followed by the same shadow."""
-        return ShadowedStore(primary, self.keeper, owns_keeper=False)
+        return ShadowedStore(primary, self.replicator, owns_keeper=False)
 
     async def check(self) -> None:
         await self.primary.check()
@@ -124,5 +124,5 @@ class ShadowedStore:
 
     async def close(self) -> None:
         if self._owns_keeper:
-            await self.keeper.close()
+            await self.replicator.close()
         await self.primary.close()

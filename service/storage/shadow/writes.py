@@ -15,28 +15,28 @@ Ask = Callable[[Store], Awaitable[object]]
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class Succeeded:
     value: object
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class Failed:
     """Two refusals are alike when they are of one kind; what they say of ids is not compared."""
 
     refusal: ServiceError
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Refused) and type(self.refusal) is type(other.refusal)
+        return isinstance(other, Failed) and type(self.refusal) is type(other.refusal)
 
     def __hash__(self) -> int:
         return hash(type(self.refusal))
 
 
-Outcome = Kept | Refused
+Outcome = Succeeded | Failed
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class MirroredRead:
     """Something that is stored, read alike from both."""
 
     place: str
@@ -44,7 +44,7 @@ class Look:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
+class MirroredWrite:
     """What there is to do about an act, once its outcome is known.
 
     `touches` names everything the act reads or writes, so that acts which share a name stay in order. The act
@@ -61,7 +61,7 @@ class Told:
     wrote: bool = False
     more: dict[str, Any] = field(default_factory=dict)
     echo: Ask | None = None
-    looks: Sequence[Look] = ()
+    looks: Sequence[MirroredRead] = ()
     compared: bool = True
     counts: bool = False
     size: int = 0
@@ -69,12 +69,12 @@ class Told:
 
 
 # Says what there is to do about an act: from its outcome, None where nobody knows it, and its arguments.
-Describe = Callable[..., Told]
+Describe = Callable[..., MirroredWrite]
 
 
 async def outcome_of(work: Awaitable[object]) -> Outcome:
     """What came of it; whatever is no refusal is raised."""
     try:
-        return Kept(await work)
+        return Succeeded(await work)
     except ServiceError as refusal:
-        return Refused(refusal)
+        return Failed(refusal)

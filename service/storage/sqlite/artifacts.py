@@ -8,7 +8,7 @@ from functools import partial
 
 from service.domains.dpm_runs.artifacts import Artifact, edge_of_artifact
 from service.domains.lineage import Edge
-from service.domains.retention.cutoffs import KEEP_ALL, Horizon
+from service.domains.retention.cutoffs import KEEP_ALL, RetentionCutoff
 from service.errors.dpm_runs import RunNotFound
 from service.storage.queries import load
 from service.storage.sqlite import lineage
@@ -22,9 +22,9 @@ class SqliteArtifacts:
     def __init__(self, database: Database) -> None:
         self.database = database
 
-    async def find(self, tenant_id: str, rebalance_run_id: str, horizon: Horizon) -> Artifact | None:
+    async def find(self, tenant_id: str, rebalance_run_id: str, cutoff: RetentionCutoff) -> Artifact | None:
         return await self.database.read(
-            partial(find_artifact, tenant_id=tenant_id, rebalance_run_id=rebalance_run_id, horizon=horizon)
+            partial(find_artifact, tenant_id=tenant_id, rebalance_run_id=rebalance_run_id, cutoff=cutoff)
         )
 
     async def keep(self, artifact: Artifact) -> Artifact:
@@ -45,7 +45,7 @@ def keep(conn: sqlite3.Connection, artifact: Artifact) -> Artifact:
         conn,
         tenant_id=artifact.tenant_id,
         rebalance_run_id=artifact.rebalance_run_id,
-        horizon=KEEP_ALL,
+        cutoff=KEEP_ALL,
     )
     assert kept is not None, "an artifact that cannot be kept has another before it"
     return kept
@@ -78,14 +78,14 @@ def insert_artifact(conn: sqlite3.Connection, artifact: Artifact) -> bool:
 
 
 def find_artifact(
-    conn: sqlite3.Connection, *, tenant_id: str, rebalance_run_id: str, horizon: Horizon
+    conn: sqlite3.Connection, *, tenant_id: str, rebalance_run_id: str, cutoff: RetentionCutoff
 ) -> Artifact | None:
     row = one(
         conn,
         SQL["find_artifact"],
         tenant_id=tenant_id,
         rebalance_run_id=rebalance_run_id,
-        runs_since=text_of(horizon.runs_since),
+        runs_since=text_of(cutoff.runs_since),
     )
     if row is None:
         return None

@@ -16,7 +16,7 @@ from service.errors.storage import StoreBusy, StoreUnavailable
 from service.errors.storage_causes import StoreCause
 from service.storage.schema import SchemaRefused, pending_of, read_applied, require_log, shipped_for
 from service.storage.sqlite.connection import Connection, connect
-from service.storage.sqlite.group_commit import Writer
+from service.storage.sqlite.group_commit import GroupCommit
 from service.storage.sqlite.probing import write_nothing_new
 
 T = TypeVar("T")
@@ -38,7 +38,7 @@ class Database:
         self.path = path
         # Once a page could not be read the file is not to be trusted; a restart looks at it anew.
         self.is_damaged = False
-        self.writer = Writer(writer)
+        self.writer = GroupCommit(writer)
         self.readers = cycle(readers)
         self.closing = closing
         self.shipped = shipped_for("sqlite")

@@ -31,7 +31,7 @@ ACTS_PER_COMMIT_MAX = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class PendingWrite:
     """An act, and the caller who waits for what comes of it."""
 
     act: Act[Any]
@@ -39,22 +39,22 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class Committed:
     value: Any
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class Failed:
     reason: Exception
 
 
-Outcome = Kept | Refused
+Outcome = Committed | Failed
 
 
-class Writer:
+class GroupCommit:
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
-        self.waiting: deque[Waiting] = deque()
+        self.waiting: deque[PendingWrite] = deque()
         # Guards `waiting` and `busy`, which the event loop and the writer's thread both touch.
         self.lock = Lock()
         self.busy = False
@@ -70,7 +70,7 @@ class Writer:
         self.connection.require_open()
         answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         with self.lock:
-            self.waiting.append(Waiting(act, answer))
+            self.waiting.append(PendingWrite(act, answer))
             begin, self.busy = not self.busy, True
         if begin:
             self.connection.post(self.commit_until_idle)
@@ -80,7 +80,7 @@ class Writer:
         while group := self.next_group(ACTS_PER_COMMIT_MAX):
             tell(group, self.outcomes_of(conn, group))
 
-    def outcomes_of(self, conn: sqlite3.Connection, group: list[Waiting]) -> Sequence[Outcome]:
+    def outcomes_of(self, conn: sqlite3.Connection, group: list[PendingWrite]) -> Sequence[Outcome]:
         """What came of each act of a group; the group grows by those who are refused with it."""
         try:
             outcomes = commit_together(conn, [waiting.act for waiting in group])
@@ -90,25 +90,25 @@ class Writer:
                 group += self.all_waiting()
             refusal = error_of(error)
             if isinstance(refusal, StoreUnavailable) or len(group) == 1:
-                return [Refused(refusal) for _ in group]
+                return [Failed(refusal) for _ in group]
             # One of them made the commit fail, and the others are not to suffer for it.
             return [outcome for waiting in group for outcome in self.outcomes_of(conn, [waiting])]
         self.committed_at = time.monotonic()
         return outcomes
 
-    def next_group(self, count_max: int) -> list[Waiting]:
+    def next_group(self, count_max: int) -> list[PendingWrite]:
         """The acts to commit next; when there is none, the next caller has to begin again."""
         with self.lock:
             group = self.take(count_max)
             self.busy = bool(group)
         return group
 
-    def all_waiting(self) -> list[Waiting]:
+    def all_waiting(self) -> list[PendingWrite]:
         with self.lock:
             return self.take(len(self.waiting))
 
-    def take(self, count_max: int) -> list[Waiting]:
-        taken: list[Waiting] = []
+    def take(self, count_max: int) -> list[PendingWrite]:
+        taken: list[PendingWrite] = []
         while self.waiting and len(taken) < count_max:
             waiting = self.waiting.popleft()
             if not waiting.answer.cancelled():
@@ -124,29 +124,29 @@ def commit_together(conn: sqlite3.Connection, acts: Sequence[Act[Any]]) -> list[
 def attempt(conn: sqlite3.Connection, act: Act[Any]) -> Outcome:
     try:
         with savepoint(conn):
-            return Kept(act(conn))
+            return Committed(act(conn))
     except Exception as error:
         if not conn.in_transaction:
             raise
-        return Refused(error_of(error))
+        return Failed(error_of(error))
 
 
 def is_busy(error: Exception) -> bool:
     return getattr(error, "sqlite_errorname", "").startswith("SQLITE_BUSY")
 
 
-def tell(group: Sequence[Waiting], outcomes: Sequence[Outcome]) -> None:
+def tell(group: Sequence[PendingWrite], outcomes: Sequence[Outcome]) -> None:
     """Answer every caller of a group in one turn of the event loop."""
     loop = group[0].answer.get_loop()
     loop.call_soon_threadsafe(answer_all, group, outcomes)
 
 
-def answer_all(group: Sequence[Waiting], outcomes: Sequence[Outcome]) -> None:
+def answer_all(group: Sequence[PendingWrite], outcomes: Sequence[Outcome]) -> None:
     for waiting, outcome in zip(group, outcomes, strict=True):
         if waiting.answer.done():
             continue
         match outcome:
-            case Kept(value):
+            case Committed(value):
                 waiting.answer.set_result(value)
-            case Refused(reason):
+            case Failed(reason):
                 waiting.answer.set_exception(reason)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sqlite3
 from functools import partial
 
-from service.domains.idempotency import KeyFamily, KeyMapping, KeyUse
-from service.domains.retention.cutoffs import Horizon
+from service.domains.idempotency import IdempotencyRecord, KeyHistoryEntry, KeyScope
+from service.domains.retention.cutoffs import RetentionCutoff
 from service.domains.values.pages import EARLIEST, Page, empty_page, page_of
 from service.storage.queries import load
 from service.storage.sqlite.database import Database
@@ -20,42 +20,42 @@ class SqliteIdempotency:
         self.database = database
 
     async def find(
-        self, tenant_id: str, family: KeyFamily, idempotency_key: str, horizon: Horizon
-    ) -> KeyMapping | None:
+        self, tenant_id: str, family: KeyScope, idempotency_key: str, cutoff: RetentionCutoff
+    ) -> IdempotencyRecord | None:
         return await self.database.read(
             partial(
                 find_key,
                 tenant_id=tenant_id,
                 family=family,
                 idempotency_key=idempotency_key,
-                horizon=horizon,
+                cutoff=cutoff,
             )
         )
 
     async def list_history(
         self,
         tenant_id: str,
-        family: KeyFamily,
+        family: KeyScope,
         idempotency_key: str,
-        horizon: Horizon,
+        cutoff: RetentionCutoff,
         *,
         limit: int,
         cursor: str | None,
-    ) -> Page[KeyUse]:
+    ) -> Page[KeyHistoryEntry]:
         return await self.database.read(
             partial(
                 list_uses,
                 tenant_id=tenant_id,
                 family=family,
                 idempotency_key=idempotency_key,
-                horizon=horizon,
+                cutoff=cutoff,
                 limit=limit,
                 cursor=cursor,
             )
         )
 
 
-def claim(conn: sqlite3.Connection, mapping: KeyMapping, horizon: Horizon) -> str | None:
+def claim(conn: sqlite3.Connection, mapping: IdempotencyRecord, cutoff: RetentionCutoff) -> str | None:
     """Give the key to this run, or return the id of the run it stands for already.
 
     A key whose run has expired is free. Raises IdempotencyKeyConflict when it stands for another
@@ -68,25 +68,25 @@ def claim(conn: sqlite3.Connection, mapping: KeyMapping, horizon: Horizon) -> st
         tenant_id=mapping.tenant_id,
         family=mapping.family,
         idempotency_key=mapping.idempotency_key,
-        horizon=horizon,
+        cutoff=cutoff,
     )
     if held is None:
-        renew(conn, mapping, horizon)
+        renew(conn, mapping, cutoff)
         return None
     held.require_same(mapping.request_hash, mapping.policy_hash)
     return held.rebalance_run_id
 
 
-def renew(conn: sqlite3.Connection, mapping: KeyMapping, horizon: Horizon) -> None:
-    renewed = one(conn, SQL["renew_key"], **row_of(mapping), runs_since=text_of(horizon.runs_since))
+def renew(conn: sqlite3.Connection, mapping: IdempotencyRecord, cutoff: RetentionCutoff) -> None:
+    renewed = one(conn, SQL["renew_key"], **row_of(mapping), runs_since=text_of(cutoff.runs_since))
     assert renewed is not None, "a key that is taken but not there has expired"
 
 
-def move(conn: sqlite3.Connection, mapping: KeyMapping) -> None:
+def move(conn: sqlite3.Connection, mapping: IdempotencyRecord) -> None:
     run(conn, SQL["move_key"], **row_of(mapping))
 
 
-def insert_use(conn: sqlite3.Connection, use: KeyUse) -> None:
+def insert_use(conn: sqlite3.Connection, use: KeyHistoryEntry) -> None:
     run(
         conn,
         SQL["insert_use"],
@@ -104,23 +104,23 @@ def find_key(
     conn: sqlite3.Connection,
     *,
     tenant_id: str,
-    family: KeyFamily,
+    family: KeyScope,
     idempotency_key: str,
-    horizon: Horizon,
-) -> KeyMapping | None:
+    cutoff: RetentionCutoff,
+) -> IdempotencyRecord | None:
     row = one(
         conn,
         SQL["find_key"],
         tenant_id=tenant_id,
         family=family.value,
         idempotency_key=idempotency_key,
-        runs_since=text_of(horizon.runs_since),
+        runs_since=text_of(cutoff.runs_since),
     )
     if row is None:
         return None
-    return KeyMapping(
+    return IdempotencyRecord(
         tenant_id=row["tenant_id"],
-        family=KeyFamily(row["family"]),
+        family=KeyScope(row["family"]),
         idempotency_key=row["idempotency_key"],
         request_hash=row["request_hash"],
         rebalance_run_id=row["rebalance_run_id"],
@@ -133,18 +133,18 @@ def list_uses(
     conn: sqlite3.Connection,
     *,
     tenant_id: str,
-    family: KeyFamily,
+    family: KeyScope,
     idempotency_key: str,
-    horizon: Horizon,
+    cutoff: RetentionCutoff,
     limit: int,
     cursor: str | None,
-) -> Page[KeyUse]:
+) -> Page[KeyHistoryEntry]:
     key = {
         "tenant_id": tenant_id,
         "family": family.value,
         "idempotency_key": idempotency_key,
     }
-    since = {"runs_since": text_of(horizon.runs_since)}
+    since = {"runs_since": text_of(cutoff.runs_since)}
     after_at = text_of(EARLIEST)
     if cursor is not None:
         last = one(conn, SQL["find_use"], rebalance_run_id=cursor, **key, **since)
@@ -154,9 +154,9 @@ def list_uses(
     after = {"after_at": after_at, "after_id": cursor or ""}
     rows = every(conn, SQL["list_uses"], limit=limit + 1, **key, **since, **after)
     uses = [
-        KeyUse(
+        KeyHistoryEntry(
             tenant_id=row["tenant_id"],
-            family=KeyFamily(row["family"]),
+            family=KeyScope(row["family"]),
             idempotency_key=row["idempotency_key"],
             rebalance_run_id=row["rebalance_run_id"],
             correlation_id=row["correlation_id"],
@@ -168,7 +168,7 @@ def list_uses(
     return page_of(uses, limit, lambda use: use.rebalance_run_id)
 
 
-def row_of(mapping: KeyMapping) -> dict[str, object]:
+def row_of(mapping: IdempotencyRecord) -> dict[str, object]:
     return {
         "tenant_id": mapping.tenant_id,
         "family": mapping.family.value,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 
-from service.domains.idempotency import AnswerFamily, IdempotentAnswer
-from service.domains.retention.cutoffs import Horizon
+from service.domains.idempotency import AnswerScope, IdempotentAnswer
+from service.domains.retention.cutoffs import RetentionCutoff
 from service.errors.idempotency import IdempotencyKeyConflict
 from service.storage.queries import load
 from service.storage.sqlite.statements import instant_of, one, text_of
@@ -13,7 +13,9 @@ from service.storage.sqlite.statements import instant_of, one, text_of
 SQL = load("sqlite", "idempotent_answers")
 
 
-def claim(conn: sqlite3.Connection, answer: IdempotentAnswer, horizon: Horizon) -> IdempotentAnswer | None:
+def claim(
+    conn: sqlite3.Connection, answer: IdempotentAnswer, cutoff: RetentionCutoff
+) -> IdempotentAnswer | None:
     """Keep an answer under its key, or give back the one that is kept there.
 
     Raises IdempotencyKeyConflict when the key stands for another request.
@@ -26,8 +28,8 @@ def claim(conn: sqlite3.Connection, answer: IdempotentAnswer, horizon: Horizon) 
         tenant_id=answer.tenant_id,
         family=answer.family.value,
         idempotency_key=answer.idempotency_key,
-        runs_since=text_of(horizon.runs_since),
-        operations_since=text_of(horizon.operations_since),
+        runs_since=text_of(cutoff.runs_since),
+        operations_since=text_of(cutoff.operations_since),
     )
     assert row is not None, "a key that is taken stands for something: there is one writer"
     held = answer_of(row)
@@ -56,7 +58,7 @@ def row_of(answer: IdempotentAnswer) -> dict[str, object]:
 def answer_of(row: sqlite3.Row) -> IdempotentAnswer:
     return IdempotentAnswer(
         tenant_id=row["tenant_id"],
-        family=AnswerFamily(row["family"]),
+        family=AnswerScope(row["family"]),
         idempotency_key=row["idempotency_key"],
         request_hash=row["request_hash"],
         entity_id=row["rebalance_run_id"] or row["operation_id"],

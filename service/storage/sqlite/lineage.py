@@ -15,12 +15,12 @@ from service.domains.lineage import (
     EdgeFilter,
     EdgePlace,
     EdgeType,
-    LivesWith,
-    Trail,
+    LineageGraph,
+    OwnerKind,
+    lineage_graph_of,
     places_of,
-    trail_of,
 )
-from service.domains.retention.cutoffs import Horizon
+from service.domains.retention.cutoffs import RetentionCutoff
 from service.domains.values.canonical import canonical_json
 from service.domains.values.pages import EARLIEST, LATEST, Page, empty_page, page_of
 from service.storage.queries import load
@@ -44,7 +44,7 @@ class SqliteLineage:
         *,
         limit: int,
         cursor: str | None,
-        horizon: Horizon,
+        cutoff: RetentionCutoff,
     ) -> Page[Edge]:
         return await self.database.read(
             partial(
@@ -54,13 +54,13 @@ class SqliteLineage:
                 edges=edges,
                 limit=limit,
                 cursor=cursor,
-                horizon=horizon,
+                cutoff=cutoff,
             )
         )
 
     async def trace(
-        self, tenant_id: str, entity_id: str, direction: Direction, depth: int, horizon: Horizon
-    ) -> Trail:
+        self, tenant_id: str, entity_id: str, direction: Direction, depth: int, cutoff: RetentionCutoff
+    ) -> LineageGraph:
         return await self.database.read(
             partial(
                 trace,
@@ -68,7 +68,7 @@ class SqliteLineage:
                 entity_id=entity_id,
                 direction=direction,
                 depth=depth,
-                horizon=horizon,
+                cutoff=cutoff,
             )
         )
 
@@ -97,12 +97,12 @@ def list_edges(
     edges: EdgeFilter,
     limit: int,
     cursor: str | None,
-    horizon: Horizon,
+    cutoff: RetentionCutoff,
 ) -> Page[Edge]:
     after: EdgePlace | None = BEFORE_THE_FIRST
     if cursor is not None:
         after = find_place(
-            conn, tenant_id=tenant_id, entity_id=entity_id, edges=edges, cursor=cursor, horizon=horizon
+            conn, tenant_id=tenant_id, entity_id=entity_id, edges=edges, cursor=cursor, cutoff=cutoff
         )
     if after is None:
         return empty_page()
@@ -117,7 +117,7 @@ def list_edges(
         edge_type=edges.edge_type,
         created_from=text_of(edges.created_from or EARLIEST),
         created_to=text_of(edges.created_to or LATEST),
-        runs_since=text_of(horizon.runs_since),
+        runs_since=text_of(cutoff.runs_since),
         after_at=text_of(after_at),
         after_source=after_source,
         after_type=after_type,
@@ -134,17 +134,19 @@ def find_place(
     entity_id: str,
     edges: EdgeFilter,
     cursor: str,
-    horizon: Horizon,
+    cutoff: RetentionCutoff,
 ) -> EdgePlace | None:
     """The place a cursor stands for in the list of these edges."""
     for place in places_of(cursor):
-        edge = find_edge(conn, tenant_id=tenant_id, place=place, horizon=horizon)
+        edge = find_edge(conn, tenant_id=tenant_id, place=place, cutoff=cutoff)
         if edge is not None and edges.touches(edge, entity_id) and edges.matches(edge):
             return place
     return None
 
 
-def find_edge(conn: sqlite3.Connection, *, tenant_id: str, place: EdgePlace, horizon: Horizon) -> Edge | None:
+def find_edge(
+    conn: sqlite3.Connection, *, tenant_id: str, place: EdgePlace, cutoff: RetentionCutoff
+) -> Edge | None:
     """The edge that stands at a place."""
     _, source_entity_id, edge_type, target_entity_id = place
     row = one(
@@ -154,7 +156,7 @@ def find_edge(conn: sqlite3.Connection, *, tenant_id: str, place: EdgePlace, hor
         source_entity_id=source_entity_id,
         edge_type=edge_type,
         target_entity_id=target_entity_id,
-        runs_since=text_of(horizon.runs_since),
+        runs_since=text_of(cutoff.runs_since),
     )
     if row is None:
         return None
@@ -169,8 +171,8 @@ def trace(
     entity_id: str,
     direction: Direction,
     depth: int,
-    horizon: Horizon,
-) -> Trail:
+    cutoff: RetentionCutoff,
+) -> LineageGraph:
     rows = every(
         conn,
         SQL["trace_edges"],
@@ -179,11 +181,11 @@ def trace(
         depth=depth,
         types_from_source=json.dumps(direction.types_from_source),
         types_to_source=json.dumps(direction.types_to_source),
-        runs_since=text_of(horizon.runs_since),
+        runs_since=text_of(cutoff.runs_since),
         steps_max=TRAIL_STEPS_MAX,
         limit=TRAIL_EDGES_MAX + 1,
     )
-    return trail_of([edge_of(row) for row in rows], steps=rows[0]["steps"] if rows else 0)
+    return lineage_graph_of([edge_of(row) for row in rows], steps=rows[0]["steps"] if rows else 0)
 
 
 def edge_of(row: sqlite3.Row) -> Edge:
@@ -193,5 +195,5 @@ def edge_of(row: sqlite3.Row) -> Edge:
         target_entity_id=row["target_entity_id"],
         created_at=instant_of(row["created_at"]),
         metadata=json.loads(row["metadata"]),
-        lives_with=LivesWith(row["lives_with"]),
+        lives_with=OwnerKind(row["lives_with"]),
     )

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from service.domains.dpm_runs.values import BatchAdmission
+from service.domains.dpm_runs.values import RecordBatch
 from service.domains.idempotency import IdempotentAnswer
 from service.domains.operations import (
     Claim,
@@ -15,17 +15,17 @@ from service.domains.operations import (
     Lease,
     Operation,
     OperationError,
-    OperationHead,
     OperationStatus,
+    OperationSummary,
     StagedScenario,
     edge_of_operation,
     end_of,
     exhausted_after,
 )
 from service.domains.proposals.values import ProposalChange
-from service.domains.retention.cutoffs import KEEP_ALL, Horizon
+from service.domains.retention.cutoffs import KEEP_ALL, RetentionCutoff
 from service.domains.values.canonical import digest_of
-from service.errors.operations import OperationEnded, OperationExists, OperationLost, OperationMoved
+from service.errors.operations import LeaseLost, OperationEnded, OperationExists, OperationNotPending
 from service.storage.queries import load
 from service.storage.sqlite import dpm_runs, idempotent_answers, lineage, proposals
 from service.storage.sqlite.operation_lists import get_operation
@@ -61,10 +61,10 @@ def submit_once(
     conn: sqlite3.Connection,
     operation: Operation,
     answer: IdempotentAnswer,
-    horizon: Horizon,
+    cutoff: RetentionCutoff,
     trace_id: str | None,
 ) -> IdempotentAnswer | None:
-    held = idempotent_answers.claim(conn, answer, horizon)
+    held = idempotent_answers.claim(conn, answer, cutoff)
     if held is None:
         submit(conn, operation, trace_id)
     return held
@@ -74,9 +74,9 @@ def claim(conn: sqlite3.Connection, *, tenant_id: str, operation_id: str, lease:
     wanted = {"tenant_id": tenant_id, "operation_id": operation_id}
     times = {"started_at": text_of(lease.now), "lease_until": text_of(lease.until)}
     claimed = one(conn, SQL["claim_operation"], **wanted, **times, lease_owner=lease.owner)
-    operation = get_operation(conn, **wanted, horizon=KEEP_ALL)
+    operation = get_operation(conn, **wanted, cutoff=KEEP_ALL)
     if claimed is None:
-        raise OperationMoved(operation_id=operation_id)
+        raise OperationNotPending(operation_id=operation_id)
     return Claim(operation, claimed["fence"])
 
 
@@ -121,13 +121,13 @@ def finish(conn: sqlite3.Connection, claim: Claim, ending: Ending) -> None:
     )
     run(conn, SQL["delete_scenarios"], **of(claim.operation))
     match ending.effect:
-        case BatchAdmission() as batch:
+        case RecordBatch() as batch:
             dpm_runs.admit_batch(conn, batch)
         case ProposalChange() as change:
             proposals.keep_own_change(conn, change)
 
 
-def hand_back(
+def release(
     conn: sqlite3.Connection, claim: Claim, lease: Lease, error: OperationError, attempts_max: int | None
 ) -> bool:
     row = hold_on(
@@ -151,7 +151,7 @@ def fail_one(
     place = {"tenant_id": tenant_id, "operation_id": operation_id}
     end = {"finished_at": text_of(now), "error_code": error.code, "error_message": error.message}
     ended = one(conn, SQL["fail_operation"], **place, **end)
-    operation = get_operation(conn, **place, horizon=KEEP_ALL)
+    operation = get_operation(conn, **place, cutoff=KEEP_ALL)
     if ended is None:
         raise OperationEnded(**end_of(operation))
     run(conn, SQL["delete_scenarios"], **place)
@@ -159,12 +159,12 @@ def fail_one(
 
 
 def hold_on(conn: sqlite3.Connection, query: str, claim: Claim, **values: Any) -> sqlite3.Row:
-    """Write as the holder of an operation. Raises OperationLost once somebody else may have it."""
+    """Write as the holder of an operation. Raises LeaseLost once somebody else may have it."""
     row = one(conn, SQL[query], **of(claim.operation), fence=claim.fence, **values)
     if row is None:
-        raise OperationLost(operation_id=claim.operation.operation_id)
+        raise LeaseLost(operation_id=claim.operation.operation_id)
     return row
 
 
-def of(operation: OperationHead) -> dict[str, str]:
+def of(operation: OperationSummary) -> dict[str, str]:
     return {"tenant_id": operation.tenant_id, "operation_id": operation.operation_id}

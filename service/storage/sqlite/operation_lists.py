@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 
-from service.domains.operations import Operation, OperationFilter, OperationHead, StagedScenario
-from service.domains.retention.cutoffs import Horizon
+from service.domains.operations import Operation, OperationFilter, OperationSummary, StagedScenario
+from service.domains.retention.cutoffs import RetentionCutoff
 from service.domains.values.pages import EARLIEST, LATEST, Page, empty_page, page_of
 from service.errors.operations import OperationNotFound
 from service.storage.queries import load
@@ -23,19 +23,19 @@ LISTS = {
 
 
 def get_operation(
-    conn: sqlite3.Connection, *, tenant_id: str, operation_id: str, horizon: Horizon
+    conn: sqlite3.Connection, *, tenant_id: str, operation_id: str, cutoff: RetentionCutoff
 ) -> Operation:
-    row = find(conn, "find_operation", horizon, tenant_id=tenant_id, operation_id=operation_id)
+    row = find(conn, "find_operation", cutoff, tenant_id=tenant_id, operation_id=operation_id)
     if row is None:
         raise OperationNotFound(operation_id=operation_id)
     return operation_of(row)
 
 
 def find_newest_by_correlation(
-    conn: sqlite3.Connection, *, tenant_id: str, correlation_id: str, horizon: Horizon
+    conn: sqlite3.Connection, *, tenant_id: str, correlation_id: str, cutoff: RetentionCutoff
 ) -> Operation | None:
     wanted = {"tenant_id": tenant_id, "correlation_id": correlation_id}
-    row = find(conn, "find_newest_operation_by_correlation", horizon, **wanted)
+    row = find(conn, "find_newest_operation_by_correlation", cutoff, **wanted)
     return None if row is None else operation_of(row)
 
 
@@ -46,11 +46,11 @@ def list_heads(
     operations: OperationFilter,
     limit: int,
     cursor: str | None,
-    horizon: Horizon,
-) -> Page[OperationHead]:
+    cutoff: RetentionCutoff,
+) -> Page[OperationSummary]:
     before_at, before_id = LATEST, ""
     if cursor is not None:
-        row = find(conn, "find_operation_head", horizon, tenant_id=tenant_id, operation_id=cursor)
+        row = find(conn, "find_operation_head", cutoff, tenant_id=tenant_id, operation_id=cursor)
         last = None if row is None else head_of(row)
         if last is None or not operations.matches(last):
             return empty_page()
@@ -63,7 +63,7 @@ def list_heads(
         tenant_id=tenant_id,
         created_from=text_of(operations.created_from or EARLIEST),
         created_to=text_of(operations.created_to or LATEST),
-        operations_since=text_of(horizon.operations_since),
+        operations_since=text_of(cutoff.operations_since),
         before_at=text_of(before_at),
         before_id=before_id,
         limit=limit + 1,
@@ -71,8 +71,8 @@ def list_heads(
     return page_of([head_of(row) for row in rows], limit, lambda head: head.operation_id)
 
 
-def find(conn: sqlite3.Connection, query: str, horizon: Horizon, **wanted: str) -> sqlite3.Row | None:
-    return one(conn, SQL[query], **wanted, operations_since=text_of(horizon.operations_since))
+def find(conn: sqlite3.Connection, query: str, cutoff: RetentionCutoff, **wanted: str) -> sqlite3.Row | None:
+    return one(conn, SQL[query], **wanted, operations_since=text_of(cutoff.operations_since))
 
 
 def list_staged(conn: sqlite3.Connection, *, tenant_id: str, operation_id: str) -> tuple[StagedScenario, ...]:

@@ -22,7 +22,7 @@ def reap(
     limit: int,
     only: Collection[str] | None,
 ) -> Reaped:
-    taken_back, exhausted = [], []
+    requeued, exhausted = [], []
     ended = every(conn, SQL["list_ended_leases"], tenant_id=tenant_id, now=text_of(now), limit=limit)
     for row in chosen_of(ended, only):
         wanted = {"tenant_id": tenant_id, "operation_id": row["operation_id"]}
@@ -30,11 +30,11 @@ def reap(
             error = lease_expired(row["lease_owner"])
             told = {"now": text_of(now), "error_code": error.code, "error_message": error.message}
             run(conn, SQL["take_back_operation"], **wanted, **told)
-            taken_back.append(row["operation_id"])
+            requeued.append(row["operation_id"])
         else:
             fail(conn, "exhaust_operation", wanted, now, exhausted_after(row["attempt"]))
             exhausted.append(row["operation_id"])
-    return Reaped(tuple(taken_back), tuple(exhausted))
+    return Reaped(tuple(requeued), tuple(exhausted))
 
 
 def expire(

@@ -10,8 +10,8 @@ from service.domains.operations import (
     AttemptError,
     Operation,
     OperationError,
-    OperationHead,
     OperationStatus,
+    OperationSummary,
     OperationType,
     StagedScenario,
 )
@@ -32,8 +32,8 @@ def operation_of(row: sqlite3.Row) -> Operation:
     return Operation(**parts_of(row), request=row["request"], result=row["result"])
 
 
-def head_of(row: sqlite3.Row) -> OperationHead:
-    return OperationHead(**parts_of(row))
+def head_of(row: sqlite3.Row) -> OperationSummary:
+    return OperationSummary(**parts_of(row))
 
 
 def parts_of(row: sqlite3.Row) -> dict[str, Any]:

@@ -15,12 +15,12 @@ from service.domains.operations import (
     Operation,
     OperationError,
     OperationFilter,
-    OperationHead,
+    OperationSummary,
     Reaped,
     StagedScenario,
 )
 from service.domains.proposals.values import ProposalKey
-from service.domains.retention.cutoffs import Horizon
+from service.domains.retention.cutoffs import RetentionCutoff
 from service.domains.values.pages import Page
 from service.storage.sqlite import proposals
 from service.storage.sqlite.database import Database
@@ -29,7 +29,7 @@ from service.storage.sqlite.operation_acts import (
     extend,
     fail_one,
     finish,
-    hand_back,
+    release,
     stage,
     submit,
     submit_once,
@@ -55,7 +55,7 @@ class SqliteOperations:
         self,
         operation: Operation,
         answer: IdempotentAnswer,
-        horizon: Horizon,
+        cutoff: RetentionCutoff,
         *,
         trace_id: str | None = None,
         offer: bool = True,
@@ -66,7 +66,7 @@ class SqliteOperations:
                 submit_once,
                 operation=operation,
                 answer=answer,
-                horizon=horizon,
+                cutoff=cutoff,
                 trace_id=trace_id,
             )
         )
@@ -92,7 +92,7 @@ class SqliteOperations:
             return taken.key
         return None
 
-    async def hand_back(
+    async def release(
         self,
         claim: Claim,
         lease: Lease,
@@ -102,7 +102,7 @@ class SqliteOperations:
     ) -> bool:
         return await self.database.write(
             partial(
-                hand_back,
+                release,
                 claim=claim,
                 lease=lease,
                 error=error,
@@ -164,15 +164,15 @@ class SqliteOperations:
             )
         )
 
-    async def get(self, tenant_id: str, operation_id: str, horizon: Horizon) -> Operation:
+    async def get(self, tenant_id: str, operation_id: str, cutoff: RetentionCutoff) -> Operation:
         return await self.database.read(
-            partial(get_operation, tenant_id=tenant_id, operation_id=operation_id, horizon=horizon)
+            partial(get_operation, tenant_id=tenant_id, operation_id=operation_id, cutoff=cutoff)
         )
 
     async def find_newest_by_correlation(
-        self, tenant_id: str, correlation_id: str, horizon: Horizon
+        self, tenant_id: str, correlation_id: str, cutoff: RetentionCutoff
     ) -> Operation | None:
-        find = partial(find_newest_by_correlation, tenant_id=tenant_id, horizon=horizon)
+        find = partial(find_newest_by_correlation, tenant_id=tenant_id, cutoff=cutoff)
         return await self.database.read(partial(find, correlation_id=correlation_id))
 
     async def list(
@@ -182,7 +182,7 @@ class SqliteOperations:
         *,
         limit: int,
         cursor: str | None,
-        horizon: Horizon,
-    ) -> Page[OperationHead]:
+        cutoff: RetentionCutoff,
+    ) -> Page[OperationSummary]:
         look = partial(list_heads, tenant_id=tenant_id, operations=operations, limit=limit)
-        return await self.database.read(partial(look, cursor=cursor, horizon=horizon))
+        return await self.database.read(partial(look, cursor=cursor, cutoff=cutoff))

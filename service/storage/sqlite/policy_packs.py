@@ -7,7 +7,7 @@ from functools import partial
 
 from service.domains.policy_packs import Amendments, PackChange, read_pack
 from service.domains.values.canonical import digest_of
-from service.errors.policy_packs import PolicyCatalogMoved
+from service.errors.policy_packs import PolicyCatalogConcurrentUpdate
 from service.storage.queries import load
 from service.storage.sqlite.database import Database
 from service.storage.sqlite.statements import every, one, text_of
@@ -37,7 +37,7 @@ class SqlitePolicyPacks:
 
 
 def insert_change(conn: sqlite3.Connection, change: PackChange) -> None:
-    """Raises PolicyCatalogMoved."""
+    """Raises PolicyCatalogConcurrentUpdate."""
     definition = None if change.pack is None else change.pack.written()
     inserted = one(
         conn,
@@ -52,7 +52,7 @@ def insert_change(conn: sqlite3.Connection, change: PackChange) -> None:
         definition=definition,
     )
     if inserted is None:
-        raise PolicyCatalogMoved(revision=change.revision)
+        raise PolicyCatalogConcurrentUpdate(revision=change.revision)
 
 
 def find_revision(conn: sqlite3.Connection, *, tenant_id: str) -> int:

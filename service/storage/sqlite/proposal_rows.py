@@ -12,7 +12,7 @@ from service.domains.proposals.values import (
     ProposalApproval,
     ProposalEvent,
     ProposalKey,
-    ProposalKeyFamily,
+    ProposalKeyScope,
     ProposalVersion,
     VersionHead,
 )
@@ -116,7 +116,7 @@ def key_of(row: sqlite3.Row) -> ProposalKey:
     """Of a row with the documents of the version that the act brought, if it brought one."""
     stored = ProposalKey(
         tenant_id=row["tenant_id"],
-        family=ProposalKeyFamily(row["family"]),
+        family=ProposalKeyScope(row["family"]),
         scope=row["scope"],
         idempotency_key=row["idempotency_key"],
         request_hash=row["request_hash"],

@@ -14,7 +14,7 @@ from service.domains.proposals.values import (
     ProposalEvent,
     ProposalFilter,
     ProposalKey,
-    ProposalKeyFamily,
+    ProposalKeyScope,
     ProposalVersion,
     VersionHead,
 )
@@ -28,7 +28,7 @@ from service.domains.values.pages import (
     page_of,
 )
 from service.errors.idempotency import IdempotencyKeyConflict
-from service.errors.proposals import ProposalMoved, ProposalNotFound, ProposalVersionNotFound
+from service.errors.proposals import ProposalConcurrentUpdate, ProposalNotFound, ProposalVersionNotFound
 from service.storage.queries import load
 from service.storage.sqlite import lineage
 from service.storage.sqlite.database import Database
@@ -122,7 +122,7 @@ class SqliteProposals:
         return await self.database.read(lambda conn: every(conn, SQL[query], **place, **values))
 
     async def find_key(
-        self, tenant_id: str, family: ProposalKeyFamily, scope: str, idempotency_key: str
+        self, tenant_id: str, family: ProposalKeyScope, scope: str, idempotency_key: str
     ) -> ProposalKey | None:
         find = partial(find_key, tenant_id=tenant_id, family=family, scope=scope)
         return await self.database.read(partial(find, idempotency_key=idempotency_key))
@@ -131,7 +131,7 @@ class SqliteProposals:
 def keep_change(conn: sqlite3.Connection, change: ProposalChange) -> ProposalKey | None:
     """Keep an event with all that comes with it; or give back what its key stands for, and write nothing.
 
-    Raises IdempotencyKeyConflict, ProposalMoved, ProposalNotFound.
+    Raises IdempotencyKeyConflict, ProposalConcurrentUpdate, ProposalNotFound.
     """
     require_storable(change.proposal, change.event, change.key, change.version, change.approval)
     change = stored_change(change)
@@ -166,7 +166,7 @@ def claim_key(conn: sqlite3.Connection, key: ProposalKey) -> ProposalKey | None:
 
 
 def insert_change(conn: sqlite3.Connection, change: ProposalChange) -> None:
-    """Write a change whose key is its own. Raises ProposalMoved, ProposalNotFound."""
+    """Write a change whose key is its own. Raises ProposalConcurrentUpdate, ProposalNotFound."""
     if change.is_creation:
         insert(conn, "insert_proposal", values_that_move(change.proposal) | values_that_stay(change.proposal))
     else:
@@ -182,15 +182,15 @@ def insert_change(conn: sqlite3.Connection, change: ProposalChange) -> None:
 
 
 def insert(conn: sqlite3.Connection, query: str, values: dict[str, object]) -> None:
-    """Write a row. Raises ProposalMoved when its place or its id is taken."""
+    """Write a row. Raises ProposalConcurrentUpdate when its place or its id is taken."""
     if one(conn, SQL[query], **values) is None:
-        raise ProposalMoved(proposal_id=values["proposal_id"])
+        raise ProposalConcurrentUpdate(proposal_id=values["proposal_id"])
 
 
 def advance(conn: sqlite3.Connection, proposal: Proposal) -> None:
     if one(conn, SQL["advance_proposal"], **values_that_move(proposal)) is None:
         get_proposal(conn, tenant_id=proposal.tenant_id, proposal_id=proposal.proposal_id)
-        raise ProposalMoved(proposal_id=proposal.proposal_id)
+        raise ProposalConcurrentUpdate(proposal_id=proposal.proposal_id)
 
 
 def find_version_id(conn: sqlite3.Connection, version: VersionHead, version_no: int) -> str | None:
@@ -209,7 +209,7 @@ def find_key(
     conn: sqlite3.Connection,
     *,
     tenant_id: str,
-    family: ProposalKeyFamily,
+    family: ProposalKeyScope,
     scope: str,
     idempotency_key: str,
 ) -> ProposalKey | None:

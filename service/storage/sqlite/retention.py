@@ -7,8 +7,8 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from functools import partial
 
-from service.domains.retention.cutoffs import Horizon
-from service.domains.retention.deletions import Purge, PurgeRecord, Removed
+from service.domains.retention.cutoffs import RetentionCutoff
+from service.domains.retention.deletions import DeletedRows, DeletionBatch, DeletionRecord
 from service.storage.queries import load
 from service.storage.sqlite.database import Database
 from service.storage.sqlite.statements import count, every, instant_of, one, run, text_of
@@ -16,18 +16,18 @@ from service.storage.sqlite.statements import count, every, instant_of, one, run
 SQL = load("sqlite", "retention")
 
 
-class SqlitePurges:
+class SqliteRetention:
     def __init__(self, database: Database) -> None:
         self.database = database
 
-    async def remove(self, purge: Purge) -> Removed | None:
+    async def remove(self, purge: DeletionBatch) -> DeletedRows | None:
         return await self.database.write(partial(remove, purge=purge))
 
-    async def list_records(self, tenant_id: str, *, limit: int) -> tuple[PurgeRecord, ...]:
+    async def list_records(self, tenant_id: str, *, limit: int) -> tuple[DeletionRecord, ...]:
         return await self.database.read(partial(list_records, tenant_id=tenant_id, limit=limit))
 
 
-def remove(conn: sqlite3.Connection, purge: Purge) -> Removed | None:
+def remove(conn: sqlite3.Connection, purge: DeletionBatch) -> DeletedRows | None:
     lock = one(conn, SQL["lock_purging"])
     if lock is None or not lock["held"]:
         return None
@@ -35,7 +35,7 @@ def remove(conn: sqlite3.Connection, purge: Purge) -> Removed | None:
         conn,
         SQL["list_expired_runs"],
         tenant_id=purge.tenant_id,
-        runs_before=text_of(purge.horizon.runs_since),
+        runs_before=text_of(purge.cutoff.runs_since),
         limit=purge.runs_limit,
         skipped=purge.runs_skipped,
     )
@@ -43,12 +43,12 @@ def remove(conn: sqlite3.Connection, purge: Purge) -> Removed | None:
         conn,
         SQL["list_expired_operations"],
         tenant_id=purge.tenant_id,
-        operations_before=text_of(purge.horizon.operations_since),
+        operations_before=text_of(purge.cutoff.operations_since),
         limit=purge.operations_limit,
         skipped=purge.operations_skipped,
     )
     if not runs and not operations:
-        return Removed()
+        return DeletedRows()
     run(conn, SQL["allow_removal"])
     removed = remove_all(conn, purge.tenant_id, runs, operations)
     run(conn, SQL["forbid_removal"])
@@ -61,7 +61,7 @@ def remove_all(
     tenant_id: str,
     runs: Sequence[sqlite3.Row],
     operations: Sequence[sqlite3.Row],
-) -> Removed:
+) -> DeletedRows:
     """Delete what has expired, what refers to a row always before the row."""
     of_runs = {"tenant_id": tenant_id, "run_ids": list_of(row["rebalance_run_id"] for row in runs)}
     of_requests = {"tenant_id": tenant_id, "request_ids": list_of(row["request_id"] for row in runs)}
@@ -69,7 +69,7 @@ def remove_all(
         "tenant_id": tenant_id,
         "operation_ids": list_of(row["operation_id"] for row in operations),
     }
-    return Removed(
+    return DeletedRows(
         decisions=count(conn, SQL["delete_decisions"], **of_runs),
         artifacts=count(conn, SQL["delete_artifacts"], **of_runs),
         keys=count(conn, SQL["delete_keys"], **of_runs)
@@ -90,15 +90,15 @@ def list_of(ids: Iterable[str]) -> str:
     return json.dumps(list(dict.fromkeys(ids)))
 
 
-def insert_record(conn: sqlite3.Connection, purge: Purge, removed: Removed) -> None:
+def insert_record(conn: sqlite3.Connection, purge: DeletionBatch, removed: DeletedRows) -> None:
     run(
         conn,
         SQL["insert_purge"],
         tenant_id=purge.tenant_id,
         purge_id=purge.purge_id,
         purged_at=text_of(purge.purged_at),
-        runs_before=text_of(purge.horizon.runs_since),
-        operations_before=text_of(purge.horizon.operations_since),
+        runs_before=text_of(purge.cutoff.runs_since),
+        operations_before=text_of(purge.cutoff.operations_since),
         runs=removed.runs,
         requests=removed.requests,
         artifacts=removed.artifacts,
@@ -110,18 +110,18 @@ def insert_record(conn: sqlite3.Connection, purge: Purge, removed: Removed) -> N
     )
 
 
-def list_records(conn: sqlite3.Connection, *, tenant_id: str, limit: int) -> tuple[PurgeRecord, ...]:
+def list_records(conn: sqlite3.Connection, *, tenant_id: str, limit: int) -> tuple[DeletionRecord, ...]:
     rows = every(conn, SQL["list_purges"], tenant_id=tenant_id, limit=limit)
     return tuple(record_of(row) for row in rows)
 
 
-def record_of(row: sqlite3.Row) -> PurgeRecord:
-    return PurgeRecord(
+def record_of(row: sqlite3.Row) -> DeletionRecord:
+    return DeletionRecord(
         purge_id=row["purge_id"],
         tenant_id=row["tenant_id"],
         purged_at=instant_of(row["purged_at"]),
-        horizon=Horizon(instant_of(row["runs_before"]), instant_of(row["operations_before"])),
-        removed=Removed(
+        cutoff=RetentionCutoff(instant_of(row["runs_before"]), instant_of(row["operations_before"])),
+        removed=DeletedRows(
             runs=row["runs"],
             requests=row["requests"],
             artifacts=row["artifacts"],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 
-from service.domains.dpm_runs.values import DpmRun, RunHead, RunRequest, RunStatus, SealedRun
+from service.domains.dpm_runs.values import DpmRun, RunRequest, RunStatus, RunSummary, StoredRun
 from service.domains.policy_packs import AppliedPolicy, PackSource
 from service.domains.values.canonical import digest_of
 from service.storage.sqlite.statements import instant_of, text_of
@@ -64,8 +64,8 @@ def policy_of(row: sqlite3.Row) -> AppliedPolicy | None:
     )
 
 
-def head_of(row: sqlite3.Row) -> RunHead:
-    return RunHead(
+def head_of(row: sqlite3.Row) -> RunSummary:
+    return RunSummary(
         rebalance_run_id=row["rebalance_run_id"],
         correlation_id=row["correlation_id"],
         request_hash=row["request_hash"],
@@ -88,7 +88,7 @@ def request_of(row: sqlite3.Row) -> RunRequest:
     )
 
 
-def sealed_of(row: sqlite3.Row) -> SealedRun:
+def sealed_of(row: sqlite3.Row) -> StoredRun:
     request = RunRequest(
         request_id=row["request_id"],
         tenant_id=row["tenant_id"],
@@ -97,4 +97,4 @@ def sealed_of(row: sqlite3.Row) -> SealedRun:
         created_at=instant_of(row["asked_at"]),
         correlation_id=row["asked_correlation_id"],
     )
-    return SealedRun(run_of(row), row["result_sha256"], request, row["body_sha256"])
+    return StoredRun(run_of(row), row["result_sha256"], request, row["body_sha256"])

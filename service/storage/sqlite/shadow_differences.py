@@ -10,8 +10,8 @@ from functools import partial
 from service.domains.shadow_differences import (
     Difference,
     DifferenceKind,
-    ParityFilter,
-    ParitySummary,
+    ShadowDifferenceFilter,
+    ShadowDifferenceSummary,
     counted,
 )
 from service.domains.values.pages import EARLIEST, LATEST, Page, empty_page, page_of
@@ -23,7 +23,7 @@ from service.storage.sqlite.statements import count, every, instant_of, one, run
 SQL = load("sqlite", "shadow_differences")
 
 
-class SqliteParity:
+class SqliteShadowDifferences:
     def __init__(self, database: Database) -> None:
         self.database = database
 
@@ -31,12 +31,12 @@ class SqliteParity:
         await self.database.write(partial(record, differences=tuple(differences)))
 
     async def list(
-        self, tenant_id: str, differences: ParityFilter, *, limit: int, cursor: str | None
+        self, tenant_id: str, differences: ShadowDifferenceFilter, *, limit: int, cursor: str | None
     ) -> Page[Difference]:
         look = partial(list_differences, tenant_id=tenant_id, differences=differences)
         return await self.database.read(partial(look, limit=limit, cursor=cursor))
 
-    async def summarise(self, tenant_id: str) -> ParitySummary:
+    async def summarise(self, tenant_id: str) -> ShadowDifferenceSummary:
         return await self.database.read(partial(summarise, tenant_id=tenant_id))
 
     async def purge(self, tenant_id: str, *, found_before: datetime, limit: int) -> int:
@@ -51,7 +51,12 @@ def record(conn: sqlite3.Connection, differences: Sequence[Difference]) -> None:
 
 
 def list_differences(
-    conn: sqlite3.Connection, *, tenant_id: str, differences: ParityFilter, limit: int, cursor: str | None
+    conn: sqlite3.Connection,
+    *,
+    tenant_id: str,
+    differences: ShadowDifferenceFilter,
+    limit: int,
+    cursor: str | None,
 ) -> Page[Difference]:
     before_at, before_id = LATEST, ""
     if cursor is not None:
@@ -75,7 +80,7 @@ def list_differences(
     return page_of([difference_of(row) for row in rows], limit, lambda difference: difference.difference_id)
 
 
-def summarise(conn: sqlite3.Connection, *, tenant_id: str) -> ParitySummary:
+def summarise(conn: sqlite3.Connection, *, tenant_id: str) -> ShadowDifferenceSummary:
     rows = every(conn, SQL["count_differences"], tenant_id=tenant_id)
     return counted({row["kind"]: row["differences"] for row in rows})
 

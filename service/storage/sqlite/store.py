@@ -13,8 +13,8 @@ from service.storage.sqlite.operations import SqliteOperations
 from service.storage.sqlite.policy_packs import SqlitePolicyPacks
 from service.storage.sqlite.proposal_simulations import SqliteProposalSimulations
 from service.storage.sqlite.proposals import SqliteProposals
-from service.storage.sqlite.retention import SqlitePurges
-from service.storage.sqlite.shadow_differences import SqliteParity
+from service.storage.sqlite.retention import SqliteRetention
+from service.storage.sqlite.shadow_differences import SqliteShadowDifferences
 from service.storage.sqlite.supportability import SqliteSupportability
 from service.storage.sqlite.workflow_decisions import SqliteWorkflowDecisions
 
@@ -33,9 +33,9 @@ class SqliteStore:
         self.proposals = SqliteProposals(database)
         self.proposal_simulations = SqliteProposalSimulations(database)
         self.policy_packs = SqlitePolicyPacks(database)
-        self.parity = SqliteParity(database)
+        self.shadow_differences = SqliteShadowDifferences(database)
         self.supportability = SqliteSupportability(database)
-        self.purges = SqlitePurges(database)
+        self.retention = SqliteRetention(database)
 
     @classmethod
     async def open(cls, path: Path, *, busy_seconds_max: float = BUSY_SECONDS_MAX) -> SqliteStore:

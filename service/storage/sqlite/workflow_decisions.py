@@ -6,9 +6,9 @@ import sqlite3
 from datetime import datetime
 from functools import partial
 
-from service.domains.dpm_runs.values import RunHead
+from service.domains.dpm_runs.values import RunSummary
 from service.domains.idempotency import IdempotentAnswer
-from service.domains.retention.cutoffs import KEEP_ALL, Horizon
+from service.domains.retention.cutoffs import KEEP_ALL, RetentionCutoff
 from service.domains.values.pages import (
     EARLIEST,
     LATEST,
@@ -20,8 +20,8 @@ from service.domains.values.pages import (
 )
 from service.domains.workflow_decisions import (
     DecisionFilter,
+    ReviewAction,
     ReviewRule,
-    Verdict,
     WorkflowAction,
     WorkflowDecision,
     facts_of,
@@ -49,19 +49,19 @@ class SqliteWorkflowDecisions:
         self.database = database
 
     async def decide(
-        self, verdict: Verdict, rule: ReviewRule, horizon: Horizon
-    ) -> tuple[RunHead, WorkflowDecision]:
-        return await self.database.write(partial(decide, verdict=verdict, rule=rule, horizon=horizon))
+        self, verdict: ReviewAction, rule: ReviewRule, cutoff: RetentionCutoff
+    ) -> tuple[RunSummary, WorkflowDecision]:
+        return await self.database.write(partial(decide, verdict=verdict, rule=rule, cutoff=cutoff))
 
     async def decide_once(
         self,
-        verdict: Verdict,
+        verdict: ReviewAction,
         rule: ReviewRule,
-        horizon: Horizon,
+        cutoff: RetentionCutoff,
         answer: IdempotentAnswer,
     ) -> IdempotentAnswer | None:
         return await self.database.write(
-            partial(decide_once, verdict=verdict, rule=rule, horizon=horizon, answer=answer)
+            partial(decide_once, verdict=verdict, rule=rule, cutoff=cutoff, answer=answer)
         )
 
     async def list_of_run(
@@ -89,7 +89,7 @@ class SqliteWorkflowDecisions:
         *,
         limit: int,
         cursor: str | None,
-        horizon: Horizon,
+        cutoff: RetentionCutoff,
     ) -> Page[WorkflowDecision]:
         return await self.database.read(
             partial(
@@ -98,17 +98,17 @@ class SqliteWorkflowDecisions:
                 decisions=decisions,
                 limit=limit,
                 cursor=cursor,
-                horizon=horizon,
+                cutoff=cutoff,
             )
         )
 
 
 def decide(
-    conn: sqlite3.Connection, verdict: Verdict, rule: ReviewRule, horizon: Horizon
-) -> tuple[RunHead, WorkflowDecision]:
+    conn: sqlite3.Connection, verdict: ReviewAction, rule: ReviewRule, cutoff: RetentionCutoff
+) -> tuple[RunSummary, WorkflowDecision]:
     require_storable(verdict)
     tenant_id, run_id = verdict.tenant_id, verdict.rebalance_run_id
-    head = dpm_runs.get_head(conn, tenant_id=tenant_id, rebalance_run_id=run_id, horizon=horizon)
+    head = dpm_runs.get_head(conn, tenant_id=tenant_id, rebalance_run_id=run_id, cutoff=cutoff)
     latest = find_latest(conn, tenant_id=tenant_id, rebalance_run_id=run_id)
     rule.require_allowed(verdict, head.status, latest)
     decision = verdict.numbered(latest.decision_no + 1 if latest else 1)
@@ -118,14 +118,14 @@ def decide(
 
 def decide_once(
     conn: sqlite3.Connection,
-    verdict: Verdict,
+    verdict: ReviewAction,
     rule: ReviewRule,
-    horizon: Horizon,
+    cutoff: RetentionCutoff,
     answer: IdempotentAnswer,
 ) -> IdempotentAnswer | None:
-    held = idempotent_answers.claim(conn, answer, horizon)
+    held = idempotent_answers.claim(conn, answer, cutoff)
     if held is None:
-        decide(conn, verdict, rule, horizon)
+        decide(conn, verdict, rule, cutoff)
     return held
 
 
@@ -149,7 +149,7 @@ def insert_decision(
     )
     if inserted is not None:
         return
-    if find_decision(conn, tenant_id=decision.tenant_id, decision_id=decision.decision_id, horizon=KEEP_ALL):
+    if find_decision(conn, tenant_id=decision.tenant_id, decision_id=decision.decision_id, cutoff=KEEP_ALL):
         raise DecisionExists(id=decision.decision_id)
     place = {
         "tenant_id": decision.tenant_id,
@@ -166,14 +166,14 @@ def find_latest(
 
 
 def find_decision(
-    conn: sqlite3.Connection, *, tenant_id: str, decision_id: str, horizon: Horizon
+    conn: sqlite3.Connection, *, tenant_id: str, decision_id: str, cutoff: RetentionCutoff
 ) -> WorkflowDecision | None:
     row = one(
         conn,
         SQL["find_decision"],
         tenant_id=tenant_id,
         decision_id=decision_id,
-        runs_since=text_of(horizon.runs_since),
+        runs_since=text_of(cutoff.runs_since),
     )
     return None if row is None else decision_of(row)
 
@@ -205,11 +205,11 @@ def list_decisions(
     decisions: DecisionFilter,
     limit: int,
     cursor: str | None,
-    horizon: Horizon,
+    cutoff: RetentionCutoff,
 ) -> Page[WorkflowDecision]:
     before_at, before_id = LATEST, ""
     if cursor is not None:
-        last = find_decision(conn, tenant_id=tenant_id, decision_id=cursor, horizon=horizon)
+        last = find_decision(conn, tenant_id=tenant_id, decision_id=cursor, cutoff=cutoff)
         if last is None or not decisions.matches(last):
             return empty_page()
         before_at, before_id = last.decided_at, last.decision_id
@@ -226,7 +226,7 @@ def list_decisions(
         LISTS[next(iter(filters), None)],
         **filters,
         tenant_id=tenant_id,
-        runs_since=text_of(horizon.runs_since),
+        runs_since=text_of(cutoff.runs_since),
         decided_from=text_of(decisions.decided_from or EARLIEST),
         decided_to=text_of(decisions.decided_to or LATEST),
         before_at=text_of(before_at),
@@ -237,7 +237,7 @@ def list_decisions(
     items, size = [decision_of(row) for row in rows], 0
     for at, item in enumerate(items):
         if rows[at]["is_long"] and size <= PAGE_BYTES_MAX:
-            whole = find_decision(conn, tenant_id=tenant_id, decision_id=item.decision_id, horizon=horizon)
+            whole = find_decision(conn, tenant_id=tenant_id, decision_id=item.decision_id, cutoff=cutoff)
             items[at] = whole or item
             size += len(items[at].comment or "")
     return page_of(items, limit, lambda decision: decision.decision_id)

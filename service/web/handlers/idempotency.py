@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 from aiohttp import web
 
-from service.domains.idempotency import KeyUse
+from service.domains.idempotency import KeyHistoryEntry
 from service.domains.values.ids import CorrelationId, NextCursor, RequestHash, RunId
 from service.domains.values.pages import Page
 from service.errors.idempotency import IdempotencyKeyNotFound
@@ -72,7 +72,7 @@ async def list_key_history(request: web.Request) -> web.Response:
     return web.Response(body=msgspec.json.encode(history_of(key, uses)), content_type="application/json")
 
 
-def history_of(idempotency_key: str, uses: Page[KeyUse]) -> KeyHistory:
+def history_of(idempotency_key: str, uses: Page[KeyHistoryEntry]) -> KeyHistory:
     return KeyHistory(
         idempotency_key=idempotency_key,
         history=[

@@ -12,7 +12,7 @@ from aiohttp import web
 from service.domains.operations import (
     Operation,
     OperationFilter,
-    OperationHead,
+    OperationSummary,
 )
 from service.errors.operations import OperationNotFound
 from service.flows.idempotency import KeyedAnswer
@@ -130,7 +130,7 @@ def status_of(operation: Operation) -> OperationStatus:
     )
 
 
-def last_error_of(operation: OperationHead) -> AttemptFailure | None:
+def last_error_of(operation: OperationSummary) -> AttemptFailure | None:
     error = operation.last_error
     return AttemptFailure(error.code, error.message, error.attempt, error.at.isoformat()) if error else None
 
@@ -148,11 +148,11 @@ def _require_open(request: web.Request) -> None:
     gates.require_operations()
 
 
-def _written(operation: OperationHead) -> bytes:
+def _written(operation: OperationSummary) -> bytes:
     return msgspec.json.encode(_accepted_of(operation))
 
 
-def _accepted_of(operation: OperationHead) -> OperationAccepted:
+def _accepted_of(operation: OperationSummary) -> OperationAccepted:
     return OperationAccepted(
         operation_id=operation.operation_id,
         operation_type=operation.operation_type.value,
@@ -166,7 +166,7 @@ def _accepted_of(operation: OperationHead) -> OperationAccepted:
     )
 
 
-def _listed(operation: OperationHead) -> OperationListItem:
+def _listed(operation: OperationSummary) -> OperationListItem:
     return OperationListItem(
         operation_id=operation.operation_id,
         operation_type=operation.operation_type.value,
@@ -184,7 +184,7 @@ def _listed(operation: OperationHead) -> OperationListItem:
     )
 
 
-def _progress_of(operation: OperationHead) -> OperationProgress:
+def _progress_of(operation: OperationSummary) -> OperationProgress:
     return OperationProgress(operation.scenarios_total, operation.scenarios_done)
 
 

@@ -7,9 +7,14 @@ from collections.abc import Mapping
 import msgspec
 from aiohttp import web
 
-from service.domains.shadow_differences import Difference, DifferenceKind, ParityFilter, ShadowCounts
+from service.domains.shadow_differences import (
+    Difference,
+    DifferenceKind,
+    ShadowCounts,
+    ShadowDifferenceFilter,
+)
 from service.domains.values.ids import NextCursor
-from service.flows.shadow_differences import ParityReport
+from service.flows.shadow_differences import ShadowReport
 from service.web import keys
 from service.web.requests import parameters
 from service.web.schemas.shadow_differences import ParityQuery
@@ -76,11 +81,13 @@ async def get_parity(request: web.Request) -> web.Response:
     gates.require_support_apis()
     gates.require_summary_apis()
     limit, cursor = asked.pop("limit"), asked.pop("cursor")
-    report = await request.app[keys.FLOWS].parity.report(ParityFilter(**asked), limit=limit, cursor=cursor)
+    report = await request.app[keys.FLOWS].shadow_differences.report(
+        ShadowDifferenceFilter(**asked), limit=limit, cursor=cursor
+    )
     return web.Response(body=msgspec.json.encode(_parity_of(report)), content_type="application/json")
 
 
-def _parity_of(report: ParityReport) -> Parity:
+def _parity_of(report: ShadowReport) -> Parity:
     return Parity(
         shadow_backend=report.shadow_backend,
         since_start=_since_start_of(report.counts) if report.counts else None,

@@ -281,13 +281,13 @@ class HttpConnection(web.RequestHandler):
         correlation_id = self._new_correlation_id()
         bind_contextvars(correlation_id=correlation_id)
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            logger.error("unforeseen_error", exc_info=exc)
+            logger.error("unhandled_exception", exc_info=exc)
             code, detail = "INTERNAL_ERROR", "An unexpected error occurred."
         elif isinstance(exc, LineTooLong) or TOO_MANY in str(exc):
-            logger.warning("unreadable_request", reason=type(exc).__name__)
+            logger.warning("bad_http_request", reason=type(exc).__name__)
             status, code, detail = 431, HeadTooLarge.code, HeadTooLarge.message
         else:
-            logger.warning("unreadable_request", reason=type(exc).__name__)
+            logger.warning("bad_http_request", reason=type(exc).__name__)
             code, detail = "HTTP_UNREADABLE", "HTTP_UNREADABLE: the request is not well-formed HTTP"
         headers = {HEADER: correlation_id}
         answer = problem(request, HTTPStatus(status), code=code, detail=detail, headers=headers)

@@ -80,7 +80,7 @@ class Listener:
                 # It would be asked again and again until a file is closed.
                 if error.errno == errno.EMFILE:
                     self.connections.files_ended()
-                logger.warning("connection_not_taken", reason=error.strerror, open=self.connections.open)
+                logger.warning("accept_failed", reason=error.strerror, open=self.connections.open)
                 self._loop.remove_reader(one)
                 self._loop.call_later(LOOK_SECONDS, self._look, one)
                 return

@@ -14,14 +14,14 @@ from aiohttp.typedefs import Handler
 
 from service.errors.engines import GivenUp
 from service.errors.families import (
+    BadRequest,
     Conflict,
-    Malformed,
     NotFound,
     ServiceError,
     TooLarge,
     TooSlow,
     Unavailable,
-    Unreadable,
+    Unprocessable,
     WrongMediaType,
 )
 from service.errors.proposals import proposal_refusal
@@ -44,8 +44,8 @@ logger = structlog.get_logger()
 
 # Families meet HTTP here and nowhere else; the nearest family in a refusal's ancestry decides.
 STATUS_OF: Mapping[type[ServiceError], HTTPStatus] = {
-    Malformed: HTTPStatus.UNPROCESSABLE_ENTITY,
-    Unreadable: HTTPStatus.BAD_REQUEST,
+    Unprocessable: HTTPStatus.UNPROCESSABLE_ENTITY,
+    BadRequest: HTTPStatus.BAD_REQUEST,
     TooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     TooSlow: HTTPStatus.REQUEST_TIMEOUT,
     WrongMediaType: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
@@ -194,7 +194,7 @@ async def refusals(request: web.Request, handler: Handler) -> web.StreamResponse
     except web.HTTPException:
         raise
     except Exception:
-        logger.exception("unforeseen_error")
+        logger.exception("unhandled_exception")
         return problem(
             request,
             HTTPStatus.INTERNAL_SERVER_ERROR,

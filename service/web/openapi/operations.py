@@ -6,8 +6,8 @@ from service.errors.dpm_runs import ReplayEngineUnknown
 from service.errors.operations import (
     ManualExecutionDisabled,
     OperationEnded,
-    OperationMoved,
     OperationNotFound,
+    OperationNotPending,
     OperationsDisabled,
 )
 from service.web.answers.operations import OperationList, OperationStatus
@@ -76,7 +76,7 @@ OPERATIONS: tuple[Operation, ...] = (
             OperationsDisabled,
             ManualExecutionDisabled,
             OperationNotFound,
-            OperationMoved,
+            OperationNotPending,
             ReplayEngineUnknown,
             *STORE,
         ),

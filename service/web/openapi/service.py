@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from service.errors.requests import Stopping
+from service.errors.requests import ShuttingDown
 from service.flows.health import NOT_READY
 from service.web.openapi.operation import STORE, Operation, Tag
 
@@ -42,7 +42,7 @@ OPERATIONS: tuple[Operation, ...] = (
         description="A write would succeed and it is not stopping; 503 says by its code why not, and whoever "
         "gets it sends work elsewhere.",
         answer=Health,
-        refusals=(Stopping, *STORE, *NOT_READY.values()),
+        refusals=(ShuttingDown, *STORE, *NOT_READY.values()),
         always_admitted=True,
         example="health",
     ),

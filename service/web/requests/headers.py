@@ -10,7 +10,7 @@ from typing import Any
 
 from aiohttp import web
 
-from service.domains.policy_packs import PackWish
+from service.domains.policy_packs import RequestedPack
 from service.domains.values.bounds import CORRELATION_ID, ID, TextBound
 from service.errors.requests import BodyTooLarge, MediaTypeUnsupported, RequestInvalid
 from service.flows.idempotency import KeyedAnswer
@@ -116,10 +116,10 @@ def pack_entries(request: web.Request) -> list[Entry]:
     ]
 
 
-def pack_wish(request: web.Request) -> PackWish:
+def pack_wish(request: web.Request) -> RequestedPack:
     """What the headers say of policy packs; the same on every route that reads them (D33)."""
     headers = request.headers
-    return PackWish(
+    return RequestedPack(
         request_pack_id=headers.get(PACK_HEADER, ""),
         tenant_pack_id=headers.get(TENANT_PACK_HEADER),
         tenant_id=headers.get(TENANT_HEADER, ""),

@@ -60,7 +60,7 @@ def _members_of(text: str, variable: str) -> Mapping[str, msgspec.Raw]:
     try:
         return msgspec.json.decode(text, type=dict[str, msgspec.Raw])
     except (msgspec.MsgspecError, ValueError, RecursionError):
-        logger.warning("setting_unreadable", variable=variable)
+        logger.warning("invalid_setting", variable=variable)
         return {}
 
 

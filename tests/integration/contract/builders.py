@@ -11,30 +11,30 @@ from typing import Any
 from service.domains.dpm_runs.artifacts import Artifact
 from service.domains.dpm_runs.values import (
     DEFAULT_TENANT,
-    BatchAdmission,
     DpmRun,
-    ReplayAdmission,
-    RunAdmission,
-    RunHead,
+    RecordBatch,
+    RecordReplay,
+    RecordRun,
     RunRequest,
     RunStatus,
+    RunSummary,
 )
-from service.domains.idempotency import AnswerFamily, IdempotentAnswer
+from service.domains.idempotency import AnswerScope, IdempotentAnswer
 from service.domains.operations import (
     Claim,
     Ending,
     Lease,
     Operation,
     OperationError,
-    OperationHead,
     OperationStatus,
+    OperationSummary,
     OperationType,
     StagedScenario,
 )
 from service.domains.proposals.values import ProposalChange
-from service.domains.retention.cutoffs import Horizon
-from service.domains.retention.deletions import PURGED_AT_ONCE, Purge
-from service.domains.workflow_decisions import NO_CORRELATION, ReviewRule, Verdict, WorkflowAction
+from service.domains.retention.cutoffs import RetentionCutoff
+from service.domains.retention.deletions import DELETED_AT_ONCE, DeletionBatch
+from service.domains.workflow_decisions import NO_CORRELATION, ReviewAction, ReviewRule, WorkflowAction
 from service.storage.ports.store import Store
 
 AT = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
@@ -56,14 +56,14 @@ def after(seconds: float) -> datetime:
     return AT + timedelta(seconds=seconds)
 
 
-def runs_since(seconds: float) -> Horizon:
-    """The horizon at which runs created before that moment have expired."""
-    return Horizon(runs_since=after(seconds))
+def runs_since(seconds: float) -> RetentionCutoff:
+    """The cutoff at which runs created before that moment have expired."""
+    return RetentionCutoff(runs_since=after(seconds))
 
 
-def operations_since(seconds: float) -> Horizon:
-    """The horizon at which operations that ended before that moment have expired."""
-    return Horizon(operations_since=after(seconds))
+def operations_since(seconds: float) -> RetentionCutoff:
+    """The cutoff at which operations that ended before that moment have expired."""
+    return RetentionCutoff(operations_since=after(seconds))
 
 
 def a_run(**fields: Any) -> DpmRun:
@@ -85,8 +85,8 @@ def a_run(**fields: Any) -> DpmRun:
     return DpmRun(**(given | fields))
 
 
-def head_of(run: DpmRun) -> RunHead:
-    return RunHead(
+def head_of(run: DpmRun) -> RunSummary:
+    return RunSummary(
         rebalance_run_id=run.rebalance_run_id,
         correlation_id=run.correlation_id,
         request_hash=run.request_hash,
@@ -116,9 +116,9 @@ def an_artifact(run: DpmRun, **fields: Any) -> Artifact:
 
 def an_admission(
     *, replay: bool = True, body: bytes = b'{"options":{}}', artifact: bool = False, **fields: Any
-) -> RunAdmission:
+) -> RecordRun:
     run = a_run(**fields)
-    return RunAdmission(run, a_request(run, body), replay, an_artifact(run) if artifact else None)
+    return RecordRun(run, a_request(run, body), replay, an_artifact(run) if artifact else None)
 
 
 def a_batch(
@@ -128,7 +128,7 @@ def a_batch(
     batch_id: str | None = None,
     artifacts: bool = False,
     **fields: Any,
-) -> BatchAdmission:
+) -> RecordBatch:
     """A batch of one run for each scenario; `sent_as` is the correlation id of its caller."""
     batch_id = batch_id or an_id("batch")
     runs = tuple(a_run(**({**defaults_of_scenario(batch_id, name), **fields})) for name in scenarios)
@@ -141,7 +141,7 @@ def a_batch(
         sent_as,
     )
     kept = tuple(an_artifact(run) for run in runs) if artifacts else ()
-    return BatchAdmission(request, runs, cause_id or batch_id, kept)
+    return RecordBatch(request, runs, cause_id or batch_id, kept)
 
 
 def defaults_of_scenario(batch_id: str, scenario: str) -> dict[str, Any]:
@@ -154,13 +154,13 @@ def defaults_of_scenario(batch_id: str, scenario: str) -> dict[str, Any]:
     }
 
 
-def with_run_id(batch: BatchAdmission, position: int, run_id: str) -> BatchAdmission:
+def with_run_id(batch: RecordBatch, position: int, run_id: str) -> RecordBatch:
     runs = list(batch.runs)
     runs[position] = replace(runs[position], rebalance_run_id=run_id)
     return replace(batch, runs=tuple(runs))
 
 
-def a_replay(original: DpmRun, *, artifact: bool = False, **fields: Any) -> ReplayAdmission:
+def a_replay(original: DpmRun, *, artifact: bool = False, **fields: Any) -> RecordReplay:
     run_id = fields.pop("rebalance_run_id", None) or an_id("rr")
     given: dict[str, Any] = {
         "rebalance_run_id": run_id,
@@ -169,10 +169,10 @@ def a_replay(original: DpmRun, *, artifact: bool = False, **fields: Any) -> Repl
         "created_at": original.created_at + timedelta(seconds=1),
     }
     run = replace(original, **(given | fields))
-    return ReplayAdmission(run, original.rebalance_run_id, an_artifact(run) if artifact else None)
+    return RecordReplay(run, original.rebalance_run_id, an_artifact(run) if artifact else None)
 
 
-def a_verdict(run: DpmRun, action: WorkflowAction = WorkflowAction.APPROVE, **fields: Any) -> Verdict:
+def a_verdict(run: DpmRun, action: WorkflowAction = WorkflowAction.APPROVE, **fields: Any) -> ReviewAction:
     given: dict[str, Any] = {
         "decision_id": an_id("dwd"),
         "tenant_id": run.tenant_id,
@@ -184,7 +184,7 @@ def a_verdict(run: DpmRun, action: WorkflowAction = WorkflowAction.APPROVE, **fi
         "decided_at": AT,
         "correlation_id": NO_CORRELATION,
     }
-    return Verdict(**(given | fields))
+    return ReviewAction(**(given | fields))
 
 
 def an_operation(**fields: Any) -> Operation:
@@ -228,9 +228,9 @@ def failed(operation: Operation, seconds: float = 2) -> Operation:
     return replace(operation, status=OperationStatus.FAILED, finished_at=after(seconds), error=error)
 
 
-def head_of_operation(operation: Operation) -> OperationHead:
-    return OperationHead(
-        **{field.name: getattr(operation, field.name) for field in dataclasses.fields(OperationHead)}
+def head_of_operation(operation: Operation) -> OperationSummary:
+    return OperationSummary(
+        **{field.name: getattr(operation, field.name) for field in dataclasses.fields(OperationSummary)}
     )
 
 
@@ -253,7 +253,7 @@ def a_staged_failure(scenario: str = "a", failure: str = "no usable price · 日
     return StagedScenario(scenario=scenario, failure=failure)
 
 
-def ending_of(operation: Operation, effect: BatchAdmission | ProposalChange | None = None) -> Ending:
+def ending_of(operation: Operation, effect: RecordBatch | ProposalChange | None = None) -> Ending:
     """What leaves an operation as it is."""
     assert operation.finished_at is not None
     return Ending(
@@ -297,7 +297,7 @@ def an_answer(entity_id: str, **fields: Any) -> IdempotentAnswer:
     is_operation = entity_id.startswith("dop")
     given: dict[str, Any] = {
         "tenant_id": DEFAULT_TENANT,
-        "family": AnswerFamily.ANALYZE_ASYNC if is_operation else AnswerFamily.WORKFLOW_ACTION,
+        "family": AnswerScope.ANALYZE_ASYNC if is_operation else AnswerScope.WORKFLOW_ACTION,
         "idempotency_key": "act-1",
         "request_hash": SOME_HASH,
         "entity_id": entity_id,
@@ -307,12 +307,12 @@ def an_answer(entity_id: str, **fields: Any) -> IdempotentAnswer:
     return IdempotentAnswer(**(given | fields))
 
 
-def a_purge(horizon: Horizon, **fields: Any) -> Purge:
+def a_purge(cutoff: RetentionCutoff, **fields: Any) -> DeletionBatch:
     given: dict[str, Any] = {
         "purge_id": an_id("purge"),
         "tenant_id": DEFAULT_TENANT,
         "purged_at": after(1000),
-        "horizon": horizon,
-        "limit": PURGED_AT_ONCE,
+        "cutoff": cutoff,
+        "limit": DELETED_AT_ONCE,
     }
-    return Purge(**(given | fields))
+    return DeletionBatch(**(given | fields))

@@ -12,13 +12,13 @@ from service.domains.dpm_runs.artifacts import Artifact, edge_of_artifact
 from service.domains.dpm_runs.supportability import Bounds, Subject, Summary
 from service.domains.dpm_runs.values import (
     DEFAULT_TENANT,
-    BatchAdmission,
     DpmRun,
-    ReplayAdmission,
-    RunAdmission,
+    RecordBatch,
+    RecordReplay,
+    RecordRun,
     edges_of,
 )
-from service.domains.lineage import Edge, LivesWith
+from service.domains.lineage import Edge, OwnerKind
 from service.domains.operations import (
     Claim,
     Ending,
@@ -28,8 +28,8 @@ from service.domains.operations import (
     Reaped,
     edge_of_operation,
 )
-from service.domains.retention.cutoffs import KEEP_ALL, Horizon
-from service.domains.workflow_decisions import Verdict, WorkflowDecision
+from service.domains.retention.cutoffs import KEEP_ALL, RetentionCutoff
+from service.domains.workflow_decisions import ReviewAction, WorkflowDecision
 from service.storage.ports.store import Store
 from tests.integration.contract.builders import REVIEWED
 
@@ -44,17 +44,17 @@ class Ledger:
     decisions: list[WorkflowDecision] = field(default_factory=list)
     operations: dict[str, Operation] = field(default_factory=dict)
 
-    async def admit(self, admission: RunAdmission) -> DpmRun:
+    async def admit(self, admission: RecordRun) -> DpmRun:
         await self.store.dpm_runs.admit(admission, KEEP_ALL)
         self._note(admission.run, admission.artifact)
         return admission.run
 
-    async def admit_batch(self, batch: BatchAdmission) -> tuple[DpmRun, ...]:
+    async def admit_batch(self, batch: RecordBatch) -> tuple[DpmRun, ...]:
         await self.store.dpm_runs.admit_batch(batch)
         self._note_batch(batch)
         return batch.runs
 
-    async def admit_replay(self, replay: ReplayAdmission) -> DpmRun:
+    async def admit_replay(self, replay: RecordReplay) -> DpmRun:
         await self.store.dpm_runs.admit_replay(replay, KEEP_ALL)
         self._note(replay.run, replay.artifact, original_id=replay.original_id)
         return replay.run
@@ -63,7 +63,7 @@ class Ledger:
         await self.store.artifacts.keep(artifact)
         self.edges.append(edge_of_artifact(artifact))
 
-    async def decide(self, verdict: Verdict) -> None:
+    async def decide(self, verdict: ReviewAction) -> None:
         _, decision = await self.store.workflow_decisions.decide(verdict, REVIEWED, KEEP_ALL)
         self.decisions.append(decision)
 
@@ -85,18 +85,18 @@ class Ledger:
             status=ending.status,
             finished_at=ending.finished_at,
         )
-        if isinstance(ending.effect, BatchAdmission):
+        if isinstance(ending.effect, RecordBatch):
             self._note_batch(ending.effect)
 
-    async def hand_back(self, claim: Claim, lease: Lease) -> None:
-        await self.store.operations.hand_back(claim, lease)
+    async def release(self, claim: Claim, lease: Lease) -> None:
+        await self.store.operations.release(claim, lease)
         self._move(claim.operation.operation_id, status=OperationStatus.PENDING)
 
     async def reap(self, now: datetime, attempts_max: int) -> Reaped:
         reaped = await self.store.operations.reap(
             DEFAULT_TENANT, now=now, attempts_max=attempts_max, limit=100
         )
-        for operation_id in reaped.taken_back:
+        for operation_id in reaped.requeued:
             self._move(operation_id, status=OperationStatus.PENDING)
         for operation_id in reaped.exhausted:
             self._move(operation_id, status=OperationStatus.FAILED, finished_at=now)
@@ -110,18 +110,18 @@ class Ledger:
             self._move(operation_id, status=OperationStatus.FAILED, finished_at=now)
         return expired
 
-    def summary_at(self, horizon: Horizon = KEEP_ALL) -> Summary:
+    def summary_at(self, cutoff: RetentionCutoff = KEEP_ALL) -> Summary:
         """What the store is to say of itself. The edge of an operation counts until it is removed."""
-        since = horizon.runs_since
+        since = cutoff.runs_since
         runs = {run_id: run for run_id, run in self.runs.items() if run.created_at >= since}
         operations = [
             operation
             for operation in self.operations.values()
-            if operation.finished_at is None or operation.finished_at >= horizon.operations_since
+            if operation.finished_at is None or operation.finished_at >= cutoff.operations_since
         ]
         decisions = [decision for decision in self.decisions if decision.rebalance_run_id in runs]
         edges = [
-            edge for edge in self.edges if edge.lives_with is LivesWith.OPERATION or edge.created_at >= since
+            edge for edge in self.edges if edge.lives_with is OwnerKind.OPERATION or edge.created_at >= since
         ]
         counts = {
             Subject.RUN_STATUS: Counter(run.status.value for run in runs.values()),
@@ -135,7 +135,7 @@ class Ledger:
     def _move(self, operation_id: str, **fields: Any) -> None:
         self.operations[operation_id] = replace(self.operations[operation_id], **fields)
 
-    def _note_batch(self, batch: BatchAdmission) -> None:
+    def _note_batch(self, batch: RecordBatch) -> None:
         for run in batch.runs:
             self._note(run, None, cause_id=batch.cause_id)
         self.edges += map(edge_of_artifact, batch.artifacts)

@@ -23,7 +23,7 @@ from service.domains.proposals.values import (
     ProposalEvent,
     ProposalFilter,
     ProposalKey,
-    ProposalKeyFamily,
+    ProposalKeyScope,
     ProposalVersion,
     VersionHead,
 )
@@ -235,13 +235,13 @@ def moved_on(proposal: Proposal, **fields: Any) -> Proposal:
     return replace(proposal, **({"revision": proposal.revision + 1} | fields))
 
 
-def family_of(change: ProposalChange) -> ProposalKeyFamily:
+def family_of(change: ProposalChange) -> ProposalKeyScope:
     """The family of the act that a change is."""
     if change.is_creation:
-        return ProposalKeyFamily.CREATE
+        return ProposalKeyScope.CREATE
     if change.version is not None:
-        return ProposalKeyFamily.VERSION
-    return ProposalKeyFamily.TRANSITION if change.approval is None else ProposalKeyFamily.APPROVAL
+        return ProposalKeyScope.VERSION
+    return ProposalKeyScope.TRANSITION if change.approval is None else ProposalKeyScope.APPROVAL
 
 
 def a_key(

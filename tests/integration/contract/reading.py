@@ -7,16 +7,16 @@ from collections.abc import Mapping
 import pytest
 
 from service.domains.dpm_runs.supportability import Subject
-from service.domains.dpm_runs.values import DEFAULT_TENANT, DpmRun, RunFilter, RunHead
-from service.domains.idempotency import KeyFamily, KeyMapping, KeyUse
+from service.domains.dpm_runs.values import DEFAULT_TENANT, DpmRun, RunFilter, RunSummary
+from service.domains.idempotency import IdempotencyRecord, KeyHistoryEntry, KeyScope
 from service.domains.lineage import Direction, Edge, EdgeFilter
 from service.domains.operations import (
     Operation,
     OperationFilter,
-    OperationHead,
+    OperationSummary,
     StagedScenario,
 )
-from service.domains.retention.cutoffs import KEEP_ALL, Horizon
+from service.domains.retention.cutoffs import KEEP_ALL, RetentionCutoff
 from service.domains.values.pages import Page, all_of
 from service.errors.dpm_runs import RunNotFound
 from service.storage.ports.store import Store
@@ -28,42 +28,42 @@ LIMIT = 100
 PAGES_MAX = 1000
 
 
-async def key_of(store: Store, run: DpmRun, horizon: Horizon = KEEP_ALL) -> KeyMapping | None:
+async def key_of(store: Store, run: DpmRun, cutoff: RetentionCutoff = KEEP_ALL) -> IdempotencyRecord | None:
     assert run.idempotency_key is not None
-    return await store.idempotency.find(run.tenant_id, KeyFamily.DPM_SIMULATE, run.idempotency_key, horizon)
+    return await store.idempotency.find(run.tenant_id, KeyScope.DPM_SIMULATE, run.idempotency_key, cutoff)
 
 
-async def history_of(store: Store, run: DpmRun, horizon: Horizon = KEEP_ALL) -> tuple[KeyUse, ...]:
+async def history_of(
+    store: Store, run: DpmRun, cutoff: RetentionCutoff = KEEP_ALL
+) -> tuple[KeyHistoryEntry, ...]:
     assert run.idempotency_key is not None
     return await all_of(
         store.idempotency.list_history,
         run.tenant_id,
-        KeyFamily.DPM_SIMULATE,
+        KeyScope.DPM_SIMULATE,
         run.idempotency_key,
-        horizon,
+        cutoff,
     )
 
 
 async def edges_at(
-    store: Store, entity_id: str, horizon: Horizon = KEEP_ALL, tenant_id: str = DEFAULT_TENANT
+    store: Store, entity_id: str, cutoff: RetentionCutoff = KEEP_ALL, tenant_id: str = DEFAULT_TENANT
 ) -> tuple[Edge, ...]:
     """The edges that start or end at an entity, which are few."""
-    page = await store.lineage.list(
-        tenant_id, entity_id, ALL_EDGES, limit=LIMIT, cursor=None, horizon=horizon
-    )
+    page = await store.lineage.list(tenant_id, entity_id, ALL_EDGES, limit=LIMIT, cursor=None, cutoff=cutoff)
     assert page.next_cursor is None
     return page.items
 
 
 async def all_edges_at(
-    store: Store, entity_id: str, edges: EdgeFilter, *, limit: int, horizon: Horizon = KEEP_ALL
+    store: Store, entity_id: str, edges: EdgeFilter, *, limit: int, cutoff: RetentionCutoff = KEEP_ALL
 ) -> tuple[Edge, ...]:
     """The edges at an entity from all pages, which are full but for the last."""
     found: list[Edge] = []
     cursor = None
     for _ in range(PAGES_MAX):
         page = await store.lineage.list(
-            DEFAULT_TENANT, entity_id, edges, limit=limit, cursor=cursor, horizon=horizon
+            DEFAULT_TENANT, entity_id, edges, limit=limit, cursor=cursor, cutoff=cutoff
         )
         found += page.items
         if page.next_cursor is None:
@@ -79,9 +79,9 @@ async def runs_of(
     *,
     limit: int = LIMIT,
     cursor: str | None = None,
-    horizon: Horizon = KEEP_ALL,
-) -> Page[RunHead]:
-    return await store.dpm_runs.list(DEFAULT_TENANT, runs, limit=limit, cursor=cursor, horizon=horizon)
+    cutoff: RetentionCutoff = KEEP_ALL,
+) -> Page[RunSummary]:
+    return await store.dpm_runs.list(DEFAULT_TENANT, runs, limit=limit, cursor=cursor, cutoff=cutoff)
 
 
 def touching(entity_id: str, *edges: Edge, direction: Direction = Direction.BOTH) -> tuple[Edge, ...]:
@@ -112,15 +112,19 @@ async def assert_run_absent(store: Store, run: DpmRun) -> None:
     assert await edges_at(store, run.correlation_id, tenant_id=tenant_id) == ()
 
 
-async def operation_in(store: Store, operation: OperationHead, horizon: Horizon = KEEP_ALL) -> Operation:
-    return await store.operations.get(operation.tenant_id, operation.operation_id, horizon)
+async def operation_in(
+    store: Store, operation: OperationSummary, cutoff: RetentionCutoff = KEEP_ALL
+) -> Operation:
+    return await store.operations.get(operation.tenant_id, operation.operation_id, cutoff)
 
 
-async def newest_of(store: Store, correlation_id: str, horizon: Horizon = KEEP_ALL) -> Operation | None:
-    return await store.operations.find_newest_by_correlation(DEFAULT_TENANT, correlation_id, horizon)
+async def newest_of(
+    store: Store, correlation_id: str, cutoff: RetentionCutoff = KEEP_ALL
+) -> Operation | None:
+    return await store.operations.find_newest_by_correlation(DEFAULT_TENANT, correlation_id, cutoff)
 
 
-async def staged_of(store: Store, operation: OperationHead) -> tuple[StagedScenario, ...]:
+async def staged_of(store: Store, operation: OperationSummary) -> tuple[StagedScenario, ...]:
     return await store.operations.list_staged(operation.tenant_id, operation.operation_id)
 
 
@@ -130,11 +134,9 @@ async def operations_of(
     *,
     limit: int = LIMIT,
     cursor: str | None = None,
-    horizon: Horizon = KEEP_ALL,
-) -> Page[OperationHead]:
-    return await store.operations.list(
-        DEFAULT_TENANT, operations, limit=limit, cursor=cursor, horizon=horizon
-    )
+    cutoff: RetentionCutoff = KEEP_ALL,
+) -> Page[OperationSummary]:
+    return await store.operations.list(DEFAULT_TENANT, operations, limit=limit, cursor=cursor, cutoff=cutoff)
 
 
 async def status_counts_of(store: Store, tenant_id: str = DEFAULT_TENANT) -> Mapping[str, int]:

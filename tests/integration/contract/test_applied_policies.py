@@ -8,10 +8,10 @@ from decimal import Decimal
 
 import pytest
 
-from service.domains.dpm_runs.values import DEFAULT_TENANT, Admitted, SealedRun, mapping_of, use_of
+from service.domains.dpm_runs.values import DEFAULT_TENANT, Recorded, StoredRun, mapping_of, use_of
 from service.domains.policy_packs import PackSource
 from service.domains.rebalances.options import EngineOptions
-from service.domains.retention.cutoffs import KEEP_ALL, Horizon
+from service.domains.retention.cutoffs import KEEP_ALL, RetentionCutoff
 from service.domains.values.canonical import digest_of
 from service.errors.dpm_runs import RunExists
 from service.errors.idempotency import IdempotencyKeyConflict
@@ -56,14 +56,14 @@ async def test_a_run_is_given_back_with_the_policy_it_was_computed_under(store, 
     answer = await store.dpm_runs.admit(admission, KEEP_ALL)
 
     run = admission.run
-    assert answer == Admitted(run, replayed=False)
+    assert answer == Recorded(run, replayed=False)
     for lookup in lookups_of(store, run):
         found = await lookup
         assert found == run
         assert found.policy.read_options() == EngineOptions(max_turnover_pct=Decimal("0.10"))
     assert await store.dpm_runs.get_head(DEFAULT_TENANT, run.rebalance_run_id, KEEP_ALL) == head_of(run)
     sealed = await store.dpm_runs.get_sealed(DEFAULT_TENANT, run.rebalance_run_id, KEEP_ALL)
-    assert sealed == SealedRun(run, digest_of(run.result), admission.request, digest_of(b'{"options":{}}'))
+    assert sealed == StoredRun(run, digest_of(run.result), admission.request, digest_of(b'{"options":{}}'))
 
 
 async def test_a_run_without_a_policy_is_given_back_without_one(store):
@@ -128,7 +128,7 @@ async def test_a_repeated_request_under_the_same_pack_is_answered_with_the_first
 
     answer = await store.dpm_runs.admit(again, KEEP_ALL)
 
-    assert answer == Admitted(first.run, replayed=True)
+    assert answer == Recorded(first.run, replayed=True)
     await assert_absent(store, again.run)
     assert await key_of(store, first.run) == mapping_of(first.run)
 
@@ -156,9 +156,9 @@ async def test_without_replay_a_key_moves_to_the_other_pack(store, before, then)
 
     answer = await store.dpm_runs.admit(second, KEEP_ALL)
 
-    assert answer == Admitted(second.run, replayed=False)
+    assert answer == Recorded(second.run, replayed=False)
     assert await key_of(store, second.run) == mapping_of(second.run)
-    assert await store.dpm_runs.admit(an_admission(policy=then), KEEP_ALL) == Admitted(
+    assert await store.dpm_runs.admit(an_admission(policy=then), KEEP_ALL) == Recorded(
         second.run, replayed=True
     )
     with pytest.raises(IdempotencyKeyConflict):
@@ -167,17 +167,17 @@ async def test_without_replay_a_key_moves_to_the_other_pack(store, before, then)
 
 @EACH_PAIR
 async def test_a_key_whose_run_expired_is_free_under_any_pack(store, before, then):
-    expired, horizon = an_admission(policy=before), runs_since(5)
+    expired, cutoff = an_admission(policy=before), runs_since(5)
     renewed = an_admission(policy=then, created_at=after(9))
     await store.dpm_runs.admit(expired, KEEP_ALL)
 
-    answer = await store.dpm_runs.admit(renewed, horizon)
+    answer = await store.dpm_runs.admit(renewed, cutoff)
 
-    assert answer == Admitted(renewed.run, replayed=False)
-    assert await key_of(store, renewed.run, horizon) == mapping_of(renewed.run)
-    assert (await store.dpm_runs.admit(an_admission(policy=then), horizon)).replayed
+    assert answer == Recorded(renewed.run, replayed=False)
+    assert await key_of(store, renewed.run, cutoff) == mapping_of(renewed.run)
+    assert (await store.dpm_runs.admit(an_admission(policy=then), cutoff)).replayed
     with pytest.raises(IdempotencyKeyConflict):
-        await store.dpm_runs.admit(an_admission(policy=before), horizon)
+        await store.dpm_runs.admit(an_admission(policy=before), cutoff)
 
 
 async def test_of_callers_under_different_packs_with_one_key_at_once_one_is_admitted(store):
@@ -187,7 +187,7 @@ async def test_of_callers_under_different_packs_with_one_key_at_once_one_is_admi
         *(store.dpm_runs.admit(admission, KEEP_ALL) for admission in asked), return_exceptions=True
     )
 
-    (admitted,) = (answer for answer in answers if isinstance(answer, Admitted))
+    (admitted,) = (answer for answer in answers if isinstance(answer, Recorded))
     assert not admitted.replayed
     assert sum(isinstance(answer, IdempotencyKeyConflict) for answer in answers) == 15
     assert await key_of(store, admitted.run) == mapping_of(admitted.run)
@@ -207,11 +207,11 @@ async def test_a_run_goes_with_its_policy_and_frees_its_key(store):
     first = an_admission(policy=STRICT)
     await store.dpm_runs.admit(first, KEEP_ALL)
 
-    await store.purges.remove(a_purge(Horizon(after(5), after(5))))
+    await store.retention.remove(a_purge(RetentionCutoff(after(5), after(5))))
 
     await assert_absent(store, first.run)
     other = an_admission(policy=LOOSE, request_hash=OTHER_HASH)
-    assert await store.dpm_runs.admit(other, KEEP_ALL) == Admitted(other.run, replayed=False)
+    assert await store.dpm_runs.admit(other, KEEP_ALL) == Recorded(other.run, replayed=False)
 
 
 POLICY = {

@@ -24,8 +24,8 @@ from tests.integration.contract.builders import (
 from tests.integration.contract.reading import edges_at, touching
 
 
-async def artifact_of(store, run, horizon=KEEP_ALL):
-    return await store.artifacts.find(run.tenant_id, run.rebalance_run_id, horizon)
+async def artifact_of(store, run, cutoff=KEEP_ALL):
+    return await store.artifacts.find(run.tenant_id, run.rebalance_run_id, cutoff)
 
 
 async def test_a_run_has_no_artifact_until_one_is_kept(store):
@@ -117,7 +117,7 @@ async def test_an_artifact_expires_with_its_run(store):
 async def test_an_artifact_of_a_removed_run_is_refused(store):
     admission = an_admission()
     await store.dpm_runs.admit(admission, KEEP_ALL)
-    await store.purges.remove(a_purge(runs_since(5)))
+    await store.retention.remove(a_purge(runs_since(5)))
 
     with pytest.raises(RunNotFound):
         await store.artifacts.keep(an_artifact(admission.run))

@@ -11,7 +11,7 @@ from service.domains.dpm_runs.values import DEFAULT_TENANT, RunStatus
 from service.domains.operations import CANCELLATION as CANCELLED_BY_CALLER
 from service.domains.operations import RELEASE, Claim, Lease
 from service.domains.proposals.states import ApprovalType, ProposalEventType, ProposalState
-from service.domains.retention.cutoffs import KEEP_ALL, Horizon
+from service.domains.retention.cutoffs import KEEP_ALL, RetentionCutoff
 from service.domains.workflow_decisions import WorkflowAction
 from service.errors.storage import StoreRefused
 from service.storage.ports.store import Store
@@ -65,7 +65,7 @@ LATE = after(LONG_SECONDS + 1)
 REPLAY = a_replay(RUN, artifact=True)
 VERDICT = a_verdict(RUN, WorkflowAction.REJECT)
 DECISION = an_answer("rr_held", idempotency_key="act-new")
-PURGE = a_purge(Horizon(after(50), after(50)))
+PURGE = a_purge(RetentionCutoff(after(50), after(50)))
 ADMISSION = an_admission(idempotency_key="key-2", artifact=True)
 MOVE = an_admission(replay=False, request_hash=OTHER_HASH, artifact=True)
 RENEWAL = an_admission(request_hash=OTHER_HASH, artifact=True, created_at=after(9))
@@ -117,7 +117,7 @@ ACTS = {
         + [("UPDATE", "dpm_run_idempotency")],
     ),
     "admit with an expired key": (
-        lambda store: store.dpm_runs.admit(RENEWAL, Horizon(after(5), after(5))),
+        lambda store: store.dpm_runs.admit(RENEWAL, RetentionCutoff(after(5), after(5))),
         [("INSERT", table) for table in (OF_A_RUN | OF_A_KEY) - {"dpm_run_idempotency"}]
         + [("UPDATE", "dpm_run_idempotency")],
     ),
@@ -179,8 +179,8 @@ ACTS = {
         ),
         OF_AN_END,
     ),
-    "hand_back for the last time": (
-        lambda store: store.operations.hand_back(
+    "release for the last time": (
+        lambda store: store.operations.release(
             CLAIM, Lease(after(500), after(600)), error=RELEASE, attempts_max=1
         ),
         OF_AN_END,
@@ -206,8 +206,8 @@ ACTS = {
         lambda store: store.operations.finish(CLAIM, ending_of(failed(RUNNING))),
         OF_AN_END,
     ),
-    "hand_back": (
-        lambda store: store.operations.hand_back(CLAIM, a_lease(5)),
+    "release": (
+        lambda store: store.operations.release(CLAIM, a_lease(5)),
         [("UPDATE", "dpm_operations"), ("INSERT", "dpm_tally_changes")],
     ),
     "reap, begun again": (
@@ -271,11 +271,11 @@ ACTS = {
         [("INSERT", "dpm_policy_pack_changes")],
     ),
     "record": (
-        lambda store: store.parity.record([a_difference(), a_difference()]),
+        lambda store: store.shadow_differences.record([a_difference(), a_difference()]),
         [("INSERT", "dpm_parity_differences")],
     ),
     "purge of differences": (
-        lambda store: store.parity.purge(DEFAULT_TENANT, found_before=after(50), limit=10),
+        lambda store: store.shadow_differences.purge(DEFAULT_TENANT, found_before=after(50), limit=10),
         [("DELETE", "dpm_parity_differences")],
     ),
     "fold": (
@@ -283,7 +283,7 @@ ACTS = {
         [("INSERT", "dpm_tallies"), ("DELETE", "dpm_tally_changes")],
     ),
     "remove": (
-        lambda store: store.purges.remove(PURGE),
+        lambda store: store.retention.remove(PURGE),
         [("DELETE", table) for table in OF_WHAT_GOES]
         + [("INSERT", "dpm_purges"), ("INSERT", "dpm_tally_changes")],
     ),
@@ -321,12 +321,12 @@ async def fill(store: Store) -> None:
     for operation in (RUNNING, RETURNED):
         claim = await submit_and_move(store, started(operation))
         await store.operations.stage(claim, [a_staged("a")], a_lease())
-    await store.operations.hand_back(claim, a_lease())
+    await store.operations.release(claim, a_lease())
     for change in SUBMITTED:
         await store.proposals.change(change)
     await store.proposal_simulations.keep(a_simulation(), kept_since=after(0))
     await store.policy_packs.amend(a_change(1))
-    await store.parity.record([a_difference()])
+    await store.shadow_differences.record([a_difference()])
 
 
 @pytest.mark.parametrize(("act", "statement", "table"), WRITES)

@@ -104,7 +104,7 @@ async def test_a_decision_with_the_longest_texts_is_kept_and_found(store):
 
     for asked in (DecisionFilter(actor_id=LONGEST_ID), DecisionFilter(reason_code=reason)):
         page = await store.workflow_decisions.list(
-            DEFAULT_TENANT, asked, limit=5, cursor=None, horizon=KEEP_ALL
+            DEFAULT_TENANT, asked, limit=5, cursor=None, cutoff=KEEP_ALL
         )
         assert page.items == (decision,)
 

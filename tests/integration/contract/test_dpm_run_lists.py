@@ -56,10 +56,10 @@ def listed(runs):
     return sorted(map(head_of, runs), key=lambda head: (head.created_at, head.rebalance_run_id), reverse=True)
 
 
-async def pages_of(store, runs, limit, horizon=KEEP_ALL):
+async def pages_of(store, runs, limit, cutoff=KEEP_ALL):
     cursor, pages = None, []
     for _ in range(PAGES_MAX):
-        page = await runs_of(store, runs, limit=limit, cursor=cursor, horizon=horizon)
+        page = await runs_of(store, runs, limit=limit, cursor=cursor, cutoff=cutoff)
         pages.append(page)
         if page.next_cursor is None:
             return pages
@@ -182,7 +182,7 @@ async def test_a_cursor_of_an_expired_run_gives_an_empty_page(store):
     heads = await keep_mixed(store)
 
     for head in heads:
-        page = await runs_of(store, cursor=head.rebalance_run_id, horizon=runs_since(2))
+        page = await runs_of(store, cursor=head.rebalance_run_id, cutoff=runs_since(2))
 
         expired = head.created_at < after(2)
         rest = [later for later in heads[heads.index(head) + 1 :] if later.created_at >= after(2)]

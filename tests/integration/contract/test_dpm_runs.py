@@ -12,9 +12,9 @@ import pytest
 from service.domains.dpm_runs.artifacts import edge_of_artifact
 from service.domains.dpm_runs.values import (
     DEFAULT_TENANT,
-    Admitted,
-    RunAdmission,
-    SealedRun,
+    Recorded,
+    RecordRun,
+    StoredRun,
     edges_of,
     mapping_of,
     use_of,
@@ -48,8 +48,8 @@ from tests.integration.contract.reading import (
 )
 
 
-async def newest_by_correlation(store, correlation_id, horizon=KEEP_ALL):
-    return await store.dpm_runs.get_newest_by_correlation(DEFAULT_TENANT, correlation_id, horizon)
+async def newest_by_correlation(store, correlation_id, cutoff=KEEP_ALL):
+    return await store.dpm_runs.get_newest_by_correlation(DEFAULT_TENANT, correlation_id, cutoff)
 
 
 def lookups_of(store):
@@ -70,7 +70,7 @@ async def test_an_admitted_run_is_given_back_as_it_was(store):
     answer = await store.dpm_runs.admit(admission, KEEP_ALL)
 
     run = admission.run
-    assert answer == Admitted(run, replayed=False)
+    assert answer == Recorded(run, replayed=False)
     assert await store.dpm_runs.get(run.tenant_id, run.rebalance_run_id, KEEP_ALL) == run
     assert await store.dpm_runs.get_newest_by_correlation(run.tenant_id, run.correlation_id, KEEP_ALL) == run
     assert await store.dpm_runs.get_head(run.tenant_id, run.rebalance_run_id, KEEP_ALL) == head_of(run)
@@ -87,7 +87,7 @@ async def test_a_run_is_kept_with_its_artifact(store):
 
     run = admission.run
     edges = (*edges_of(run), edge_of_artifact(admission.artifact))
-    assert answer == Admitted(run, replayed=False)
+    assert answer == Recorded(run, replayed=False)
     assert await store.artifacts.find(run.tenant_id, run.rebalance_run_id, KEEP_ALL) == admission.artifact
     assert await edges_at(store, run.rebalance_run_id) == touching(run.rebalance_run_id, *edges)
 
@@ -114,7 +114,7 @@ async def test_a_sealed_run_has_its_request_and_the_digests_of_both(store):
     for run, request in ((alone.run, alone.request), *((run, batch.request) for run in batch.runs)):
         sealed = await store.dpm_runs.get_sealed(DEFAULT_TENANT, run.rebalance_run_id, KEEP_ALL)
 
-        assert sealed == SealedRun(run, digest_of(run.result), request, digest_of(request.body))
+        assert sealed == StoredRun(run, digest_of(run.result), request, digest_of(request.body))
 
 
 async def test_a_request_is_given_back_as_it_was_asked(store):
@@ -174,7 +174,7 @@ async def test_a_repeated_request_is_answered_with_the_first_run_and_writes_noth
 
     answer = await store.dpm_runs.admit(again, KEEP_ALL)
 
-    assert answer == Admitted(first.run, replayed=True)
+    assert answer == Recorded(first.run, replayed=True)
     assert answer.run.result == ODD_BYTES
     await assert_absent(store, again.run)
     assert await key_of(store, first.run) == mapping_of(first.run)
@@ -201,7 +201,7 @@ async def test_without_replay_the_key_moves_and_its_history_grows(store):
 
     answer = await store.dpm_runs.admit(second, KEEP_ALL)
 
-    assert answer == Admitted(second.run, replayed=False)
+    assert answer == Recorded(second.run, replayed=False)
     assert await key_of(store, second.run) == mapping_of(second.run)
     assert await history_of(store, second.run) == (use_of(first.run), use_of(second.run))
     assert await store.dpm_runs.get(DEFAULT_TENANT, first.run.rebalance_run_id, KEEP_ALL) == first.run
@@ -214,7 +214,7 @@ async def test_after_a_key_moved_its_newest_run_is_replayed(store):
 
     answer = await store.dpm_runs.admit(an_admission(request_hash=OTHER_HASH), KEEP_ALL)
 
-    assert answer == Admitted(moved.run, replayed=True)
+    assert answer == Recorded(moved.run, replayed=True)
     with pytest.raises(IdempotencyKeyConflict):
         await store.dpm_runs.admit(an_admission(request_hash=first.run.request_hash), KEEP_ALL)
 
@@ -224,7 +224,7 @@ async def test_without_replay_the_same_request_is_recorded_again(store):
 
     answers = [await store.dpm_runs.admit(admission, KEEP_ALL) for admission in asked]
 
-    assert answers == [Admitted(admission.run, replayed=False) for admission in asked]
+    assert answers == [Recorded(admission.run, replayed=False) for admission in asked]
     assert await history_of(store, asked[0].run) == tuple(use_of(admission.run) for admission in asked)
 
 
@@ -276,7 +276,7 @@ async def test_a_taken_run_id_refuses_the_whole_act_and_leaves_the_key_free(stor
     assert await history_of(store, clash.run) == ()
     assert await store.dpm_runs.get(DEFAULT_TENANT, taken.run.rebalance_run_id, KEEP_ALL) == taken.run
     late = an_admission(idempotency_key="key-2")
-    assert await store.dpm_runs.admit(late, KEEP_ALL) == Admitted(late.run, replayed=False)
+    assert await store.dpm_runs.admit(late, KEEP_ALL) == Recorded(late.run, replayed=False)
 
 
 async def test_a_taken_run_id_does_not_move_a_key_that_stands_for_a_run(store):
@@ -396,7 +396,7 @@ async def test_of_different_requests_with_one_key_at_once_one_is_admitted(store)
         *(store.dpm_runs.admit(admission, KEEP_ALL) for admission in asked), return_exceptions=True
     )
 
-    (admitted,) = (answer for answer in answers if isinstance(answer, Admitted))
+    (admitted,) = (answer for answer in answers if isinstance(answer, Recorded))
     assert not admitted.replayed
     assert sum(isinstance(answer, IdempotencyKeyConflict) for answer in answers) == 15
     assert await key_of(store, admitted.run) == mapping_of(admitted.run)
@@ -430,7 +430,7 @@ async def test_an_unknown_run_is_not_found(store):
 
 async def test_a_run_is_not_found_by_another_tenant(store):
     run = an_admission(correlation_id="same", request_hash="same", rebalance_run_id="same").run
-    await store.dpm_runs.admit(RunAdmission(run, a_request(run), replay=True), KEEP_ALL)
+    await store.dpm_runs.admit(RecordRun(run, a_request(run), replay=True), KEEP_ALL)
 
     for lookup in lookups_of(store):
         with pytest.raises(RunNotFound):
@@ -445,7 +445,7 @@ async def test_two_tenants_may_draw_the_same_ids(store):
 
     answers = [await store.dpm_runs.admit(admission, KEEP_ALL) for admission in (ours, theirs)]
 
-    assert answers == [Admitted(ours.run, replayed=False), Admitted(theirs.run, replayed=False)]
+    assert answers == [Recorded(ours.run, replayed=False), Recorded(theirs.run, replayed=False)]
     assert await store.dpm_runs.get("ours", ours.run.rebalance_run_id, KEEP_ALL) == ours.run
     assert await store.dpm_runs.get("theirs", ours.run.rebalance_run_id, KEEP_ALL) == theirs.run
 
@@ -454,7 +454,7 @@ async def test_an_expired_run_is_found_in_no_way(store):
     run = an_admission(
         rebalance_run_id="same", correlation_id="same", request_hash="same", idempotency_key="same"
     ).run
-    await store.dpm_runs.admit(RunAdmission(run, a_request(run), replay=True), KEEP_ALL)
+    await store.dpm_runs.admit(RecordRun(run, a_request(run), replay=True), KEEP_ALL)
 
     for lookup in lookups_of(store):
         assert await lookup(DEFAULT_TENANT, "same", runs_since(0))
@@ -497,13 +497,13 @@ async def test_a_key_whose_run_expired_is_free_for_any_request(store, request_ha
 
     answer = await store.dpm_runs.admit(new, runs_since(5))
 
-    assert answer == Admitted(new.run, replayed=False)
+    assert answer == Recorded(new.run, replayed=False)
     assert await key_of(store, new.run, runs_since(5)) == mapping_of(new.run)
     assert await history_of(store, new.run, runs_since(5)) == (use_of(new.run),)
     assert await history_of(store, new.run) == (use_of(old.run), use_of(new.run))
     assert await store.dpm_runs.admit(
         an_admission(created_at=after(11), request_hash=new.run.request_hash), runs_since(5)
-    ) == Admitted(new.run, replayed=True)
+    ) == Recorded(new.run, replayed=True)
 
 
 @pytest.mark.parametrize("callers", [2, 8])
@@ -558,7 +558,7 @@ async def test_a_replay_is_kept_beside_its_original(store, artifact):
     sealed = await store.dpm_runs.get_sealed(DEFAULT_TENANT, run.rebalance_run_id, KEEP_ALL)
     of_artifact = (edge_of_artifact(replay.artifact),) if replay.artifact else ()
     edges = (*edges_of(run, original_id=first_id), *of_artifact)
-    assert sealed == SealedRun(run, digest_of(ODD_BYTES), original.request, digest_of(original.request.body))
+    assert sealed == StoredRun(run, digest_of(ODD_BYTES), original.request, digest_of(original.request.body))
     assert await store.artifacts.find(DEFAULT_TENANT, run.rebalance_run_id, KEEP_ALL) == replay.artifact
     assert await edges_at(store, run.rebalance_run_id) == touching(run.rebalance_run_id, *edges)
     assert await edges_at(store, first_id) == touching(first_id, *edges, *edges_of(original.run))
@@ -580,15 +580,15 @@ async def test_a_replay_of_a_replay_and_of_a_scenario_share_the_first_request(st
     assert sealed.request == batch.request
 
 
-@pytest.mark.parametrize("horizon", [KEEP_ALL, runs_since(5)], ids=["unknown", "expired"])
-async def test_a_replay_of_a_run_that_is_not_there_is_refused_and_writes_nothing(store, horizon):
+@pytest.mark.parametrize("cutoff", [KEEP_ALL, runs_since(5)], ids=["unknown", "expired"])
+async def test_a_replay_of_a_run_that_is_not_there_is_refused_and_writes_nothing(store, cutoff):
     original = an_admission()
-    if horizon is not KEEP_ALL:
+    if cutoff is not KEEP_ALL:
         await store.dpm_runs.admit(original, KEEP_ALL)
     replay = a_replay(original.run, created_at=after(10))
 
     with pytest.raises(RunNotFound):
-        await store.dpm_runs.admit_replay(replay, horizon)
+        await store.dpm_runs.admit_replay(replay, cutoff)
 
     await assert_run_absent(store, replay.run)
 

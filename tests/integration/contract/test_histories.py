@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from service.domains.dpm_runs.values import DEFAULT_TENANT, RunStatus
-from service.domains.idempotency import KeyFamily
+from service.domains.idempotency import KeyScope
 from service.domains.proposals.states import (
     TRANSITIONS,
     VERSION_EVENTS,
@@ -48,10 +48,8 @@ async def keyed(store, count):
         await store.dpm_runs.admit(admission, KEEP_ALL)
         ids.append((admission.run.created_at, admission.run.rebalance_run_id))
 
-    def listing(horizon=KEEP_ALL, **page):
-        return store.idempotency.list_history(
-            DEFAULT_TENANT, KeyFamily.DPM_SIMULATE, "key-1", horizon, **page
-        )
+    def listing(cutoff=KEEP_ALL, **page):
+        return store.idempotency.list_history(DEFAULT_TENANT, KeyScope.DPM_SIMULATE, "key-1", cutoff, **page)
 
     return listing, [run_id for _, run_id in sorted(ids)], lambda use: use.rebalance_run_id
 
@@ -181,8 +179,8 @@ async def test_long_texts_end_a_page(store, make):
 async def test_what_has_expired_is_no_part_of_a_history_nor_a_cursor(store):
     listing, ids, id_of = await keyed(store, 4)
 
-    page = await listing(horizon=runs_since(1), limit=LIMIT, cursor=None)
-    behind = await listing(horizon=runs_since(1), limit=LIMIT, cursor=ids[0])
+    page = await listing(cutoff=runs_since(1), limit=LIMIT, cursor=None)
+    behind = await listing(cutoff=runs_since(1), limit=LIMIT, cursor=ids[0])
 
     assert [id_of(use) for use in page.items] == ids[2:]
     assert behind.items == ()

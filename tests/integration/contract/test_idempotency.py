@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from service.domains.dpm_runs.values import DEFAULT_TENANT, mapping_of, use_of
-from service.domains.idempotency import KeyFamily
+from service.domains.idempotency import KeyScope
 from service.domains.retention.cutoffs import KEEP_ALL
 from service.domains.values.pages import all_of
 from tests.integration.contract.builders import (
@@ -22,11 +22,11 @@ from tests.integration.contract.reading import history_of, key_of
 async def test_an_unknown_key_stands_for_nothing(store):
     await store.dpm_runs.admit(an_admission(), KEEP_ALL)
 
-    found = await store.idempotency.find(DEFAULT_TENANT, KeyFamily.DPM_SIMULATE, "nowhere", KEEP_ALL)
+    found = await store.idempotency.find(DEFAULT_TENANT, KeyScope.DPM_SIMULATE, "nowhere", KEEP_ALL)
     history = await all_of(
         store.idempotency.list_history,
         DEFAULT_TENANT,
-        KeyFamily.DPM_SIMULATE,
+        KeyScope.DPM_SIMULATE,
         "nowhere",
         KEEP_ALL,
     )
@@ -43,11 +43,11 @@ async def test_tenants_do_not_share_their_keys(store):
     await store.dpm_runs.admit(theirs, KEEP_ALL)
 
     for run in (ours.run, theirs.run):
-        found = await store.idempotency.find(run.tenant_id, KeyFamily.DPM_SIMULATE, "key-1", KEEP_ALL)
+        found = await store.idempotency.find(run.tenant_id, KeyScope.DPM_SIMULATE, "key-1", KEEP_ALL)
         history = await all_of(
             store.idempotency.list_history,
             run.tenant_id,
-            KeyFamily.DPM_SIMULATE,
+            KeyScope.DPM_SIMULATE,
             "key-1",
             KEEP_ALL,
         )
@@ -72,7 +72,7 @@ async def test_a_history_is_listed_by_creation_and_then_by_id(store):
     history = await all_of(
         store.idempotency.list_history,
         DEFAULT_TENANT,
-        KeyFamily.DPM_SIMULATE,
+        KeyScope.DPM_SIMULATE,
         "key-1",
         KEEP_ALL,
     )
@@ -85,7 +85,7 @@ async def test_a_key_stands_for_the_run_recorded_last_even_if_it_is_older(store)
     await store.dpm_runs.admit(first, KEEP_ALL)
     await store.dpm_runs.admit(second, KEEP_ALL)
 
-    found = await store.idempotency.find(DEFAULT_TENANT, KeyFamily.DPM_SIMULATE, "key-1", KEEP_ALL)
+    found = await store.idempotency.find(DEFAULT_TENANT, KeyScope.DPM_SIMULATE, "key-1", KEEP_ALL)
 
     assert found == mapping_of(second.run)
 
@@ -95,7 +95,7 @@ async def test_a_batch_takes_no_key(store):
     await store.dpm_runs.admit_batch(batch)
 
     found = [
-        await store.idempotency.find(DEFAULT_TENANT, KeyFamily.DPM_SIMULATE, key, KEEP_ALL)
+        await store.idempotency.find(DEFAULT_TENANT, KeyScope.DPM_SIMULATE, key, KEEP_ALL)
         for key in (batch.request.request_id, *(run.correlation_id for run in batch.runs))
     ]
 

@@ -7,8 +7,8 @@ import asyncio
 import pytest
 
 from service.domains.dpm_runs.values import DEFAULT_TENANT, RunStatus
-from service.domains.idempotency import AnswerFamily
-from service.domains.retention.cutoffs import KEEP_ALL, Horizon
+from service.domains.idempotency import AnswerScope
+from service.domains.retention.cutoffs import KEEP_ALL, RetentionCutoff
 from service.domains.values.pages import all_of
 from service.domains.workflow_decisions import WorkflowAction
 from service.errors.dpm_runs import RunNotFound
@@ -43,18 +43,18 @@ async def keep_run(store, **fields):
     return admission.run
 
 
-async def decide(store, run, answer=None, horizon=KEEP_ALL, **fields):
+async def decide(store, run, answer=None, cutoff=KEEP_ALL, **fields):
     answer = answer or an_answer(run.rebalance_run_id)
-    return await store.workflow_decisions.decide_once(a_verdict(run, **fields), REVIEWED, horizon, answer)
+    return await store.workflow_decisions.decide_once(a_verdict(run, **fields), REVIEWED, cutoff, answer)
 
 
 async def decisions_on(store, run):
     return await all_of(store.workflow_decisions.list_of_run, run.tenant_id, run.rebalance_run_id)
 
 
-async def submit(store, operation_id, horizon=KEEP_ALL, **fields):
+async def submit(store, operation_id, cutoff=KEEP_ALL, **fields):
     operation = an_operation(operation_id=operation_id)
-    return await store.operations.submit_once(operation, an_answer(operation_id, **fields), horizon)
+    return await store.operations.submit_once(operation, an_answer(operation_id, **fields), cutoff)
 
 
 async def end(store, operation_id, second=2):
@@ -134,11 +134,11 @@ async def test_the_key_of_a_run_that_has_expired_is_free(store):
     await decide(store, old)
     renewed = an_answer(young.rebalance_run_id, request_hash=OTHER_HASH)
 
-    assert await decide(store, young, renewed, horizon=runs_since(5)) is None
+    assert await decide(store, young, renewed, cutoff=runs_since(5)) is None
 
-    assert await decide(store, young, renewed, horizon=runs_since(5)) == renewed
+    assert await decide(store, young, renewed, cutoff=runs_since(5)) == renewed
     # Both keys, that of the simulations too, stand for the young run by now.
-    assert (await store.purges.remove(a_purge(runs_since(5)))).keys == 0
+    assert (await store.retention.remove(a_purge(runs_since(5)))).keys == 0
     assert await decide(store, young, renewed) == renewed
 
 
@@ -190,7 +190,7 @@ async def test_each_family_has_keys_of_its_own(store):
     assert await decide(store, run) is None
     assert await submit(store, "dop_1") is None
 
-    assert {family.value for family in AnswerFamily} == {"DPM_WORKFLOW_ACTION", "DPM_ANALYZE_ASYNC"}
+    assert {family.value for family in AnswerScope} == {"DPM_WORKFLOW_ACTION", "DPM_ANALYZE_ASYNC"}
 
 
 async def test_answers_go_with_what_they_are_about_and_are_counted(store):
@@ -199,7 +199,7 @@ async def test_answers_go_with_what_they_are_about_and_are_counted(store):
     await submit(store, "dop_1")
     await end(store, "dop_1")
 
-    removed = await store.purges.remove(a_purge(Horizon(after(50), after(50))))
+    removed = await store.retention.remove(a_purge(RetentionCutoff(after(50), after(50))))
 
     # That of the simulation, too.
     assert (removed.runs, removed.operations, removed.keys) == (1, 1, 3)

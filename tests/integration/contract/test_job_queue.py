@@ -16,8 +16,8 @@ from scripts.harness.postgres import Postgres, create_database, free_port
 from service.admin.migrations import migrate
 from service.domains.dpm_runs.values import DEFAULT_TENANT
 from service.domains.operations import CANCELLATION
-from service.domains.retention.cutoffs import KEEP_ALL, Horizon
-from service.domains.retention.deletions import Removed
+from service.domains.retention.cutoffs import KEEP_ALL, RetentionCutoff
+from service.domains.retention.deletions import DeletedRows
 from service.errors.operations import OperationExists, OperationNotFound
 from service.errors.storage import PostgresDsnRequired, PostgresUnavailable, StoreRefused
 from service.storage.postgres import job_sessions, operation_acts
@@ -583,12 +583,12 @@ async def test_a_purge_removes_what_the_engine_wrote_down(store, worker, dsn):
         "INSERT INTO queue.pgqueuer_statistics (created, count, priority, status, entrypoint)"
         " VALUES ('2026-03-01', 1, 0, 'queued', 'operations'), (now(), 1, 0, 'queued', 'operations')",
     )
-    horizon = Horizon(operations_since=datetime(2026, 3, 2, tzinfo=UTC))
+    cutoff = RetentionCutoff(operations_since=datetime(2026, 3, 2, tzinfo=UTC))
 
     # Nothing else has expired, so no record is kept of it.
-    assert await store.purges.remove(a_purge(horizon)) == Removed()
+    assert await store.retention.remove(a_purge(cutoff)) == DeletedRows()
 
-    assert await store.purges.list_records(DEFAULT_TENANT, limit=1) == ()
+    assert await store.retention.list_records(DEFAULT_TENANT, limit=1) == ()
     with psycopg.connect(dsn) as conn:
         assert conn.execute("SELECT status::text FROM queue.pgqueuer_log").fetchall() == [("successful",)]
         assert conn.execute("SELECT count(*) FROM queue.pgqueuer_statistics").fetchone() == (1,)
@@ -600,10 +600,10 @@ async def test_a_purge_removes_so_much_of_the_log_at_once(store, dsn):
         "INSERT INTO queue.pgqueuer_log (created, job_id, status, priority, entrypoint)"
         " SELECT '2026-03-01', n, 'queued', 0, 'operations' FROM generate_series(1, 25) AS n",
     )
-    horizon = Horizon(operations_since=datetime(2026, 3, 2, tzinfo=UTC))
+    cutoff = RetentionCutoff(operations_since=datetime(2026, 3, 2, tzinfo=UTC))
     left = []
     for _ in range(3):
-        await store.purges.remove(a_purge(horizon, limit=1))
+        await store.retention.remove(a_purge(cutoff, limit=1))
         with psycopg.connect(dsn) as conn:
             left.append(conn.execute("SELECT count(*) FROM queue.pgqueuer_log").fetchone()[0])
 

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from service.domains.dpm_runs.values import DEFAULT_TENANT
-from service.domains.idempotency import KeyFamily
+from service.domains.idempotency import KeyScope
 from service.domains.retention.cutoffs import KEEP_ALL
 from service.domains.values import canonical
 from service.domains.values.canonical import digest_of
@@ -72,5 +72,5 @@ async def test_of_large_admissions_at_once_with_one_key_one_is_kept(store):
 
     assert len({one.run.rebalance_run_id for one in admitted}) == 1
     assert [one.replayed for one in admitted].count(False) == 1
-    held = await store.idempotency.find(DEFAULT_TENANT, KeyFamily.DPM_SIMULATE, "key-1", KEEP_ALL)
+    held = await store.idempotency.find(DEFAULT_TENANT, KeyScope.DPM_SIMULATE, "key-1", KEEP_ALL)
     assert held.rebalance_run_id == admitted[0].run.rebalance_run_id

@@ -10,7 +10,7 @@ import pytest
 
 from service.domains.dpm_runs.artifacts import edge_of_artifact
 from service.domains.dpm_runs.values import DEFAULT_TENANT, edges_of
-from service.domains.lineage import DEPTH_MAX, TRAIL_EDGES_MAX, Direction, EdgeFilter, EdgeType, Trail
+from service.domains.lineage import DEPTH_MAX, TRAIL_EDGES_MAX, Direction, EdgeFilter, EdgeType, LineageGraph
 from service.domains.operations import edge_of_operation
 from service.domains.retention.cutoffs import KEEP_ALL
 from service.domains.values.pages import Page, empty_page, opaque
@@ -48,14 +48,14 @@ PLACE = "2026-03-02T09:30:00+00:00|corr|CORRELATION_TO_RUN|rr"
 BOUNDS = [(None, None), (after(2), None), (None, after(2)), (after(2), after(2)), (after(3), after(1))]
 
 
-async def page_at(store, entity_id, edges=ALL_EDGES, *, limit=100, cursor=None, horizon=KEEP_ALL):
+async def page_at(store, entity_id, edges=ALL_EDGES, *, limit=100, cursor=None, cutoff=KEEP_ALL):
     return await store.lineage.list(
-        DEFAULT_TENANT, entity_id, edges, limit=limit, cursor=cursor, horizon=horizon
+        DEFAULT_TENANT, entity_id, edges, limit=limit, cursor=cursor, cutoff=cutoff
     )
 
 
-async def trail_at(store, entity_id, direction=Direction.BOTH, depth=3, horizon=KEEP_ALL):
-    return await store.lineage.trace(DEFAULT_TENANT, entity_id, direction, depth, horizon)
+async def trail_at(store, entity_id, direction=Direction.BOTH, depth=3, cutoff=KEEP_ALL):
+    return await store.lineage.trace(DEFAULT_TENANT, entity_id, direction, depth, cutoff)
 
 
 def ends_of(edges):
@@ -85,7 +85,7 @@ async def test_an_unknown_entity_has_no_edges(store):
     await store.dpm_runs.admit(an_admission(), KEEP_ALL)
 
     assert await page_at(store, "nowhere") == empty_page()
-    assert await trail_at(store, "nowhere") == Trail((), truncated=False)
+    assert await trail_at(store, "nowhere") == LineageGraph((), truncated=False)
 
 
 async def test_the_edges_of_a_run_are_found_from_both_ends(store):
@@ -188,7 +188,7 @@ async def test_edges_of_every_kind_come_back_as_they_were_written(store):
     for entity_id in {end for ends in ends_of(written) for end in ends}:
         assert await edges_at(store, entity_id) == touching(entity_id, *written)
     trail = await trail_at(store, first.run.rebalance_run_id)
-    assert trail == Trail(by_place(*written), truncated=False)
+    assert trail == LineageGraph(by_place(*written), truncated=False)
 
 
 @pytest.mark.parametrize(
@@ -237,14 +237,14 @@ async def test_an_edge_from_an_entity_to_itself_is_listed_once(store, direction)
     expected = touching("loop", *edges_of(admission.run), direction=direction)
     assert len(expected) == (1 if direction is Direction.DOWN else 2)
     assert page == Page(expected, None)
-    assert trail == Trail(expected, truncated=False)
+    assert trail == LineageGraph(expected, truncated=False)
 
 
 async def test_tenants_do_not_see_the_edges_of_others(store):
     await store.dpm_runs.admit(an_admission(tenant_id="ours", idempotency_key="key"), KEEP_ALL)
 
     assert await edges_at(store, "key", tenant_id="theirs") == ()
-    assert await store.lineage.trace("theirs", "key", Direction.BOTH, 3, KEEP_ALL) == Trail((), False)
+    assert await store.lineage.trace("theirs", "key", Direction.BOTH, 3, KEEP_ALL) == LineageGraph((), False)
 
 
 async def keep_many(store):
@@ -299,11 +299,11 @@ async def test_expired_edges_are_on_no_page_and_on_no_walk(store):
     for direction in Direction:
         wanted = EdgeFilter(direction)
         expected = tuple(edge for edge in left if wanted.touches(edge, "hub"))
-        paged = await all_edges_at(store, "hub", wanted, limit=9, horizon=runs_since(4))
-        trail = await trail_at(store, "hub", direction, depth=1, horizon=runs_since(4))
+        paged = await all_edges_at(store, "hub", wanted, limit=9, cutoff=runs_since(4))
+        trail = await trail_at(store, "hub", direction, depth=1, cutoff=runs_since(4))
 
         assert paged == expected
-        assert trail == Trail(expected, truncated=False)
+        assert trail == LineageGraph(expected, truncated=False)
 
 
 async def test_a_page_starts_after_any_edge(store):
@@ -361,8 +361,8 @@ async def test_a_cursor_of_an_expired_edge_gives_an_empty_page(store):
         await store.dpm_runs.admit(admission, KEEP_ALL)
     cursor = edges_of(old.run)[1].cursor
 
-    before = await page_at(store, "key-1", cursor=cursor, horizon=runs_since(1))
-    later = await page_at(store, "key-1", cursor=cursor, horizon=runs_since(5))
+    before = await page_at(store, "key-1", cursor=cursor, cutoff=runs_since(1))
+    later = await page_at(store, "key-1", cursor=cursor, cutoff=runs_since(5))
 
     assert before == Page((edges_of(new.run)[1],), None)
     assert later == empty_page()
@@ -422,12 +422,16 @@ async def test_a_walk_goes_as_far_as_its_depth(store):
     edges = await keep_chain(store, *chain)
 
     for depth in (1, 2, 3, 10, DEPTH_MAX):
-        assert await trail_at(store, "e00", Direction.DOWN, depth) == Trail(tuple(edges[:depth]), False)
-        assert await trail_at(store, chain[-1], Direction.UP, depth) == Trail(tuple(edges[-depth:]), False)
-        assert await trail_at(store, "e00", Direction.UP, depth) == Trail((), False)
+        assert await trail_at(store, "e00", Direction.DOWN, depth) == LineageGraph(
+            tuple(edges[:depth]), False
+        )
+        assert await trail_at(store, chain[-1], Direction.UP, depth) == LineageGraph(
+            tuple(edges[-depth:]), False
+        )
+        assert await trail_at(store, "e00", Direction.UP, depth) == LineageGraph((), False)
     for depth in (1, 2, 3):
         middle = await trail_at(store, "e10", Direction.BOTH, depth)
-        assert middle == Trail(tuple(edges[10 - depth : 10 + depth]), False)
+        assert middle == LineageGraph(tuple(edges[10 - depth : 10 + depth]), False)
 
 
 async def test_a_walk_down_does_not_turn_up_and_a_walk_up_does_not_turn_down(store):
@@ -440,9 +444,9 @@ async def test_a_walk_down_does_not_turn_up_and_a_walk_up_does_not_turn_down(sto
     down = await trail_at(store, "dop_1", Direction.DOWN, 3)
     both = await trail_at(store, one.correlation_id, Direction.BOTH, 4)
 
-    assert up == Trail(by_place(*of_one), False)
-    assert down == Trail(by_place(of_one[1], of_other[1]), False)
-    assert both == Trail(by_place(*of_one, *of_other), False)
+    assert up == LineageGraph(by_place(*of_one), False)
+    assert down == LineageGraph(by_place(of_one[1], of_other[1]), False)
+    assert both == LineageGraph(by_place(*of_one, *of_other), False)
     assert other.rebalance_run_id not in {end for ends in ends_of(up.edges) for end in ends}
 
 
@@ -454,7 +458,7 @@ async def test_a_walk_over_two_ways_of_other_length_takes_the_shorter(store):
 
     trail = await trail_at(store, "a", Direction.DOWN, 2)
 
-    assert trail == Trail((first[0], first[1], first[3], short), False)
+    assert trail == LineageGraph((first[0], first[1], first[3], short), False)
 
 
 @pytest.mark.parametrize("length", [1, 2, 3, 7])
@@ -474,7 +478,7 @@ async def test_a_walk_around_a_circle_ends(store, length, direction, depth):
     }
     if direction is Direction.BOTH and 2 * depth < length:
         expected[direction] = edges[:depth] + edges[length - depth :]
-    assert trail == Trail(tuple(expected[direction]), False)
+    assert trail == LineageGraph(tuple(expected[direction]), False)
 
 
 @pytest.mark.parametrize("direction", Direction)
@@ -491,7 +495,7 @@ async def test_a_walk_through_a_dense_web_meets_every_edge_once(store, direction
 
     trail = await trail_at(store, "e0", direction, DEPTH_MAX)
 
-    assert trail == Trail(written, truncated=False)
+    assert trail == LineageGraph(written, truncated=False)
 
 
 async def test_a_trail_of_too_many_edges_is_cut_at_the_nearest_and_says_so(store):
@@ -506,10 +510,10 @@ async def test_a_trail_of_too_many_edges_is_cut_at_the_nearest_and_says_so(store
     both = await trail_at(store, last.rebalance_run_id, Direction.BOTH, 3)
     up = await trail_at(store, last.rebalance_run_id, Direction.UP, 3)
 
-    assert down == Trail(by_place(*others, own, beyond)[:TRAIL_EDGES_MAX], truncated=True)
+    assert down == LineageGraph(by_place(*others, own, beyond)[:TRAIL_EDGES_MAX], truncated=True)
     second_step = by_place(*others, beyond)[: TRAIL_EDGES_MAX - 2]
-    assert both == Trail(by_place(named, own, *second_step), truncated=True)
-    assert up == Trail(by_place(named, own), truncated=False)
+    assert both == LineageGraph(by_place(named, own, *second_step), truncated=True)
+    assert up == LineageGraph(by_place(named, own), truncated=False)
 
 
 async def test_a_trail_of_just_as_many_edges_as_fit_is_whole(store):
@@ -537,7 +541,7 @@ async def test_a_walk_does_not_pass_over_an_expired_edge(store):
         (replay.run.rebalance_run_id, old.run.rebalance_run_id),
         (again.run.rebalance_run_id, replay.run.rebalance_run_id),
     ]
-    assert down == Trail((), truncated=False)
+    assert down == LineageGraph((), truncated=False)
 
 
 async def test_the_edge_of_an_artifact_has_the_instant_of_its_run(store):

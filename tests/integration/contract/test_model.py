@@ -21,8 +21,8 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from service.domains.dpm_runs.values import BatchAdmission, DpmRun, RunAdmission, RunFilter, RunStatus
-from service.domains.idempotency import KeyFamily
+from service.domains.dpm_runs.values import DpmRun, RecordBatch, RecordRun, RunFilter, RunStatus
+from service.domains.idempotency import KeyScope
 from service.domains.lineage import DEPTH_MAX, Direction, EdgeFilter, EdgeType
 from service.domains.operations import (
     CANCELLATION,
@@ -36,7 +36,7 @@ from service.domains.operations import (
     StagedScenario,
 )
 from service.domains.policy_packs import PolicyPack
-from service.domains.retention.cutoffs import BEGINNING, KEEP_ALL, Horizon
+from service.domains.retention.cutoffs import BEGINNING, KEEP_ALL, RetentionCutoff
 from service.domains.values.pages import Page, all_of
 from service.domains.workflow_decisions import (
     DecisionFilter,
@@ -103,7 +103,7 @@ SECONDS = range(4)
 instants = st.sampled_from([after(second) for second in SECONDS])
 bounds = st.none() | instants
 since = st.sampled_from([BEGINNING, *(after(second) for second in SECONDS)])
-horizons = st.just(KEEP_ALL) | st.builds(Horizon, since, since)
+horizons = st.just(KEEP_ALL) | st.builds(RetentionCutoff, since, since)
 run_ids = st.sampled_from(RUN_IDS)
 correlations = st.sampled_from(CORRELATIONS)
 keys = st.sampled_from(KEYS)
@@ -179,7 +179,7 @@ ACTS = {
         key=keys,
         replay=st.booleans(),
         artifact=st.booleans(),
-        horizon=horizons,
+        cutoff=horizons,
     ),
     "admit_batch": one_of_each(
         batch_id=st.sampled_from(BATCH_IDS),
@@ -194,7 +194,7 @@ ACTS = {
         position=positions,
         fields=run_fields,
         artifact=st.booleans(),
-        horizon=horizons,
+        cutoff=horizons,
     ),
     "keep": one_of_each(
         position=positions,
@@ -209,7 +209,7 @@ ACTS = {
         reason_code=st.sampled_from(REASONS),
         decided_at=instants,
         review=st.sampled_from([ALL_IN_REVIEW, ALL_IN_REVIEW, SOME_IN_REVIEW]),
-        horizon=horizons,
+        cutoff=horizons,
     ),
     "decide_once": one_of_each(
         position=positions,
@@ -218,14 +218,14 @@ ACTS = {
         decided_at=instants,
         key=st.sampled_from(ACT_KEYS),
         request_hash=st.sampled_from([SOME_HASH, SOME_HASH, OTHER_HASH]),
-        horizon=horizons,
+        cutoff=horizons,
     ),
     "submit_once": one_of_each(
         operation_id=operation_ids,
         second=instants,
         key=st.sampled_from(ACT_KEYS),
         request_hash=st.sampled_from([SOME_HASH, SOME_HASH, OTHER_HASH]),
-        horizon=horizons,
+        cutoff=horizons,
     ),
     "cancel": one_of_each(
         position=positions,
@@ -271,7 +271,7 @@ ACTS = {
         holder=holders,
         second=instants,
     ),
-    "hand_back": one_of_each(
+    "release": one_of_each(
         holder=holders,
         lease=leases,
         attempts_max=st.sampled_from([None, 1, 2]),
@@ -292,12 +292,12 @@ ACTS = {
         removed=st.booleans(),
     ),
     "remove": one_of_each(
-        horizon=st.builds(Horizon, since, since),
+        cutoff=st.builds(RetentionCutoff, since, since),
         limit=limits,
         purged_at=instants,
     ),
     "fold": one_of_each(
-        horizon=horizons,
+        cutoff=horizons,
     ),
 }
 READS = {
@@ -307,25 +307,25 @@ READS = {
         request_hash=hashes,
         key=keys,
         cause_id=st.sampled_from([*BATCH_IDS, *OPERATION_IDS[:6]]),
-        horizon=horizons,
+        cutoff=horizons,
     ),
     "list_runs": one_of_each(
         runs=run_filters,
         limit=limits,
         cursor=run_ids | st.just(""),
-        horizon=horizons,
+        cutoff=horizons,
     ),
     "list_operations": one_of_each(
         operations=operation_filters,
         limit=limits,
         cursor=operation_ids | st.just(""),
-        horizon=horizons,
+        cutoff=horizons,
     ),
     "list_decisions": one_of_each(
         decisions=decision_filters,
         limit=limits,
         cursor=st.sampled_from(DECISION_IDS) | st.just(""),
-        horizon=horizons,
+        cutoff=horizons,
     ),
     "follow_edges": one_of_each(
         entity_id=entities,
@@ -333,7 +333,7 @@ READS = {
         limit=limits,
         position=positions,
         depth=st.sampled_from([1, 2, 3, DEPTH_MAX]),
-        horizon=horizons,
+        cutoff=horizons,
     ),
 }
 acts, reads = (
@@ -437,7 +437,7 @@ class SideBySide(RuleBasedStateMachine):
     def start(self, fields: list[dict[str, Any]], second: datetime) -> None:
         scenarios, *alone = fields
         for position, given in enumerate(alone):
-            self.admit(given, KEYS[position % 2], replay=False, artifact=position == 0, horizon=KEEP_ALL)
+            self.admit(given, KEYS[position % 2], replay=False, artifact=position == 0, cutoff=KEEP_ALL)
         self.admit_batch(
             "batch_1", "dop_00", "corr-1", ["a"], [scenarios["rebalance_run_id"]], scenarios, True
         )
@@ -447,10 +447,12 @@ class SideBySide(RuleBasedStateMachine):
             self.claim(0, True, Lease(second, after(9)))
             self.operations_move_as_they_may_and_show_how_far_they_have_come()
 
-    def admit(self, fields: dict[str, Any], key: str, replay: bool, artifact: bool, horizon: Horizon) -> None:
+    def admit(
+        self, fields: dict[str, Any], key: str, replay: bool, artifact: bool, cutoff: RetentionCutoff
+    ) -> None:
         run = a_run(tenant_id=self.tenant_id, idempotency_key=key, **fields)
-        admission = RunAdmission(run, a_request(run), replay, an_artifact(run) if artifact else None)
-        answer = self.same(lambda store: store.dpm_runs.admit(admission, horizon))
+        admission = RecordRun(run, a_request(run), replay, an_artifact(run) if artifact else None)
+        answer = self.same(lambda store: store.dpm_runs.admit(admission, cutoff))
         if not isinstance(answer, type):
             self.runs[answer.run.rebalance_run_id] = answer.run
 
@@ -477,7 +479,7 @@ class SideBySide(RuleBasedStateMachine):
         ids: list[str],
         fields: dict[str, Any],
         artifacts: bool,
-    ) -> BatchAdmission:
+    ) -> RecordBatch:
         given = {"tenant_id": self.tenant_id, "batch_id": batch_id, "cause_id": cause_id, "sent_as": sent_as}
         batch = a_batch(*names, **given, **fields)
         runs = tuple(
@@ -486,21 +488,23 @@ class SideBySide(RuleBasedStateMachine):
         kept = tuple(an_artifact(run) for run in runs) if artifacts else ()
         return replace(batch, runs=runs, artifacts=kept)
 
-    def admit_replay(self, position: int, fields: dict[str, Any], artifact: bool, horizon: Horizon) -> None:
+    def admit_replay(
+        self, position: int, fields: dict[str, Any], artifact: bool, cutoff: RetentionCutoff
+    ) -> None:
         replay = a_replay(self.run_at(position), artifact=artifact, **fields)
-        if self.same(lambda store: store.dpm_runs.admit_replay(replay, horizon)) is None:
+        if self.same(lambda store: store.dpm_runs.admit_replay(replay, cutoff)) is None:
             self.runs[replay.run.rebalance_run_id] = replay.run
 
     def keep(self, position: int, body: bytes) -> None:
         artifact = an_artifact(self.run_at(position), body=body)
         self.same(lambda store: store.artifacts.keep(artifact))
 
-    def decide(self, position: int, review: ReviewRule, horizon: Horizon, **fields: Any) -> None:
+    def decide(self, position: int, review: ReviewRule, cutoff: RetentionCutoff, **fields: Any) -> None:
         verdict = a_verdict(self.run_at(position), **fields)
-        self.same(lambda store: store.workflow_decisions.decide(verdict, review, horizon))
+        self.same(lambda store: store.workflow_decisions.decide(verdict, review, cutoff))
 
     def decide_once(
-        self, position: int, key: str, request_hash: str, horizon: Horizon, **fields: Any
+        self, position: int, key: str, request_hash: str, cutoff: RetentionCutoff, **fields: Any
     ) -> None:
         run = self.run_at(position)
         verdict = a_verdict(run, actor_id=ACTORS[0], **fields)
@@ -511,10 +515,10 @@ class SideBySide(RuleBasedStateMachine):
             request_hash=request_hash,
             answer=verdict.decision_id.encode(),
         )
-        self.same(lambda store: store.workflow_decisions.decide_once(verdict, ALL_IN_REVIEW, horizon, answer))
+        self.same(lambda store: store.workflow_decisions.decide_once(verdict, ALL_IN_REVIEW, cutoff, answer))
 
     def submit_once(
-        self, operation_id: str, second: datetime, key: str, request_hash: str, horizon: Horizon
+        self, operation_id: str, second: datetime, key: str, request_hash: str, cutoff: RetentionCutoff
     ) -> None:
         operation = an_operation(
             tenant_id=self.tenant_id,
@@ -529,7 +533,7 @@ class SideBySide(RuleBasedStateMachine):
             request_hash=request_hash,
             answer=str(next(self.ticks)).encode(),
         )
-        if self.same(lambda store: store.operations.submit_once(operation, answer, horizon)) is None:
+        if self.same(lambda store: store.operations.submit_once(operation, answer, cutoff)) is None:
             self.statuses[operation_id] = OperationStatus.PENDING
 
     def submit(
@@ -600,9 +604,9 @@ class SideBySide(RuleBasedStateMachine):
         ending = replace(ending, finished_at=self.tick(second))
         self.same(lambda store: store.operations.finish(claim, ending))
 
-    def hand_back(self, holder: tuple[int, int], lease: Lease, attempts_max: int | None) -> None:
+    def release(self, holder: tuple[int, int], lease: Lease, attempts_max: int | None) -> None:
         claim = self.claim_of(holder)
-        self.same(lambda store: store.operations.hand_back(claim, lease, attempts_max=attempts_max))
+        self.same(lambda store: store.operations.release(claim, lease, attempts_max=attempts_max))
 
     def cancel(self, position: int, legally: bool, status: OperationStatus, now: datetime) -> None:
         operation_id = self.operation_at(position, status if legally else None)
@@ -642,87 +646,103 @@ class SideBySide(RuleBasedStateMachine):
             self.revision = revision
         self.same(lambda store: store.policy_packs.list_amendments(self.tenant_id))
 
-    def remove(self, horizon: Horizon, limit: int, purged_at: datetime) -> None:
+    def remove(self, cutoff: RetentionCutoff, limit: int, purged_at: datetime) -> None:
         purge = a_purge(
-            horizon,
+            cutoff,
             purge_id=f"purge_{next(self.ticks)}",
             tenant_id=self.tenant_id,
             purged_at=purged_at,
             limit=limit,
         )
-        self.same(lambda store: store.purges.remove(purge))
-        self.same(lambda store: store.purges.list_records(self.tenant_id, limit=limit))
+        self.same(lambda store: store.retention.remove(purge))
+        self.same(lambda store: store.retention.list_records(self.tenant_id, limit=limit))
 
-    def fold(self, horizon: Horizon) -> None:
+    def fold(self, cutoff: RetentionCutoff) -> None:
         self.same(lambda store: store.supportability.fold())
-        self.same(lambda store: store.supportability.summarise(self.tenant_id, horizon))
+        self.same(lambda store: store.supportability.summarise(self.tenant_id, cutoff))
 
     def find(
-        self, position: int, correlation_id: str, request_hash: str, key: str, cause_id: str, horizon: Horizon
+        self,
+        position: int,
+        correlation_id: str,
+        request_hash: str,
+        key: str,
+        cause_id: str,
+        cutoff: RetentionCutoff,
     ) -> None:
         tenant_id, run_id = self.tenant_id, self.run_at(position).rebalance_run_id
-        family = KeyFamily.DPM_SIMULATE
+        family = KeyScope.DPM_SIMULATE
         reads: tuple[Call, ...] = (
-            lambda store: store.dpm_runs.get(tenant_id, run_id, horizon),
-            lambda store: store.dpm_runs.get_head(tenant_id, run_id, horizon),
-            lambda store: store.dpm_runs.get_sealed(tenant_id, run_id, horizon),
+            lambda store: store.dpm_runs.get(tenant_id, run_id, cutoff),
+            lambda store: store.dpm_runs.get_head(tenant_id, run_id, cutoff),
+            lambda store: store.dpm_runs.get_sealed(tenant_id, run_id, cutoff),
             lambda store: store.dpm_runs.get_request(tenant_id, run_id),
-            lambda store: store.dpm_runs.get_newest_by_correlation(tenant_id, correlation_id, horizon),
-            lambda store: store.dpm_runs.get_newest_by_request_hash(tenant_id, request_hash, horizon),
+            lambda store: store.dpm_runs.get_newest_by_correlation(tenant_id, correlation_id, cutoff),
+            lambda store: store.dpm_runs.get_newest_by_request_hash(tenant_id, request_hash, cutoff),
             lambda store: store.dpm_runs.get_request(tenant_id, cause_id),
-            lambda store: store.dpm_runs.list_by_cause(tenant_id, cause_id, horizon),
-            lambda store: store.dpm_runs.find_newest_batch(tenant_id, correlation_id, horizon),
-            lambda store: store.idempotency.find(tenant_id, family, key, horizon),
-            lambda store: all_of(store.idempotency.list_history, tenant_id, family, key, horizon),
-            lambda store: store.artifacts.find(tenant_id, run_id, horizon),
+            lambda store: store.dpm_runs.list_by_cause(tenant_id, cause_id, cutoff),
+            lambda store: store.dpm_runs.find_newest_batch(tenant_id, correlation_id, cutoff),
+            lambda store: store.idempotency.find(tenant_id, family, key, cutoff),
+            lambda store: all_of(store.idempotency.list_history, tenant_id, family, key, cutoff),
+            lambda store: store.artifacts.find(tenant_id, run_id, cutoff),
             lambda store: all_of(store.workflow_decisions.list_of_run, tenant_id, run_id),
             lambda store: store.workflow_decisions.find_latest(tenant_id, run_id),
-            lambda store: store.operations.get(tenant_id, cause_id, horizon),
-            lambda store: store.operations.find_newest_by_correlation(tenant_id, correlation_id, horizon),
+            lambda store: store.operations.get(tenant_id, cause_id, cutoff),
+            lambda store: store.operations.find_newest_by_correlation(tenant_id, correlation_id, cutoff),
             lambda store: store.policy_packs.find_revision(tenant_id),
             lambda store: store.policy_packs.list_amendments(tenant_id),
-            lambda store: store.supportability.summarise(tenant_id, horizon),
+            lambda store: store.supportability.summarise(tenant_id, cutoff),
         )
         self.same(lambda store: answers_of(store, reads))
 
-    def list_runs(self, runs: RunFilter, limit: int, cursor: str, horizon: Horizon) -> None:
+    def list_runs(self, runs: RunFilter, limit: int, cursor: str, cutoff: RetentionCutoff) -> None:
         for asked in (runs, RunFilter()):
             self.same_pages(
                 lambda store, after, asked=asked: store.dpm_runs.list(
-                    self.tenant_id, asked, limit=limit, cursor=after, horizon=horizon
+                    self.tenant_id, asked, limit=limit, cursor=after, cutoff=cutoff
                 ),
                 cursor,
             )
 
-    def list_operations(self, operations: OperationFilter, limit: int, cursor: str, horizon: Horizon) -> None:
+    def list_operations(
+        self, operations: OperationFilter, limit: int, cursor: str, cutoff: RetentionCutoff
+    ) -> None:
         for asked in (operations, OperationFilter()):
             self.same_pages(
                 lambda store, after, asked=asked: store.operations.list(
-                    self.tenant_id, asked, limit=limit, cursor=after, horizon=horizon
+                    self.tenant_id, asked, limit=limit, cursor=after, cutoff=cutoff
                 ),
                 cursor,
             )
 
-    def list_decisions(self, decisions: DecisionFilter, limit: int, cursor: str, horizon: Horizon) -> None:
+    def list_decisions(
+        self, decisions: DecisionFilter, limit: int, cursor: str, cutoff: RetentionCutoff
+    ) -> None:
         for asked in (decisions, DecisionFilter()):
             self.same_pages(
                 lambda store, after, asked=asked: store.workflow_decisions.list(
-                    self.tenant_id, asked, limit=limit, cursor=after, horizon=horizon
+                    self.tenant_id, asked, limit=limit, cursor=after, cutoff=cutoff
                 ),
                 cursor,
             )
 
     def follow_edges(
-        self, entity_id: str, edges: EdgeFilter, limit: int, position: int, depth: int, horizon: Horizon
+        self,
+        entity_id: str,
+        edges: EdgeFilter,
+        limit: int,
+        position: int,
+        depth: int,
+        cutoff: RetentionCutoff,
     ) -> None:
         trail = self.same(
-            lambda store: store.lineage.trace(self.tenant_id, entity_id, edges.direction, depth, horizon)
+            lambda store: store.lineage.trace(self.tenant_id, entity_id, edges.direction, depth, cutoff)
         )
         # An edge met further away is on no list of the entity, and one that is may have been filtered out.
         met = [edge.cursor for edge in trail.edges] or [""]
         self.same_pages(
             lambda store, after: store.lineage.list(
-                self.tenant_id, entity_id, edges, limit=limit, cursor=after, horizon=horizon
+                self.tenant_id, entity_id, edges, limit=limit, cursor=after, cutoff=cutoff
             ),
             met[position % len(met)],
         )

@@ -12,7 +12,7 @@ from service.domains.dpm_runs.values import DEFAULT_TENANT, edges_of
 from service.domains.operations import RELEASE, AttemptError, OperationStatus
 from service.domains.retention.cutoffs import KEEP_ALL
 from service.errors.dpm_runs import RunExists
-from service.errors.operations import OperationLost, OperationMoved
+from service.errors.operations import LeaseLost, OperationNotPending
 from tests.integration.contract.builders import (
     a_batch,
     a_lease,
@@ -54,7 +54,7 @@ WRITES = {
     "finish with an error": lambda store, claim: store.operations.finish(
         claim, ending_of(failed(PENDING, 5))
     ),
-    "hand back": lambda store, claim: store.operations.hand_back(claim, a_lease(5)),
+    "hand back": lambda store, claim: store.operations.release(claim, a_lease(5)),
 }
 EACH_WRITE = pytest.mark.parametrize("write", WRITES.values(), ids=WRITES)
 
@@ -79,7 +79,7 @@ async def test_a_claim_gives_the_operation_as_it_is_from_then_on(store):
 
 async def test_each_claim_has_a_greater_fence_than_the_one_before(store):
     fences = [(await submit_and_move(store, started(PENDING))).fence]
-    await store.operations.hand_back(await reclaimed(store), a_lease())
+    await store.operations.release(await reclaimed(store), a_lease())
     fences += [(await claimed(store, PENDING)).fence]
 
     assert fences == sorted(set(fences))
@@ -87,7 +87,7 @@ async def test_each_claim_has_a_greater_fence_than_the_one_before(store):
 
 async def reclaimed(store):
     """The claim of one who took over after the lease of the holder had ended."""
-    assert (await reap(store, 20_000_000)).taken_back == ("dop_1",)
+    assert (await reap(store, 20_000_000)).requeued == ("dop_1",)
     return await claimed(store, PENDING)
 
 
@@ -99,7 +99,7 @@ async def test_of_many_who_claim_an_operation_at_once_one_gets_it(store):
     )
 
     (claim,) = (answer for answer in answers if not isinstance(answer, Exception))
-    assert sum(isinstance(answer, OperationMoved) for answer in answers) == 63
+    assert sum(isinstance(answer, OperationNotPending) for answer in answers) == 63
     assert await operation_in(store, PENDING) == claim.operation
     assert claim.operation.attempt == 1
     assert await status_counts_of(store) == {"RUNNING": 1}
@@ -114,7 +114,7 @@ async def test_who_lost_an_operation_to_another_writes_nothing(store, write):
     claim = await claimed(store, PENDING, a_lease(4))
     before = await seen_of(store)
 
-    with pytest.raises(OperationLost):
+    with pytest.raises(LeaseLost):
         await write(store, lost)
 
     assert await seen_of(store) == before
@@ -124,10 +124,10 @@ async def test_who_lost_an_operation_to_another_writes_nothing(store, write):
 @EACH_WRITE
 async def test_who_handed_an_operation_back_writes_nothing(store, write):
     claim = await submit_and_move(store, started(PENDING))
-    await store.operations.hand_back(claim, a_lease(2))
+    await store.operations.release(claim, a_lease(2))
     before = await seen_of(store)
 
-    with pytest.raises(OperationLost):
+    with pytest.raises(LeaseLost):
         await write(store, claim)
 
     assert await seen_of(store) == before
@@ -139,7 +139,7 @@ async def test_whose_lease_has_ended_writes_nothing_though_nobody_else_came(stor
     claim = await claimed(store, PENDING, a_lease(1, until=4.999999))
     before = await seen_of(store)
 
-    with pytest.raises(OperationLost):
+    with pytest.raises(LeaseLost):
         await write(store, claim)
 
     assert await seen_of(store) == before
@@ -154,7 +154,7 @@ async def test_a_lease_holds_until_its_last_instant(store, write):
 
     await write(store, claim)
 
-    assert not (await reap(store, 5)).taken_back
+    assert not (await reap(store, 5)).requeued
     assert write is WRITES["extend"] or await seen_of(store) != before
 
 
@@ -166,8 +166,8 @@ async def test_a_lease_can_be_made_longer_and_shorter(store):
     await store.operations.extend(claim, a_lease(9, until=20))
     await store.operations.stage(claim, [], a_lease(10, until=12))
 
-    assert not (await reap(store, 12)).taken_back
-    assert (await reap(store, 12.000001)).taken_back == ("dop_1",)
+    assert not (await reap(store, 12)).requeued
+    assert (await reap(store, 12.000001)).requeued == ("dop_1",)
 
 
 async def test_a_lease_may_end_at_once(store):
@@ -176,7 +176,7 @@ async def test_a_lease_may_end_at_once(store):
     await store.operations.stage(claim, [a_staged("a")], a_lease(5, until=4))
 
     assert await staged_of(store, PENDING) == (a_staged("a"),)
-    assert (await reap(store, 4.5)).taken_back == ("dop_1",)
+    assert (await reap(store, 4.5)).requeued == ("dop_1",)
 
 
 async def test_what_came_of_scenarios_comes_back_by_their_names(store):
@@ -225,7 +225,7 @@ async def test_what_is_staged_outlives_its_holder_and_is_nobodys_else(store):
     await reap(store, 4)
     after_reaping = await staged_of(store, PENDING)
     claim = await claimed(store, PENDING)
-    await store.operations.hand_back(claim, a_lease(5))
+    await store.operations.release(claim, a_lease(5))
 
     assert after_reaping == await staged_of(store, PENDING) == (a_staged("a"),)
     assert (await operation_in(store, PENDING)).scenarios_done == 1
@@ -252,7 +252,7 @@ async def test_with_its_end_what_was_staged_is_forgotten(store, end):
     assert await staged_of(store, PENDING) == ()
     assert (await operation_in(store, PENDING)).scenarios_done == (3 if end is succeeded else 2)
     # A row that was left would hold the operation back from its purge.
-    assert (await store.purges.remove(a_purge(operations_since(9)))).operations == 1
+    assert (await store.retention.remove(a_purge(operations_since(9)))).operations == 1
 
 
 async def test_the_end_of_an_operation_brings_its_result_its_runs_and_their_edges(store):
@@ -304,14 +304,14 @@ async def test_who_lost_an_operation_is_told_so_even_if_his_ids_are_taken(store)
     claim = await submit_and_move(store, started(PENDING))
     await store.operations.finish(claim, ending_of(succeeded(PENDING, 3), BATCH))
 
-    with pytest.raises(OperationLost):
+    with pytest.raises(LeaseLost):
         await store.operations.finish(claim, ending_of(succeeded(PENDING, 3), BATCH))
 
 
 async def test_an_operation_that_is_handed_back_tells_why_and_when_it_first_began(store):
     claim = await submit_and_move(store, started(PENDING))
 
-    await store.operations.hand_back(claim, a_lease(2))
+    await store.operations.release(claim, a_lease(2))
 
     waiting = replace(
         PENDING,

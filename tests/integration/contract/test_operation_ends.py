@@ -18,7 +18,7 @@ from service.domains.operations import (
     OperationType,
     overdue_after,
 )
-from service.errors.operations import OperationEnded, OperationLost, OperationMoved, OperationNotFound
+from service.errors.operations import LeaseLost, OperationEnded, OperationNotFound, OperationNotPending
 from tests.integration.contract.builders import (
     LONG_SECONDS,
     a_batch,
@@ -68,7 +68,7 @@ async def test_a_pending_operation_that_is_cancelled_fails_and_is_begun_by_nobod
 
     assert await cancel(store, operation) == cancelled(operation) == await operation_in(store, operation)
 
-    with pytest.raises(OperationMoved):
+    with pytest.raises(OperationNotPending):
         await claimed(store, operation)
 
 
@@ -86,9 +86,9 @@ async def test_a_running_operation_that_is_cancelled_is_lost_to_its_holder(store
         store.operations.extend(claim, a_lease(6)),
         store.operations.stage(claim, [a_staged("b")], a_lease(6)),
         store.operations.finish(claim, ending_of(succeeded(operation, 6), a_batch("a"))),
-        store.operations.hand_back(claim, a_lease(6)),
+        store.operations.release(claim, a_lease(6)),
     ):
-        with pytest.raises(OperationLost):
+        with pytest.raises(LeaseLost):
             await late
     assert (await runs_of(store)).items == ()
     assert await operation_in(store, operation) == ended
@@ -132,7 +132,7 @@ async def test_of_many_who_cancel_and_one_who_finishes_one_ends_the_operation(st
             return_exceptions=True,
         )
 
-        refused = [one for one in answers if isinstance(one, OperationEnded | OperationLost)]
+        refused = [one for one in answers if isinstance(one, OperationEnded | LeaseLost)]
         assert len(refused) == len(answers) - 1, answers
         found = await operation_in(store, operation)
         has_succeeded = found.status is OperationStatus.SUCCEEDED
@@ -152,7 +152,7 @@ async def test_of_many_who_cancel_and_claim_at_once_the_operation_ends_cancelled
     )
 
     assert (await operation_in(store, operation)).error == CANCELLATION
-    assert sum(isinstance(one, OperationMoved) for one in answers) >= 19
+    assert sum(isinstance(one, OperationNotPending) for one in answers) >= 19
 
 
 async def test_a_cancelled_operation_expires_like_any_other(store):
@@ -160,13 +160,13 @@ async def test_a_cancelled_operation_expires_like_any_other(store):
     await store.operations.submit(operation)
     await cancel(store, operation, 5)
 
-    assert (await store.purges.remove(a_purge(operations_since(6)))).operations == 1
+    assert (await store.retention.remove(a_purge(operations_since(6)))).operations == 1
 
 
 async def test_what_is_over_its_deadline_fails_whoever_holds_it_and_wherever_it_waits(store):
     running, waiting, young, fresh = (an_operation() for _ in range(4))
     claim = await submit_and_move(store, started(running, 1))
-    await store.operations.hand_back(await submit_and_move(store, started(waiting, 2)), a_lease(3))
+    await store.operations.release(await submit_and_move(store, started(waiting, 2)), a_lease(3))
     await submit_and_move(store, started(young, 10))
     await store.operations.submit(fresh)
 
@@ -180,7 +180,7 @@ async def test_what_is_over_its_deadline_fails_whoever_holds_it_and_wherever_it_
             OVERDUE,
             after(1000),
         )
-    with pytest.raises(OperationLost):
+    with pytest.raises(LeaseLost):
         await store.operations.extend(claim, a_lease(4))
     # Waiting in the queue is not counted.
     assert (await operation_in(store, fresh)).status is OperationStatus.PENDING
@@ -192,7 +192,7 @@ async def test_the_deadline_counts_from_the_first_start(store):
     operation = an_operation()
     claim = await submit_and_move(store, started(operation, 1))
     for second in (2, 4, 6):
-        await store.operations.hand_back(claim, a_lease(second))
+        await store.operations.release(claim, a_lease(second))
         claim = await claimed(store, operation, a_lease(second + 1))
 
     assert claim.operation.first_started_at == after(1)
@@ -215,10 +215,10 @@ async def test_an_attempt_that_is_handed_back_after_more_than_a_lease_counts(sto
     claim = await submit_and_move(store, started(operation, 1))
 
     # A lease of ten seconds, after ten seconds and after a little more.
-    assert not await store.operations.hand_back(claim, Lease(after(11), after(21)))
+    assert not await store.operations.release(claim, Lease(after(11), after(21)))
     assert (await operation_in(store, operation)).attempt == 0
     claim = await claimed(store, operation, a_lease(11, until=LONG_SECONDS))
-    assert not await store.operations.hand_back(claim, Lease(after(21.000001), after(31.000001)))
+    assert not await store.operations.release(claim, Lease(after(21.000001), after(31.000001)))
     assert (await operation_in(store, operation)).attempt == 1
 
 
@@ -230,7 +230,7 @@ async def test_work_that_is_handed_back_for_ever_ends(store):
         claim = await claimed(store, operation, a_lease(second))
         await store.operations.stage(claim, [a_staged("a")], a_lease(second))
         lease = Lease(after(second + 50), after(second + 60))
-        answers.append(await store.operations.hand_back(claim, lease, error=RELEASE, attempts_max=3))
+        answers.append(await store.operations.release(claim, lease, error=RELEASE, attempts_max=3))
 
     assert answers == [False, False, True]
     found = await operation_in(store, operation)

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 import pytest_asyncio
 
-from service.domains.operations import OperationFilter, OperationHead
+from service.domains.operations import OperationFilter, OperationSummary
 from service.domains.retention.cutoffs import KEEP_ALL
 from tests.integration.contract.builders import (
     a_lease,
@@ -68,11 +68,11 @@ async def kept(store):
     return [head_of_operation(operation) for operation in newest_first]
 
 
-async def all_pages_of(store, operations, limit, horizon=KEEP_ALL):
+async def all_pages_of(store, operations, limit, cutoff=KEEP_ALL):
     """The rows of all pages, which are full but for the last."""
     found, cursor = [], None
     for _ in range(PAGES_MAX):
-        page = await operations_of(store, operations, limit=limit, cursor=cursor, horizon=horizon)
+        page = await operations_of(store, operations, limit=limit, cursor=cursor, cutoff=cutoff)
         found += page.items
         if page.next_cursor is None:
             return found
@@ -87,7 +87,7 @@ async def test_operations_are_listed_newest_first_as_heads(store, kept):
 
     assert list(page.items) == kept
     assert page.next_cursor is None
-    assert {type(head) for head in page.items} == {OperationHead}
+    assert {type(head) for head in page.items} == {OperationSummary}
 
 
 async def test_each_combination_of_filters_lets_through_what_it_says(store, kept):
@@ -134,7 +134,7 @@ async def test_a_cursor_that_the_filter_does_not_let_through_leads_to_an_empty_p
 
 async def test_a_cursor_of_another_tenant_leads_to_an_empty_page(store, kept):
     theirs = (
-        await store.operations.list("theirs", OperationFilter(), limit=9, cursor=None, horizon=KEEP_ALL)
+        await store.operations.list("theirs", OperationFilter(), limit=9, cursor=None, cutoff=KEEP_ALL)
     ).items
 
     page = await operations_of(store, cursor=theirs[0].operation_id)
@@ -146,21 +146,21 @@ async def test_a_cursor_of_another_tenant_leads_to_an_empty_page(store, kept):
 @pytest.mark.parametrize("second", [0, 11, 12, 12.5, 14, 22, 23.000001, 100])
 @pytest.mark.parametrize("is_purged", [False, True])
 async def test_what_has_expired_is_not_listed_before_its_purge_nor_after(store, kept, second, is_purged):
-    horizon = operations_since(second)
+    cutoff = operations_since(second)
     if is_purged:
-        await store.purges.remove(a_purge(horizon))
+        await store.retention.remove(a_purge(cutoff))
     there = [head for head in kept if head.finished_at is None or head.finished_at >= after(second)]
 
     for operations in SOME_FILTERS:
         expected = [head for head in there if operations.matches(head)]
-        assert await all_pages_of(store, operations, 2, horizon) == expected, operations
+        assert await all_pages_of(store, operations, 2, cutoff) == expected, operations
     for head in (one for one in kept if one not in there):
-        page = await operations_of(store, cursor=head.operation_id, horizon=horizon)
+        page = await operations_of(store, cursor=head.operation_id, cutoff=cutoff)
         assert page.items == ()
 
 
 async def test_operations_are_listed_however_old_their_runs_may_be(store, kept):
-    assert list((await operations_of(store, horizon=runs_since(1_000))).items) == kept
+    assert list((await operations_of(store, cutoff=runs_since(1_000))).items) == kept
 
 
 async def test_an_operation_that_moves_keeps_its_place_and_shows_its_state(store):
@@ -176,7 +176,7 @@ async def test_an_operation_that_moves_keeps_its_place_and_shows_its_state(store
     assert list((await operations_of(store)).items) == around
     assert list((await operations_of(store, OperationFilter(status="RUNNING"))).items) == [running]
     assert list((await operations_of(store, OperationFilter(status="PENDING"))).items) == around[::2]
-    await store.operations.hand_back(claim, a_lease(7))
+    await store.operations.release(claim, a_lease(7))
     assert len((await operations_of(store, OperationFilter(status="PENDING"))).items) == 3
     assert (await operations_of(store, OperationFilter(status="RUNNING"))).items == ()
 

@@ -59,7 +59,7 @@ async def test_an_operation_whose_lease_has_ended_waits_to_be_begun_again(store)
     operation = await begun(store, 5)
 
     assert await reap(store, 5) == Reaped()
-    assert await reap(store, 5.000001) == Reaped(taken_back=ids_of([operation]))
+    assert await reap(store, 5.000001) == Reaped(requeued=ids_of([operation]))
 
     waiting = replace(
         operation,
@@ -79,7 +79,7 @@ async def test_an_operation_whose_lease_has_ended_waits_to_be_begun_again(store)
 async def test_an_operation_fails_when_its_last_attempt_ends_without_a_result(store, attempts_max):
     operation = await begun(store, 1)
     for n in range(2, attempts_max + 1):
-        assert (await reap(store, n, attempts_max=attempts_max)).taken_back == ids_of([operation])
+        assert (await reap(store, n, attempts_max=attempts_max)).requeued == ids_of([operation])
         await claimed(store, operation, a_lease(n, until=n))
 
     reaped = await reap(store, 50, attempts_max=attempts_max)
@@ -93,17 +93,17 @@ async def test_an_operation_fails_when_its_last_attempt_ends_without_a_result(st
     assert (found.attempt, found.scenarios_done, found.result) == (attempts_max, 1, None)
     assert found.started_at is not None
     assert await staged_of(store, operation) == ()
-    assert (await store.purges.remove(a_purge(operations_since(51)))).operations == 1
+    assert (await store.retention.remove(a_purge(operations_since(51)))).operations == 1
 
 
 async def test_an_attempt_that_was_handed_back_is_not_counted(store):
     operation = an_operation()
     await store.operations.submit(operation)
     for _ in range(5):
-        await store.operations.hand_back(await claimed(store, operation), a_lease())
+        await store.operations.release(await claimed(store, operation), a_lease())
     await claimed(store, operation, a_lease(1, until=2))
 
-    assert await reap(store, 3, attempts_max=2) == Reaped(taken_back=ids_of([operation]))
+    assert await reap(store, 3, attempts_max=2) == Reaped(requeued=ids_of([operation]))
 
 
 async def test_those_created_first_are_taken_back_first_and_so_many_at_once(store):
@@ -114,7 +114,7 @@ async def test_those_created_first_are_taken_back_first_and_so_many_at_once(stor
     found = [await reap(store, 10, limit=2) for _ in range(4)]
 
     expected = [ids_of(oldest[:2]), ids_of(oldest[2:4]), ids_of(oldest[4:]), ()]
-    assert [reaped.taken_back for reaped in found] == expected
+    assert [reaped.requeued for reaped in found] == expected
     assert (await operation_in(store, lasting)).status is OperationStatus.RUNNING
     assert await status_counts_of(store) == {"PENDING": 5, "RUNNING": 1}
 
@@ -139,7 +139,7 @@ async def test_many_who_reap_at_once_take_each_operation_back_once(store):
     found = await asyncio.gather(*(reap(store, 10, limit=5) for _ in range(12)))
     found += [await reap(store, 10, limit=100)]
 
-    assert sorted(one for reaped in found for one in reaped.taken_back) == sorted(ids_of(operations))
+    assert sorted(one for reaped in found for one in reaped.requeued) == sorted(ids_of(operations))
     assert await status_counts_of(store) == {"PENDING": 20}
     assert {(await operation_in(store, operation)).attempt for operation in operations} == {1}
 
@@ -173,7 +173,7 @@ async def test_an_operation_that_nobody_came_for_fails_without_having_run(store)
     )
     assert await expire(store, 50) == ()
     assert await status_counts_of(store) == {"FAILED": 1}
-    assert (await store.purges.remove(a_purge(operations_since(10)))).operations == 1
+    assert (await store.retention.remove(a_purge(operations_since(10)))).operations == 1
 
 
 @pytest.mark.parametrize(
@@ -196,7 +196,7 @@ async def test_what_was_staged_before_an_operation_waited_in_vain_is_forgotten(s
 
     assert await staged_of(store, operation) == ()
     assert (await operation_in(store, operation)).scenarios_done == 1
-    assert (await store.purges.remove(a_purge(operations_since(1_000)))).operations == 1
+    assert (await store.retention.remove(a_purge(operations_since(1_000)))).operations == 1
 
 
 async def test_those_created_first_expire_first_and_so_many_at_once(store):

@@ -24,8 +24,8 @@ from tests.integration.contract.builders import (
 OF_PROPOSALS = [kind for kind in OperationType if kind is not OperationType.ANALYZE_SCENARIOS]
 
 
-async def counts_in(store, horizon=KEEP_ALL):
-    summary = await store.supportability.summarise(DEFAULT_TENANT, horizon)
+async def counts_in(store, cutoff=KEEP_ALL):
+    summary = await store.supportability.summarise(DEFAULT_TENANT, cutoff)
     return summary.counts[Subject.OPERATION_STATUS], summary.operations
 
 
@@ -57,7 +57,7 @@ async def test_a_purge_removes_analyses_and_leaves_operations_of_proposals(store
     for operation in (analysis, *kept):
         await submit_and_move(store, operation)
 
-    removed = await store.purges.remove(a_purge(operations_since(100)))
+    removed = await store.retention.remove(a_purge(operations_since(100)))
 
     assert removed.operations == 1
     with pytest.raises(OperationNotFound):
@@ -69,7 +69,7 @@ async def test_a_purge_removes_analyses_and_leaves_operations_of_proposals(store
             OperationFilter(operation_type=operation.operation_type.value),
             limit=9,
             cursor=None,
-            horizon=KEEP_ALL,
+            cutoff=KEEP_ALL,
         )
         assert [head.operation_id for head in listed.items] == [operation.operation_id]
 

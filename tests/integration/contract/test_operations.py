@@ -16,7 +16,7 @@ from service.domains.operations import (
     Reaped,
     edge_of_operation,
 )
-from service.errors.operations import OperationExists, OperationLost, OperationMoved, OperationNotFound
+from service.errors.operations import LeaseLost, OperationExists, OperationNotFound, OperationNotPending
 from tests.integration.contract.builders import (
     LONG_SECONDS,
     ODD_BYTES,
@@ -51,37 +51,37 @@ ACTS = {
         lambda store, claim: claimed(store, PENDING, a_lease(5)),
         OperationStatus.PENDING,
         OperationStatus.RUNNING,
-        OperationMoved,
+        OperationNotPending,
     ),
     "extend": (
         lambda store, claim: store.operations.extend(claim, a_lease(5)),
         OperationStatus.RUNNING,
         OperationStatus.RUNNING,
-        OperationLost,
+        LeaseLost,
     ),
     "stage": (
         lambda store, claim: store.operations.stage(claim, [a_staged()], a_lease(5)),
         OperationStatus.RUNNING,
         OperationStatus.RUNNING,
-        OperationLost,
+        LeaseLost,
     ),
     "finish with a result": (
         lambda store, claim: store.operations.finish(claim, ending_of(succeeded(PENDING, 6))),
         OperationStatus.RUNNING,
         OperationStatus.SUCCEEDED,
-        OperationLost,
+        LeaseLost,
     ),
     "finish with an error": (
         lambda store, claim: store.operations.finish(claim, ending_of(failed(PENDING, 6))),
         OperationStatus.RUNNING,
         OperationStatus.FAILED,
-        OperationLost,
+        LeaseLost,
     ),
     "hand back": (
-        lambda store, claim: store.operations.hand_back(claim, a_lease(5)),
+        lambda store, claim: store.operations.release(claim, a_lease(5)),
         OperationStatus.RUNNING,
         OperationStatus.PENDING,
-        OperationLost,
+        LeaseLost,
     ),
     "take back": (
         lambda store, claim: store.operations.reap(DEFAULT_TENANT, now=LATE, attempts_max=2, limit=9),
@@ -166,7 +166,7 @@ async def test_an_unknown_operation_cannot_move(store, name):
     if refusal is None:
         assert await act(store, Claim(PENDING, claim.fence)) in ((), Reaped())
     else:
-        with pytest.raises(OperationNotFound if refusal is OperationMoved else OperationLost):
+        with pytest.raises(OperationNotFound if refusal is OperationNotPending else LeaseLost):
             await act(store, Claim(PENDING, claim.fence))
 
     assert await operation_in(store, claim.operation) == theirs
@@ -236,7 +236,7 @@ async def test_of_many_who_end_an_operation_at_once_one_does(store):
     )
 
     (winner,) = (operation for operation, answer in zip(ends, answers, strict=True) if answer is None)
-    assert sum(isinstance(answer, OperationLost) for answer in answers) == 15
+    assert sum(isinstance(answer, LeaseLost) for answer in answers) == 15
     assert await operation_in(store, PENDING) == winner
 
 
@@ -275,7 +275,7 @@ async def test_an_operation_that_has_not_ended_never_expires(store, status):
 
 async def test_an_operation_that_outlives_its_time_can_still_be_ended(store):
     claim = await submit_and_move(store, started(PENDING))
-    assert not (await store.purges.remove(a_purge(operations_since(1_000_000)))).anything
+    assert not (await store.retention.remove(a_purge(operations_since(1_000_000)))).anything
 
     await store.operations.finish(claim, ending_of(succeeded(PENDING, 2_000_000)))
 
@@ -287,9 +287,9 @@ async def test_the_id_of_an_expired_operation_is_taken_and_cannot_move_until_it_
 
     with pytest.raises(OperationExists):
         await store.operations.submit(PENDING)
-    with pytest.raises(OperationMoved):
+    with pytest.raises(OperationNotPending):
         await claimed(store, PENDING)
-    await store.purges.remove(a_purge(operations_since(100)))
+    await store.retention.remove(a_purge(operations_since(100)))
     with pytest.raises(OperationNotFound):
         await claimed(store, PENDING)
     await store.operations.submit(PENDING)

@@ -104,7 +104,7 @@ async def test_a_page_of_long_comments_ends_at_its_bytes(store):
 
     pages = await walked(
         lambda cursor: store.workflow_decisions.list(
-            DEFAULT_TENANT, DecisionFilter(), limit=200, cursor=cursor, horizon=KEEP_ALL
+            DEFAULT_TENANT, DecisionFilter(), limit=200, cursor=cursor, cutoff=KEEP_ALL
         )
     )
 

@@ -10,14 +10,14 @@ import pytest_asyncio
 
 from service.domains.dpm_runs.values import DEFAULT_TENANT
 from service.domains.policy_packs import Amendments
-from service.domains.retention.cutoffs import Horizon
+from service.domains.retention.cutoffs import RetentionCutoff
 from service.domains.values.canonical import digest_of
-from service.errors.policy_packs import PolicyCatalogMoved
+from service.errors.policy_packs import PolicyCatalogConcurrentUpdate
 from tests.integration.contract.builders import a_purge, after
 from tests.integration.contract.policy_builders import a_change, a_pack, a_removal, a_whole_pack
 from tests.integration.contract.raw_databases import REFUSED, opened_beside
 
-EVERYTHING = Horizon(after(100), after(100))
+EVERYTHING = RetentionCutoff(after(100), after(100))
 
 
 async def catalog_of(store, tenant_id=DEFAULT_TENANT):
@@ -83,7 +83,7 @@ async def test_a_change_that_does_not_follow_the_last_is_refused_and_writes_noth
     await amend(store, a_change(1), a_change(2, a_pack("pack-2")))
     before = await catalog_of(store)
 
-    with pytest.raises(PolicyCatalogMoved):
+    with pytest.raises(PolicyCatalogConcurrentUpdate):
         await amend(store, a_change(revision, a_whole_pack()))
 
     assert await catalog_of(store) == before
@@ -92,7 +92,7 @@ async def test_a_change_that_does_not_follow_the_last_is_refused_and_writes_noth
 
 @pytest.mark.parametrize("revision", [-1, 0, 2])
 async def test_the_first_change_has_revision_one(store, revision):
-    with pytest.raises(PolicyCatalogMoved):
+    with pytest.raises(PolicyCatalogConcurrentUpdate):
         await amend(store, a_change(revision))
 
     assert await catalog_of(store) == Amendments(0, {})
@@ -103,7 +103,7 @@ async def test_tenants_have_catalogs_of_their_own(store):
 
     await amend(store, a_change(1, ours, tenant_id="ours"), a_change(1, theirs, tenant_id="theirs"))
     await amend(store, a_removal(2, tenant_id="theirs"))
-    with pytest.raises(PolicyCatalogMoved):
+    with pytest.raises(PolicyCatalogConcurrentUpdate):
         await amend(store, a_change(3, ours, tenant_id="ours"))
 
     assert await catalog_of(store, "ours") == Amendments(1, {"pack-1": ours})
@@ -121,22 +121,22 @@ async def test_of_many_changes_that_follow_the_same_revision_one_is_kept(store, 
     )
 
     (kept,) = (pack for pack, answer in zip(rivals, answers, strict=True) if answer is None)
-    assert sum(isinstance(answer, PolicyCatalogMoved) for answer in answers) == 15
+    assert sum(isinstance(answer, PolicyCatalogConcurrentUpdate) for answer in answers) == 15
     catalog = await catalog_of(store)
     assert (catalog.revision, catalog.packs["pack-1"]) == (last + 1, kept)
 
 
 async def test_writers_who_begin_anew_when_they_were_too_late_all_get_on(store):
-    async def insist(number):
+    async def retry_until_available(number):
         while True:
             revision = await store.policy_packs.find_revision(DEFAULT_TENANT) + 1
             try:
                 await store.policy_packs.amend(a_change(revision, a_pack(f"pack-{number}")))
-            except PolicyCatalogMoved:
+            except PolicyCatalogConcurrentUpdate:
                 continue
             return revision
 
-    revisions = await asyncio.gather(*map(insist, range(8)))
+    revisions = await asyncio.gather(*map(retry_until_available, range(8)))
 
     assert sorted(revisions) == list(range(1, 9))
     assert await catalog_of(store) == Amendments(8, {f"pack-{n}": a_pack(f"pack-{n}") for n in range(8)})
@@ -165,7 +165,7 @@ async def test_what_is_listed_is_of_one_instant(store):
 async def test_a_purge_leaves_the_catalog_as_it_is(store):
     await amend(store, a_change(1), a_removal(2))
 
-    await store.purges.remove(a_purge(EVERYTHING))
+    await store.retention.remove(a_purge(EVERYTHING))
 
     assert await catalog_of(store) == Amendments(2, {"pack-1": None})
 

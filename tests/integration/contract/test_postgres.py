@@ -21,8 +21,8 @@ from service.domains.dpm_runs.values import DEFAULT_TENANT
 from service.domains.operations import CANCELLATION, OperationType
 from service.domains.proposals.states import ApprovalType, ProposalEventType
 from service.domains.proposals.values import ProposalFilter
-from service.domains.retention.cutoffs import KEEP_ALL, Horizon
-from service.domains.retention.deletions import Purge
+from service.domains.retention.cutoffs import KEEP_ALL, RetentionCutoff
+from service.domains.retention.deletions import DeletionBatch
 from service.domains.values.pages import EARLIEST
 from service.domains.workflow_decisions import ReviewRule
 from service.errors.operations import OperationNotFound
@@ -88,7 +88,7 @@ APPEND_ONLY = (
     "proposal_keys",
     "dpm_policy_pack_changes",
 )
-LONG_AFTER = Horizon(runs_since=BEGAN_AT + timedelta(days=3650))
+LONG_AFTER = RetentionCutoff(runs_since=BEGAN_AT + timedelta(days=3650))
 ROLES = (MIGRATIONS_DIR / "roles.sql").read_text(encoding="utf-8")
 RULE = ReviewRule(frozenset({"READY"}))
 # Seeded once for all plans; enough rows that reading a table from end to end is never the quick way.
@@ -246,7 +246,7 @@ async def filled(store):
     await proposed(store)
     await store.proposal_simulations.keep(a_simulation(), kept_since=EARLIEST)
     await store.policy_packs.amend(a_change(await store.policy_packs.find_revision(DEFAULT_TENANT) + 1))
-    await store.parity.record([a_difference()])
+    await store.shadow_differences.record([a_difference()])
     return admission.run
 
 
@@ -365,7 +365,7 @@ async def run_one_operation(store):
     await store.operations.submit(operation)
     place = (DEFAULT_TENANT, operation.operation_id)
     claim = await store.operations.claim(*place, a_lease(1))
-    await store.operations.hand_back(claim, a_lease(1))
+    await store.operations.release(claim, a_lease(1))
     claim = await store.operations.claim(*place, a_lease(1))
     await store.operations.extend(claim, a_lease(2))
     await store.operations.reap(DEFAULT_TENANT, now=after(3 * LONG_SECONDS), attempts_max=3, limit=10)
@@ -388,7 +388,7 @@ async def test_the_application_role_serves(store, login):
         operation = an_operation()
         claim = await submit_and_move(serving, started(operation))
         await serving.operations.stage(claim, [a_staged()], a_lease(2))
-        await serving.operations.hand_back(claim, a_lease(3))
+        await serving.operations.release(claim, a_lease(3))
         claim = await claimed(serving, operation)
         batch = a_batch("a", cause_id=operation.operation_id)
         await serving.operations.finish(claim, ending_of(succeeded(operation), batch))
@@ -478,7 +478,9 @@ async def test_the_application_role_cannot_purge(store, login):
     serving = await PostgresStore.open(login("dpm_application"))
     try:
         with pytest.raises(StoreRefused):
-            await serving.purges.remove(Purge(an_id("purge"), DEFAULT_TENANT, BEGAN_AT, LONG_AFTER))
+            await serving.retention.remove(
+                DeletionBatch(an_id("purge"), DEFAULT_TENANT, BEGAN_AT, LONG_AFTER)
+            )
         with pytest.raises(StoreRefused):
             await serving.proposal_simulations.purge(DEFAULT_TENANT, created_before=after(1), limit=10)
     finally:
@@ -492,7 +494,9 @@ async def test_the_retention_role_purges_and_does_nothing_else(store, login):
     purging = await PostgresStore.open(dsn)
     try:
         await purging.supportability.fold()
-        removed = await purging.purges.remove(Purge(an_id("purge"), DEFAULT_TENANT, BEGAN_AT, LONG_AFTER))
+        removed = await purging.retention.remove(
+            DeletionBatch(an_id("purge"), DEFAULT_TENANT, BEGAN_AT, LONG_AFTER)
+        )
         forgotten = await purging.proposal_simulations.purge(
             DEFAULT_TENANT, created_before=after(1), limit=10
         )
@@ -504,7 +508,7 @@ async def test_the_retention_role_purges_and_does_nothing_else(store, login):
         await purging.close()
 
     assert (removed.runs, forgotten) == (1, 1)
-    assert (await store.purges.list_records(DEFAULT_TENANT, limit=1))[0].removed == removed
+    assert (await store.retention.list_records(DEFAULT_TENANT, limit=1))[0].removed == removed
     with pytest.raises(psycopg.errors.InsufficientPrivilege), psycopg.connect(dsn) as conn:
         conn.execute(
             "UPDATE dpm_runs SET status = 'READY' WHERE rebalance_run_id = %s", [run.rebalance_run_id]

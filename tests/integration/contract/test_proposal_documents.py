@@ -12,7 +12,7 @@ import pytest_asyncio
 from scripts.harness.sample_requests import a_proposal_body
 from service.domains.proposals.documents import stored_change
 from service.domains.proposals.states import ProposalEventType
-from service.flows.proposals.events import Sent, creation
+from service.flows.proposals.events import RequestContext, creation
 from service.flows.proposals.versions import build_documents, read_creation, simulate_asked
 from service.wiring.proposals import LENIENT_PROPOSAL_READERS as READERS
 from tests.integration.contract.builders import an_id
@@ -30,7 +30,7 @@ def a_real_creation(*, evidence_kept: bool = True):
     asked = read_creation(READERS, json.dumps(body).encode())
     outcome = simulate_asked(READERS.simulate, asked, "corr-1", "key-1")
     documents = build_documents(READERS.simulate, asked, outcome, AT, evidence_kept)
-    sent = Sent(idempotency_key="key-1", correlation_id="corr-1")
+    sent = RequestContext(idempotency_key="key-1", correlation_id="corr-1")
     return creation(an_id, asked, documents, sent, AT).change
 
 

@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 
 from service.domains.proposals.states import ApprovalType, ProposalEventType
-from service.domains.proposals.values import ProposalKeyFamily
+from service.domains.proposals.values import ProposalKeyScope
 from service.errors.idempotency import IdempotencyKeyConflict
-from service.errors.proposals import ProposalMoved, ProposalNotFound
+from service.errors.proposals import ProposalConcurrentUpdate, ProposalNotFound
 from tests.integration.contract.builders import OTHER_HASH, after
 from tests.integration.contract.proposal_builders import (
     a_creation,
@@ -26,9 +26,9 @@ SUBMITTED = ProposalEventType.SUBMITTED_FOR_RISK_REVIEW
 
 # An act of each family that has a proposal to begin with: the changes before it, and the act.
 ACTS = {
-    ProposalKeyFamily.VERSION: lambda creation: ([creation], a_new_version(creation.proposal)),
-    ProposalKeyFamily.TRANSITION: lambda creation: ([creation], a_step(creation.proposal, SUBMITTED)),
-    ProposalKeyFamily.APPROVAL: lambda creation: (
+    ProposalKeyScope.VERSION: lambda creation: ([creation], a_new_version(creation.proposal)),
+    ProposalKeyScope.TRANSITION: lambda creation: ([creation], a_step(creation.proposal, SUBMITTED)),
+    ProposalKeyScope.APPROVAL: lambda creation: (
         [creation, (submitted := a_step(creation.proposal, SUBMITTED))],
         an_approval(submitted.proposal, ApprovalType.RISK),
     ),
@@ -136,7 +136,7 @@ async def test_a_key_is_found_by_its_whole_name_only(store):
 
     for wrong in (
         replace(key, tenant_id="theirs"),
-        replace(key, family=ProposalKeyFamily.VERSION),
+        replace(key, family=ProposalKeyScope.VERSION),
         replace(key, scope=creation.proposal.proposal_id),
         replace(key, idempotency_key="key-2"),
         replace(key, idempotency_key=""),
@@ -156,7 +156,7 @@ async def test_a_refused_act_leaves_its_key_free_for_another_request(store):
     creation = a_creation()
     await keep(store, creation, a_new_version(creation.proposal))
     stale = under_key(a_new_version(creation.proposal))
-    with pytest.raises(ProposalMoved):
+    with pytest.raises(ProposalConcurrentUpdate):
         await store.proposals.change(stale)
 
     current = (await proposals_of(store)).items[0]

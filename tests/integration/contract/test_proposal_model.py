@@ -33,11 +33,11 @@ from service.domains.proposals.values import (
     ProposalChange,
     ProposalFilter,
     ProposalKey,
-    ProposalKeyFamily,
+    ProposalKeyScope,
 )
 from service.domains.retention.cutoffs import KEEP_ALL
 from service.errors.idempotency import IdempotencyKeyConflict
-from service.errors.proposals import ProposalMoved, ProposalNotFound
+from service.errors.proposals import ProposalConcurrentUpdate, ProposalNotFound
 from service.storage.ports.store import Store
 from tests.integration.contract.builders import (
     a_lease,
@@ -160,7 +160,7 @@ READS = {
     "list_proposals": one_of_each(proposals=filters, limit=limits, cursor=proposal_ids | st.just("")),
     "find": one_of_each(
         proposal_id=proposal_ids,
-        family=st.sampled_from(ProposalKeyFamily),
+        family=st.sampled_from(ProposalKeyScope),
         key=st.sampled_from(KEYS),
         version_no=st.integers(-1, 6),
         since=instants,
@@ -185,7 +185,7 @@ class ProposalsSideBySide(RuleBasedStateMachine):
         self.stores = stores
         self.tenant_id = f"tenant-of-proposals-{next(numbers)}"
         self.kept: dict[str, list[ProposalChange]] = {}
-        self.keys: dict[tuple[ProposalKeyFamily, str, str], ProposalKey] = {}
+        self.keys: dict[tuple[ProposalKeyScope, str, str], ProposalKey] = {}
         self.seen: dict[tuple[str, str], Proposal] = {}
         self.ticks = count(1)
 
@@ -321,7 +321,7 @@ class ProposalsSideBySide(RuleBasedStateMachine):
             replayed = Ending(finished_at=after(5), result=answer.answer)
             assert self.same(lambda store: store.operations.finish(claim, replayed)) is None
         self.same(lambda store: store.operations.get(self.tenant_id, operation.operation_id, KEEP_ALL))
-        self.same(lambda store: store.purges.remove(self.a_purge()))
+        self.same(lambda store: store.retention.remove(self.a_purge()))
 
     def a_purge(self) -> Any:
         return a_purge(operations_since(6), tenant_id=self.tenant_id, purge_id=f"purge_{next(self.ticks)}")
@@ -339,7 +339,7 @@ class ProposalsSideBySide(RuleBasedStateMachine):
                 self.keys[self.place_of(change.key)] = change.key
         else:
             # An id is taken.
-            assert answer is ProposalMoved
+            assert answer is ProposalConcurrentUpdate
         return answer
 
     def expected_of(self, change: ProposalChange) -> Any:
@@ -349,12 +349,12 @@ class ProposalsSideBySide(RuleBasedStateMachine):
             return held if held.request_hash == change.key.request_hash else IdempotencyKeyConflict
         before = self.kept.get(change.proposal.proposal_id, [])
         if change.is_creation:
-            return ProposalMoved if before else None
+            return ProposalConcurrentUpdate if before else None
         if not before:
             return ProposalNotFound
-        return None if len(before) == change.proposal.revision - 1 else ProposalMoved
+        return None if len(before) == change.proposal.revision - 1 else ProposalConcurrentUpdate
 
-    def place_of(self, key: ProposalKey) -> tuple[ProposalKeyFamily, str, str]:
+    def place_of(self, key: ProposalKey) -> tuple[ProposalKeyScope, str, str]:
         return (key.family, key.scope, key.idempotency_key)
 
     def keep_simulation(self, key: str, request_hash: str, second: datetime, kept_seconds: int) -> None:
@@ -372,7 +372,7 @@ class ProposalsSideBySide(RuleBasedStateMachine):
         self.same(
             lambda store: store.proposal_simulations.purge(self.tenant_id, created_before=before, limit=limit)
         )
-        self.same(lambda store: store.purges.remove(self.a_purge()))
+        self.same(lambda store: store.retention.remove(self.a_purge()))
 
     def list_proposals(self, proposals: ProposalFilter, limit: int, cursor: str) -> None:
         for asked in (proposals, ProposalFilter()):
@@ -393,10 +393,10 @@ class ProposalsSideBySide(RuleBasedStateMachine):
             assert found == [proposal for proposal in there if asked.matches(proposal)]
 
     def find(
-        self, proposal_id: str, family: ProposalKeyFamily, key: str, version_no: int, since: datetime
+        self, proposal_id: str, family: ProposalKeyScope, key: str, version_no: int, since: datetime
     ) -> None:
         tenant_id = self.tenant_id
-        scope = "" if family is ProposalKeyFamily.CREATE else proposal_id
+        scope = "" if family is ProposalKeyScope.CREATE else proposal_id
         found, *_ = self.same(
             lambda store: answers_of(
                 store,
@@ -418,7 +418,7 @@ class ProposalsSideBySide(RuleBasedStateMachine):
                 EdgeFilter(direction),
                 limit=1000,
                 cursor=None,
-                horizon=KEEP_ALL,
+                cutoff=KEEP_ALL,
             )
         )
         brought = [edge for changes in self.kept.values() for edge in edges_of(*changes)]

@@ -12,8 +12,8 @@ from service.domains.dpm_runs.values import DEFAULT_TENANT
 from service.domains.operations import OperationFilter, OperationStatus, OperationType
 from service.domains.retention.cutoffs import KEEP_ALL
 from service.errors.idempotency import IdempotencyKeyConflict
-from service.errors.operations import OperationLost
-from service.errors.proposals import ProposalMoved, ProposalNotFound
+from service.errors.operations import LeaseLost
+from service.errors.proposals import ProposalConcurrentUpdate, ProposalNotFound
 from tests.integration.contract.builders import (
     OTHER_HASH,
     a_lease,
@@ -90,7 +90,7 @@ async def test_operations_of_proposals_are_neither_counted_nor_removed(store, op
 
     before = await store.supportability.summarise(DEFAULT_TENANT, KEEP_ALL)
     later = await store.supportability.summarise(DEFAULT_TENANT, operations_since(100))
-    removed = await store.purges.remove(a_purge(operations_since(100)))
+    removed = await store.retention.remove(a_purge(operations_since(100)))
 
     assert before.counts[Subject.OPERATION_STATUS] == {"PENDING": 1, "FAILED": 1}
     assert before.operations == Bounds(after(0), after(1))
@@ -152,11 +152,11 @@ REFUSALS = {
         lambda held: a_creation(key="key-1", request_hash=OTHER_HASH),
     ),
     "the proposal moved": (
-        ProposalMoved,
+        ProposalConcurrentUpdate,
         lambda held: under_key(a_new_version(replace(held.proposal, revision=3)), "key-2"),
     ),
     "the id is taken": (
-        ProposalMoved,
+        ProposalConcurrentUpdate,
         lambda held: a_creation(key="key-2", proposal_id=held.proposal.proposal_id),
     ),
     "the proposal is not there": (
@@ -195,9 +195,9 @@ async def test_who_lost_the_operation_changes_no_proposal(store, reason):
     else:
         change = a_creation(key="key-1" if reason == "the key is taken" else "key-2")
     claim = await begun(store)
-    await store.operations.hand_back(claim, a_lease())
+    await store.operations.release(claim, a_lease())
 
-    with pytest.raises(OperationLost):
+    with pytest.raises(LeaseLost):
         await store.operations.finish(claim, ending_of(ENDED, change))
 
     assert (await proposals_of(store)).items == (held.proposal,)
@@ -239,7 +239,7 @@ async def test_of_operations_at_once_that_change_one_revision_one_ends(store):
         )
 
         (kept,) = (change for change, answer in zip(changes, answers, strict=True) if answer is None)
-        assert sum(isinstance(answer, ProposalMoved) for answer in answers) == 3
+        assert sum(isinstance(answer, ProposalConcurrentUpdate) for answer in answers) == 3
         assert await whole_of(store, creation.proposal) == whole_after(creation, kept)
         ended = [(await operation_in(store, claim.operation)).has_ended for claim in claims]
         assert ended == [answer is None for answer in answers]

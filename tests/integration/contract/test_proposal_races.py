@@ -10,7 +10,7 @@ import pytest
 from service.domains.proposals.states import ApprovalType, ProposalEventType, ProposalState
 from service.domains.values.pages import all_of
 from service.errors.idempotency import IdempotencyKeyConflict
-from service.errors.proposals import ProposalMoved
+from service.errors.proposals import ProposalConcurrentUpdate
 from tests.integration.contract.builders import OTHER_HASH
 from tests.integration.contract.proposal_builders import (
     a_creation,
@@ -75,7 +75,7 @@ async def test_of_many_creations_with_one_id_one_is_kept(store):
 
         (kept,), refusals = await all_at_once(store, asked)
 
-        assert [type(refusal) for refusal in refusals] == [ProposalMoved] * (RIVALS - 1)
+        assert [type(refusal) for refusal in refusals] == [ProposalConcurrentUpdate] * (RIVALS - 1)
         assert await whole_of(store, kept.proposal) == whole_after(kept)
         keys = [await key_in(store, change.key) for change in asked]
         assert [key for key in keys if key is not None] == [kept.key]
@@ -92,7 +92,7 @@ async def test_of_many_changes_of_one_revision_one_is_kept(store, with_keys):
 
         (kept,), refusals = await all_at_once(store, asked)
 
-        assert [type(refusal) for refusal in refusals] == [ProposalMoved] * 3
+        assert [type(refusal) for refusal in refusals] == [ProposalConcurrentUpdate] * 3
         assert await whole_of(store, kept.proposal) == whole_after(*before, kept)
         if with_keys:
             keys = [await key_in(store, change.key) for change in asked]
@@ -121,7 +121,7 @@ async def test_many_who_decide_anew_when_it_moved_all_come_in_without_a_gap(stor
             change = under_key(a_new_version(current, created_by=f"adviser-{number}"), f"key-{number}")
             try:
                 assert await store.proposals.change(change) is None
-            except ProposalMoved:
+            except ProposalConcurrentUpdate:
                 continue
             return change
         raise AssertionError("nobody wins")

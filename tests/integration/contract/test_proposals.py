@@ -9,11 +9,11 @@ import pytest_asyncio
 
 from service.domains.dpm_runs.supportability import Subject
 from service.domains.dpm_runs.values import DEFAULT_TENANT
-from service.domains.lineage import Direction, EdgeType, LivesWith
+from service.domains.lineage import Direction, EdgeType, OwnerKind
 from service.domains.proposals.states import TERMINAL_STATES, TRANSITIONS, ApprovalType, ProposalState
 from service.domains.retention.cutoffs import KEEP_ALL
 from service.domains.values.pages import all_of
-from service.errors.proposals import ProposalMoved, ProposalNotFound, ProposalVersionNotFound
+from service.errors.proposals import ProposalConcurrentUpdate, ProposalNotFound, ProposalVersionNotFound
 from tests.integration.contract.builders import (
     LONG_SECONDS,
     ODD_BYTES,
@@ -190,7 +190,7 @@ async def test_a_creation_with_a_taken_id_is_refused_and_leaves_nothing(store, k
     await keep(store, held)
     clashing = a_creation(key=key, portfolio_id="pf-2", **TAKEN[kind](held))
 
-    with pytest.raises(ProposalMoved):
+    with pytest.raises(ProposalConcurrentUpdate):
         await store.proposals.change(clashing)
 
     assert await whole_of(store, held.proposal) == whole_after(held)
@@ -220,7 +220,7 @@ async def test_a_change_with_a_taken_id_is_refused_and_leaves_nothing(store, kin
     }[kind]
     clashing = under_key(clashing)
 
-    with pytest.raises(ProposalMoved):
+    with pytest.raises(ProposalConcurrentUpdate):
         await store.proposals.change(clashing)
 
     assert await whole_of(store, own[0].proposal) == whole_after(*own, submitted)
@@ -254,7 +254,7 @@ async def test_a_change_decided_on_an_older_revision_is_refused_and_leaves_nothi
     stale = a_new_version(kept[-1 - behind].proposal)
     stale = stale if key is None else under_key(stale, key)
 
-    with pytest.raises(ProposalMoved):
+    with pytest.raises(ProposalConcurrentUpdate):
         await store.proposals.change(stale)
 
     assert await whole_of(store, kept[0].proposal) == whole_after(*kept)
@@ -268,7 +268,7 @@ async def test_a_change_decided_on_a_revision_to_come_is_refused_and_leaves_noth
     await keep(store, kept)
     early = under_key(a_new_version(replace(kept.proposal, revision=2)))
 
-    with pytest.raises(ProposalMoved):
+    with pytest.raises(ProposalConcurrentUpdate):
         await store.proposals.change(early)
 
     assert await whole_of(store, kept.proposal) == whole_after(kept)
@@ -299,7 +299,7 @@ async def test_a_refused_change_can_be_made_on_the_revision_there_is(store):
     creation = a_creation()
     first, second = (under_key(a_new_version(creation.proposal), f"key-{n}") for n in range(2))
     await keep(store, creation, first)
-    with pytest.raises(ProposalMoved):
+    with pytest.raises(ProposalConcurrentUpdate):
         await store.proposals.change(second)
     again = under_key(a_new_version(first.proposal), "key-1")
 
@@ -319,7 +319,7 @@ async def test_edges_join_artifacts_versions_and_causes(store):
 
     edges = edges_of(*changes)
     assert len(edges) == 7
-    assert {edge.lives_with for edge in edges} == {LivesWith.PROPOSAL}
+    assert {edge.lives_with for edge in edges} == {OwnerKind.PROPOSAL}
     versions = [change.version for change in changes]
     for version in versions:
         assert await edges_at(store, version.proposal_version_id) == touching(
@@ -376,7 +376,7 @@ async def test_a_purge_leaves_proposals_and_their_edges(store):
     await keep(store, creation, second)
     edges = edges_of(creation, second)
 
-    removed = await store.purges.remove(
+    removed = await store.retention.remove(
         a_purge(replace(runs_since(LONG_SECONDS), operations_since=after(LONG_SECONDS)))
     )
 

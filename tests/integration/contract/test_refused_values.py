@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from service.domains.dpm_runs.values import DEFAULT_TENANT, Admitted
+from service.domains.dpm_runs.values import DEFAULT_TENANT, Recorded
 from service.domains.lineage import EdgeFilter
 from service.domains.operations import OperationFilter
 from service.domains.retention.cutoffs import KEEP_ALL
@@ -68,12 +68,12 @@ async def test_a_text_that_no_index_takes_is_refused_and_nothing_is_kept(store, 
         assert refused.value.sqlstate
 
     page = {"limit": 10, "cursor": None}
-    assert (await store.dpm_runs.list(DEFAULT_TENANT, ALL_RUNS, horizon=KEEP_ALL, **page)).items == ()
+    assert (await store.dpm_runs.list(DEFAULT_TENANT, ALL_RUNS, cutoff=KEEP_ALL, **page)).items == ()
     assert (
-        await store.operations.list(DEFAULT_TENANT, OperationFilter(), horizon=KEEP_ALL, **page)
+        await store.operations.list(DEFAULT_TENANT, OperationFilter(), cutoff=KEEP_ALL, **page)
     ).items == ()
     assert (await store.proposals.list(DEFAULT_TENANT, ALL_PROPOSALS, **page)).items == ()
-    edges = await store.lineage.list(DEFAULT_TENANT, "corr-1", EdgeFilter(), horizon=KEEP_ALL, **page)
+    edges = await store.lineage.list(DEFAULT_TENANT, "corr-1", EdgeFilter(), cutoff=KEEP_ALL, **page)
     assert edges.items == ()
 
 
@@ -85,7 +85,7 @@ async def test_a_refused_act_harms_none_of_those_beside_it(store):
         *(store.dpm_runs.admit(admission, KEEP_ALL) for admission in (*good, *bad)), return_exceptions=True
     )
 
-    assert answers[:8] == [Admitted(one.run, replayed=False) for one in good]
+    assert answers[:8] == [Recorded(one.run, replayed=False) for one in good]
     assert {type(answer) for answer in answers[8:]} == {StoreRefused}
     await store.check_writable()
 
@@ -99,4 +99,4 @@ async def test_the_longest_text_is_kept_and_found(store, text):
     await store.dpm_runs.admit(admission, KEEP_ALL)
 
     again = await store.dpm_runs.admit(admission, KEEP_ALL)
-    assert again == Admitted(admission.run, replayed=True)
+    assert again == Recorded(admission.run, replayed=True)

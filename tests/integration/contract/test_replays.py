@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from random import Random
 
 from scripts.harness.sample_requests import a_batch_body, a_body
-from service.domains.dpm_runs.values import BatchAdmission, RunAdmission
+from service.domains.dpm_runs.values import RecordBatch, RecordRun
 from service.domains.retention.cutoffs import KEEP_ALL, Retention
 from service.flows.dpm_runs.analyses import BatchIdentity, analyze_body, batch_request, batch_runs
 from service.flows.dpm_runs.computing import simulate_body
@@ -39,7 +39,7 @@ async def admit(store, run_id, body, *, before=False):
     computed = simulate_body(LENIENT_READERS, body, run_id, "corr-1")
     run = simulated_run(computed, run_id, idempotency_key=run_id, correlation_id="corr-1", created_at=AT)
     run = stored_before(run) if before else run
-    await store.dpm_runs.admit(RunAdmission(run, simulated_request(computed, run), replay=True), KEEP_ALL)
+    await store.dpm_runs.admit(RecordRun(run, simulated_request(computed, run), replay=True), KEEP_ALL)
 
 
 async def test_runs_match_in_any_order_of_members_and_as_they_were_stored_before(store):
@@ -61,7 +61,7 @@ async def test_scenarios_match_in_any_order_of_members(store):
     analyzed = analyze_body(LENIENT_READERS, written(document), identity)
     runs = batch_runs(analyzed, AT)
     request = batch_request(analyzed.plan, AT)
-    await store.dpm_runs.admit_batch(BatchAdmission(request, runs, cause_id="batch_1", artifacts=()))
+    await store.dpm_runs.admit_batch(RecordBatch(request, runs, cause_id="batch_1", artifacts=()))
 
     for run in runs:
         assert (await replays_of(store).verify(run.rebalance_run_id, KEEP_ALL)).outcome is Outcome.MATCH

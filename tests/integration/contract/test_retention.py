@@ -8,10 +8,10 @@ import pytest
 
 from service.domains.dpm_runs.artifacts import edge_of_artifact
 from service.domains.dpm_runs.supportability import Subject
-from service.domains.dpm_runs.values import DEFAULT_TENANT, Admitted, RunStatus, edges_of, mapping_of, use_of
+from service.domains.dpm_runs.values import DEFAULT_TENANT, Recorded, RunStatus, edges_of, mapping_of, use_of
 from service.domains.operations import edge_of_operation
-from service.domains.retention.cutoffs import KEEP_ALL, Horizon
-from service.domains.retention.deletions import PurgeRecord, Removed
+from service.domains.retention.cutoffs import KEEP_ALL, RetentionCutoff
+from service.domains.retention.deletions import DeletedRows, DeletionRecord
 from service.domains.values.pages import all_of
 from service.errors.dpm_runs import RunNotFound
 from service.errors.operations import OperationNotFound
@@ -60,11 +60,11 @@ async def decide(store, run):
 
 
 async def records_of(store, tenant_id=DEFAULT_TENANT, limit=100):
-    return await store.purges.list_records(tenant_id, limit=limit)
+    return await store.retention.list_records(tenant_id, limit=limit)
 
 
 def record_of(purge, removed):
-    return PurgeRecord(purge.purge_id, purge.tenant_id, purge.purged_at, purge.horizon, removed)
+    return DeletionRecord(purge.purge_id, purge.tenant_id, purge.purged_at, purge.cutoff, removed)
 
 
 async def test_while_nothing_has_expired_nothing_is_removed_and_nothing_recorded(store):
@@ -72,8 +72,8 @@ async def test_while_nothing_has_expired_nothing_is_removed_and_nothing_recorded
     operation = await keep_ended(store, 5)
     await store.operations.submit(an_operation(operation_id="dop_waiting"))
 
-    for horizon in (KEEP_ALL, runs_since(5), operations_since(5), Horizon(after(5), after(5))):
-        assert await store.purges.remove(a_purge(horizon)) == Removed()
+    for cutoff in (KEEP_ALL, runs_since(5), operations_since(5), RetentionCutoff(after(5), after(5))):
+        assert await store.retention.remove(a_purge(cutoff)) == DeletedRows()
 
     assert await records_of(store) == ()
     assert await store.dpm_runs.get(DEFAULT_TENANT, run.rebalance_run_id, KEEP_ALL) == run
@@ -85,9 +85,9 @@ async def test_an_expired_run_goes_with_all_that_belongs_to_it(store):
     decision = await decide(store, run)
     purge = a_purge(runs_since(1))
 
-    removed = await store.purges.remove(purge)
+    removed = await store.retention.remove(purge)
 
-    assert removed == Removed(runs=1, requests=1, artifacts=1, decisions=1, keys=1, uses=1, edges=3)
+    assert removed == DeletedRows(runs=1, requests=1, artifacts=1, decisions=1, keys=1, uses=1, edges=3)
     assert await records_of(store) == (record_of(purge, removed),)
     await assert_absent(store, run)
     assert await key_of(store, run) is None
@@ -111,9 +111,9 @@ async def test_an_ended_operation_goes_with_its_edge(store):
     await store.operations.submit(waiting)
     purge = a_purge(operations_since(6))
 
-    removed = await store.purges.remove(purge)
+    removed = await store.retention.remove(purge)
 
-    assert removed == Removed(operations=1, edges=1)
+    assert removed == DeletedRows(operations=1, edges=1)
     assert await records_of(store) == (record_of(purge, removed),)
     with pytest.raises(OperationNotFound):
         await store.operations.get(DEFAULT_TENANT, operation.operation_id, KEEP_ALL)
@@ -131,11 +131,11 @@ async def test_an_operation_goes_without_the_runs_it_caused_and_they_without_it(
     for batch in (of_first, of_second):
         await store.dpm_runs.admit_batch(batch)
 
-    removed_runs = await store.purges.remove(a_purge(runs_since(1)))
-    removed_operations = await store.purges.remove(a_purge(operations_since(6)))
+    removed_runs = await store.retention.remove(a_purge(runs_since(1)))
+    removed_operations = await store.retention.remove(a_purge(operations_since(6)))
 
-    assert removed_runs == Removed(runs=1, requests=1, edges=2)
-    assert removed_operations == Removed(operations=2, edges=2)
+    assert removed_runs == DeletedRows(runs=1, requests=1, edges=2)
+    assert removed_operations == DeletedRows(operations=2, edges=2)
     (left,) = of_second.runs
     assert await edges_at(store, second.operation_id) == edges_of(left, cause_id=second.operation_id)[1:]
     assert await edges_at(store, first.operation_id) == ()
@@ -144,11 +144,11 @@ async def test_an_operation_goes_without_the_runs_it_caused_and_they_without_it(
 async def test_runs_and_operations_expire_each_by_their_own(store):
     run, operation = await keep_run(store, created_at=after(5)), await keep_ended(store, 5)
 
-    removed = await store.purges.remove(a_purge(Horizon(after(5), after(6))))
+    removed = await store.retention.remove(a_purge(RetentionCutoff(after(5), after(6))))
 
     assert (removed.runs, removed.operations) == (0, 1)
     assert await store.dpm_runs.get(DEFAULT_TENANT, run.rebalance_run_id, KEEP_ALL) == run
-    removed = await store.purges.remove(a_purge(Horizon(after(6), after(6))))
+    removed = await store.retention.remove(a_purge(RetentionCutoff(after(6), after(6))))
     assert (removed.runs, removed.operations) == (1, 0)
     with pytest.raises(OperationNotFound):
         await store.operations.get(DEFAULT_TENANT, operation.operation_id, KEEP_ALL)
@@ -163,11 +163,11 @@ async def test_each_act_removes_the_oldest_up_to_its_limit(store, limit):
 
     gone = 0
     while gone < len(runs):
-        removed = await store.purges.remove(a_purge(Horizon(after(9), after(9)), limit=limit))
+        removed = await store.retention.remove(a_purge(RetentionCutoff(after(9), after(9)), limit=limit))
 
         step = min(limit, len(runs) - gone)
         gone += step
-        assert removed == Removed(
+        assert removed == DeletedRows(
             runs=step,
             requests=step,
             keys=int(runs[-1] in oldest[gone - step : gone]),
@@ -177,7 +177,10 @@ async def test_each_act_removes_the_oldest_up_to_its_limit(store, limit):
         )
         left = [head.rebalance_run_id for head in (await runs_of(store)).items]
         assert left == [run.rebalance_run_id for run in reversed(oldest[gone:])]
-    assert await store.purges.remove(a_purge(Horizon(after(9), after(9)), limit=limit)) == Removed()
+    assert (
+        await store.retention.remove(a_purge(RetentionCutoff(after(9), after(9)), limit=limit))
+        == DeletedRows()
+    )
     assert len(await records_of(store)) == -(-len(runs) // limit)
 
 
@@ -186,16 +189,16 @@ async def test_the_request_of_a_batch_goes_with_the_last_of_its_runs(store):
     await store.dpm_runs.admit_batch(batch)
     purges = [a_purge(runs_since(1), limit=1) for _ in batch.runs]
 
-    removed = [await store.purges.remove(purge) for purge in purges[:2]]
+    removed = [await store.retention.remove(purge) for purge in purges[:2]]
 
-    assert removed == [Removed(runs=1, artifacts=1, edges=3)] * 2
+    assert removed == [DeletedRows(runs=1, artifacts=1, edges=3)] * 2
     sealed = await store.dpm_runs.get_sealed(DEFAULT_TENANT, batch.runs[2].rebalance_run_id, KEEP_ALL)
     assert sealed.request == batch.request
     assert (
         await store.dpm_runs.find_newest_batch(DEFAULT_TENANT, "corr", KEEP_ALL) == batch.request.request_id
     )
-    last = await store.purges.remove(purges[2])
-    assert last == Removed(runs=1, requests=1, artifacts=1, edges=3)
+    last = await store.retention.remove(purges[2])
+    assert last == DeletedRows(runs=1, requests=1, artifacts=1, edges=3)
     for run in batch.runs:
         await assert_absent(store, run)
     assert await edges_at(store, batch.cause_id) == ()
@@ -206,7 +209,7 @@ async def test_a_request_shared_by_runs_that_expire_together_goes_once(store):
     batch = a_batch("a", "b", "c")
     await store.dpm_runs.admit_batch(batch)
 
-    assert await store.purges.remove(a_purge(runs_since(1))) == Removed(runs=3, requests=1, edges=6)
+    assert await store.retention.remove(a_purge(runs_since(1))) == DeletedRows(runs=3, requests=1, edges=6)
 
 
 async def test_a_replay_outlives_its_original_with_its_request_and_its_edge(store):
@@ -215,10 +218,10 @@ async def test_a_replay_outlives_its_original_with_its_request_and_its_edge(stor
     await store.dpm_runs.admit_replay(replay, KEEP_ALL)
     request = await store.dpm_runs.get_request(DEFAULT_TENANT, original.request_id)
 
-    removed = await store.purges.remove(a_purge(runs_since(5)))
+    removed = await store.retention.remove(a_purge(runs_since(5)))
 
     run, first_id = replay.run, original.rebalance_run_id
-    assert removed == Removed(runs=1, keys=1, uses=1, edges=2)
+    assert removed == DeletedRows(runs=1, keys=1, uses=1, edges=2)
     brought = edges_of(run, original_id=first_id)
     sealed = await store.dpm_runs.get_sealed(DEFAULT_TENANT, run.rebalance_run_id, runs_since(5))
     assert (sealed.run, sealed.request) == (run, request)
@@ -226,7 +229,7 @@ async def test_a_replay_outlives_its_original_with_its_request_and_its_edge(stor
     assert await edges_at(store, run.rebalance_run_id) == touching(
         run.rebalance_run_id, *brought, edge_of_artifact(replay.artifact)
     )
-    assert await store.purges.remove(a_purge(runs_since(10))) == Removed(
+    assert await store.retention.remove(a_purge(runs_since(10))) == DeletedRows(
         runs=1, requests=1, artifacts=1, edges=3
     )
     assert await edges_at(store, first_id) == ()
@@ -237,9 +240,9 @@ async def test_an_original_outlives_a_replay_that_is_older(store):
     replay = a_replay(original, created_at=after(1))
     await store.dpm_runs.admit_replay(replay, KEEP_ALL)
 
-    removed = await store.purges.remove(a_purge(runs_since(5)))
+    removed = await store.retention.remove(a_purge(runs_since(5)))
 
-    assert removed == Removed(runs=1, edges=2)
+    assert removed == DeletedRows(runs=1, edges=2)
     await assert_run_absent(store, replay.run)
     assert await edges_at(store, original.rebalance_run_id) == touching(
         original.rebalance_run_id, *edges_of(original)
@@ -252,9 +255,9 @@ async def test_a_live_run_that_shares_key_and_correlation_id_keeps_its_edges(sto
     old, live = sorted(runs, key=lambda run: run.created_at)
     stands = await key_of(store, live)
 
-    removed = await store.purges.remove(a_purge(runs_since(5)))
+    removed = await store.retention.remove(a_purge(runs_since(5)))
 
-    assert removed == Removed(runs=1, requests=1, keys=int(stands != mapping_of(live)), uses=1, edges=2)
+    assert removed == DeletedRows(runs=1, requests=1, keys=int(stands != mapping_of(live)), uses=1, edges=2)
     for entity_id in ("corr", "key-1", live.rebalance_run_id):
         assert await edges_at(store, entity_id) == touching(entity_id, *edges_of(live))
     assert await edges_at(store, old.rebalance_run_id) == ()
@@ -267,9 +270,9 @@ async def test_a_run_named_like_an_expired_runs_key_keeps_its_edges(store):
     await keep_run(store, rebalance_run_id="old", correlation_id="same", idempotency_key="same")
     operation = await keep_ended(store, 5, operation_id="old", correlation_id="same")
 
-    removed = await store.purges.remove(a_purge(runs_since(5)))
+    removed = await store.retention.remove(a_purge(runs_since(5)))
 
-    assert removed == Removed(runs=1, requests=1, keys=1, uses=1, edges=2)
+    assert removed == DeletedRows(runs=1, requests=1, keys=1, uses=1, edges=2)
     assert await edges_at(store, "same") == touching("same", *edges_of(live), edge_of_operation(operation))
     assert await edges_at(store, "old") == (edge_of_operation(operation),)
 
@@ -279,28 +282,28 @@ async def test_a_key_renewed_after_its_run_expired_stays(store):
     new = an_admission(created_at=after(9))
     await store.dpm_runs.admit(new, runs_since(5))
 
-    removed = await store.purges.remove(a_purge(runs_since(5)))
+    removed = await store.retention.remove(a_purge(runs_since(5)))
 
-    assert removed == Removed(runs=1, requests=1, uses=1, edges=2)
+    assert removed == DeletedRows(runs=1, requests=1, uses=1, edges=2)
     assert await key_of(store, old) == mapping_of(new.run)
     assert await history_of(store, old) == (use_of(new.run),)
 
 
 async def test_a_freed_key_can_be_used_for_any_request(store):
     await keep_run(store)
-    await store.purges.remove(a_purge(runs_since(5)))
+    await store.retention.remove(a_purge(runs_since(5)))
     again = an_admission(request_hash="sha256:" + "c" * 64, created_at=after(9))
 
-    assert await store.dpm_runs.admit(again, KEEP_ALL) == Admitted(again.run, replayed=False)
+    assert await store.dpm_runs.admit(again, KEEP_ALL) == Recorded(again.run, replayed=False)
 
 
 async def test_a_purge_removes_what_is_its_tenants_only(store):
     for tenant_id in ("ours", "theirs"):
         await keep_run(store, tenant_id=tenant_id, rebalance_run_id="rr", artifact=True)
         await keep_ended(store, 5, tenant_id=tenant_id, operation_id="dop")
-    purge = a_purge(Horizon(after(9), after(9)), tenant_id="ours")
+    purge = a_purge(RetentionCutoff(after(9), after(9)), tenant_id="ours")
 
-    removed = await store.purges.remove(purge)
+    removed = await store.retention.remove(purge)
 
     assert (removed.runs, removed.operations, removed.edges) == (1, 1, 4)
     assert await records_of(store, "ours") == (record_of(purge, removed),)
@@ -316,7 +319,7 @@ async def test_records_are_listed_newest_first(store):
     for second in (3, 1, 5, 5):
         await keep_run(store)
         purges.append(a_purge(runs_since(1), purged_at=after(second)))
-        await store.purges.remove(purges[-1])
+        await store.retention.remove(purges[-1])
 
     records = await records_of(store)
 
@@ -330,10 +333,12 @@ async def test_what_expired_may_be_removed_by_many_at_once(store):
     runs = [await keep_run(store, created_at=after(n), idempotency_key=f"key-{n}") for n in range(30)]
     for n in range(10):
         await keep_ended(store, n + 1)
-    purges = [a_purge(Horizon(after(20), after(100)), limit=7) for _ in range(12)]
+    purges = [a_purge(RetentionCutoff(after(20), after(100)), limit=7) for _ in range(12)]
 
-    answers = await asyncio.gather(*(store.purges.remove(purge) for purge in purges))
-    while (last := await store.purges.remove(a_purge(Horizon(after(20), after(100)), limit=7))).anything:
+    answers = await asyncio.gather(*(store.retention.remove(purge) for purge in purges))
+    while (
+        last := await store.retention.remove(a_purge(RetentionCutoff(after(20), after(100)), limit=7))
+    ).anything:
         answers.append(last)
 
     done = [removed for removed in answers if removed is not None and removed.anything]
@@ -351,10 +356,10 @@ async def test_what_expired_may_be_removed_by_many_at_once(store):
 async def test_acts_beside_a_purge_find_their_run_or_do_not(store, attempt):
     runs = [await keep_run(store, created_at=after(n), idempotency_key=f"key-{n}") for n in range(12)]
     replays = [a_replay(run, created_at=after(100)) for run in runs]
-    horizon = runs_since(50)
+    cutoff = runs_since(50)
 
     async def purge():
-        removed = [await store.purges.remove(a_purge(horizon, limit=4)) for _ in range(4)]
+        removed = [await store.retention.remove(a_purge(cutoff, limit=4)) for _ in range(4)]
         return [one for one in removed if one is not None and one.anything]
 
     acts = [
@@ -365,7 +370,7 @@ async def test_acts_beside_a_purge_find_their_run_or_do_not(store, attempt):
             store.artifacts.keep(an_artifact(run)),
             store.workflow_decisions.decide(a_verdict(run), REVIEWED, KEEP_ALL),
             store.dpm_runs.admit(
-                an_admission(idempotency_key=run.idempotency_key, created_at=after(100)), horizon
+                an_admission(idempotency_key=run.idempotency_key, created_at=after(100)), cutoff
             ),
         )
     ]
@@ -374,15 +379,15 @@ async def test_acts_beside_a_purge_find_their_run_or_do_not(store, attempt):
     assert not isinstance(removed, Exception), removed
     refused = [answer for answer in answers if isinstance(answer, Exception)]
     assert all(isinstance(one, RunNotFound) for one in refused), refused
-    while (last := await store.purges.remove(a_purge(horizon))).anything:
+    while (last := await store.retention.remove(a_purge(cutoff))).anything:
         removed.append(last)
     assert sum(one.runs for one in removed) == len(runs)
     for run in runs:
         assert (await key_of(store, run)).created_at == after(100)
     for replay, answer in zip(replays, answers[::4], strict=True):
         if answer is None:
-            sealed = await store.dpm_runs.get_sealed(DEFAULT_TENANT, replay.run.rebalance_run_id, horizon)
+            sealed = await store.dpm_runs.get_sealed(DEFAULT_TENANT, replay.run.rebalance_run_id, cutoff)
             assert sealed.request.request_id == replay.run.request_id
-    summary = await store.supportability.summarise(DEFAULT_TENANT, horizon)
+    summary = await store.supportability.summarise(DEFAULT_TENANT, cutoff)
     assert summary == await store.supportability.summarise(DEFAULT_TENANT, KEEP_ALL)
     assert summary.total(Subject.RUN_STATUS) == len((await runs_of(store)).items)

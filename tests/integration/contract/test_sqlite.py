@@ -19,17 +19,17 @@ import pytest_asyncio
 from service.admin.migrations import migrate
 from service.domains.dpm_runs.values import (
     DEFAULT_TENANT,
-    Admitted,
-    RunAdmission,
+    Recorded,
+    RecordRun,
     RunFilter,
     RunStatus,
     mapping_of,
     use_of,
 )
-from service.domains.idempotency import KeyFamily
+from service.domains.idempotency import KeyScope
 from service.domains.proposals.states import ProposalState
-from service.domains.retention.cutoffs import KEEP_ALL, Horizon
-from service.domains.retention.deletions import Removed
+from service.domains.retention.cutoffs import KEEP_ALL, RetentionCutoff
+from service.domains.retention.deletions import DeletedRows
 from service.domains.values.pages import all_of
 from service.errors.dpm_runs import RunExists, RunNotFound
 from service.errors.idempotency import IdempotencyKeyConflict
@@ -100,7 +100,7 @@ NEVER_REPLACED = (
     "dpm_policy_pack_changes",
 )
 BUSY_SECONDS_MAX = 0.2
-EVERYTHING = Horizon(after(100), after(100))
+EVERYTHING = RetentionCutoff(after(100), after(100))
 
 
 @pytest.fixture
@@ -170,8 +170,8 @@ async def fill(store):
     for admission in (purged, kept):
         await store.dpm_runs.admit(admission, KEEP_ALL)
         await store.workflow_decisions.decide(a_verdict(admission.run), REVIEWED, KEEP_ALL)
-    await store.purges.remove(a_purge(runs_since(0)))
-    await store.parity.record([a_difference()])
+    await store.retention.remove(a_purge(runs_since(0)))
+    await store.shadow_differences.record([a_difference()])
     return kept
 
 
@@ -188,7 +188,7 @@ async def pages_at_most(store, count):
 
 
 async def key_of(store, key):
-    return await store.idempotency.find(DEFAULT_TENANT, KeyFamily.DPM_SIMULATE, key, KEEP_ALL)
+    return await store.idempotency.find(DEFAULT_TENANT, KeyScope.DPM_SIMULATE, key, KEEP_ALL)
 
 
 @pytest.mark.parametrize("conflict", ["ABORT", "ROLLBACK", "FAIL"])
@@ -204,7 +204,7 @@ async def test_an_admission_that_fails_at_any_insert_keeps_nothing(store, path, 
     assert set(rows_in(path).values()) == {0}
     assert await key_of(store, "key-1") is None
     change(path, "DROP TRIGGER broken")
-    assert await store.dpm_runs.admit(admission, KEEP_ALL) == Admitted(admission.run, replayed=False)
+    assert await store.dpm_runs.admit(admission, KEEP_ALL) == Recorded(admission.run, replayed=False)
 
 
 @pytest.mark.parametrize("table", WRITTEN_BY_ADMISSION)
@@ -259,7 +259,7 @@ async def test_a_commit_that_fails_keeps_nothing_and_the_next_one_works(store, p
 
     assert set(rows_in(path).values()) == {0}
     change(path, "DROP TRIGGER broken")
-    assert await store.dpm_runs.admit(admission, KEEP_ALL) == Admitted(admission.run, replayed=False)
+    assert await store.dpm_runs.admit(admission, KEEP_ALL) == Recorded(admission.run, replayed=False)
 
 
 async def test_a_refusal_says_what_the_driver_said(store, path):
@@ -311,7 +311,7 @@ async def test_a_refused_act_does_not_harm_those_it_shares_a_commit_with(store, 
     answers = await asyncio.gather(*waiting, return_exceptions=True)
 
     by_run = {id(admission): answer for admission, answer in zip(asked, answers, strict=True)}
-    assert [by_run[id(one)] for one in good] == [Admitted(one.run, replayed=False) for one in good]
+    assert [by_run[id(one)] for one in good] == [Recorded(one.run, replayed=False) for one in good]
     assert {type(by_run[id(one)]) for one in clashing} == {RunExists}
     assert {type(by_run[id(one)]) for one in conflicting} == {IdempotencyKeyConflict}
     assert {type(by_run[id(one)]) for one in cursed} == {StoreRefused}
@@ -331,7 +331,7 @@ async def test_a_shared_commit_that_one_act_makes_fail_is_made_again_for_each_al
     answers = await asyncio.gather(*waiting, return_exceptions=True)
 
     *good, cursed = answers
-    assert good == [Admitted(one.run, replayed=False) for one in asked[:-1]]
+    assert good == [Recorded(one.run, replayed=False) for one in asked[:-1]]
     assert type(cursed) is StoreRefused
     assert rows_in(path)["dpm_runs"] == len(good)
 
@@ -349,7 +349,7 @@ async def test_when_a_shared_commit_fails_nobody_is_told_that_anything_was_kept(
     assert {answer.cause for answer in answers} == {StoreCause.DISK_FULL}
     assert set(rows_in(path).values()) == {0}
     await pages_at_most(store, 1_000_000)
-    assert await store.dpm_runs.admit(asked[0], KEEP_ALL) == Admitted(asked[0].run, replayed=False)
+    assert await store.dpm_runs.admit(asked[0], KEEP_ALL) == Recorded(asked[0].run, replayed=False)
 
 
 async def test_more_callers_than_one_commit_takes_are_all_answered(store, path):
@@ -357,7 +357,7 @@ async def test_more_callers_than_one_commit_takes_are_all_answered(store, path):
 
     answers = await asyncio.gather(*(store.dpm_runs.admit(admission, KEEP_ALL) for admission in asked))
 
-    assert answers == [Admitted(admission.run, replayed=False) for admission in asked]
+    assert answers == [Recorded(admission.run, replayed=False) for admission in asked]
     assert rows_in(path)["dpm_runs"] == 200
 
 
@@ -372,11 +372,11 @@ async def test_a_caller_who_leaves_before_its_turn_takes_nobody_along(store):
 
     answers = await asyncio.gather(*waiting, return_exceptions=True)
 
-    assert [isinstance(answer, Admitted) for answer in answers] == [False, True, False, True, True]
+    assert [isinstance(answer, Recorded) for answer in answers] == [False, True, False, True, True]
     with pytest.raises(RunNotFound):
         await store.dpm_runs.get(DEFAULT_TENANT, asked[2].run.rebalance_run_id, KEEP_ALL)
     late = an_admission(idempotency_key="key-2")
-    assert await store.dpm_runs.admit(late, KEEP_ALL) == Admitted(late.run, replayed=False)
+    assert await store.dpm_runs.admit(late, KEEP_ALL) == Recorded(late.run, replayed=False)
 
 
 async def test_an_act_under_way_is_finished_when_its_caller_leaves(store):
@@ -399,8 +399,8 @@ async def test_an_act_under_way_is_finished_when_its_caller_leaves(store):
 
     assert isinstance(answers[0], asyncio.CancelledError)
     assert answers[1:] == [
-        Admitted(admission.run, replayed=False),
-        Admitted(neighbour.run, replayed=False),
+        Recorded(admission.run, replayed=False),
+        Recorded(neighbour.run, replayed=False),
     ]
 
 
@@ -421,7 +421,7 @@ async def test_a_caller_who_leaves_at_any_time_can_ask_again(store, turns_of_loo
         assert await all_of(
             store.idempotency.list_history,
             DEFAULT_TENANT,
-            KeyFamily.DPM_SIMULATE,
+            KeyScope.DPM_SIMULATE,
             first.run.idempotency_key,
             KEEP_ALL,
         ) == (use_of(answer.run),)
@@ -467,7 +467,7 @@ def whole_rows_in(path):
 @pytest.mark.parametrize("table", ["dpm_run_artifacts", "dpm_lineage_edges"])
 async def test_an_artifact_that_fails_at_any_insert_is_not_kept(store, path, table):
     run = an_admission().run
-    await store.dpm_runs.admit(RunAdmission(run, a_request(run), replay=True), KEEP_ALL)
+    await store.dpm_runs.admit(RecordRun(run, a_request(run), replay=True), KEEP_ALL)
     before = rows_in(path)
     change(path, failing(table))
 
@@ -501,12 +501,12 @@ async def test_a_purge_that_fails_at_any_delete_removes_nothing(store, path, tab
     change(path, failing(table, act="DELETE"))
 
     with pytest.raises(StoreRefused):
-        await store.purges.remove(a_purge(EVERYTHING))
+        await store.retention.remove(a_purge(EVERYTHING))
 
     assert rows_in(path) == before
     change(path, "DROP TRIGGER broken")
-    removed = await store.purges.remove(a_purge(EVERYTHING))
-    assert removed == Removed(
+    removed = await store.retention.remove(a_purge(EVERYTHING))
+    assert removed == DeletedRows(
         runs=1, requests=1, artifacts=1, decisions=1, keys=1, uses=1, edges=4, operations=1
     )
     assert [table for table in REMOVED_BY_PURGE if rows_in(path)[table]] == []
@@ -518,9 +518,9 @@ async def test_a_purge_of_nothing_leaves_no_trace(store, path):
     await fill(store)
     before = rows_in(path)
 
-    removed = await store.purges.remove(a_purge(runs_since(0)))
+    removed = await store.retention.remove(a_purge(runs_since(0)))
 
-    assert removed == Removed()
+    assert removed == DeletedRows()
     assert rows_in(path) == before
 
 
@@ -600,7 +600,7 @@ async def test_a_reopened_file_gives_back_everything(path):
             await store.dpm_runs.get(DEFAULT_TENANT, batch.runs[1].rebalance_run_id, KEEP_ALL)
             == batch.runs[1]
         )
-        assert await store.dpm_runs.admit(an_admission(), KEEP_ALL) == Admitted(run, replayed=True)
+        assert await store.dpm_runs.admit(an_admission(), KEEP_ALL) == Recorded(run, replayed=True)
 
 
 async def test_two_stores_on_one_file_agree_on_one_run(path):
@@ -653,7 +653,7 @@ async def test_all_who_wait_for_a_locked_file_wait_through_one_time_out(store, p
     # One for who came first, and one for all who came meanwhile.
     assert begun.count("BEGIN IMMEDIATE") <= 2
     late = an_admission()
-    assert await store.dpm_runs.admit(late, KEEP_ALL) == Admitted(late.run, replayed=False)
+    assert await store.dpm_runs.admit(late, KEEP_ALL) == Recorded(late.run, replayed=False)
 
 
 async def test_a_locked_file_can_still_be_read(store, path):
@@ -678,7 +678,7 @@ async def test_a_lock_let_go_in_time_is_waited_for(path):
             await until(lambda: begun)
         answer = await waiting
 
-    assert answer == Admitted(admission.run, replayed=False)
+    assert answer == Recorded(admission.run, replayed=False)
 
 
 async def test_a_missing_file_is_refused_and_not_made(tmp_path):

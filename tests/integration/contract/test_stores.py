@@ -6,13 +6,13 @@ import asyncio
 
 import pytest
 
-from service.domains.dpm_runs.values import DEFAULT_TENANT, Admitted
-from service.domains.idempotency import KeyFamily
+from service.domains.dpm_runs.values import DEFAULT_TENANT, Recorded
+from service.domains.idempotency import KeyScope
 from service.domains.lineage import Direction, EdgeFilter
 from service.domains.operations import CANCELLATION, Claim, OperationFilter
-from service.domains.proposals.values import ProposalKeyFamily
+from service.domains.proposals.values import ProposalKeyScope
 from service.domains.retention.cutoffs import KEEP_ALL
-from service.domains.shadow_differences import ParityFilter
+from service.domains.shadow_differences import ShadowDifferenceFilter
 from service.domains.values.pages import all_of
 from service.domains.workflow_decisions import DecisionFilter
 from service.errors.storage import StoreUnavailable
@@ -39,7 +39,7 @@ from tests.integration.contract.proposal_builders import ALL_PROPOSALS, a_creati
 from tests.integration.contract.reading import ALL_RUNS
 from tests.waiting import HANG_SECONDS
 
-PAGE = {"limit": 10, "cursor": None, "horizon": KEEP_ALL}
+PAGE = {"limit": 10, "cursor": None, "cutoff": KEEP_ALL}
 
 
 def acts_of(store):
@@ -65,7 +65,7 @@ def acts_of(store):
         lambda: store.operations.extend(claim, a_lease()),
         lambda: store.operations.stage(claim, [a_staged()], a_lease()),
         lambda: store.operations.finish(claim, ending_of(failed(claim.operation))),
-        lambda: store.operations.hand_back(claim, a_lease()),
+        lambda: store.operations.release(claim, a_lease()),
         lambda: store.operations.reap(DEFAULT_TENANT, now=AT, attempts_max=3, limit=10),
         lambda: store.operations.expire(DEFAULT_TENANT, created_before=AT, now=AT, limit=10),
         lambda: store.proposals.change(a_creation()),
@@ -73,9 +73,9 @@ def acts_of(store):
         lambda: store.proposal_simulations.purge(DEFAULT_TENANT, created_before=AT, limit=10),
         lambda: store.policy_packs.amend(a_change(1)),
         lambda: store.supportability.fold(),
-        lambda: store.parity.record([]),
-        lambda: store.parity.purge(DEFAULT_TENANT, found_before=AT, limit=10),
-        lambda: store.purges.remove(a_purge(runs_since(5))),
+        lambda: store.shadow_differences.record([]),
+        lambda: store.shadow_differences.purge(DEFAULT_TENANT, found_before=AT, limit=10),
+        lambda: store.retention.remove(a_purge(runs_since(5))),
     )
 
 
@@ -91,11 +91,11 @@ def reads_of(store):
         lambda: store.dpm_runs.list(DEFAULT_TENANT, ALL_RUNS, **PAGE),
         lambda: store.dpm_runs.list_by_cause(DEFAULT_TENANT, "batch", KEEP_ALL),
         lambda: store.dpm_runs.find_newest_batch(DEFAULT_TENANT, "corr", KEEP_ALL),
-        lambda: store.idempotency.find(DEFAULT_TENANT, KeyFamily.DPM_SIMULATE, "key", KEEP_ALL),
+        lambda: store.idempotency.find(DEFAULT_TENANT, KeyScope.DPM_SIMULATE, "key", KEEP_ALL),
         lambda: all_of(
             store.idempotency.list_history,
             DEFAULT_TENANT,
-            KeyFamily.DPM_SIMULATE,
+            KeyScope.DPM_SIMULATE,
             "key",
             KEEP_ALL,
         ),
@@ -115,14 +115,16 @@ def reads_of(store):
         lambda: all_of(store.proposals.list_versions, DEFAULT_TENANT, "pp"),
         lambda: all_of(store.proposals.list_events, DEFAULT_TENANT, "pp"),
         lambda: all_of(store.proposals.list_approvals, DEFAULT_TENANT, "pp"),
-        lambda: store.proposals.find_key(DEFAULT_TENANT, ProposalKeyFamily.CREATE, "", "key"),
+        lambda: store.proposals.find_key(DEFAULT_TENANT, ProposalKeyScope.CREATE, "", "key"),
         lambda: store.proposal_simulations.find(DEFAULT_TENANT, "key", kept_since=AT),
         lambda: store.policy_packs.find_revision(DEFAULT_TENANT),
         lambda: store.policy_packs.list_amendments(DEFAULT_TENANT),
-        lambda: store.parity.list(DEFAULT_TENANT, ParityFilter(), limit=10, cursor=None),
-        lambda: store.parity.summarise(DEFAULT_TENANT),
+        lambda: store.shadow_differences.list(
+            DEFAULT_TENANT, ShadowDifferenceFilter(), limit=10, cursor=None
+        ),
+        lambda: store.shadow_differences.summarise(DEFAULT_TENANT),
         lambda: store.supportability.summarise(DEFAULT_TENANT, KEEP_ALL),
-        lambda: store.purges.list_records(DEFAULT_TENANT, limit=10),
+        lambda: store.retention.list_records(DEFAULT_TENANT, limit=10),
     )
 
 
@@ -154,4 +156,4 @@ async def test_acts_under_way_are_finished_before_the_store_is_closed(store):
     await store.close()
 
     answers = await asyncio.wait_for(asyncio.gather(*under_way), timeout=HANG_SECONDS)
-    assert answers == [Admitted(admission.run, replayed=False) for admission in asked]
+    assert answers == [Recorded(admission.run, replayed=False) for admission in asked]

@@ -9,11 +9,11 @@ import pytest
 from service.domains.dpm_runs.supportability import Bounds, Subject, Summary, Unfinished
 from service.domains.dpm_runs.values import DEFAULT_TENANT, RunStatus
 from service.domains.operations import Claim, OperationStatus, OperationType
-from service.domains.retention.cutoffs import KEEP_ALL, Horizon
+from service.domains.retention.cutoffs import KEEP_ALL, RetentionCutoff
 from service.domains.workflow_decisions import WorkflowAction
 from service.errors.dpm_runs import RunExists
 from service.errors.idempotency import IdempotencyKeyConflict
-from service.errors.operations import OperationLost
+from service.errors.operations import LeaseLost
 from service.errors.workflow_decisions import WorkflowInvalidTransition
 from tests.integration.contract.builders import (
     OTHER_HASH,
@@ -42,8 +42,8 @@ NOTHING = Summary({subject: {} for subject in Subject})
 IN_REVIEW = RunStatus.PENDING_REVIEW
 
 
-async def summary_of(store, horizon=KEEP_ALL, tenant_id=DEFAULT_TENANT):
-    return await store.supportability.summarise(tenant_id, horizon)
+async def summary_of(store, cutoff=KEEP_ALL, tenant_id=DEFAULT_TENANT):
+    return await store.supportability.summarise(tenant_id, cutoff)
 
 
 async def acts_of_every_kind(ledger):
@@ -78,10 +78,10 @@ async def acts_of_every_kind(ledger):
     await ledger.finish(claim, ending_of(failed(claim.operation, 9)))
     yield
     unlucky = await ledger.submit(an_operation(created_at=after(10)))
-    await ledger.hand_back(await ledger.claim(unlucky, a_lease(10)), a_lease(11))
+    await ledger.release(await ledger.claim(unlucky, a_lease(10)), a_lease(11))
     yield
     await ledger.claim(unlucky, a_lease(11, until=12))
-    assert (await ledger.reap(after(13), 2)).taken_back == (unlucky.operation_id,)
+    assert (await ledger.reap(after(13), 2)).requeued == (unlucky.operation_id,)
     yield
     await ledger.claim(unlucky, a_lease(13, until=14))
     assert (await ledger.reap(after(15), 2)).exhausted == (unlucky.operation_id,)
@@ -100,7 +100,7 @@ HORIZONS = [
     KEEP_ALL,
     *(runs_since(second) for second in (1, 1.5, 2.5, 3, 3.5, 5, 12)),
     *(operations_since(second) for second in (7, 7.5, 9.5, 15.5)),
-    Horizon(after(100), after(100)),
+    RetentionCutoff(after(100), after(100)),
 ]
 
 
@@ -127,18 +127,18 @@ async def test_after_every_act_the_counts_and_bounds_are_those_of_a_recount(stor
 
 
 @pytest.mark.parametrize("folded", [True, False])
-@pytest.mark.parametrize("horizon", HORIZONS)
-async def test_what_has_expired_is_not_counted_before_its_purge_nor_after(store, horizon, folded):
+@pytest.mark.parametrize("cutoff", HORIZONS)
+async def test_what_has_expired_is_not_counted_before_its_purge_nor_after(store, cutoff, folded):
     ledger = Ledger(store)
     async for _ in acts_of_every_kind(ledger):
         pass
     if folded:
         await store.supportability.fold()
-    expected = ledger.summary_at(horizon)
+    expected = ledger.summary_at(cutoff)
 
-    before = await summary_of(store, horizon)
-    removed = await store.purges.remove(a_purge(horizon))
-    at_once = await summary_of(store, horizon)
+    before = await summary_of(store, cutoff)
+    removed = await store.retention.remove(a_purge(cutoff))
+    at_once = await summary_of(store, cutoff)
     await store.supportability.fold()
     later = await summary_of(store)
 
@@ -171,7 +171,7 @@ async def test_an_act_that_is_refused_or_replayed_is_not_counted(store):
         (IdempotencyKeyConflict, store.dpm_runs.admit(an_admission(request_hash=OTHER_HASH), KEEP_ALL)),
         (RunExists, store.dpm_runs.admit_batch(with_run_id(a_batch("a", "b"), 1, run.rebalance_run_id))),
         (WorkflowInvalidTransition, store.workflow_decisions.decide(a_verdict(run), REVIEWED, KEEP_ALL)),
-        (OperationLost, store.operations.finish(Claim(operation, 0), ending_of(succeeded(operation)))),
+        (LeaseLost, store.operations.finish(Claim(operation, 0), ending_of(succeeded(operation)))),
     ):
         with pytest.raises(refusal):
             await act
@@ -205,11 +205,13 @@ async def test_the_bounds_are_the_instants_of_what_has_not_expired(store):
         ended = succeeded(started(operation), second + 0.5)
         await submit_and_move(store, operation if second == 5 else ended)
 
-    found = await summary_of(store, Horizon(after(2), after(9.5)))
+    found = await summary_of(store, RetentionCutoff(after(2), after(9.5)))
 
     assert found.runs == Bounds(after(3), after(9))
     assert found.operations == Bounds(after(5), after(9))
-    assert (await summary_of(store, Horizon(after(20), after(20)))).operations == Bounds(after(5), after(5))
+    assert (await summary_of(store, RetentionCutoff(after(20), after(20)))).operations == Bounds(
+        after(5), after(5)
+    )
 
 
 async def test_counting_and_folding_beside_writers_loses_nothing(store):

@@ -65,8 +65,8 @@ async def keep_run(store, **fields):
     return admission.run
 
 
-async def decide(store, verdict, rule=REVIEWED, horizon=KEEP_ALL):
-    return await store.workflow_decisions.decide(verdict, rule, horizon)
+async def decide(store, verdict, rule=REVIEWED, cutoff=KEEP_ALL):
+    return await store.workflow_decisions.decide(verdict, rule, cutoff)
 
 
 async def history_of(store, run):
@@ -77,9 +77,9 @@ async def latest_of(store, run):
     return await store.workflow_decisions.find_latest(run.tenant_id, run.rebalance_run_id)
 
 
-async def page_of(store, decisions, *, limit=100, cursor=None, horizon=KEEP_ALL):
+async def page_of(store, decisions, *, limit=100, cursor=None, cutoff=KEEP_ALL):
     return await store.workflow_decisions.list(
-        DEFAULT_TENANT, decisions, limit=limit, cursor=cursor, horizon=horizon
+        DEFAULT_TENANT, decisions, limit=limit, cursor=cursor, cutoff=cutoff
     )
 
 
@@ -181,10 +181,10 @@ async def test_a_run_that_is_not_there_takes_no_decision(store):
 
 async def test_an_expired_run_takes_no_decision(store):
     run = await keep_run(store, created_at=after(3))
-    await decide(store, a_verdict(run), horizon=runs_since(3))
+    await decide(store, a_verdict(run), cutoff=runs_since(3))
 
     with pytest.raises(RunNotFound):
-        await decide(store, a_verdict(run, REJECT), horizon=runs_since(4))
+        await decide(store, a_verdict(run, REJECT), cutoff=runs_since(4))
 
     assert len(await history_of(store, run)) == 1
 
@@ -309,10 +309,10 @@ async def keep_mixed(store):
     return runs, sorted(taken, key=lambda one: (one.decided_at, one.decision_id), reverse=True)
 
 
-async def pages_of(store, decisions, limit, horizon=KEEP_ALL):
+async def pages_of(store, decisions, limit, cutoff=KEEP_ALL):
     cursor, pages = None, []
     for _ in range(PAGES_MAX):
-        page = await page_of(store, decisions, limit=limit, cursor=cursor, horizon=horizon)
+        page = await page_of(store, decisions, limit=limit, cursor=cursor, cutoff=cutoff)
         pages.append(page)
         if page.next_cursor is None:
             return pages
@@ -390,11 +390,11 @@ async def test_decisions_on_expired_runs_are_on_no_page(store):
             one for one in left if decisions.matches(one)
         ]
     for one in taken:
-        page = await page_of(store, DecisionFilter(), cursor=one.decision_id, horizon=runs_since(1))
+        page = await page_of(store, DecisionFilter(), cursor=one.decision_id, cutoff=runs_since(1))
 
         rest = left[left.index(one) + 1 :] if one in left else []
         assert page == Page(tuple(rest), None)
-    assert await page_of(store, DecisionFilter(expired), horizon=runs_since(1)) == empty_page()
+    assert await page_of(store, DecisionFilter(expired), cutoff=runs_since(1)) == empty_page()
 
 
 async def test_a_list_shows_the_decisions_of_its_tenant_only(store):

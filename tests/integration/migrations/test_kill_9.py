@@ -27,24 +27,24 @@ def count_down(statement):
     return before_each
 
 def watch_sqlite(before_each):
-    connect = runner_sqlite.ForwardOnlySqlite.connect
+    connect = runner_sqlite.SqliteMigrationRunner.connect
     def watched(self, address):
         conn = connect(self, address)
         conn.set_trace_callback(lambda _: before_each())
         return conn
-    runner_sqlite.ForwardOnlySqlite.connect = watched
+    runner_sqlite.SqliteMigrationRunner.connect = watched
 
 def watch_postgres(before_each):
     class Watched(psycopg.Cursor):
         def execute(self, *arguments, **options):
             before_each()
             return super().execute(*arguments, **options)
-    connect = runner_postgres.ForwardOnlyPostgres.connect
+    connect = runner_postgres.PostgresMigrationRunner.connect
     def watched(self, address):
         conn = connect(self, address)
         conn.cursor_factory = Watched
         return conn
-    runner_postgres.ForwardOnlyPostgres.connect = watched
+    runner_postgres.PostgresMigrationRunner.connect = watched
 
 def fresh(statement):
     if dialect == "sqlite":

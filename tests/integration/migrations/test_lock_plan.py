@@ -11,7 +11,7 @@ import pytest
 from psycopg import sql
 
 from scripts.harness.postgres import create_database, drop_database
-from service.admin.migrations.lock_plan import Asked, Lock, Work, asked_by
+from service.admin.migrations.lock_plan import Lock, LockRequest, Work, asked_by
 from service.admin.migrations.runner import read_text
 from service.storage.schema import shipped_for
 from tests.conftest import OURS
@@ -290,10 +290,10 @@ def test_a_table_made_in_the_same_file_is_nobodys_yet():
     )
 
     assert asked == (
-        Asked(),
-        Asked(),
-        Asked(Lock.ACCESS_EXCLUSIVE, ("old",), Work.SCAN),
-        Asked(Lock.ACCESS_SHARE, ("old",), Work.SCAN),
+        LockRequest(),
+        LockRequest(),
+        LockRequest(Lock.ACCESS_EXCLUSIVE, ("old",), Work.SCAN),
+        LockRequest(Lock.ACCESS_SHARE, ("old",), Work.SCAN),
     )
     assert [str(one) for one in asked] == [
         "locks no existing table",

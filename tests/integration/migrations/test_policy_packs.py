@@ -10,7 +10,7 @@ import pytest
 
 from service.admin.migrations import migrate
 from service.domains.dpm_runs.values import DEFAULT_TENANT
-from service.domains.idempotency import KeyFamily
+from service.domains.idempotency import KeyScope
 from service.domains.retention.cutoffs import KEEP_ALL
 from service.storage.postgres.store import PostgresStore
 from service.storage.sqlite.store import SqliteStore
@@ -105,11 +105,11 @@ async def test_what_was_there_is_read_as_computed_without_a_policy(migrated):
         for number in range(len(STATUSES)):
             run = await store.dpm_runs.get(DEFAULT_TENANT, f"rr_{number}", KEEP_ALL)
             key = await store.idempotency.find(
-                DEFAULT_TENANT, KeyFamily.DPM_SIMULATE, f"key_{number}", KEEP_ALL
+                DEFAULT_TENANT, KeyScope.DPM_SIMULATE, f"key_{number}", KEEP_ALL
             )
             assert run.policy is None
-            assert key.asks_the_same("hash", None)
-            assert not key.asks_the_same("hash", DIGEST)
+            assert key.matches("hash", None)
+            assert not key.matches("hash", DIGEST)
     finally:
         await store.close()
 

@@ -4,14 +4,16 @@ import json
 
 import pytest
 
-from service.admin.comparison.recorded_requests import Answer, Asked
+from service.admin.comparison.recorded_requests import RecordedAnswer, RecordedRequest
 from service.admin.comparison.report import Report
 
-ASKED = Asked("GET", "/rebalance/runs")
+ASKED = RecordedRequest("GET", "/rebalance/runs")
 
 
 def an_answer(document=None, status=200, **headers):
-    return Answer(status, {"content-type": "application/json"} | headers, json.dumps(document or {}).encode())
+    return RecordedAnswer(
+        status, {"content-type": "application/json"} | headers, json.dumps(document or {}).encode()
+    )
 
 
 @pytest.mark.parametrize(
@@ -39,7 +41,9 @@ def test_the_first_place_that_differs_is_named_with_both_values(left, right, pla
 def test_bytes_that_say_the_same_otherwise_are_a_difference():
     report = Report(10)
 
-    report.compare_answers("request", ASKED, Answer(200, {}, b'{"a":1}'), Answer(200, {}, b'{"a": 1}'))
+    report.compare_answers(
+        "request", ASKED, RecordedAnswer(200, {}, b'{"a":1}'), RecordedAnswer(200, {}, b'{"a": 1}')
+    )
 
     assert [(one.left, one.right) for one in report.first] == [('{"a":1}', '{"a": 1}')]
 

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from service.admin.comparison.recorded_requests import Answer, Recorded, RequestsRefused
+from service.admin.comparison.recorded_requests import Recorded, RecordedAnswer, RequestsRefused
 from service.admin.comparison.workload import Generated
 
 RECORDED_RUN = {"rebalance_run_id": "rr_then", "correlation_id": "corr_then", "status": "READY"}
@@ -38,7 +38,7 @@ def asked_with(source, answer):
     asked = []
     for one in source:
         asked.append(one)
-        source.learn(one, Answer(200, {}, json.dumps(answer).encode()))
+        source.learn(one, RecordedAnswer(200, {}, json.dumps(answer).encode()))
     return asked
 
 

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from scripts.harness.servers import ROOT
 from service.admin.verification import verifier
 from service.cli.commands import main
-from service.domains.dpm_runs.values import DEFAULT_TENANT, RunAdmission
+from service.domains.dpm_runs.values import DEFAULT_TENANT, RecordRun
 from service.domains.retention.cutoffs import KEEP_ALL
 from service.errors.engines import EngineDeadlineExceeded
 from service.errors.storage import StoreUnavailable
@@ -66,7 +66,7 @@ def record(store, count):
                 correlation_id="corr-1",
                 created_at=FIRST + timedelta(hours=number),
             )
-            admission = RunAdmission(run=run, request=simulated_request(computed, run), replay=True)
+            admission = RecordRun(run=run, request=simulated_request(computed, run), replay=True)
             await store.dpm_runs.admit(admission, KEEP_ALL)
 
     asyncio.run(admit())
@@ -155,9 +155,9 @@ def test_a_run_that_is_purged_meanwhile_is_not_counted(store, monkeypatch):
     record(store, 2)
     get = store.dpm_runs.get_sealed
 
-    async def purged(tenant_id, run_id, horizon):
+    async def purged(tenant_id, run_id, cutoff):
         store.state.runs.pop((tenant_id, ids(store)[0]), None)
-        return await get(tenant_id, run_id, horizon)
+        return await get(tenant_id, run_id, cutoff)
 
     monkeypatch.setattr(store.dpm_runs, "get_sealed", purged)
 

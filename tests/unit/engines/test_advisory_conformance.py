@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from service.errors.families import Malformed
+from service.errors.families import Unprocessable
 from service.flows.proposals.computing import artifact_of_result, simulate_proposal_body
 from service.web.requests import bodies
 from tests.conftest import CONFORMANCE
@@ -95,7 +95,7 @@ def answered(case: dict[str, Any]) -> tuple[int, Any]:
         simulated = simulate_proposal_body(
             bodies.decode_proposal, json.dumps(case["request"]).encode(), "corr_1", "key_1"
         )
-    except Malformed as refused:
+    except Unprocessable as refused:
         return 422, {"detail": refused.detail}
     if case["endpoint"] == SIMULATE:
         return 200, json.loads(simulated.result)

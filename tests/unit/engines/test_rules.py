@@ -8,9 +8,9 @@ import pytest
 
 from service.domains.rebalances.options import EngineOptions
 from service.domains.rebalances.snapshots import PortfolioSnapshot, Position, Price
-from service.engines.dpm.request_index import Book
+from service.engines.dpm.request_index import RequestIndex
 from service.engines.portfolio.valuation import value_state
-from service.engines.review.rules import judge
+from service.engines.review.rules import evaluate_rules
 
 
 def single_position(cap: str | None, **quantities: str) -> list[tuple[str, Decimal, str]]:
@@ -19,7 +19,7 @@ def single_position(cap: str | None, **quantities: str) -> list[tuple[str, Decim
         Position(instrument_id=key, quantity=Decimal(units)) for key, units in quantities.items()
     )
     options = EngineOptions(single_position_max_weight=None if cap is None else Decimal(cap))
-    book = Book(
+    book = RequestIndex(
         options=options,
         portfolio=PortfolioSnapshot(portfolio_id="pf", base_currency="SGD", positions=positions),
         targets=(),
@@ -30,7 +30,7 @@ def single_position(cap: str | None, **quantities: str) -> list[tuple[str, Decim
         held={},
     )
     state = value_state(book, positions, (), options.valuation_mode)
-    rows = judge(state, options, gaps=state.gaps, suppressed=0)
+    rows = evaluate_rules(state, options, gaps=state.gaps, suppressed=0)
     return [
         (row.status, row.measured, row.reason_code) for row in rows if row.rule_id == "SINGLE_POSITION_MAX"
     ]

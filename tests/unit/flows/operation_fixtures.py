@@ -12,9 +12,9 @@ from service.domains.retention.cutoffs import KEEP_ALL, Retention
 from service.flows.dpm_runs.computing import Readers
 from service.flows.operations.analysis_work import AnalysisWork
 from service.flows.operations.attempts import AttemptRunner
-from service.flows.operations.dispatch import OfferFlow
+from service.flows.operations.dispatch import JobHandler
 from service.flows.operations.flow import OperationFlow
-from service.flows.operations.recovery import SweepFlow
+from service.flows.operations.recovery import Reaper
 from service.storage.memory.store import MemoryStore
 from service.web.requests import bodies
 
@@ -76,8 +76,8 @@ class Desk:
             inline=inline,
             queued=False,
         )
-        self.offers = OfferFlow(store=self.store, clock=self, runner=self.runner, metrics=self.metrics)
-        self.sweeps = SweepFlow(
+        self.offers = JobHandler(store=self.store, clock=self, runner=self.runner, metrics=self.metrics)
+        self.sweeps = Reaper(
             store=self.store,
             clock=self,
             retention=retention,

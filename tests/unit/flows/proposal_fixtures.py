@@ -10,13 +10,13 @@ from service.domains.operations import Lease, OperationType
 from service.domains.proposals.rules import ProposalRules
 from service.domains.retention.cutoffs import KEEP_ALL, Retention
 from service.flows.operations.attempts import AttemptRunner
-from service.flows.operations.recovery import SweepFlow
+from service.flows.operations.recovery import Reaper
 from service.flows.proposals.flow import ProposalFlow
 from service.flows.proposals.operations import ProposalOperationFlow
 from service.flows.proposals.simulations import ProposalSimulationFlow
 from service.flows.proposals.versions import ProposalReaders
 from service.flows.proposals.work import ProposalWork
-from service.flows.retention import PurgeFlow
+from service.flows.retention import RetentionFlow
 from service.storage.memory.store import MemoryStore
 from service.web.requests import bodies
 
@@ -132,7 +132,7 @@ class ProposalDesk:
             runner=self.runner,
             queued=False,
         )
-        self.sweeps = SweepFlow(
+        self.sweeps = Reaper(
             store=self.store,
             clock=self,
             retention=Retention(run_days=0, operation_seconds=3600),
@@ -230,7 +230,7 @@ class ProposalDesk:
 
 def purges_of(desk, **options):
     """What removes what has expired: an operation after an hour, a simulation after a day."""
-    return PurgeFlow(
+    return RetentionFlow(
         store=desk.store,
         clock=desk,
         new_id=desk.draw,

@@ -9,7 +9,7 @@ from service.domains.operations import EXECUTION_ERROR, Claim, Ending, Operation
 from service.domains.retention.cutoffs import KEEP_ALL
 from service.engines.dpm import v1, versions
 from service.errors.dpm_runs import ReplayEngineUnknown, RunExists
-from service.errors.operations import OperationLost
+from service.errors.operations import LeaseLost
 from service.errors.storage import StoreUnavailable
 from service.flows.limits.result_sizes import RESULT_BYTES_MAX
 from service.runtime.process_pool import EngineProcessDied
@@ -137,9 +137,9 @@ async def test_who_lost_the_operation_writes_nothing_more():
     second = await desk.claim(operation)
 
     late = Claim(operation, fence=second.fence - 1)
-    with pytest.raises(OperationLost):
+    with pytest.raises(LeaseLost):
         await desk.store.operations.finish(late, Ending(finished_at=desk.at, result=b"{}"))
-    with pytest.raises(OperationLost):
+    with pytest.raises(LeaseLost):
         await attempt
 
     assert (await desk.read(operation)).status is OperationStatus.RUNNING
@@ -177,7 +177,7 @@ async def test_an_attempt_whose_lease_is_gone_stops_by_itself():
     attempt = await interrupted_at(desk, operation, "b_tight")
     desk.wait(60)
 
-    with pytest.raises(OperationLost):
+    with pytest.raises(LeaseLost):
         await attempt
 
     await desk.sweeps.run_once()

@@ -78,7 +78,7 @@ async def test_a_worker_that_stops_hands_back_and_takes_nothing_more(desk):
     assert (await desk.read(operation)).status is OperationStatus.PENDING
     assert await offer(desk, operation) == AT_ONCE
     assert (await desk.read(operation)).status is OperationStatus.PENDING
-    assert desk.metrics.seen == [("started", 0.0, 1), "HANDED_BACK"]
+    assert desk.metrics.seen == [("started", 0.0, 1), "RELEASED"]
 
 
 async def test_a_store_that_is_away_makes_the_offer_come_again(desk, monkeypatch):
@@ -97,7 +97,7 @@ async def test_what_this_build_cannot_do_is_left_to_another(desk, monkeypatch):
 
     assert await offer(desk, operation) == ELSEWHERE_SECONDS
     assert (await desk.read(operation)).is_executable
-    assert desk.metrics.seen[-1] == "HANDED_BACK"
+    assert desk.metrics.seen[-1] == "RELEASED"
 
 
 async def test_an_attempt_that_lost_its_lease_leaves_the_operation_to_others():
@@ -111,4 +111,4 @@ async def test_an_attempt_that_lost_its_lease_leaves_the_operation_to_others():
     operation = await desk.submit()
 
     assert await offer(desk, operation) == SOON_SECONDS
-    assert desk.metrics.seen[-1] == "LOST"
+    assert desk.metrics.seen[-1] == "LEASE_LOST"

@@ -7,7 +7,7 @@ import pytest
 
 from scripts.harness.servers import ROOT
 from service.domains.dpm_runs.values import DEFAULT_TENANT, RunFilter
-from service.domains.idempotency import KeyFamily
+from service.domains.idempotency import KeyScope
 from service.domains.retention.cutoffs import KEEP_ALL, Retention
 from service.engines.dpm import v1, versions
 from service.engines.dpm.artifact import build_artifact
@@ -272,11 +272,11 @@ async def test_a_taken_run_id_is_drawn_again(flow, monkeypatch):
     admit = flow.store.dpm_runs.admit
     refused = []
 
-    async def admit_second(admission, horizon):
+    async def admit_second(admission, cutoff):
         if not refused:
             refused.append(admission.run.rebalance_run_id)
             raise RunExists()
-        return await admit(admission, horizon)
+        return await admit(admission, cutoff)
 
     monkeypatch.setattr(flow.store.dpm_runs, "admit", admit_second, raising=False)
     admitted = await flow.simulate()
@@ -425,5 +425,5 @@ async def test_a_run_that_expires_between_its_key_and_itself_is_simulated_again(
     again = await flow.simulate(padded)
 
     assert not again.replayed
-    held = await find(DEFAULT_TENANT, KeyFamily.DPM_SIMULATE, "key-1", KEEP_ALL)
+    held = await find(DEFAULT_TENANT, KeyScope.DPM_SIMULATE, "key-1", KEEP_ALL)
     assert held.rebalance_run_id == again.run.rebalance_run_id != first.run.rebalance_run_id

@@ -4,7 +4,7 @@ import pytest
 
 from service.domains.retention.cutoffs import Retention
 from service.errors.storage import StoreUnavailable
-from service.flows.operations.gauges import WatchFlow
+from service.flows.operations.gauges import OperationGauges
 from service.storage.memory.store import MemoryStore
 from tests.integration.contract.builders import after, an_operation, started, submit_and_move, succeeded
 
@@ -43,7 +43,7 @@ def store():
 
 @pytest.fixture
 def flow(store, measures):
-    return WatchFlow(
+    return OperationGauges(
         name="runs", store=store, clock=Late(), retention=Retention(0, 86_400), measures=measures
     )
 

@@ -15,7 +15,7 @@ from service.domains.operations import (
     RELEASED,
     OperationStatus,
 )
-from service.errors.operations import OperationEnded, OperationLost, OperationNotFound
+from service.errors.operations import LeaseLost, OperationEnded, OperationNotFound
 from tests.unit.flows.operation_fixtures import OPERATION_SECONDS_MAX, Desk
 
 
@@ -51,7 +51,7 @@ async def test_the_engine_work_of_an_operation_that_is_cancelled_is_cancelled(de
     attempt, cancelled = await stalled(desk, operation)
 
     ended = await desk.flow.cancel(operation.operation_id)
-    with pytest.raises(OperationLost):
+    with pytest.raises(LeaseLost):
         await attempt
 
     assert cancelled.is_set()
@@ -67,7 +67,7 @@ async def test_a_holder_in_another_process_finds_out_when_it_extends_its_lease()
 
     # The other process has a runner of its own.
     await Desk(desk.store).flow.cancel(operation.operation_id)
-    with pytest.raises(OperationLost):
+    with pytest.raises(LeaseLost):
         await attempt
 
     assert cancelled.is_set()
@@ -162,7 +162,7 @@ async def test_an_operation_that_is_over_its_deadline_fails_and_its_holder_stops
     desk.wait(1)
     await desk.sweeps.run_once()
     desk.runner.check_lease(operation.operation_id)
-    with pytest.raises(OperationLost):
+    with pytest.raises(LeaseLost):
         await attempt
 
     found = await desk.read(operation)
@@ -208,7 +208,7 @@ async def test_what_the_store_refuses_ends_the_operation(desk, act, monkeypatch)
     assert await desk.offers.handle(DEFAULT_TENANT, operation.operation_id) is None
 
 
-@pytest.mark.parametrize("act", ["finish", "hand_back", "extend"])
+@pytest.mark.parametrize("act", ["finish", "release", "extend"])
 async def test_an_operation_whose_end_the_store_refuses_too_ends_after_its_attempts(desk, act, monkeypatch):
     operation = await desk.submit()
 

@@ -9,7 +9,7 @@ from service.domains.lineage import EdgeFilter, EdgeType
 from service.domains.operations import STORE_REFUSED, OperationFilter, OperationStatus
 from service.domains.rebalances.analyses import read_plan
 from service.domains.retention.cutoffs import KEEP_ALL
-from service.errors.operations import OperationExists, OperationLost, OperationMoved, OperationNotFound
+from service.errors.operations import LeaseLost, OperationExists, OperationNotFound, OperationNotPending
 from service.errors.requests import RequestInvalid
 from service.errors.storage import StoreUnavailable
 from service.flows.dpm_runs.flow import DpmRunFlow
@@ -58,7 +58,7 @@ async def test_inline_has_ended_by_the_time_it_answers_pending():
     assert (await desk.read(operation)).status is OperationStatus.SUCCEEDED
 
 
-@pytest.mark.parametrize("error", [StoreUnavailable(), OperationLost()])
+@pytest.mark.parametrize("error", [StoreUnavailable(), LeaseLost()])
 async def test_what_goes_wrong_after_acceptance_is_not_raised(error, monkeypatch):
     desk = Desk(inline=True)
 
@@ -82,7 +82,7 @@ async def test_an_operation_whose_claim_the_store_refuses_ends(monkeypatch):
 
     assert (operation.status, operation.error.code) == (OperationStatus.FAILED, STORE_REFUSED)
     assert "odd" not in operation.error.message
-    with pytest.raises(OperationMoved):
+    with pytest.raises(OperationNotPending):
         await desk.flow.execute(operation.operation_id)
 
 
@@ -113,7 +113,7 @@ async def test_runs_of_an_operation_are_caused_by_it(desk):
 
     for run in await desk.runs_of(operation):
         edges = await desk.store.lineage.list(
-            DEFAULT_TENANT, run.rebalance_run_id, EdgeFilter(), limit=9, cursor=None, horizon=KEEP_ALL
+            DEFAULT_TENANT, run.rebalance_run_id, EdgeFilter(), limit=9, cursor=None, cutoff=KEEP_ALL
         )
         caused = [edge.target_entity_id for edge in edges.items if edge.edge_type is EdgeType.CAUSED_BY]
         assert caused == [operation.operation_id]
@@ -128,7 +128,7 @@ async def test_of_64_who_execute_at_once_one_does(desk):
 
     (ended,) = (answer for answer in answers if not isinstance(answer, Exception))
     assert ended.status is OperationStatus.SUCCEEDED
-    assert sum(isinstance(answer, OperationMoved) for answer in answers) == 63
+    assert sum(isinstance(answer, OperationNotPending) for answer in answers) == 63
     assert sorted(desk.computed()) == sorted(SCENARIOS)
 
 
@@ -136,7 +136,7 @@ async def test_an_operation_that_has_ended_or_is_unknown_is_not_executed(desk):
     operation = await desk.submit()
     await desk.flow.execute(operation.operation_id)
 
-    with pytest.raises(OperationMoved):
+    with pytest.raises(OperationNotPending):
         await desk.flow.execute(operation.operation_id)
     with pytest.raises(OperationNotFound):
         await desk.flow.execute("dop_unknown")
@@ -174,7 +174,7 @@ async def test_what_another_took_over_is_not_said_to_have_ended(monkeypatch):
         await asyncio.Event().wait()
 
     desk.before_scenario = stall
-    with pytest.raises(OperationMoved):
+    with pytest.raises(OperationNotPending):
         await desk.flow.execute(operation.operation_id)
 
     assert (await desk.read(operation)).status is OperationStatus.RUNNING

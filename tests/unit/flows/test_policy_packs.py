@@ -5,15 +5,15 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from service.domains.policy_packs import NO_WISH, PackWish, PolicyPackUpsert, SelectionRules, pack_of
-from service.errors.policy_packs import PolicyCatalogFull, PolicyCatalogMoved, PolicyPackNotFound
+from service.domains.policy_packs import NO_WISH, PolicyPackUpsert, RequestedPack, SelectionRules, pack_of
+from service.errors.policy_packs import PolicyCatalogConcurrentUpdate, PolicyCatalogFull, PolicyPackNotFound
 from service.flows.policy_packs import flow
 from service.flows.policy_packs.flow import PolicyPackFlow
 from service.storage.memory.store import MemoryStore
 from service.web.requests import bodies
 
 AT = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
-TIGHT = PackWish(request_pack_id="tight")
+TIGHT = RequestedPack(request_pack_id="tight")
 
 
 class Catalog:
@@ -153,7 +153,7 @@ async def test_a_catalog_that_always_moves_is_given_up(monkeypatch):
     catalog = Catalog()
 
     async def moved(_):
-        raise PolicyCatalogMoved()
+        raise PolicyCatalogConcurrentUpdate()
 
     monkeypatch.setattr(catalog, "amend", moved)
     with pytest.raises(AssertionError):

@@ -15,8 +15,8 @@ from service.errors.proposals import (
     InvalidApprovalState,
     InvalidTransition,
     PortfolioContextMismatch,
+    ProposalConcurrentUpdate,
     ProposalKeyNotFound,
-    ProposalMoved,
     ProposalNotFound,
     ProposalSimulationDisabled,
     ProposalStateConflict,
@@ -143,7 +143,7 @@ async def test_of_two_creations_with_one_key_the_later_gets_what_the_earlier_was
 
 async def test_a_creation_whose_id_is_taken_draws_another(desk):
     async def clash():
-        raise ProposalMoved()
+        raise ProposalConcurrentUpdate()
 
     desk.overtaken().before_change = [clash]
 

@@ -7,7 +7,7 @@ import pytest
 from service.domains.operations import ATTEMPTS_EXHAUSTED, EXPIRED, OperationStatus
 from service.errors.storage import StoreUnavailable
 from service.flows.operations import recovery
-from service.flows.operations.recovery import SweepFlow
+from service.flows.operations.recovery import Reaper
 from tests.unit.flows.operation_fixtures import Desk
 from tests.waiting import HANG_SECONDS
 
@@ -84,7 +84,7 @@ class Queue:
 
 async def test_offers_that_were_lost_are_made_again_once_they_are_old_enough(desk):
     queue = Queue()
-    flow = SweepFlow(
+    flow = Reaper(
         store=desk.store,
         clock=desk,
         retention=desk.sweeps._retention,
@@ -103,15 +103,15 @@ async def test_offers_that_were_lost_are_made_again_once_they_are_old_enough(des
 
 async def test_a_sweep_that_fails_is_tried_again(desk, monkeypatch):
     outcomes = iter([StoreUnavailable(), RuntimeError("odd")])
-    swept = asyncio.Event()
+    recovered = asyncio.Event()
 
     async def breaks_at_first():
         for error in outcomes:
             raise error
-        swept.set()
+        recovered.set()
 
     monkeypatch.setattr(desk.sweeps, "run_once", breaks_at_first)
     sweeping = asyncio.create_task(desk.sweeps.run_every(0.001))
 
-    await asyncio.wait_for(swept.wait(), HANG_SECONDS)
+    await asyncio.wait_for(recovered.wait(), HANG_SECONDS)
     sweeping.cancel()

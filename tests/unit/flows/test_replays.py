@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scripts.harness.servers import ROOT
-from service.domains.dpm_runs.values import DEFAULT_TENANT, RunAdmission
+from service.domains.dpm_runs.values import DEFAULT_TENANT, RecordRun
 from service.domains.retention.cutoffs import KEEP_ALL, Retention
 from service.domains.values.canonical import digest_of
 from service.domains.values.json_differences import Difference, first_difference
@@ -89,7 +89,7 @@ class Flow:
         computed = simulate_body(READERS, DEMO, "rr_1", "corr-1")
         at = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
         run = simulated_run(computed, "rr_1", idempotency_key="key-1", correlation_id="corr-1", created_at=at)
-        admission = RunAdmission(
+        admission = RecordRun(
             run=run,
             request=simulated_request(computed, run),
             replay=True,
@@ -118,11 +118,11 @@ async def test_a_taken_run_id_is_drawn_again(monkeypatch):
     admit = flow.store.dpm_runs.admit_replay
     refused = []
 
-    async def admit_second(replay, horizon):
+    async def admit_second(replay, cutoff):
         if not refused:
             refused.append(replay.run.rebalance_run_id)
             raise RunExists()
-        await admit(replay, horizon)
+        await admit(replay, cutoff)
 
     monkeypatch.setattr(flow.store.dpm_runs, "admit_replay", admit_second)
     found = await flow.replay(record=True)

@@ -8,10 +8,10 @@ import pytest
 from service.cli import purge as purge_command
 from service.domains.dpm_runs.values import DEFAULT_TENANT
 from service.domains.retention.cutoffs import KEEP_ALL, Retention
-from service.domains.retention.deletions import Removed
+from service.domains.retention.deletions import DeletedRows
 from service.errors.storage import StoreRefused, StoreUnavailable
-from service.flows.operations.recovery import SweepFlow
-from service.flows.retention import REFUSED_MAX, PurgeFlow
+from service.flows.operations.recovery import Reaper
+from service.flows.retention import REFUSED_MAX, RetentionFlow
 from service.runtime.clock import SystemClock, TimeOrderedIds
 from service.settings import process
 from service.storage.memory.store import MemoryStore
@@ -23,16 +23,16 @@ from tests.integration.contract.test_shadow_differences import a_difference
 
 class Measures:
     def __init__(self):
-        self.purges, self.failures, self.sweeps = [], 0, []
+        self.retention, self.failures, self.sweeps = [], 0, []
 
     def purged(self, removed, seconds):
         assert seconds >= 0
-        self.purges.append(removed)
+        self.retention.append(removed)
 
     def purge_failed(self):
         self.failures += 1
 
-    def swept(self, **fates):
+    def recovered(self, **fates):
         self.sweeps.append(fates)
 
 
@@ -57,7 +57,7 @@ def rounds(monkeypatch):
 
 
 def purging(store, measures, days=1, removed_at_once=100):
-    return PurgeFlow(
+    return RetentionFlow(
         store=store,
         clock=SystemClock(),
         new_id=TimeOrderedIds(),
@@ -77,9 +77,9 @@ async def test_every_round_tells_what_it_removed_by_kind(rounds):
     with pytest.raises(Enough):
         await purging(store, measures).run_every(10)
 
-    first, second = measures.purges
+    first, second = measures.retention
     assert (first["runs"], first["artifacts"], first["requests"], first["simulations"]) == (1, 1, 1, 0)
-    assert set(first) == {*Removed.__dataclass_fields__, "simulations", "differences"}
+    assert set(first) == {*DeletedRows.__dataclass_fields__, "simulations", "differences"}
     assert not any(second.values())
     assert measures.failures == 0
 
@@ -100,12 +100,12 @@ async def test_a_round_that_is_broken_off_is_told_and_the_next_one_comes(rounds,
     with pytest.raises(Enough):
         await purging(store, measures).run_every(10)
 
-    assert (measures.failures, len(measures.purges)) == (1, 1)
+    assert (measures.failures, len(measures.retention)) == (1, 1)
 
 
 async def test_a_sweep_tells_what_became_of_operations():
     store, measures = MemoryStore(), Measures()
-    flow = SweepFlow(
+    flow = Reaper(
         store=store,
         clock=SystemClock(),
         retention=Retention(0, 86_400),
@@ -118,12 +118,12 @@ async def test_a_sweep_tells_what_became_of_operations():
 
     await flow.run_once()
 
-    assert measures.sweeps == [{"taken_back": 0, "exhausted": 0, "expired": 0, "overdue": 0}]
+    assert measures.sweeps == [{"requeued": 0, "exhausted": 0, "expired": 0, "overdue": 0}]
 
 
 def refusing(store, monkeypatch, *, kind, ids):
     """The store refuses every act that would remove one of these."""
-    remove = store.purges.remove
+    remove = store.retention.remove
     refused = []
 
     async def remove_unless_refused(purge):
@@ -132,13 +132,13 @@ def refusing(store, monkeypatch, *, kind, ids):
                 store.state.runs_by_creation,
                 purge.runs_limit,
                 purge.runs_skipped,
-                purge.horizon.runs_since,
+                purge.cutoff.runs_since,
             ),
             "operations": (
                 store.state.operations_by_end,
                 purge.operations_limit,
                 purge.operations_skipped,
-                purge.horizon.operations_since,
+                purge.cutoff.operations_since,
             ),
         }[kind]
         found = shelf.older_than((DEFAULT_TENANT,), since, skipped + limit)[skipped:]
@@ -147,7 +147,7 @@ def refusing(store, monkeypatch, *, kind, ids):
             raise StoreRefused(sqlstate="23503")
         return await remove(purge)
 
-    monkeypatch.setattr(store.purges, "remove", remove_unless_refused)
+    monkeypatch.setattr(store.retention, "remove", remove_unless_refused)
     return refused
 
 
@@ -177,7 +177,7 @@ async def test_what_is_refused_in_one_part_keeps_no_other_part_from_being_done(m
         raise StoreRefused(sqlstate="42501")
 
     monkeypatch.setattr(store.supportability, "fold", refuse)
-    monkeypatch.setattr(store.purges, "remove", refuse)
+    monkeypatch.setattr(store.retention, "remove", refuse)
 
     with pytest.raises(StoreRefused):
         await purging(store, Measures()).run_all()
@@ -193,7 +193,7 @@ async def test_a_store_that_refuses_every_removal_is_not_asked_for_ever(monkeypa
         asked.append(purge)
         raise StoreRefused(sqlstate="42501")
 
-    monkeypatch.setattr(store.purges, "remove", refuse)
+    monkeypatch.setattr(store.retention, "remove", refuse)
 
     with pytest.raises(StoreRefused):
         await purging(store, Measures()).run()
@@ -213,7 +213,7 @@ async def test_a_round_that_is_refused_is_told_and_the_next_one_comes(rounds, mo
     with pytest.raises(Enough):
         await purging(store, measures).run_every(10)
 
-    assert (measures.failures, measures.purges) == (2, [])
+    assert (measures.failures, measures.retention) == (2, [])
 
 
 async def filled():
@@ -226,7 +226,7 @@ async def fill(store):
     """Leaves one of everything that is kept for a time, and its time is over."""
     await store.dpm_runs.admit(an_admission(), KEEP_ALL)
     await store.proposal_simulations.keep(a_simulation(), kept_since=after(0))
-    await store.parity.record([a_difference()])
+    await store.shadow_differences.record([a_difference()])
 
 
 async def test_a_round_removes_everything_that_is_kept_for_a_time():
@@ -284,4 +284,4 @@ async def test_the_command_and_the_timer_of_a_server_remove_the_same(one_store, 
     )
 
     assert (state.runs, state.simulations, state.differences) == ({}, {}, {})
-    assert len(state.purges) == 1
+    assert len(state.deletion_records) == 1

@@ -33,9 +33,11 @@ def test_requests_are_counted_by_method_route_and_status_and_timed_by_route():
 
     assert seen("lotus_requests_total", "GET", "/rebalance/runs/{id}", "200") == 2.0
     assert seen("lotus_requests_total", "GET", "/rebalance/runs/{id}", "404") == 1.0
-    assert seen("lotus_request_seconds_count", "GET", "/rebalance/runs/{id}") == 3.0
-    assert seen("lotus_request_seconds_sum", "GET", "/rebalance/runs/{id}") == pytest.approx(0.205)
-    assert seen("lotus_request_seconds_bucket", "GET", "/rebalance/runs/{id}", "0.005") == 2.0
+    assert seen("lotus_http_request_duration_seconds_count", "GET", "/rebalance/runs/{id}") == 3.0
+    assert seen("lotus_http_request_duration_seconds_sum", "GET", "/rebalance/runs/{id}") == pytest.approx(
+        0.205
+    )
+    assert seen("lotus_http_request_duration_seconds_bucket", "GET", "/rebalance/runs/{id}", "0.005") == 2.0
 
 
 def test_replays_and_refusals_are_counted_by_what_they_were():
@@ -48,8 +50,8 @@ def test_replays_and_refusals_are_counted_by_what_they_were():
     seen = figures(metrics)
 
     assert seen("lotus_idempotent_replays_total", "/rebalance/simulate") == 1.0
-    assert seen("lotus_refusals_total", "409", "IDEMPOTENCY_KEY_CONFLICT") == 1.0
-    assert seen("lotus_refusals_total", "503", "SERVICE_STOPPING") == 2.0
+    assert seen("lotus_http_errors_total", "409", "IDEMPOTENCY_KEY_CONFLICT") == 1.0
+    assert seen("lotus_http_errors_total", "503", "SERVICE_STOPPING") == 2.0
 
 
 def test_those_who_wait_and_those_who_were_turned_away_are_counted_when_somebody_looks():
@@ -64,10 +66,13 @@ def test_those_who_wait_and_those_who_were_turned_away_are_counted_when_somebody
 
     seen = figures(metrics)
 
-    assert before("lotus_requests_turned_away_total") == 0.0
-    assert (seen("lotus_requests_waiting", "work"), seen("lotus_requests_waiting", "lookups")) == (3.0, 0.0)
+    assert before("lotus_http_requests_shed_total") == 0.0
+    assert (seen("lotus_http_requests_queued", "work"), seen("lotus_http_requests_queued", "lookups")) == (
+        3.0,
+        0.0,
+    )
     assert seen("lotus_http_requests_expected_wait_seconds", "work") == 0.25
-    assert seen("lotus_requests_turned_away_total") == 17.0
+    assert seen("lotus_http_requests_shed_total") == 17.0
     assert seen("lotus_http_answers_cut_total") == 2.0
 
 
@@ -93,9 +98,9 @@ def test_engine_work_and_acts_of_the_store_are_timed_by_name():
 
     seen = figures(metrics)
 
-    assert seen("lotus_engine_seconds_sum", "simulate_body", "loop") == pytest.approx(0.004)
-    assert seen("lotus_engine_seconds_sum", "simulate_body", "process") == pytest.approx(0.4)
-    assert seen("lotus_store_act_seconds_count", "dpm_runs", "admit") == 1.0
+    assert seen("lotus_engine_duration_seconds_sum", "simulate_body", "loop") == pytest.approx(0.004)
+    assert seen("lotus_engine_duration_seconds_sum", "simulate_body", "process") == pytest.approx(0.4)
+    assert seen("lotus_store_call_duration_seconds_count", "dpm_runs", "admit") == 1.0
     assert seen("lotus_store_failures_total", "dpm_runs", "admit", "READ_ONLY") == 1.0
 
 
@@ -129,7 +134,7 @@ def test_what_is_known_of_operations_is_not_kept_up_once_the_store_is_silent():
     assert told("lotus_operations", "runs", "FAILED") == 0.0
     assert told("lotus_operations_unfinished", "runs", "CREATE_PROPOSAL", "PENDING") == 2.0
     assert told("lotus_operation_oldest_seconds", "runs", "CREATE_PROPOSAL", "PENDING") == 90.0
-    assert (told("lotus_store_reachable", "runs"), seen("lotus_store_reachable", "runs")) == (1.0, 0.0)
+    assert (told("lotus_store_up", "runs"), seen("lotus_store_up", "runs")) == (1.0, 0.0)
     assert math.isnan(seen("lotus_operations", "runs", "SUCCEEDED"))
     assert math.isnan(seen("lotus_operation_oldest_seconds", "runs", "CREATE_PROPOSAL", "PENDING"))
     assert seen("lotus_operations", "proposals", "SUCCEEDED") == 4.0
@@ -143,10 +148,13 @@ def test_a_purge_is_counted_by_what_it_removed_and_by_how_it_ended():
 
     seen = figures(metrics)
 
-    assert {kind: before("lotus_purge_removed_total", kind) for kind in PURGED_KINDS} == dict.fromkeys(
-        PURGED_KINDS, 0.0
-    )
-    assert (seen("lotus_purge_removed_total", "runs"), seen("lotus_purge_removed_total", "edges")) == (
+    assert {
+        kind: before("lotus_retention_deleted_rows_total", kind) for kind in PURGED_KINDS
+    } == dict.fromkeys(PURGED_KINDS, 0.0)
+    assert (
+        seen("lotus_retention_deleted_rows_total", "runs"),
+        seen("lotus_retention_deleted_rows_total", "edges"),
+    ) == (
         3.0,
         7.0,
     )
@@ -160,17 +168,17 @@ def test_a_purge_is_counted_by_what_it_removed_and_by_how_it_ended():
 def test_a_shadow_tells_what_it_kept_missed_and_did_otherwise():
     metrics = ServerMetrics()
     waiting = ["one", "two"]
-    metrics.shadow_waiting(lambda: len(waiting))
-    metrics.shadow_kept()
-    metrics.shadow_missed()
+    metrics.shadow_backlog(lambda: len(waiting))
+    metrics.shadow_written()
+    metrics.shadow_dropped()
     metrics.shadow_differed("ANSWER")
 
     seen = figures(metrics)
 
-    assert seen("lotus_shadow_acts_total") == 1.0
-    assert seen("lotus_shadow_missed_total") == 1.0
+    assert seen("lotus_shadow_writes_total") == 1.0
+    assert seen("lotus_shadow_dropped_total") == 1.0
     assert seen("lotus_shadow_differences_total", "ANSWER") == 1.0
-    assert seen("lotus_shadow_waiting") == 2.0
+    assert seen("lotus_shadow_backlog") == 2.0
 
 
 def test_engine_processes_that_were_replaced_are_counted_by_cause():
@@ -185,13 +193,13 @@ def test_engine_processes_that_were_replaced_are_counted_by_cause():
 
 def test_sweeps_are_counted_by_the_fate_of_operations():
     metrics = ServerMetrics()
-    metrics.process.swept(taken_back=2, exhausted=1, expired=0, overdue=3)
+    metrics.process.recovered(requeued=2, exhausted=1, expired=0, overdue=3)
 
     seen = figures(metrics)
 
-    assert seen("lotus_operations_swept_total", "TAKEN_BACK") == 2.0
-    assert seen("lotus_operations_swept_total", "EXHAUSTED") == 1.0
-    assert seen("lotus_operations_swept_total", "EXPIRED") == 0.0
+    assert seen("lotus_operations_recovered_total", "TAKEN_BACK") == 2.0
+    assert seen("lotus_operations_recovered_total", "EXHAUSTED") == 1.0
+    assert seen("lotus_operations_recovered_total", "EXPIRED") == 0.0
 
 
 class LateLoop:
@@ -220,8 +228,8 @@ async def test_a_loop_that_comes_back_late_is_told_how_late(monkeypatch):
         await metrics.process.sample_loop()
 
     seen = figures(metrics)
-    assert seen("lotus_loop_lag_seconds_count") == 1.0
-    assert seen("lotus_loop_lag_seconds_sum") == pytest.approx(0.25)
+    assert seen("lotus_event_loop_lag_seconds_count") == 1.0
+    assert seen("lotus_event_loop_lag_seconds_sum") == pytest.approx(0.25)
 
 
 def test_nothing_is_registered_for_the_whole_process():

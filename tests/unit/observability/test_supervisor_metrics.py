@@ -16,7 +16,9 @@ class Figures:
         self.registry = CollectorRegistry()
         Counter("lotus_requests", "Answers.", ["route"], registry=self.registry).labels("/a").inc(requests)
         Gauge("lotus_requests_in_flight", "Now.", registry=self.registry).set(requests)
-        Histogram("lotus_request_seconds", "Took.", buckets=(1.0,), registry=self.registry).observe(0.5)
+        Histogram(
+            "lotus_http_request_duration_seconds", "Took.", buckets=(1.0,), registry=self.registry
+        ).observe(0.5)
 
     async def show(self, _: web.Request) -> web.Response:
         return web.Response(body=generate_latest(self.registry))
@@ -51,8 +53,8 @@ async def test_every_series_carries_the_number_of_its_process(sockets):
     }
     assert samples == {("lotus_requests_total", "0", "/a"): 3.0, ("lotus_requests_total", "1", "/a"): 4.0}
     assert found["lotus_requests"].type == "counter"
-    assert found["lotus_request_seconds"].type == "histogram"
-    assert {sample.labels.get("le") for sample in found["lotus_request_seconds"].samples} == {
+    assert found["lotus_http_request_duration_seconds"].type == "histogram"
+    assert {sample.labels.get("le") for sample in found["lotus_http_request_duration_seconds"].samples} == {
         "1.0",
         "+Inf",
         None,

@@ -30,13 +30,13 @@ def test_attempts_are_counted_with_how_they_ended_and_how_long_they_took():
     metrics.started(0.02, attempt=1)
     metrics.ended("SUCCEEDED", 0.4)
     metrics.started(0.03, attempt=1)
-    metrics.ended("LOST", 2.0)
+    metrics.ended("LEASE_LOST", 2.0)
 
     seen = figures(metrics)
 
     assert seen["lotus_operations_started_total",] == 2.0
     assert seen["lotus_operations_ended_total", "SUCCEEDED"] == 1.0
-    assert seen["lotus_operations_ended_total", "LOST"] == 1.0
+    assert seen["lotus_operations_ended_total", "LEASE_LOST"] == 1.0
     assert seen["lotus_operation_seconds_sum",] == pytest.approx(2.4)
     assert seen["lotus_operation_seconds_bucket", "0.5"] == 1.0
     assert seen["lotus_operation_wait_seconds_sum",] == pytest.approx(0.05)
@@ -50,7 +50,7 @@ def test_only_a_first_attempt_tells_how_long_operations_wait():
     seen = figures(metrics)
 
     assert seen["lotus_operations_started_total",] == 2.0
-    assert seen["lotus_operations_started_again_total",] == 1.0
+    assert seen["lotus_operation_retries_total",] == 1.0
     assert seen["lotus_operation_wait_seconds_count",] == 1.0
 
 
@@ -60,13 +60,13 @@ def test_gauges_follow_what_they_are_told():
     metrics.watch_in_flight(lambda: len(running))
     metrics.waiting(5)
     assert figures(metrics)["lotus_operations_in_flight",] == 2.0
-    assert figures(metrics)["lotus_offers_waiting",] == 5.0
+    assert figures(metrics)["lotus_job_queue_depth",] == 5.0
 
     running.pop()
     metrics.waiting(0)
 
     assert figures(metrics)["lotus_operations_in_flight",] == 1.0
-    assert figures(metrics)["lotus_offers_waiting",] == 0.0
+    assert figures(metrics)["lotus_job_queue_depth",] == 0.0
 
 
 def test_nothing_is_registered_for_the_whole_process():

@@ -14,7 +14,7 @@ from service.errors.engines import EngineDeadlineExceeded, EngineMemoryExceeded
 from service.errors.idempotency import IdempotencyKeyConflict
 from service.errors.requests import JsonTooDeep, RequestInvalid
 from service.runtime.engine_channel import LARGE_BYTES_MIN, pack, unpack
-from service.runtime.engine_process import ABANDONED, DEADLINE, DIED, MEMORY, EngineLimits, PieceOfWork
+from service.runtime.engine_process import ABANDONED, DEADLINE, DIED, MEMORY, EngineLimits, Job
 from service.runtime.process_pool import EngineProcessDied, EngineProcesses
 from tests.unit.runtime.engine_work import (
     ENTRIES,
@@ -193,7 +193,7 @@ async def test_work_that_waits_for_ever_is_over_after_many_times_its_deadline(pr
 
 
 async def test_a_process_ends_itself_when_its_parent_does_not(processes, ends, monkeypatch):
-    monkeypatch.setattr(PieceOfWork, "watch", lambda piece: None)
+    monkeypatch.setattr(Job, "watch", lambda piece: None)
 
     with pytest.raises(EngineDeadlineExceeded):
         await processes(spin)

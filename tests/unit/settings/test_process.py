@@ -236,7 +236,7 @@ def test_operations_are_held_and_tried_as_long_as_nothing_else_is_said():
 
     assert settings.execution_mode is ExecutionMode.INLINE
     assert settings.async_operations_enabled and settings.manual_execution_enabled
-    assert (settings.attempts_max, settings.lease_seconds, settings.sweep_seconds) == (3, 8, 2.0)
+    assert (settings.attempts_max, settings.lease_seconds, settings.recovery_seconds) == (3, 8, 2.0)
     assert settings.operation_seconds_max == 3600
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from service.settings import process, production
 from service.settings.process import SettingsInvalid, WorkerRequiresPostgres
-from service.settings.production import ProfileUnfit, faults_of
+from service.settings.production import ProfileViolation, faults_of
 
 SECRET = "open-sesame"
 DSN = f"postgresql://lotus:{SECRET}@db.invalid/lotus"
@@ -68,7 +68,7 @@ def test_what_meets_every_demand_is_read(given, switch):
 def test_each_demand_has_its_code_and_its_variable_and_tells_no_secret(given, name, switch):
     given(without(name), **{switch: "on"})
 
-    with pytest.raises(ProfileUnfit) as refused:
+    with pytest.raises(ProfileViolation) as refused:
         production.read()
 
     assert refused.value.fault.code == DEMANDED[name]
@@ -84,7 +84,7 @@ def test_the_first_demand_that_is_not_met_is_refused_and_all_are_told_in_order(g
     given({name: value for name, value in FIT.items() if name in met}, APP_PERSISTENCE_PROFILE="production")
     given({"DPM_POLICY_PACKS_ENABLED": "true"})
 
-    with pytest.raises(ProfileUnfit) as refused:
+    with pytest.raises(ProfileViolation) as refused:
         production.read()
 
     assert refused.value.fault.code == list(DEMANDED.values())[kept]
@@ -121,7 +121,7 @@ def test_any_other_profile_demands_nothing(given, profile):
 def test_what_workers_need_is_said_after_what_production_demands(given):
     given(without(*OF_RUNS_AND_PROPOSALS), DPM_ASYNC_EXECUTION_MODE="WORKER")
 
-    with pytest.raises(ProfileUnfit):
+    with pytest.raises(ProfileViolation):
         production.read()
 
     given({"APP_PERSISTENCE_PROFILE": "LOCAL"})

@@ -72,7 +72,7 @@ async def test_every_noun_of_the_port_is_watched():
     plain = MemoryStore()
     store = measured(plain, Measures())
 
-    assert {"dpm_runs", "operations", "proposals", "purges", "supportability"} <= set(NOUNS)
+    assert {"dpm_runs", "operations", "proposals", "retention", "supportability"} <= set(NOUNS)
     assert all(getattr(store, noun) is not getattr(plain, noun) for noun in NOUNS)
 
 

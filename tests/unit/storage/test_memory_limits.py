@@ -152,7 +152,7 @@ async def test_operations_that_have_ended_go_first_and_those_that_have_not_are_n
         await store.operations.submit(fifth)
 
     page = await store.operations.list(
-        DEFAULT_TENANT, OperationFilter(), limit=10, cursor=None, horizon=KEEP_ALL
+        DEFAULT_TENANT, OperationFilter(), limit=10, cursor=None, cutoff=KEEP_ALL
     )
     assert [head.operation_id for head in page.items] == [
         one.operation_id for one in (fourth, third, waiting)

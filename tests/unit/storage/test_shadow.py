@@ -8,13 +8,13 @@ from dataclasses import fields, replace
 
 import pytest
 
-from service.domains.dpm_runs.values import DEFAULT_TENANT, Admitted, RunStatus
+from service.domains.dpm_runs.values import DEFAULT_TENANT, Recorded, RunStatus
 from service.domains.operations import CANCELLATION, OperationStatus
 from service.domains.retention.cutoffs import KEEP_ALL
-from service.domains.shadow_differences import DifferenceKind, ParityFilter
+from service.domains.shadow_differences import DifferenceKind, ShadowDifferenceFilter
 from service.errors.dpm_runs import RunNotFound
 from service.errors.idempotency import IdempotencyKeyConflict
-from service.errors.operations import OperationMoved
+from service.errors.operations import OperationNotPending
 from service.errors.storage import StoreUnavailable
 from service.runtime.clock import SystemClock, TimeOrderedIds
 from service.storage.memory.store import MemoryStore
@@ -76,10 +76,12 @@ class Beside:
                 break
             await asyncio.sleep(0)
         assert not self.store.counts().waiting
-        await self.store.keeper._journal.flush()
+        await self.store.replicator._journal.flush()
 
     async def found(self):
-        page = await self.primary.parity.list(DEFAULT_TENANT, ParityFilter(), limit=200, cursor=None)
+        page = await self.primary.shadow_differences.list(
+            DEFAULT_TENANT, ShadowDifferenceFilter(), limit=200, cursor=None
+        )
         return list(reversed(page.items))
 
     async def kinds(self):
@@ -124,7 +126,7 @@ async def test_what_the_primary_keeps_the_shadow_keeps_too(beside):
     operation = an_operation()
     await both.store.operations.submit(operation)
     claim = await both.store.operations.claim(DEFAULT_TENANT, operation.operation_id, a_lease())
-    await both.store.operations.hand_back(claim, a_lease())
+    await both.store.operations.release(claim, a_lease())
     await both.store.proposals.change(a_creation())
 
     assert await both.kinds() == []
@@ -174,9 +176,9 @@ class Lying(MemoryStore):
         super().__init__()
         admit = self.dpm_runs.admit
 
-        async def lie(admission, horizon):
-            await admit(replace(admission, run=replace(admission.run, result=b"{}")), horizon)
-            return Admitted(admission.run, replayed=False)
+        async def lie(admission, cutoff):
+            await admit(replace(admission, run=replace(admission.run, result=b"{}")), cutoff)
+            return Recorded(admission.run, replayed=False)
 
         self.dpm_runs.admit = lie
 
@@ -187,8 +189,8 @@ class Losing(MemoryStore):
     def __init__(self):
         super().__init__()
 
-        async def lose(admission, horizon):
-            return Admitted(admission.run, replayed=False)
+        async def lose(admission, cutoff):
+            return Recorded(admission.run, replayed=False)
 
         self.dpm_runs.admit = lose
 
@@ -212,8 +214,8 @@ async def test_a_shadow_that_answers_otherwise_is_found_out(beside):
     shadow = MemoryStore()
     decide = shadow.workflow_decisions.decide
 
-    async def misnumber(verdict, rule, horizon):
-        head, decision = await decide(verdict, rule, horizon)
+    async def misnumber(verdict, rule, cutoff):
+        head, decision = await decide(verdict, rule, cutoff)
         return head, replace(decision, decision_no=7)
 
     shadow.workflow_decisions.decide = misnumber
@@ -246,8 +248,8 @@ async def test_a_failing_shadow_never_harms_the_primary(beside, error):
     both = beside(broken(error))
     admission = an_admission()
 
-    assert await both.store.dpm_runs.admit(admission, KEEP_ALL) == Admitted(admission.run, replayed=False)
-    assert await both.store.dpm_runs.admit(admission, KEEP_ALL) == Admitted(admission.run, replayed=True)
+    assert await both.store.dpm_runs.admit(admission, KEEP_ALL) == Recorded(admission.run, replayed=False)
+    assert await both.store.dpm_runs.admit(admission, KEEP_ALL) == Recorded(admission.run, replayed=True)
 
     # What can be said of a replay follows from the run that is not there.
     assert await both.kinds() == [DifferenceKind.FAILED, DifferenceKind.CONSEQUENCE]
@@ -301,13 +303,13 @@ async def test_what_a_shadow_kept_and_did_not_say_so_is_no_difference(beside):
     shadow = MemoryStore()
     admit, cut = shadow.dpm_runs.admit, [True]
 
-    async def cut_short(admission, horizon):
-        answer = await admit(admission, horizon)
+    async def shutdown_timeout(admission, cutoff):
+        answer = await admit(admission, cutoff)
         if cut.pop() if cut else False:
             raise StoreUnavailable()
         return answer
 
-    shadow.dpm_runs.admit = cut_short
+    shadow.dpm_runs.admit = shutdown_timeout
     both = beside(shadow)
     await both.store.dpm_runs.admit(an_admission(), KEEP_ALL)
 
@@ -319,11 +321,11 @@ async def test_acts_on_one_thing_are_repeated_in_their_order_and_others_may_over
     shadow, begun, gate = MemoryStore(), [], asyncio.Event()
     admit = shadow.dpm_runs.admit
 
-    async def slow(admission, horizon):
+    async def slow(admission, cutoff):
         begun.append(admission.run.rebalance_run_id)
         if admission.run.idempotency_key == "slow":
             await gate.wait()
-        return await admit(admission, horizon)
+        return await admit(admission, cutoff)
 
     shadow.dpm_runs.admit = slow
     both = beside(shadow)
@@ -367,7 +369,7 @@ async def test_an_act_waits_for_what_another_process_tells_the_shadow_late(besid
     operation = an_operation()
     await both.primary.operations.submit(operation)
     claim = await both.store.operations.claim(DEFAULT_TENANT, operation.operation_id, a_lease())
-    await both.store.operations.hand_back(claim, a_lease())
+    await both.store.operations.release(claim, a_lease())
     await turns()
     assert both.store.counts().waiting == 2
 
@@ -392,7 +394,7 @@ async def test_a_claim_the_primary_refuses_takes_nothing_on_the_shadow(beside):
     operation = an_operation()
     await both.store.operations.submit(operation)
     await both.primary.operations.claim(DEFAULT_TENANT, operation.operation_id, a_lease())
-    with pytest.raises(OperationMoved):
+    with pytest.raises(OperationNotPending):
         await both.store.operations.claim(DEFAULT_TENANT, operation.operation_id, a_lease())
 
     assert await both.kinds() == [DifferenceKind.OUTCOME]
@@ -431,7 +433,7 @@ async def test_a_sweep_moves_on_the_shadow_what_it_moved_on_the_primary_and_noth
             await both.primary.operations.extend(claim, a_lease(1, until=100))
     reaped = await both.store.operations.reap(DEFAULT_TENANT, now=after(50), attempts_max=3, limit=10)
 
-    assert reaped.taken_back == (ended.operation_id,)
+    assert reaped.requeued == (ended.operation_id,)
     assert await both.kinds() == []
     held = await both.shadow.operations.get(DEFAULT_TENANT, extended.operation_id, KEEP_ALL)
     assert held.status is OperationStatus.RUNNING
@@ -442,7 +444,7 @@ async def test_retention_removes_from_both_and_what_was_missed_makes_no_disagree
     await both.primary.dpm_runs.admit(an_admission(idempotency_key="missed"), KEEP_ALL)
     await both.store.dpm_runs.admit(an_admission(), KEEP_ALL)
     await both.settle()
-    removed = await both.store.purges.remove(a_purge(runs_since(5)))
+    removed = await both.store.retention.remove(a_purge(runs_since(5)))
 
     assert removed.runs == 2
     assert await both.kinds() == [DifferenceKind.CONSEQUENCE]
@@ -454,7 +456,7 @@ async def test_a_shadow_that_removes_too_much_is_found_out(beside):
     await both.store.dpm_runs.admit(an_admission(), KEEP_ALL)
     await both.shadow.dpm_runs.admit(an_admission(idempotency_key="more"), KEEP_ALL)
     await both.settle()
-    await both.store.purges.remove(a_purge(runs_since(5)))
+    await both.store.retention.remove(a_purge(runs_since(5)))
 
     assert await both.kinds() == [DifferenceKind.OUTCOME]
 
@@ -463,11 +465,11 @@ async def test_of_an_act_that_nobody_knows_the_end_of_nothing_is_concluded(besid
     both = beside()
     admit, admission = both.primary.dpm_runs.admit, an_admission()
 
-    async def cut_short(*args):
+    async def shutdown_timeout(*args):
         await admit(*args)
         raise StoreUnavailable()
 
-    both.primary.dpm_runs.admit = cut_short
+    both.primary.dpm_runs.admit = shutdown_timeout
     store = both.store.beside(both.primary)
     with pytest.raises(StoreUnavailable):
         await store.dpm_runs.admit(admission, KEEP_ALL)
@@ -493,15 +495,15 @@ async def test_only_so_many_differences_a_minute_are_kept_and_all_are_counted(be
 
 async def test_differences_wait_while_the_primary_cannot_keep_them(beside):
     both = beside(Losing())
-    record = both.primary.parity.record
+    record = both.primary.shadow_differences.record
 
     async def refuse(differences):
         raise StoreUnavailable()
 
-    both.primary.parity.record = refuse
+    both.primary.shadow_differences.record = refuse
     await both.store.dpm_runs.admit(an_admission(), KEEP_ALL)
     assert await both.kinds() == []
-    both.primary.parity.record = record
+    both.primary.shadow_differences.record = record
 
     assert await both.kinds() == [DifferenceKind.OUTCOME]
 
@@ -509,7 +511,7 @@ async def test_differences_wait_while_the_primary_cannot_keep_them(beside):
 async def test_acts_are_held_up_to_so_many_bytes(beside, monkeypatch):
     both = beside()
     both.is_away = True
-    both.store.keeper._waiting._bytes_max = 2500
+    both.store.replicator._waiting._bytes_max = 2500
     for number in range(4):
         body = b'{"text":"' + b"x" * 1000 + b'"}'
         await both.store.dpm_runs.admit(an_admission(idempotency_key=f"key-{number}", body=body), KEEP_ALL)
@@ -522,16 +524,16 @@ class Measures:
     def __init__(self):
         self.kept, self.kinds, self.missed, self.waiting = 0, [], 0, None
 
-    def shadow_kept(self):
+    def shadow_written(self):
         self.kept += 1
 
     def shadow_differed(self, kind):
         self.kinds.append(kind)
 
-    def shadow_missed(self):
+    def shadow_dropped(self):
         self.missed += 1
 
-    def shadow_waiting(self, count):
+    def shadow_backlog(self, count):
         self.waiting = count
 
 
@@ -599,7 +601,7 @@ READS = {
     },
     "proposal_simulations": {"find"},
     "supportability": {"summarise", "list_unfinished"},
-    "purges": {"list_records"},
+    "retention": {"list_records"},
 }
 PORTS = {
     "dpm_runs": port.DpmRunStore,
@@ -610,10 +612,10 @@ PORTS = {
     "proposals": proposals.ProposalStore,
     "proposal_simulations": proposals.ProposalSimulationStore,
     "supportability": port.SupportabilityStore,
-    "purges": port.PurgeStore,
+    "retention": port.RetentionStore,
 }
 # Nothing writes these but acts on other nouns; and differences are the primary's alone.
-UNFOLLOWED = {"idempotency", "lineage", "parity"}
+UNFOLLOWED = {"idempotency", "lineage", "shadow_differences"}
 
 
 @pytest.mark.parametrize("noun", sorted(PORTS))

@@ -129,7 +129,7 @@ async def test_a_release_of_an_operation_of_proposals_is_shown(start, store):
     client = await start()
     await waiting(store, "pop_1")
     claim = await store.operations.claim(DEFAULT_TENANT, "pop_1", a_lease())
-    await store.operations.hand_back(claim, a_lease(2))
+    await store.operations.release(claim, a_lease(2))
 
     found = await (await client.get(f"{OF_PROPOSALS}/pop_1")).json()
 

@@ -11,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from service.errors.storage import StoreUnavailable
 from service.observability.server_metrics import ServerMetrics
 from service.observability.worker_metrics import CONTENT_TYPE
-from service.runtime.process_pool import WatchedOffload, run_here
+from service.runtime.process_pool import InstrumentedExecutor, run_inline
 from service.web.http import metrics_endpoint
 from service.web.http.sockets import PortRefused
 
@@ -47,8 +47,8 @@ async def test_a_request_is_counted_under_the_template_of_its_route(start, metri
 
     route = "/rebalance/runs/{rebalance_run_id}"
     assert told(metrics, "lotus_requests_total") == {of(method="GET", route=route, status="404"): 2.0}
-    assert told(metrics, "lotus_request_seconds_count") == {of(method="GET", route=route): 2.0}
-    assert told(metrics, "lotus_refusals_total") == {of(status="404", code="DPM_RUN_NOT_FOUND"): 2.0}
+    assert told(metrics, "lotus_http_request_duration_seconds_count") == {of(method="GET", route=route): 2.0}
+    assert told(metrics, "lotus_http_errors_total") == {of(status="404", code="DPM_RUN_NOT_FOUND"): 2.0}
     assert told(metrics, "lotus_requests_in_flight") == {(): 0.0}
 
 
@@ -73,7 +73,9 @@ async def test_an_answer_given_again_and_a_conflict_are_counted(start, metrics, 
     await client.post("/rebalance/simulate", json=demo, headers=keyed("k-1"))
 
     assert told(metrics, "lotus_idempotent_replays_total") == {of(route="/rebalance/simulate"): 2.0}
-    assert told(metrics, "lotus_refusals_total") == {of(status="409", code="IDEMPOTENCY_KEY_CONFLICT"): 1.0}
+    assert told(metrics, "lotus_http_errors_total") == {
+        of(status="409", code="IDEMPOTENCY_KEY_CONFLICT"): 1.0
+    }
     assert told(metrics, "lotus_requests_total") == {
         of(method="POST", route="/rebalance/simulate", status="200"): 3.0,
         of(method="POST", route="/rebalance/simulate", status="409"): 1.0,
@@ -93,7 +95,7 @@ async def test_a_bug_and_a_store_that_is_away_are_counted_as_callers_saw_them(
     for _ in range(2):
         await client.get("/rebalance/runs/rr_1")
 
-    assert told(metrics, "lotus_refusals_total") == {
+    assert told(metrics, "lotus_http_errors_total") == {
         of(status="503", code="DPM_SUPPORTABILITY_STORE_UNAVAILABLE"): 1.0,
         of(status="500", code="INTERNAL_ERROR"): 1.0,
     }
@@ -154,15 +156,15 @@ async def test_work_is_timed_wherever_it_is_done():
     async def elsewhere(work, *args):
         return work(*args)
 
-    offload = WatchedOffload(elsewhere, metrics.process)
+    offload = InstrumentedExecutor(elsewhere, metrics.process)
 
     assert await offload(json.loads, "[1]") == [1]
-    assert run_here(offload, json.loads, "[2]") == [2]
+    assert run_inline(offload, json.loads, "[2]") == [2]
     with pytest.raises(ValueError):
-        run_here(offload, json.loads, "[")
-    assert run_here(elsewhere, json.loads, "[3]") == [3]
+        run_inline(offload, json.loads, "[")
+    assert run_inline(elsewhere, json.loads, "[3]") == [3]
 
-    assert told(metrics, "lotus_engine_seconds_count") == {
+    assert told(metrics, "lotus_engine_duration_seconds_count") == {
         of(work="loads", place="process"): 1.0,
         of(work="loads", place="loop"): 2.0,
     }

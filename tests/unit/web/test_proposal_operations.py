@@ -5,7 +5,7 @@ import pytest
 
 from service.domains.operations import Ending, OperationError, OperationType
 from service.domains.proposals.tasks import ProposalTask
-from service.web.feature_flags import Gates
+from service.web.feature_flags import FeatureFlags
 from service.wiring import flows
 from tests.integration.contract.builders import AT, after
 from tests.unit.web.proposal_fixtures import PROPOSALS, creation, faults_of, refused_with, simulation
@@ -169,9 +169,9 @@ async def test_a_bad_submission_is_told_all_that_is_wrong_with_it(start):
 @pytest.mark.parametrize(
     ("gates", "code"),
     [
-        (Gates(proposal_operations_enabled=False), "PROPOSAL_ASYNC_OPERATIONS_DISABLED"),
+        (FeatureFlags(proposal_operations_enabled=False), "PROPOSAL_ASYNC_OPERATIONS_DISABLED"),
         (
-            Gates(proposals_enabled=False, proposal_operations_enabled=False),
+            FeatureFlags(proposals_enabled=False, proposal_operations_enabled=False),
             "PROPOSAL_WORKFLOW_LIFECYCLE_DISABLED",
         ),
     ],

@@ -4,7 +4,7 @@ import pytest
 
 from service.errors.storage import PostgresDsnRequired, PostgresUnavailable
 from service.web import app
-from service.web.feature_flags import Gates
+from service.web.feature_flags import FeatureFlags
 from service.wiring import flows
 from tests.unit.web.proposal_fixtures import (
     APPROVAL,
@@ -104,9 +104,9 @@ async def test_what_is_no_route_of_its_own_is_the_id_of_a_proposal(start):
 @pytest.mark.parametrize(
     ("gates", "code"),
     [
-        (Gates(proposal_support_apis_enabled=False), "PROPOSAL_SUPPORT_APIS_DISABLED"),
+        (FeatureFlags(proposal_support_apis_enabled=False), "PROPOSAL_SUPPORT_APIS_DISABLED"),
         (
-            Gates(proposals_enabled=False, proposal_support_apis_enabled=False),
+            FeatureFlags(proposals_enabled=False, proposal_support_apis_enabled=False),
             "PROPOSAL_WORKFLOW_LIFECYCLE_DISABLED",
         ),
     ],

@@ -6,7 +6,7 @@ import pytest
 
 from service.errors.storage import StoreUnavailable
 from service.settings.process import UnknownFields
-from service.web.feature_flags import Gates
+from service.web.feature_flags import FeatureFlags
 from service.wiring import flows
 from tests.unit.web.proposal_fixtures import (
     APPROVAL,
@@ -346,7 +346,7 @@ async def test_unknown_fields_are_refused_where_the_process_is_told_to(start, pl
 async def test_a_shut_gate_hides_everything_but_what_a_request_has_wrong(
     start, monkeypatch, method, place, body
 ):
-    monkeypatch.setattr(flows, "gates_of", lambda _: Gates(proposals_enabled=False))
+    monkeypatch.setattr(flows, "gates_of", lambda _: FeatureFlags(proposals_enabled=False))
     client = await start()
 
     refused = await client.request(method, PROPOSALS + place, json=body, headers=KEY)

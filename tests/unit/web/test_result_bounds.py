@@ -50,7 +50,7 @@ async def test_a_result_beyond_its_bound_is_refused_and_nothing_is_kept(start, d
 
     await refused(await client.post(SIMULATE, json=demo, headers=KEY))
 
-    page = await store.dpm_runs.list(DEFAULT_TENANT, RunFilter(), limit=9, cursor=None, horizon=KEEP_ALL)
+    page = await store.dpm_runs.list(DEFAULT_TENANT, RunFilter(), limit=9, cursor=None, cutoff=KEEP_ALL)
     assert page.items == ()
     # The key is free for a request whose result is not.
     again = await (await start()).post(SIMULATE, json=demo, headers=KEY)

@@ -58,7 +58,9 @@ async def test_without_a_shadow_there_is_nothing_to_tell(start):
 
 
 async def test_differences_are_listed_newest_first_a_page_at_a_time(start, store):
-    await store.parity.record([a_difference(1), a_difference(2), a_difference(3, correlation_id="corr_1")])
+    await store.shadow_differences.record(
+        [a_difference(1), a_difference(2), a_difference(3, correlation_id="corr_1")]
+    )
     client = await start()
 
     first = await (await client.get(PARITY, params={"limit": 2})).json()
@@ -82,7 +84,7 @@ async def test_differences_are_listed_newest_first_a_page_at_a_time(start, store
 
 async def test_one_kind_between_two_instants_can_be_asked_for(start, store):
     missed = [a_difference(number, kind=DifferenceKind.MISSED) for number in (1, 2, 3)]
-    await store.parity.record([*missed, a_difference(4)])
+    await store.shadow_differences.record([*missed, a_difference(4)])
     client = await start()
 
     asked = {"kind": "MISSED", "from": missed[1].found_at.isoformat(), "to": missed[1].found_at.isoformat()}
@@ -124,7 +126,7 @@ class TestWithAShadow:
     async def test_what_a_process_has_seen_since_it_started_is_told(self, start, demo, store):
         client = await start()
         await client.post("/rebalance/simulate", json=demo, headers={"Idempotency-Key": "key-1"})
-        await store.keeper._waiting.emptied()
+        await store.replicator._waiting.emptied()
 
         told = await (await client.get(PARITY)).json()
 
@@ -150,7 +152,7 @@ async def test_what_purges_is_followed_by_the_shadow_of_what_serves():
     try:
         purging = purging_beside(store, MemoryStore())
         assert isinstance(purging, ShadowedStore)
-        assert purging.keeper is store.keeper
+        assert purging.replicator is store.replicator
     finally:
         await store.close()
 

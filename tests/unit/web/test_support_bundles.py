@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from service.domains.dpm_runs.values import DEFAULT_TENANT, BatchAdmission
+from service.domains.dpm_runs.values import DEFAULT_TENANT, RecordBatch
 from service.domains.lineage import TRAIL_EDGES_MAX
 from service.domains.operations import (
     Ending,
@@ -72,9 +72,9 @@ def caused_by_operation(monkeypatch):
 
     def causing(operation_id):
         def admission(**parts):
-            return BatchAdmission(**{**parts, "cause_id": operation_id})
+            return RecordBatch(**{**parts, "cause_id": operation_id})
 
-        monkeypatch.setattr(flow, "BatchAdmission", admission)
+        monkeypatch.setattr(flow, "RecordBatch", admission)
 
     return causing
 

@@ -11,7 +11,7 @@ from structlog.testing import CapturingLogger
 from service.observability import opentelemetry, trace_context
 from service.observability.server_metrics import ServerMetrics
 from service.observability.trace_context import TraceContext, parse
-from service.runtime.process_pool import WatchedOffload
+from service.runtime.process_pool import InstrumentedExecutor
 from service.settings.process import ExecutionMode
 from service.storage.instrumented import measured
 from service.storage.memory.store import MemoryStore
@@ -210,7 +210,7 @@ async def test_acts_and_engine_work_are_spans_inside_the_request_and_none_outsid
     async def elsewhere(work, *args):
         return work(*args)
 
-    offload = WatchedOffload(elsewhere, metrics.process, recording)
+    offload = InstrumentedExecutor(elsewhere, metrics.process, recording)
     with recording.request("GET", {"traceparent": PARENT}):
         await store.supportability.fold()
         await offload(json.loads, "[]")

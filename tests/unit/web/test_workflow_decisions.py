@@ -181,11 +181,11 @@ async def test_a_taken_decision_id_is_drawn_again(begin, store, monkeypatch):
     append = store.workflow_decisions.decide
     refused = []
 
-    async def append_second(verdict, rule, horizon):
+    async def append_second(verdict, rule, cutoff):
         if not refused:
             refused.append(verdict.decision_id)
             raise DecisionExists()
-        return await append(verdict, rule, horizon)
+        return await append(verdict, rule, cutoff)
 
     monkeypatch.setattr(store.workflow_decisions, "decide", append_second)
     workflow = await (await decide(client, run_id, APPROVE)).json()

@@ -110,7 +110,7 @@ class Bench:
             sweeps=self.sweeps,  # type: ignore[arg-type]
             queue=self.queue,
             metrics=self.metrics,
-            sweep_seconds=SWEEP_SECONDS,
+            recovery_seconds=SWEEP_SECONDS,
             stop_seconds_max=stop_seconds_max,
         )
 

@@ -59,14 +59,14 @@ async def test_a_worker_that_stops_is_not_ready(client, bench):
 
 async def test_metrics_are_told_in_the_text_form(client, bench):
     bench.metrics.started(0.2, attempt=1)
-    bench.metrics.ended("HANDED_BACK", 0.3)
+    bench.metrics.ended("RELEASED", 0.3)
 
     answer = await client.get("/metrics")
     text = await answer.text()
 
     assert (answer.status, answer.headers["Content-Type"]) == (200, CONTENT_TYPE)
     assert "lotus_operations_started_total 1.0\n" in text
-    assert 'lotus_operations_ended_total{outcome="HANDED_BACK"} 1.0\n' in text
+    assert 'lotus_operations_ended_total{outcome="RELEASED"} 1.0\n' in text
 
 
 async def test_probes_may_ask_for_the_head_alone(client):

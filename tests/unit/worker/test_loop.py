@@ -5,7 +5,7 @@ import math
 
 import pytest
 
-from service.errors.requests import Stopping
+from service.errors.requests import ShuttingDown
 from service.errors.storage import PostgresUnavailable, StoreUnavailable
 from service.worker import loop
 from tests.unit.worker.conftest import Bench
@@ -35,7 +35,7 @@ async def test_a_worker_that_stops_says_that_it_is_not_ready(bench):
         bench.stop.set()
         await turns(10)
 
-        with pytest.raises(Stopping):
+        with pytest.raises(ShuttingDown):
             await bench.worker.check_ready()
         bench.offers.done.set()
         await ended(running)
@@ -87,10 +87,10 @@ async def test_sweeps_go_on_beside_the_work_and_end_with_it(bench):
         bench.offers.done.set()
         bench.stop.set()
         await ended(running)
-        swept = bench.sweeps.count
+        recovered = bench.sweeps.count
         await quiet()
 
-    assert bench.sweeps.count == swept
+    assert bench.sweeps.count == recovered
 
 
 async def test_draining_sweeps_first_and_ends_with_the_last_offer(bench):
@@ -136,24 +136,24 @@ async def test_a_worker_is_ready_while_offers_come_in_and_the_store_answers(benc
 
 
 async def test_what_waits_and_what_is_worked_on_can_be_seen(bench):
-    assert math.isnan(bench.figure("lotus_offers_waiting"))
+    assert math.isnan(bench.figure("lotus_job_queue_depth"))
 
     async with bench.at_work():
-        await until(lambda: bench.figure("lotus_offers_waiting") == 3.0)
+        await until(lambda: bench.figure("lotus_job_queue_depth") == 3.0)
         assert bench.figure("lotus_operations_in_flight") == 1.0
 
         bench.queue.waiting = 7
-        await until(lambda: bench.figure("lotus_offers_waiting") == 7.0)
+        await until(lambda: bench.figure("lotus_job_queue_depth") == 7.0)
 
 
 @pytest.mark.parametrize("error", [StoreUnavailable(), ZeroDivisionError()])
 async def test_a_figure_that_cannot_be_had_is_none_and_stops_nobody(bench, error):
     async with bench.at_work() as running:
-        await until(lambda: bench.figure("lotus_offers_waiting") == 3.0)
+        await until(lambda: bench.figure("lotus_job_queue_depth") == 3.0)
 
         bench.queue.waiting = error
-        await until(lambda: math.isnan(bench.figure("lotus_offers_waiting")))
+        await until(lambda: math.isnan(bench.figure("lotus_job_queue_depth")))
         bench.queue.waiting = 2
-        await until(lambda: bench.figure("lotus_offers_waiting") == 2.0)
+        await until(lambda: bench.figure("lotus_job_queue_depth") == 2.0)
 
         assert not running.done()

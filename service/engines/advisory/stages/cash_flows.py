@@ -14,7 +14,7 @@ import msgspec
 
 from service.domains.proposals.results import CashFlowIntent
 from service.domains.values.money import ZERO
-from service.engines.advisory.request_index import Book
+from service.engines.advisory.request_index import RequestIndex
 
 WITHDRAWAL_NEGATIVE_CASH = "PROPOSAL_WITHDRAWAL_NEGATIVE_CASH"
 
@@ -26,7 +26,7 @@ class CashFlows(msgspec.Struct, frozen=True):
     failures: tuple[str, ...]
 
 
-def apply_cash_flows(book: Book, amounts: Mapping[str, Decimal]) -> CashFlows:
+def apply_cash_flows(book: RequestIndex, amounts: Mapping[str, Decimal]) -> CashFlows:
     """In input order; the running balance is tested after each, whatever its sign."""
     moved = dict(amounts)
     intents: list[CashFlowIntent] = []

@@ -23,8 +23,8 @@ from service.domains.rebalances.results.diagnostics import FundingPlanEntry, Ins
 from service.domains.rebalances.results.intents import FxSpotIntent, IntentRationale
 from service.domains.values.money import ZERO
 from service.engines.advisory.overflow import is_too_wide
-from service.engines.advisory.request_index import Book
-from service.engines.portfolio.missing_data import NO_GAPS, Gaps
+from service.engines.advisory.request_index import RequestIndex
+from service.engines.portfolio.missing_data import NO_GAPS, MissingData
 
 MISSING_FX_NON_BLOCKING = "PROPOSAL_MISSING_FX_NON_BLOCKING"
 MISSING_FX_FOR_FUNDING = "PROPOSAL_MISSING_FX_FOR_FUNDING"
@@ -51,7 +51,7 @@ class Funding(msgspec.Struct, frozen=True):
     warnings: tuple[str, ...] = ()
     failures: tuple[str, ...] = ()
     review_forced: bool = False
-    gaps: Gaps = NO_GAPS
+    gaps: MissingData = NO_GAPS
 
 
 class _Source(NamedTuple):
@@ -71,7 +71,7 @@ class _Search(NamedTuple):
 class _Work:
     """The lists of a funding that is under way."""
 
-    book: Book
+    book: RequestIndex
     amounts: dict[str, Decimal]
     rates_known_missing: frozenset[str]
     plan: list[FundingPlanEntry] = field(default_factory=list)
@@ -86,7 +86,7 @@ class _Work:
 
 
 def fund(
-    book: Book,
+    book: RequestIndex,
     amounts: Mapping[str, Decimal],
     buys: Sequence[ProposedTradeIntent],
     rates_missing: Sequence[str],
@@ -109,7 +109,7 @@ def fund(
         warnings=(MISSING_FX_NON_BLOCKING,) if work.review_forced else (),
         failures=tuple(work.failures),
         review_forced=work.review_forced,
-        gaps=Gaps(
+        gaps=MissingData(
             prices=unusable,
             rates=tuple([pair for pair in work.missing_pairs if pair not in work.rates_known_missing]),
             unusable_prices=len(unusable),

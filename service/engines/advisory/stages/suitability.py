@@ -18,7 +18,7 @@ from service.domains.proposals.suitability import (
     SuitabilityResult,
     SuitabilitySummary,
 )
-from service.engines.advisory.request_index import Book
+from service.engines.advisory.request_index import RequestIndex
 from service.engines.advisory.stages.findings import Finding, Scan, attempted_buys, find, positive
 from service.engines.portfolio.valuation import Valuation
 from service.engines.review.gate import SEVERITY_RANK, NewIssue
@@ -26,7 +26,7 @@ from service.engines.review.gate import SEVERITY_RANK, NewIssue
 _CHANGE_RANK = {"NEW": 0, "PERSISTENT": 1, "RESOLVED": 2}
 
 
-def scan_suitability(book: Book, before: Valuation, after: Valuation) -> SuitabilityResult:
+def scan_suitability(book: RequestIndex, before: Valuation, after: Valuation) -> SuitabilityResult:
     """Both states are held against the weights before, so increases show in the second only."""
     held = positive(before)
     then = Scan(held, held, before.cash_weight, book.last_shelf, book.options)
@@ -52,7 +52,7 @@ def new_issues(suitability: SuitabilityResult | None) -> tuple[NewIssue, ...]:
 
 
 def _classified(
-    book: Book, before: Mapping[str, Finding], after: Mapping[str, Finding]
+    book: RequestIndex, before: Mapping[str, Finding], after: Mapping[str, Finding]
 ) -> tuple[SuitabilityIssue, ...]:
     evidence = IssueEvidence(
         as_of=book.market_data_snapshot_id,

@@ -16,8 +16,8 @@ from service.domains.proposals.results import ProposedTradeIntent
 from service.domains.rebalances.results.intents import IntentRationale
 from service.domains.rebalances.snapshots import Price, ShelfEntry
 from service.domains.values.money import Money
-from service.engines.advisory.request_index import Book
-from service.engines.portfolio.missing_data import Gaps
+from service.engines.advisory.request_index import RequestIndex
+from service.engines.portfolio.missing_data import MissingData
 
 NOT_SUPPORTED_BY_SHELF = "PROPOSAL_TRADE_NOT_SUPPORTED_BY_SHELF"
 
@@ -33,10 +33,10 @@ class Trades(msgspec.Struct, frozen=True):
     buys: tuple[ProposedTradeIntent, ...]
     # Each is a warning and a hard failure.
     failures: tuple[str, ...]
-    gaps: Gaps
+    gaps: MissingData
 
 
-def read_trades(book: Book) -> Trades:
+def read_trades(book: RequestIndex) -> Trades:
     """Ids number the trades by input position, so a dropped one leaves a gap."""
     intents: list[ProposedTradeIntent] = []
     failures: list[str] = []
@@ -68,7 +68,7 @@ def read_trades(book: Book) -> Trades:
         sells=tuple([intent for intent in ordered if intent.side == "SELL"]),
         buys=tuple([intent for intent in ordered if intent.side == "BUY"]),
         failures=tuple(failures),
-        gaps=Gaps(tuple(prices_missing), tuple(rates_missing), tuple(shelf_missing)),
+        gaps=MissingData(tuple(prices_missing), tuple(rates_missing), tuple(shelf_missing)),
     )
 
 
@@ -76,7 +76,7 @@ def is_buyable(entry: ShelfEntry, *, allow_restricted: bool) -> bool:
     return entry.status not in _NEVER_BOUGHT and (entry.status != "RESTRICTED" or allow_restricted)
 
 
-def _intent(book: Book, intent_id: str, trade: ProposedTrade, price: Price) -> ProposedTradeIntent:
+def _intent(book: RequestIndex, intent_id: str, trade: ProposedTrade, price: Price) -> ProposedTradeIntent:
     quantity, amount = _size(trade, price)
     rate = book.rate(price.currency, book.base_currency)
     return ProposedTradeIntent(

@@ -24,7 +24,7 @@ from typing import NamedTuple
 from service.domains.rebalances.results.values import RunStatusText
 from service.domains.values.money import ONE, ZERO
 from service.engines.dpm.comparison.near_caps import UNIT, WIDE, NearWeights, Undecided, is_above
-from service.engines.dpm.request_index import Book
+from service.engines.dpm.request_index import RequestIndex
 from service.engines.dpm.stages.groups import NO_DESTINATION, CapsRead, Located, read_groups
 from service.engines.dpm.stages.targets import (
     EXCESS_TOLERANCE,
@@ -57,7 +57,7 @@ class NearTargets(NamedTuple):
         return found
 
 
-def near_heuristic(book: Book, universe: Universe, caps: CapsRead | None = None) -> NearTargets:
+def near_heuristic(book: RequestIndex, universe: Universe, caps: CapsRead | None = None) -> NearTargets:
     """The five steps of the rules of thumb, to within an error. Raises Undecided.
 
     Caps that have been read already, with the places of their members, need not be read again.
@@ -97,7 +97,7 @@ def near_heuristic(book: Book, universe: Universe, caps: CapsRead | None = None)
         )
 
 
-def _caps_of(book: Book, universe: Universe, place: Mapping[str, int]) -> CapsRead:
+def _caps_of(book: RequestIndex, universe: Universe, place: Mapping[str, int]) -> CapsRead:
     read = read_groups(book, universe.eligible)
     return CapsRead(read, {group.key: Located.of(group.members, place) for group in read.groups})
 

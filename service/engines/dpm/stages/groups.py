@@ -17,7 +17,7 @@ import msgspec
 
 from service.domains.rebalances.results.diagnostics import GroupConstraintEvent
 from service.domains.values.money import ZERO
-from service.engines.dpm.request_index import Book
+from service.engines.dpm.request_index import RequestIndex
 from service.engines.limits.result_size import ResultSize
 
 T = TypeVar("T")
@@ -77,7 +77,7 @@ class Capped(msgspec.Struct, frozen=True):
     blocked: bool = False
 
 
-def read_groups(book: Book, eligible: Iterable[str]) -> GroupsRead:
+def read_groups(book: RequestIndex, eligible: Iterable[str]) -> GroupsRead:
     """Resolve every cap to its members; membership never changes while weights do."""
     constraints = book.options.group_constraints
     if not constraints:

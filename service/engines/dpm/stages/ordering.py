@@ -20,8 +20,8 @@ from service.domains.rebalances.results.intents import (
     SecurityTradeIntent,
 )
 from service.domains.values.money import ZERO
-from service.engines.dpm.request_index import Book
-from service.engines.portfolio.missing_data import NO_GAPS, Gaps
+from service.engines.dpm.request_index import RequestIndex
+from service.engines.portfolio.missing_data import NO_GAPS, MissingData
 
 # What the funding buffer is added to; its decimal place shows in the scale of the amounts.
 WHOLE = Decimal("1.0")
@@ -34,10 +34,10 @@ class Ordered(msgspec.Struct, frozen=True):
     """Every intent in execution order: sales, FX, purchases."""
 
     intents: tuple[Intent, ...] = ()
-    gaps: Gaps = NO_GAPS
+    gaps: MissingData = NO_GAPS
 
 
-def order_trades(book: Book, trades: Sequence[SecurityTradeIntent]) -> Ordered:
+def order_trades(book: RequestIndex, trades: Sequence[SecurityTradeIntent]) -> Ordered:
     exchanges: list[FxSpotIntent] = []
     rates_missing: list[str] = []
     base = book.portfolio.base_currency
@@ -53,11 +53,11 @@ def order_trades(book: Book, trades: Sequence[SecurityTradeIntent]) -> Ordered:
 
     sales = [trade for trade in trades if trade.side == "SELL"]
     purchases = _linked_purchases(book, trades, sales, exchanges)
-    gaps = Gaps(rates=tuple(rates_missing)) if rates_missing else NO_GAPS
+    gaps = MissingData(rates=tuple(rates_missing)) if rates_missing else NO_GAPS
     return Ordered((*sales, *exchanges, *purchases), gaps)
 
 
-def project_cash(book: Book, trades: Sequence[SecurityTradeIntent]) -> dict[str, Decimal]:
+def project_cash(book: RequestIndex, trades: Sequence[SecurityTradeIntent]) -> dict[str, Decimal]:
     """Cash per currency once the trades are done; of repeated cash rows the last one counts here."""
     projected = {cash.currency: cash.amount for cash in book.portfolio.cash_balances}
     for trade in trades:
@@ -69,7 +69,9 @@ def project_cash(book: Book, trades: Sequence[SecurityTradeIntent]) -> dict[str,
     return projected
 
 
-def _exchange(book: Book, intent_id: str, currency: str, balance: Decimal, rate: Decimal) -> FxSpotIntent:
+def _exchange(
+    book: RequestIndex, intent_id: str, currency: str, balance: Decimal, rate: Decimal
+) -> FxSpotIntent:
     """Fund a shortfall with a buffer on top, or sweep the whole of a surplus into base."""
     base = book.portfolio.base_currency
     pair = f"{currency}/{base}"
@@ -96,7 +98,7 @@ def _exchange(book: Book, intent_id: str, currency: str, balance: Decimal, rate:
 
 
 def _linked_purchases(
-    book: Book,
+    book: RequestIndex,
     trades: Sequence[SecurityTradeIntent],
     sales: Sequence[SecurityTradeIntent],
     exchanges: Sequence[FxSpotIntent],

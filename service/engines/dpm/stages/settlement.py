@@ -15,7 +15,7 @@ import msgspec
 from service.domains.rebalances.results.diagnostics import CashLadderBreach, CashLadderPoint
 from service.domains.rebalances.results.intents import FxSpotIntent, Intent
 from service.domains.values.money import ZERO
-from service.engines.dpm.request_index import Book
+from service.engines.dpm.request_index import RequestIndex
 
 DEFAULT_SETTLEMENT_DAYS = 2
 
@@ -26,7 +26,7 @@ class Ladder(msgspec.Struct, frozen=True):
     warnings: tuple[str, ...] = ()
 
 
-def climb_ladder(book: Book, intents: Sequence[Intent]) -> Ladder:
+def project_cash_ladder(book: RequestIndex, intents: Sequence[Intent]) -> Ladder:
     """Project the balance of every currency and day, and report where it falls below what is tolerated."""
     flows = _flows(book, intents)
     points: list[CashLadderPoint] = []
@@ -56,11 +56,11 @@ def climb_ladder(book: Book, intents: Sequence[Intent]) -> Ladder:
     return Ladder(tuple(points), tuple(breaches), tuple(warnings))
 
 
-def _flows(book: Book, intents: Sequence[Intent]) -> Mapping[str, Sequence[Decimal]]:
+def _flows(book: RequestIndex, intents: Sequence[Intent]) -> Mapping[str, Sequence[Decimal]]:
     options = book.options
     days = {row.instrument_id: row.settlement_days for row in book.shelf_rows}
     exchange_day = options.fx_settlement_days
-    horizon = max(
+    cutoff = max(
         options.settlement_horizon_days,
         exchange_day,
         *(
@@ -73,7 +73,7 @@ def _flows(book: Book, intents: Sequence[Intent]) -> Mapping[str, Sequence[Decim
 
     def add(currency: str, day: int, amount: Decimal) -> None:
         if currency not in flows:
-            flows[currency] = [ZERO] * (horizon + 1)
+            flows[currency] = [ZERO] * (cutoff + 1)
         flows[currency][day] += amount
 
     for cash in book.portfolio.cash_balances:

@@ -22,9 +22,9 @@ from service.domains.rebalances.results.rebalance import TaxImpact
 from service.domains.rebalances.results.targets import TargetInstrument
 from service.domains.rebalances.snapshots import Price
 from service.domains.values.money import ZERO, Money
-from service.engines.dpm.request_index import Book
+from service.engines.dpm.request_index import RequestIndex
 from service.engines.dpm.stages.taxes import TaxUse, limit_sale, tax_impact
-from service.engines.portfolio.missing_data import NO_GAPS, Gaps
+from service.engines.portfolio.missing_data import NO_GAPS, MissingData
 
 TAX_BUDGET_REACHED = "TAX_BUDGET_LIMIT_REACHED"
 ALIGN = IntentRationale(code="DRIFT_REBALANCE", message="Align")
@@ -45,7 +45,7 @@ class Sizing(msgspec.Struct, frozen=True):
     tax_events: tuple[TaxBudgetConstraintEvent, ...] = ()
     tax_impact: TaxImpact | None = None
     warnings: tuple[str, ...] = ()
-    gaps: Gaps = NO_GAPS
+    gaps: MissingData = NO_GAPS
 
 
 class _Drift(msgspec.Struct, frozen=True, gc=False):
@@ -65,15 +65,15 @@ class _Log:
     unusable_prices: int = 0
     tax_events: list[TaxBudgetConstraintEvent] = field(default_factory=list)
 
-    def gaps(self) -> Gaps:
+    def gaps(self) -> MissingData:
         if not self.prices_missing and not self.rates_missing:
             return NO_GAPS
-        return Gaps(
+        return MissingData(
             tuple(self.prices_missing), tuple(self.rates_missing), unusable_prices=self.unusable_prices
         )
 
 
-def size_trades(book: Book, trace: Sequence[TargetInstrument], total: Decimal) -> Sizing:
+def size_trades(book: RequestIndex, trace: Sequence[TargetInstrument], total: Decimal) -> Sizing:
     """Size every traced instrument once, frozen and unheld ones included."""
     options, base = book.options, book.portfolio.base_currency
     log, use = _Log(), TaxUse()
@@ -121,7 +121,11 @@ def size_trades(book: Book, trace: Sequence[TargetInstrument], total: Decimal) -
 
 
 def _measure(
-    book: Book, rates: Mapping[str, Decimal | None], instrument_id: str, target_value: Decimal, log: _Log
+    book: RequestIndex,
+    rates: Mapping[str, Decimal | None],
+    instrument_id: str,
+    target_value: Decimal,
+    log: _Log,
 ) -> _Drift | None:
     """Distance from the target in whole units of the instrument; none if the data does not allow it."""
     row = book.prices.get(instrument_id)
@@ -149,7 +153,7 @@ def _measure(
     return _Drift(instrument_id, row, rate, "BUY" if drift > 0 else "SELL", units)
 
 
-def _limit(book: Book, drift: _Drift, use: TaxUse, log: _Log) -> tuple[Decimal, TaxUse]:
+def _limit(book: RequestIndex, drift: _Drift, use: TaxUse, log: _Log) -> tuple[Decimal, TaxUse]:
     position = book.held.get(drift.instrument_id)
     if position is None or not position.lots:
         return drift.units, use
@@ -168,7 +172,7 @@ def _limit(book: Book, drift: _Drift, use: TaxUse, log: _Log) -> tuple[Decimal, 
     return sale.quantity, sale.use
 
 
-def _minimum_ticket(book: Book, instrument_id: str) -> Money | None:
+def _minimum_ticket(book: RequestIndex, instrument_id: str) -> Money | None:
     """The request-wide minimum replaces that of the shelf, stricter or not."""
     if book.options.min_trade_notional is not None:
         return book.options.min_trade_notional

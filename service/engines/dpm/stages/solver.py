@@ -18,7 +18,7 @@ from service.domains.rebalances.results.values import RunStatusText
 from service.domains.values.money import ONE, ZERO
 from service.engines.dpm.comparison.near_caps import Undecided
 from service.engines.dpm.comparison.near_heuristic import near_heuristic
-from service.engines.dpm.request_index import Book
+from service.engines.dpm.request_index import RequestIndex
 from service.engines.dpm.stages.groups import CapsRead, Group, Located, read_groups
 from service.engines.dpm.stages.targets import (
     Targets,
@@ -39,7 +39,7 @@ FEW_STEPS = 200_000
 
 
 def solver_targets(
-    book: Book, universe: Universe, total: Decimal, _size: ResultSize | None = None
+    book: RequestIndex, universe: Universe, total: Decimal, _size: ResultSize | None = None
 ) -> Targets:
     """Project the model's own weights onto the limits; frozen weights are constants.
 
@@ -123,7 +123,7 @@ _OTHER_METHOD = {
 
 
 def compare_methods(
-    book: Book, universe: Universe, total: Decimal, primary: Targets
+    book: RequestIndex, universe: Universe, total: Decimal, primary: Targets
 ) -> TargetMethodComparison:
     """Run the method that was not asked for and say where it disagrees (6.5)."""
     method = book.options.target_method
@@ -151,7 +151,9 @@ class _Alternate(NamedTuple):
     differing: Sequence[str]
 
 
-def _alternate(book: Book, universe: Universe, total: Decimal, ours: Mapping[str, Decimal]) -> _Alternate:
+def _alternate(
+    book: RequestIndex, universe: Universe, total: Decimal, ours: Mapping[str, Decimal]
+) -> _Alternate:
     options = book.options
     # What its caps release is not listed, so it counts towards no result.
     alternate = TARGETS_BY_METHOD[_OTHER_METHOD[options.target_method]](book, universe, total)
@@ -166,7 +168,7 @@ def _alternate(book: Book, universe: Universe, total: Decimal, ours: Mapping[str
 
 
 def _near_alternate(
-    book: Book, universe: Universe, caps: CapsRead | None, ours: Mapping[str, Decimal]
+    book: RequestIndex, universe: Universe, caps: CapsRead | None, ours: Mapping[str, Decimal]
 ) -> _Alternate | None:
     """The same without its rounded steps; None where they are few, or might decide something."""
     options = book.options

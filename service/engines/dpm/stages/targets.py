@@ -16,7 +16,7 @@ from service.domains.rebalances.results.diagnostics import GroupConstraintEvent
 from service.domains.rebalances.results.targets import TargetInstrument
 from service.domains.rebalances.results.values import RunStatusText
 from service.domains.values.money import ONE, ZERO, Money
-from service.engines.dpm.request_index import Book
+from service.engines.dpm.request_index import RequestIndex
 from service.engines.dpm.stages.groups import CapsRead, cap_groups, read_groups
 from service.engines.dpm.stages.universe import NO_WEIGHT, Universe
 from service.engines.limits.result_size import ResultSize
@@ -61,7 +61,7 @@ def split_keys(universe: Universe) -> Split:
 
 
 def heuristic_targets(
-    book: Book, universe: Universe, total: Decimal, size: ResultSize | None = None
+    book: RequestIndex, universe: Universe, total: Decimal, size: ResultSize | None = None
 ) -> Targets:
     """Run the five steps; a group cap whose weight nobody can take blocks with an empty trace.
 
@@ -155,7 +155,9 @@ def weight_sum(weights: Mapping[str, Decimal], keys: Sequence[str]) -> Decimal:
     return sum([weights[key] for key in keys], ZERO)
 
 
-def trace_of(book: Book, weights: Mapping[str, Decimal], total: Decimal) -> tuple[TargetInstrument, ...]:
+def trace_of(
+    book: RequestIndex, weights: Mapping[str, Decimal], total: Decimal
+) -> tuple[TargetInstrument, ...]:
     """H6: one row per model target, then one per other eligible instrument."""
     currency = book.portfolio.base_currency
     trace: list[TargetInstrument] = []

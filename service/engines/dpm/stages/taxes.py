@@ -14,7 +14,7 @@ from typing import NamedTuple
 from service.domains.rebalances.results.rebalance import TaxImpact
 from service.domains.rebalances.snapshots import Position, Price
 from service.domains.values.money import ZERO, Money
-from service.engines.dpm.request_index import Book
+from service.engines.dpm.request_index import RequestIndex
 
 # A budget used up to this distance counts as used up.
 BUDGET_NOISE = Decimal("1E-10")
@@ -42,7 +42,7 @@ class _CostedLot(NamedTuple):
 
 
 def limit_sale(
-    book: Book, position: Position, price: Price, rate: Decimal, *, wanted: Decimal, use: TaxUse
+    book: RequestIndex, position: Position, price: Price, rate: Decimal, *, wanted: Decimal, use: TaxUse
 ) -> Sale:
     """Walk the lots, dearest first, and stop where the budget or the lots end.
 

@@ -14,8 +14,8 @@ import msgspec
 
 from service.domains.rebalances.results.targets import ExcludedInstrument
 from service.domains.values.money import ZERO
-from service.engines.dpm.request_index import Book
-from service.engines.portfolio.missing_data import NO_GAPS, Gaps
+from service.engines.dpm.request_index import RequestIndex
+from service.engines.portfolio.missing_data import NO_GAPS, MissingData
 from service.engines.portfolio.valuation import Valuation
 
 # Zero weights keep one decimal place in the published trace.
@@ -31,13 +31,13 @@ class Universe(msgspec.Struct, frozen=True):
     excluded: tuple[ExcludedInstrument, ...]
     # Model weight of instruments that may only be sold; the heuristic gives it to the buyable ones.
     forfeited: Decimal
-    gaps: Gaps
+    gaps: MissingData
 
 
 EMPTY_UNIVERSE = Universe({}, (), (), (), ZERO, NO_GAPS)
 
 
-def select_universe(book: Book, before: Valuation) -> Universe:
+def select_universe(book: RequestIndex, before: Valuation) -> Universe:
     """Sort model targets and holdings by what the shelf allows; targets first, each in its own order."""
     eligible: dict[str, Decimal] = {}
     buyable: list[str] = []
@@ -63,12 +63,12 @@ def select_universe(book: Book, before: Valuation) -> Universe:
             eligible[instrument_id] = NO_WEIGHT
             sellable.append(instrument_id)
     _add_holdings(book, before, eligible, sellable, excluded)
-    gaps = Gaps(shelf=tuple(shelf_missing)) if shelf_missing else NO_GAPS
+    gaps = MissingData(shelf=tuple(shelf_missing)) if shelf_missing else NO_GAPS
     return Universe(eligible, tuple(buyable), tuple(sellable), tuple(excluded), forfeited, gaps)
 
 
 def _add_holdings(
-    book: Book,
+    book: RequestIndex,
     before: Valuation,
     eligible: dict[str, Decimal],
     sellable: list[str],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from service.domains.dpm_runs.artifacts import Artifact, edge_of_artifact
-from service.domains.retention.cutoffs import Horizon
+from service.domains.retention.cutoffs import RetentionCutoff
 from service.errors.dpm_runs import RunNotFound
 from service.storage.memory import lineage
 from service.storage.memory.tables.collector import hide
@@ -14,10 +14,10 @@ class MemoryArtifacts:
     def __init__(self, state: State) -> None:
         self.state = state
 
-    async def find(self, tenant_id: str, rebalance_run_id: str, horizon: Horizon) -> Artifact | None:
+    async def find(self, tenant_id: str, rebalance_run_id: str, cutoff: RetentionCutoff) -> Artifact | None:
         self.state.require_open()
         held = self.state.artifacts.get((tenant_id, rebalance_run_id))
-        return held if held is not None and held.created_at >= horizon.runs_since else None
+        return held if held is not None and held.created_at >= cutoff.runs_since else None
 
     async def keep(self, artifact: Artifact) -> Artifact:
         self.state.require_open()

@@ -8,20 +8,20 @@ from itertools import islice
 from service.domains.dpm_runs.artifacts import Artifact
 from service.domains.dpm_runs.supportability import Subject
 from service.domains.dpm_runs.values import (
-    Admitted,
-    BatchAdmission,
     DpmRun,
-    ReplayAdmission,
-    RunAdmission,
+    RecordBatch,
+    Recorded,
+    RecordReplay,
+    RecordRun,
     RunFilter,
-    RunHead,
     RunRequest,
-    SealedRun,
+    RunSummary,
+    StoredRun,
     mapping_of,
     use_of,
 )
 from service.domains.lineage import EdgeType
-from service.domains.retention.cutoffs import Horizon
+from service.domains.retention.cutoffs import RetentionCutoff
 from service.domains.values.canonical import digest_of
 from service.domains.values.pages import EARLIEST, LATEST, Page, empty_page, page_of
 from service.errors.dpm_runs import RunExists, RunNotFound
@@ -29,7 +29,7 @@ from service.storage.digests import digests_ahead
 from service.storage.memory import idempotency, lineage
 from service.storage.memory.dpm_runs import artifacts
 from service.storage.memory.tables.collector import hide
-from service.storage.memory.tables.sorted_index import Place, ShelfKey, Shelves
+from service.storage.memory.tables.sorted_index import Place, ShelfKey, SortedIndex
 from service.storage.memory.tables.state import KeptRequest, KeptRun, State
 from service.storage.texts import require_storable
 
@@ -38,7 +38,7 @@ class MemoryDpmRuns:
     def __init__(self, state: State) -> None:
         self.state = state
 
-    async def admit(self, admission: RunAdmission, horizon: Horizon) -> Admitted:
+    async def admit(self, admission: RecordRun, cutoff: RetentionCutoff) -> Recorded:
         state, run, mapping = self.state, admission.run, mapping_of(admission.run)
         state.require_open()
         body_sha256, result_sha256 = await digests_ahead(admission.request.body, run.result)
@@ -47,11 +47,11 @@ class MemoryDpmRuns:
         held = None
         if admission.replay:
             held = idempotency.find_key(
-                state, mapping.tenant_id, mapping.family, mapping.idempotency_key, horizon
+                state, mapping.tenant_id, mapping.family, mapping.idempotency_key, cutoff
             )
         if held is not None:
             held.require_same(mapping.request_hash, mapping.policy_hash)
-            return Admitted(state.runs[held.tenant_id, held.rebalance_run_id].run, replayed=True)
+            return Recorded(state.runs[held.tenant_id, held.rebalance_run_id].run, replayed=True)
         require_free(state, [run], admission.request)
         insert_request(state, admission.request, body_sha256)
         insert_run(state, run, result_sha256)
@@ -60,22 +60,22 @@ class MemoryDpmRuns:
         idempotency.move_key(state, mapping)
         idempotency.insert_use(state, use_of(run))
         state.trim("runs", run.tenant_id)
-        return Admitted(run, replayed=False)
+        return Recorded(run, replayed=False)
 
-    async def admit_batch(self, batch: BatchAdmission) -> None:
+    async def admit_batch(self, batch: RecordBatch) -> None:
         self.state.require_open()
         digests = await digests_of_batch(batch)
         self.state.require_open()
         require_free(self.state, batch.runs, batch.request)
         insert_batch(self.state, batch, digests)
 
-    async def admit_replay(self, replay: ReplayAdmission, horizon: Horizon) -> None:
+    async def admit_replay(self, replay: RecordReplay, cutoff: RetentionCutoff) -> None:
         state, run = self.state, replay.run
         state.require_open()
         (result_sha256,) = await digests_ahead(run.result)
         state.require_open()
         require_storable(run)
-        original = get_run(state, run.tenant_id, replay.original_id, horizon).run
+        original = get_run(state, run.tenant_id, replay.original_id, cutoff).run
         assert run.request_id == original.request_id, (run.request_id, original.request_id)
         require_free(state, [run])
         insert_run(state, run, result_sha256)
@@ -83,34 +83,34 @@ class MemoryDpmRuns:
         insert_artifacts(state, replay.artifact)
         state.trim("runs", run.tenant_id)
 
-    async def get(self, tenant_id: str, rebalance_run_id: str, horizon: Horizon) -> DpmRun:
+    async def get(self, tenant_id: str, rebalance_run_id: str, cutoff: RetentionCutoff) -> DpmRun:
         self.state.require_open()
-        return get_run(self.state, tenant_id, rebalance_run_id, horizon).run
+        return get_run(self.state, tenant_id, rebalance_run_id, cutoff).run
 
-    async def get_head(self, tenant_id: str, rebalance_run_id: str, horizon: Horizon) -> RunHead:
+    async def get_head(self, tenant_id: str, rebalance_run_id: str, cutoff: RetentionCutoff) -> RunSummary:
         self.state.require_open()
-        return get_run(self.state, tenant_id, rebalance_run_id, horizon).head
+        return get_run(self.state, tenant_id, rebalance_run_id, cutoff).head
 
-    async def get_sealed(self, tenant_id: str, rebalance_run_id: str, horizon: Horizon) -> SealedRun:
+    async def get_sealed(self, tenant_id: str, rebalance_run_id: str, cutoff: RetentionCutoff) -> StoredRun:
         self.state.require_open()
-        held = get_run(self.state, tenant_id, rebalance_run_id, horizon)
+        held = get_run(self.state, tenant_id, rebalance_run_id, cutoff)
         asked = self.state.requests[tenant_id, held.run.request_id]
-        return SealedRun(held.run, held.result_sha256, asked.request, asked.body_sha256)
+        return StoredRun(held.run, held.result_sha256, asked.request, asked.body_sha256)
 
     async def get_newest_by_correlation(
-        self, tenant_id: str, correlation_id: str, horizon: Horizon
+        self, tenant_id: str, correlation_id: str, cutoff: RetentionCutoff
     ) -> DpmRun:
         self.state.require_open()
-        places = self.state.runs_by_correlation.backward(
-            (tenant_id, correlation_id), first=horizon.runs_since
-        )
+        places = self.state.runs_by_correlation.backward((tenant_id, correlation_id), first=cutoff.runs_since)
         for _, run_id in places:
             return self.state.runs[tenant_id, run_id].run
         raise RunNotFound(correlation_id=correlation_id)
 
-    async def get_newest_by_request_hash(self, tenant_id: str, request_hash: str, horizon: Horizon) -> DpmRun:
+    async def get_newest_by_request_hash(
+        self, tenant_id: str, request_hash: str, cutoff: RetentionCutoff
+    ) -> DpmRun:
         self.state.require_open()
-        places = self.state.runs_by_request_hash.backward((tenant_id, request_hash), first=horizon.runs_since)
+        places = self.state.runs_by_request_hash.backward((tenant_id, request_hash), first=cutoff.runs_since)
         for _, run_id in places:
             return self.state.runs[tenant_id, run_id].run
         raise RunNotFound(request_hash=request_hash)
@@ -123,56 +123,60 @@ class MemoryDpmRuns:
         return held.request
 
     async def list(
-        self, tenant_id: str, runs: RunFilter, *, limit: int, cursor: str | None, horizon: Horizon
-    ) -> Page[RunHead]:
+        self, tenant_id: str, runs: RunFilter, *, limit: int, cursor: str | None, cutoff: RetentionCutoff
+    ) -> Page[RunSummary]:
         state = self.state
         state.require_open()
         before = None
         if cursor is not None:
             held = state.runs.get((tenant_id, cursor))
-            if held is None or not is_there(held, horizon) or not runs.matches(held.head):
+            if held is None or not is_there(held, cutoff) or not runs.matches(held.head):
                 return empty_page()
             before = held.place
         shelves, shelf = shelf_for(state, tenant_id, runs)
         places = shelves.backward(
             shelf,
-            first=max(runs.created_from or EARLIEST, horizon.runs_since),
+            first=max(runs.created_from or EARLIEST, cutoff.runs_since),
             last=runs.created_to or LATEST,
             before=before,
         )
         rows = filter(runs.matches, (state.runs[tenant_id, run_id].head for _, run_id in places))
         return page_of(list(islice(rows, limit + 1)), limit, lambda run: run.rebalance_run_id)
 
-    async def list_by_cause(self, tenant_id: str, cause_id: str, horizon: Horizon) -> tuple[RunHead, ...]:
+    async def list_by_cause(
+        self, tenant_id: str, cause_id: str, cutoff: RetentionCutoff
+    ) -> tuple[RunSummary, ...]:
         self.state.require_open()
         caused = [
             self.state.runs[tenant_id, edge.source_entity_id]
             for edge in lineage.edges_at(self.state, tenant_id, cause_id)
             if edge.target_entity_id == cause_id and edge.edge_type is EdgeType.CAUSED_BY
         ]
-        heads = (held.head for held in caused if is_there(held, horizon))
+        heads = (held.head for held in caused if is_there(held, cutoff))
         return tuple(sorted(heads, key=lambda run: (run.scenario or "", run.rebalance_run_id)))
 
-    async def find_newest_batch(self, tenant_id: str, correlation_id: str, horizon: Horizon) -> str | None:
+    async def find_newest_batch(
+        self, tenant_id: str, correlation_id: str, cutoff: RetentionCutoff
+    ) -> str | None:
         self.state.require_open()
         places = self.state.batches_by_correlation.backward(
-            (tenant_id, correlation_id), first=horizon.runs_since
+            (tenant_id, correlation_id), first=cutoff.runs_since
         )
         return next((request_id for _, request_id in places), None)
 
 
-def get_run(state: State, tenant_id: str, rebalance_run_id: str, horizon: Horizon) -> KeptRun:
+def get_run(state: State, tenant_id: str, rebalance_run_id: str, cutoff: RetentionCutoff) -> KeptRun:
     held = state.runs.get((tenant_id, rebalance_run_id))
-    if held is None or not is_there(held, horizon):
+    if held is None or not is_there(held, cutoff):
         raise RunNotFound(rebalance_run_id=rebalance_run_id)
     return held
 
 
-def is_there(held: KeptRun, horizon: Horizon) -> bool:
-    return held.created_at >= horizon.runs_since
+def is_there(held: KeptRun, cutoff: RetentionCutoff) -> bool:
+    return held.created_at >= cutoff.runs_since
 
 
-def shelf_for(state: State, tenant_id: str, runs: RunFilter) -> tuple[Shelves[Place], ShelfKey]:
+def shelf_for(state: State, tenant_id: str, runs: RunFilter) -> tuple[SortedIndex[Place], ShelfKey]:
     """The shortest shelf with all runs that a filter lets through."""
     if runs.request_hash is not None:
         return state.runs_by_request_hash, (tenant_id, runs.request_hash)
@@ -191,12 +195,12 @@ def require_free(state: State, runs: Sequence[DpmRun], request: RunRequest | Non
         drawn.add(run.rebalance_run_id)
 
 
-async def digests_of_batch(batch: BatchAdmission) -> Sequence[str | None]:
+async def digests_of_batch(batch: RecordBatch) -> Sequence[str | None]:
     """That of its request, then those of its results."""
     return await digests_ahead(batch.request.body, *[run.result for run in batch.runs])
 
 
-def insert_batch(state: State, batch: BatchAdmission, digests: Sequence[str | None]) -> None:
+def insert_batch(state: State, batch: RecordBatch, digests: Sequence[str | None]) -> None:
     """Write a batch whose ids are free, with its digests."""
     body_sha256, *result_digests = digests
     insert_request(state, batch.request, body_sha256)
@@ -251,7 +255,7 @@ def remove_request(state: State, tenant_id: str, request_id: str) -> None:
         state.batches_by_correlation.take((tenant_id, kept.request.correlation_id), kept.place)
 
 
-def shelves_of(state: State, run: DpmRun) -> tuple[tuple[Shelves[Place], ShelfKey], ...]:
+def shelves_of(state: State, run: DpmRun) -> tuple[tuple[SortedIndex[Place], ShelfKey], ...]:
     """Every shelf that a run stands on."""
     return (
         (state.runs_by_creation, (run.tenant_id,)),
@@ -261,8 +265,8 @@ def shelves_of(state: State, run: DpmRun) -> tuple[tuple[Shelves[Place], ShelfKe
     )
 
 
-def head_of(run: DpmRun) -> RunHead:
-    return RunHead(
+def head_of(run: DpmRun) -> RunSummary:
+    return RunSummary(
         rebalance_run_id=run.rebalance_run_id,
         correlation_id=run.correlation_id,
         request_hash=run.request_hash,

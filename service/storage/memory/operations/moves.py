@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from service.domains.dpm_runs.supportability import Subject
-from service.domains.dpm_runs.values import BatchAdmission
+from service.domains.dpm_runs.values import RecordBatch
 from service.domains.operations import (
     MOVES,
     AttemptError,
@@ -19,11 +19,11 @@ from service.domains.proposals.values import ProposalChange, ProposalKey
 from service.storage.memory.dpm_runs import runs
 from service.storage.memory.proposals import proposals
 from service.storage.memory.tables.collector import hide
-from service.storage.memory.tables.sorted_index import Place, ShelfKey, Shelves
+from service.storage.memory.tables.sorted_index import Place, ShelfKey, SortedIndex
 from service.storage.memory.tables.state import Hold, State
 
 
-def take_back(
+def requeue(
     state: State,
     operation: Operation,
     *,
@@ -96,7 +96,7 @@ def remove_operation(state: State, tenant_id: str, operation_id: str) -> None:
     del state.holds[tenant_id, operation_id]
 
 
-def shelves_of(state: State, operation: Operation) -> tuple[tuple[Shelves[Place], ShelfKey], ...]:
+def shelves_of(state: State, operation: Operation) -> tuple[tuple[SortedIndex[Place], ShelfKey], ...]:
     """Every shelf that an operation stands on by its creation."""
     return (
         (state.operations_by_creation, (operation.tenant_id,)),
@@ -117,14 +117,14 @@ def key_of(operation: Operation) -> tuple[str, str]:
 class Batch:
     """A batch with its digests."""
 
-    admission: BatchAdmission
+    admission: RecordBatch
     digests: Sequence[str | None]
 
 
-async def prepared(effect: BatchAdmission | ProposalChange | None) -> Batch | ProposalChange | None:
+async def prepared(effect: RecordBatch | ProposalChange | None) -> Batch | ProposalChange | None:
     """What came of an operation, as it is to be written."""
     match effect:
-        case BatchAdmission():
+        case RecordBatch():
             return Batch(effect, await runs.digests_of_batch(effect))
         case ProposalChange():
             return await proposals.stored_of(effect)

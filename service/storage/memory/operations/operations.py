@@ -16,8 +16,8 @@ from service.domains.operations import (
     Operation,
     OperationError,
     OperationFilter,
-    OperationHead,
     OperationStatus,
+    OperationSummary,
     Reaped,
     StagedScenario,
     edge_of_operation,
@@ -25,14 +25,14 @@ from service.domains.operations import (
     exhausted_after,
 )
 from service.domains.proposals.values import ProposalKey
-from service.domains.retention.cutoffs import Horizon
+from service.domains.retention.cutoffs import RetentionCutoff
 from service.domains.values.pages import EARLIEST, LATEST, Page, empty_page, page_of
 from service.errors.operations import (
+    LeaseLost,
     OperationEnded,
     OperationExists,
-    OperationLost,
-    OperationMoved,
     OperationNotFound,
+    OperationNotPending,
 )
 from service.storage.memory import lineage
 from service.storage.memory.idempotent_answers import find_answer, insert_answer
@@ -46,7 +46,7 @@ from service.storage.memory.operations.moves import (
     move,
     place_of,
     prepared,
-    take_back,
+    requeue,
 )
 from service.storage.memory.proposals import proposals
 from service.storage.memory.tables.collector import hide
@@ -67,14 +67,14 @@ class MemoryOperations:
         self,
         operation: Operation,
         answer: IdempotentAnswer,
-        horizon: Horizon,
+        cutoff: RetentionCutoff,
         *,
         trace_id: str | None = None,
         offer: bool = True,
     ) -> IdempotentAnswer | None:
         self.state.require_open()
         assert not (operation.is_queued and offer), "memory has no queue"
-        held = find_answer(self.state, answer, horizon)
+        held = find_answer(self.state, answer, cutoff)
         if held is None:
             submit(self.state, operation, trace_id)
             insert_answer(self.state, answer)
@@ -86,7 +86,7 @@ class MemoryOperations:
         if held is None:
             raise OperationNotFound(operation_id=operation_id)
         if held.status is not OperationStatus.PENDING:
-            raise OperationMoved(operation_id=operation_id)
+            raise OperationNotPending(operation_id=operation_id)
         running = replace(
             held,
             status=OperationStatus.RUNNING,
@@ -138,7 +138,7 @@ class MemoryOperations:
         end(state, replace(held, result=ending.result, scenarios_done=done), ending.finished_at, ending.error)
         return None
 
-    async def hand_back(
+    async def release(
         self,
         claim: Claim,
         lease: Lease,
@@ -150,7 +150,7 @@ class MemoryOperations:
         held = held_by(self.state, claim, lease.now)
         is_counted = held.started_at is not None and held.started_at < lease.uncounted_since
         attempt = held.attempt if is_counted else held.attempt - 1
-        waiting = take_back(self.state, held, attempt=attempt, error=error, at=lease.now)
+        waiting = requeue(self.state, held, attempt=attempt, error=error, at=lease.now)
         if attempts_max is None or attempt < attempts_max:
             return False
         end(self.state, waiting, lease.now, exhausted_after(attempt))
@@ -216,19 +216,19 @@ class MemoryOperations:
             self.state, tenant_id, created_before=created_before, now=now, limit=limit, only=only
         )
 
-    async def get(self, tenant_id: str, operation_id: str, horizon: Horizon) -> Operation:
+    async def get(self, tenant_id: str, operation_id: str, cutoff: RetentionCutoff) -> Operation:
         self.state.require_open()
         operation = self.state.operations.get((tenant_id, operation_id))
-        if operation is None or not is_there(operation, horizon):
+        if operation is None or not is_there(operation, cutoff):
             raise OperationNotFound(operation_id=operation_id)
         return operation
 
     async def find_newest_by_correlation(
-        self, tenant_id: str, correlation_id: str, horizon: Horizon
+        self, tenant_id: str, correlation_id: str, cutoff: RetentionCutoff
     ) -> Operation | None:
         self.state.require_open()
         places = self.state.operations_by_correlation.backward((tenant_id, correlation_id))
-        return next(those_there(self.state, tenant_id, places, horizon), None)
+        return next(those_there(self.state, tenant_id, places, cutoff), None)
 
     async def list(
         self,
@@ -237,14 +237,14 @@ class MemoryOperations:
         *,
         limit: int,
         cursor: str | None,
-        horizon: Horizon,
-    ) -> Page[OperationHead]:
+        cutoff: RetentionCutoff,
+    ) -> Page[OperationSummary]:
         state = self.state
         state.require_open()
         before = None
         if cursor is not None:
             held = state.operations.get((tenant_id, cursor))
-            if held is None or not is_there(held, horizon) or not operations.matches(held):
+            if held is None or not is_there(held, cutoff) or not operations.matches(held):
                 return empty_page()
             before = place_of(held)
         shelves, shelf = shelf_for(state, tenant_id, operations)
@@ -254,7 +254,7 @@ class MemoryOperations:
             last=operations.created_to or LATEST,
             before=before,
         )
-        rows = filter(operations.matches, those_there(state, tenant_id, places, horizon))
+        rows = filter(operations.matches, those_there(state, tenant_id, places, cutoff))
         heads = [head_of(operation) for operation in islice(rows, limit + 1)]
         return page_of(heads, limit, lambda head: head.operation_id)
 
@@ -273,9 +273,9 @@ def submit(state: State, operation: Operation, trace_id: str | None) -> None:
 
 
 def held_by(state: State, claim: Claim, now: datetime) -> Operation:
-    """The operation as it is. Raises OperationLost when the claim does not hold it at that moment."""
+    """The operation as it is. Raises LeaseLost when the claim does not hold it at that moment."""
     key = key_of(claim.operation)
     hold = state.holds.get(key)
     if hold is None or hold.fence != claim.fence or hold.until is None or hold.until < now:
-        raise OperationLost(operation_id=claim.operation.operation_id)
+        raise LeaseLost(operation_id=claim.operation.operation_id)
     return state.operations[key]

@@ -15,7 +15,7 @@ from service.domains.operations import (
     exhausted_after,
     lease_expired,
 )
-from service.storage.memory.operations.moves import end, take_back
+from service.storage.memory.operations.moves import end, requeue
 from service.storage.memory.tables.state import State
 
 
@@ -28,16 +28,16 @@ def reap(
     limit: int,
     only: Collection[str] | None,
 ) -> Reaped:
-    taken_back, exhausted = [], []
+    requeued, exhausted = [], []
     for operation in chosen_of(islice(those_unheld(state, tenant_id, now), limit), only):
         if operation.attempt < attempts_max:
             error = lease_expired(operation.lease_owner)
-            take_back(state, operation, attempt=operation.attempt, error=error, at=now)
-            taken_back.append(operation.operation_id)
+            requeue(state, operation, attempt=operation.attempt, error=error, at=now)
+            requeued.append(operation.operation_id)
         else:
             end(state, operation, now, exhausted_after(operation.attempt))
             exhausted.append(operation.operation_id)
-    return Reaped(tuple(taken_back), tuple(exhausted))
+    return Reaped(tuple(requeued), tuple(exhausted))
 
 
 def expire(

@@ -14,18 +14,18 @@ from service.domains.proposals.values import (
     ProposalEvent,
     ProposalFilter,
     ProposalKey,
-    ProposalKeyFamily,
+    ProposalKeyScope,
     ProposalVersion,
     VersionHead,
 )
 from service.domains.values.pages import EARLIEST, LATEST, Page, empty_page, page_of
 from service.errors.idempotency import IdempotencyKeyConflict
-from service.errors.proposals import ProposalMoved, ProposalNotFound, ProposalVersionNotFound
+from service.errors.proposals import ProposalConcurrentUpdate, ProposalNotFound, ProposalVersionNotFound
 from service.runtime.large_texts import where_large
 from service.storage.memory import lineage
 from service.storage.memory.tables.collector import hide
 from service.storage.memory.tables.histories import rows_behind
-from service.storage.memory.tables.sorted_index import Place, ShelfKey, Shelves
+from service.storage.memory.tables.sorted_index import Place, ShelfKey, SortedIndex
 from service.storage.memory.tables.state import RowKey, State
 from service.storage.texts import require_storable
 
@@ -117,7 +117,7 @@ class MemoryProposals:
         return tuple(takewhile(lambda approval: approval.event_no > since, approvals))[::-1]
 
     async def find_key(
-        self, tenant_id: str, family: ProposalKeyFamily, scope: str, idempotency_key: str
+        self, tenant_id: str, family: ProposalKeyScope, scope: str, idempotency_key: str
     ) -> ProposalKey | None:
         self.state.require_open()
         held = self.state.proposal_keys.get((tenant_id, family, scope, idempotency_key))
@@ -145,7 +145,7 @@ async def whole_key_of(state: State, held: ProposalKey) -> ProposalKey:
 def require_changeable(state: State, change: ProposalChange) -> ProposalKey | None:
     """None when a change may be written, or the key that is kept already; asked before anything is.
 
-    Raises IdempotencyKeyConflict, ProposalMoved, ProposalNotFound.
+    Raises IdempotencyKeyConflict, ProposalConcurrentUpdate, ProposalNotFound.
     """
     require_storable(change.proposal, change.event, change.key, change.version, change.approval)
     key, proposal = change.key, change.proposal
@@ -156,11 +156,11 @@ def require_changeable(state: State, change: ProposalChange) -> ProposalKey | No
         if held is not None:
             return held
     if not change.is_creation and get_proposal(state, key_of(proposal)).revision != proposal.revision - 1:
-        raise ProposalMoved(proposal_id=proposal.proposal_id)
+        raise ProposalConcurrentUpdate(proposal_id=proposal.proposal_id)
     if change.is_creation and key_of(proposal) in state.proposals:
-        raise ProposalMoved(proposal_id=proposal.proposal_id)
+        raise ProposalConcurrentUpdate(proposal_id=proposal.proposal_id)
     if not state.proposal_ids.isdisjoint(ids_of(change)):
-        raise ProposalMoved(proposal_id=proposal.proposal_id)
+        raise ProposalConcurrentUpdate(proposal_id=proposal.proposal_id)
     return None
 
 
@@ -267,7 +267,7 @@ def get_proposal(state: State, key: RowKey) -> Proposal:
     return held
 
 
-def shelves_of(state: State, proposal: Proposal) -> tuple[tuple[Shelves[Place], ShelfKey], ...]:
+def shelves_of(state: State, proposal: Proposal) -> tuple[tuple[SortedIndex[Place], ShelfKey], ...]:
     """Every shelf that a proposal stands on."""
     return (
         (state.proposals_by_creation, (proposal.tenant_id,)),
@@ -277,7 +277,7 @@ def shelves_of(state: State, proposal: Proposal) -> tuple[tuple[Shelves[Place], 
     )
 
 
-def shelf_for(state: State, tenant_id: str, proposals: ProposalFilter) -> tuple[Shelves[Place], ShelfKey]:
+def shelf_for(state: State, tenant_id: str, proposals: ProposalFilter) -> tuple[SortedIndex[Place], ShelfKey]:
     """The shortest shelf with all proposals that a filter lets through."""
     if proposals.portfolio_id is not None:
         return state.proposals_by_portfolio, (tenant_id, proposals.portfolio_id)

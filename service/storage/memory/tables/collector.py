@@ -37,7 +37,7 @@ def is_part(value: object) -> bool:
     return isinstance(value, CONTAINERS) or hasattr(type(value), "__dataclass_fields__")
 
 
-class Curtain:
+class CollectorShield:
     """Hides tables before each collection, because a table comes into sight again with every row put in."""
 
     def __init__(self, tables: Iterable[object]) -> None:

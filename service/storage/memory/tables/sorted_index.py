@@ -22,7 +22,7 @@ ShelfKey = tuple[str, ...]
 instant_of = itemgetter(0)
 
 
-class Shelves(Generic[P]):
+class SortedIndex(Generic[P]):
     """A shelf that is emptied is gone, so that nothing is left of what was removed."""
 
     def __init__(self) -> None:

@@ -9,13 +9,13 @@ from datetime import datetime
 
 from service.domains.dpm_runs.artifacts import Artifact
 from service.domains.dpm_runs.supportability import Subject
-from service.domains.dpm_runs.values import DpmRun, RunHead, RunRequest
+from service.domains.dpm_runs.values import DpmRun, RunRequest, RunSummary
 from service.domains.idempotency import (
-    AnswerFamily,
+    AnswerScope,
+    IdempotencyRecord,
     IdempotentAnswer,
-    KeyFamily,
-    KeyMapping,
-    KeyUse,
+    KeyHistoryEntry,
+    KeyScope,
 )
 from service.domains.lineage import Edge, EdgePlace
 from service.domains.operations import Operation, StagedScenario
@@ -26,18 +26,18 @@ from service.domains.proposals.values import (
     ProposalApproval,
     ProposalEvent,
     ProposalKey,
-    ProposalKeyFamily,
+    ProposalKeyScope,
     ProposalVersion,
 )
-from service.domains.retention.deletions import PurgeRecord
+from service.domains.retention.deletions import DeletionRecord
 from service.domains.shadow_differences import Difference
 from service.domains.workflow_decisions import WorkflowDecision
 from service.errors.storage import StoreUnavailable
-from service.storage.memory.tables.sorted_index import Place, Shelves
+from service.storage.memory.tables.sorted_index import Place, SortedIndex
 
 # A tenant id and an id of that tenant.
 RowKey = tuple[str, str]
-AnswerKey = tuple[str, AnswerFamily, str]
+AnswerKey = tuple[str, AnswerScope, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class KeptRun:
     """A run with its head, so that lists make none, and the digest it was written with."""
 
     run: DpmRun
-    head: RunHead
+    head: RunSummary
     result_sha256: str
 
     @property
@@ -91,8 +91,8 @@ class State:
     requests: dict[RowKey, KeptRequest] = field(default_factory=dict)
     runs: dict[RowKey, KeptRun] = field(default_factory=dict)
     artifacts: dict[RowKey, Artifact] = field(default_factory=dict)
-    keys: dict[tuple[str, KeyFamily, str], KeyMapping] = field(default_factory=dict)
-    uses: dict[RowKey, KeyUse] = field(default_factory=dict)
+    keys: dict[tuple[str, KeyScope, str], IdempotencyRecord] = field(default_factory=dict)
+    uses: dict[RowKey, KeyHistoryEntry] = field(default_factory=dict)
     answers: dict[AnswerKey, IdempotentAnswer] = field(default_factory=dict)
     answers_about: dict[RowKey, set[AnswerKey]] = field(default_factory=dict)
     edges: dict[tuple[str, EdgePlace], Edge] = field(default_factory=dict)
@@ -106,32 +106,32 @@ class State:
     proposal_events: dict[RowKey, list[ProposalEvent]] = field(default_factory=dict)
     proposal_approvals: dict[RowKey, list[ProposalApproval]] = field(default_factory=dict)
     proposal_ids: set[tuple[str, str, str]] = field(default_factory=set)
-    proposal_keys: dict[tuple[str, ProposalKeyFamily, str, str], ProposalKey] = field(default_factory=dict)
-    keys_of_proposal: dict[RowKey, list[tuple[ProposalKeyFamily, str, str]]] = field(default_factory=dict)
+    proposal_keys: dict[tuple[str, ProposalKeyScope, str, str], ProposalKey] = field(default_factory=dict)
+    keys_of_proposal: dict[RowKey, list[tuple[ProposalKeyScope, str, str]]] = field(default_factory=dict)
     simulations: dict[RowKey, ProposalSimulation] = field(default_factory=dict)
     pack_changes: dict[str, list[PackChange]] = field(default_factory=dict)
-    purges: dict[RowKey, PurgeRecord] = field(default_factory=dict)
+    deletion_records: dict[RowKey, DeletionRecord] = field(default_factory=dict)
     differences: dict[RowKey, Difference] = field(default_factory=dict)
 
-    batches_by_correlation: Shelves[Place] = field(default_factory=Shelves)
-    runs_by_creation: Shelves[Place] = field(default_factory=Shelves)
-    runs_by_correlation: Shelves[Place] = field(default_factory=Shelves)
-    runs_by_request_hash: Shelves[Place] = field(default_factory=Shelves)
-    runs_by_request: Shelves[Place] = field(default_factory=Shelves)
-    uses_by_key: Shelves[Place] = field(default_factory=Shelves)
-    edges_by_entity: Shelves[EdgePlace] = field(default_factory=Shelves)
-    decisions_by_time: Shelves[Place] = field(default_factory=Shelves)
-    operations_by_creation: Shelves[Place] = field(default_factory=Shelves)
-    operations_by_status: Shelves[Place] = field(default_factory=Shelves)
-    operations_by_correlation: Shelves[Place] = field(default_factory=Shelves)
-    operations_by_end: Shelves[Place] = field(default_factory=Shelves)
-    proposals_by_creation: Shelves[Place] = field(default_factory=Shelves)
-    proposals_by_portfolio: Shelves[Place] = field(default_factory=Shelves)
-    proposals_by_creator: Shelves[Place] = field(default_factory=Shelves)
-    proposals_by_state: Shelves[Place] = field(default_factory=Shelves)
-    simulations_by_creation: Shelves[Place] = field(default_factory=Shelves)
-    purges_by_time: Shelves[Place] = field(default_factory=Shelves)
-    differences_by_time: Shelves[Place] = field(default_factory=Shelves)
+    batches_by_correlation: SortedIndex[Place] = field(default_factory=SortedIndex)
+    runs_by_creation: SortedIndex[Place] = field(default_factory=SortedIndex)
+    runs_by_correlation: SortedIndex[Place] = field(default_factory=SortedIndex)
+    runs_by_request_hash: SortedIndex[Place] = field(default_factory=SortedIndex)
+    runs_by_request: SortedIndex[Place] = field(default_factory=SortedIndex)
+    uses_by_key: SortedIndex[Place] = field(default_factory=SortedIndex)
+    edges_by_entity: SortedIndex[EdgePlace] = field(default_factory=SortedIndex)
+    decisions_by_time: SortedIndex[Place] = field(default_factory=SortedIndex)
+    operations_by_creation: SortedIndex[Place] = field(default_factory=SortedIndex)
+    operations_by_status: SortedIndex[Place] = field(default_factory=SortedIndex)
+    operations_by_correlation: SortedIndex[Place] = field(default_factory=SortedIndex)
+    operations_by_end: SortedIndex[Place] = field(default_factory=SortedIndex)
+    proposals_by_creation: SortedIndex[Place] = field(default_factory=SortedIndex)
+    proposals_by_portfolio: SortedIndex[Place] = field(default_factory=SortedIndex)
+    proposals_by_creator: SortedIndex[Place] = field(default_factory=SortedIndex)
+    proposals_by_state: SortedIndex[Place] = field(default_factory=SortedIndex)
+    simulations_by_creation: SortedIndex[Place] = field(default_factory=SortedIndex)
+    purges_by_time: SortedIndex[Place] = field(default_factory=SortedIndex)
+    differences_by_time: SortedIndex[Place] = field(default_factory=SortedIndex)
 
     tallies: dict[str, Counter[tuple[Subject, str]]] = field(default_factory=dict)
     closed: bool = False
@@ -143,9 +143,9 @@ class State:
         """Everything that grows with what is kept."""
         parts = [getattr(self, part.name) for part in fields(self)]
         return tuple(
-            part.shelves if isinstance(part, Shelves) else part
+            part.shelves if isinstance(part, SortedIndex) else part
             for part in parts
-            if isinstance(part, Shelves | dict | set)
+            if isinstance(part, SortedIndex | dict | set)
         )
 
     def require_open(self) -> None:

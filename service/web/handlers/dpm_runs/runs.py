@@ -7,7 +7,7 @@ from functools import partial
 import msgspec
 from aiohttp import web
 
-from service.domains.dpm_runs.values import DpmRun, RunFilter, RunHead
+from service.domains.dpm_runs.values import DpmRun, RunFilter, RunSummary
 from service.domains.values.ids import (
     CorrelationId,
     IdempotencyKey,
@@ -151,7 +151,7 @@ def lookup_of(run: DpmRun) -> RunLookup:
     )
 
 
-def _listed(run: RunHead) -> RunListItem:
+def _listed(run: RunSummary) -> RunListItem:
     return RunListItem(
         rebalance_run_id=run.rebalance_run_id,
         correlation_id=run.correlation_id,

@@ -5,13 +5,13 @@ from __future__ import annotations
 import msgspec
 from aiohttp import web
 
-from service.domains.dpm_runs.values import RunHead
+from service.domains.dpm_runs.values import RunSummary
 from service.domains.values.ids import RunId
 from service.domains.values.pages import Page
 from service.errors.dpm_runs import RunNotFound
 from service.errors.idempotency import IdempotencyKeyNotFound
 from service.errors.operations import OperationNotFound
-from service.flows.dpm_runs.support_bundles import SupportBundle, Wanted
+from service.flows.dpm_runs.support_bundles import BundleParts, SupportBundle
 from service.flows.workflow_decisions import History
 from service.runtime import large_texts
 from service.web import keys
@@ -92,13 +92,13 @@ async def get_bundle_by_operation(request: web.Request) -> web.Response:
     return await _bundled(await flow.get_by_operation(operation_id, wanted))
 
 
-def _wanted(request: web.Request) -> Wanted:
+def _wanted(request: web.Request) -> BundleParts:
     """What the query asks for; a malformed one is refused before a gate is looked at (2.2)."""
     asked = parameters.read(request, BUNDLE)
     gates = request.app[keys.GATES]
     gates.require_support_apis()
     gates.require_bundle_apis()
-    return Wanted(
+    return BundleParts(
         artifact=asked["include_artifact"],
         async_operation=asked["include_async_operation"],
         idempotency_history=asked["include_idempotency_history"],
@@ -130,7 +130,7 @@ async def _bundled(bundle: SupportBundle) -> web.Response:
     return web.Response(body=body, content_type="application/json")
 
 
-def _related(head: RunHead) -> RelatedRun:
+def _related(head: RunSummary) -> RelatedRun:
     return RelatedRun(
         rebalance_run_id=head.rebalance_run_id,
         scenario=head.scenario,

@@ -9,7 +9,7 @@ from http import HTTPStatus
 import msgspec
 from aiohttp import web
 
-from service.domains.operations import Operation, OperationHead
+from service.domains.operations import Operation, OperationSummary
 from service.domains.proposals.tasks import read_task_head
 from service.domains.values.ids import CorrelationId, IdempotencyKey, OperationId
 from service.domains.values.json_heads import head_before
@@ -165,7 +165,7 @@ def _require_open(request: web.Request) -> None:
     gates.require_proposal_operations()
 
 
-def _accepted(operation: OperationHead) -> web.Response:
+def _accepted(operation: OperationSummary) -> web.Response:
     accepted = ProposalOperationAccepted(
         operation_id=operation.operation_id,
         operation_type=operation.operation_type.value,

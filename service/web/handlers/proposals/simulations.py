@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from service.flows.proposals.simulations import Answered
+from service.flows.proposals.simulations import Response
 from service.web import keys
 from service.web.requests import headers, parameters
 
@@ -35,7 +35,7 @@ async def build_artifact(request: web.Request) -> web.Response:
     )
 
 
-def answer_of(answered: Answered) -> web.Response:
+def answer_of(answered: Response) -> web.Response:
     """The bytes of an answer; one that was given before says so."""
     answer = web.Response(body=answered.body, content_type="application/json")
     if answered.replayed:
