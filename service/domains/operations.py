@@ -29,7 +29,7 @@ OperationErrorCode = str
 - DPM_ASYNC_OPERATION_DEADLINE_EXCEEDED: It did not end in the time that one may take.
 - DPM_ASYNC_OPERATION_EXPIRED: No process began to run it in its time.
 - DPM_ASYNC_ATTEMPTS_EXHAUSTED: Every attempt that it may take was over without a result.
-- DPM_ASYNC_STORE_REFUSED: The store refused to keep it.
+- DPM_ASYNC_STORE_REFUSED: The store refused to have it begun, and would again.
 """
 AttemptErrorCode = str
 """Why the attempt was over.

@@ -76,7 +76,7 @@ class ArtifactSummary(Value, frozen=True, kw_only=True):
     - PORTFOLIO_MAINTENANCE: None of these.
     """
     advisor_notes: tuple[str, ...] = ()
-    """Always empty."""
+    """Reserved for notes of the adviser, which are not published; always empty."""
     recommended_next_step: NextStep
     key_takeaways: tuple[Takeaway, ...]
     """A sentence on each subject."""
@@ -137,7 +137,7 @@ class Limit(Value, frozen=True, kw_only=True):
     """Something the simulation does not model."""
 
     included: bool = False
-    """Always false."""
+    """Whether the simulation models it; always false."""
     notes: str
     """What is not modelled, in words."""
 

@@ -19,7 +19,8 @@ PortfolioId = str
 """Portfolio, by the id that the request names it with."""
 
 CorrelationId = str
-"""Id that the request was filed under: the one that was sent, or the one that was drawn."""
+"""Id that the request was filed under: the one that was sent, or the one that was drawn; of a scenario that
+of its batch, a colon and its name."""
 
 IdempotencyKey = str
 """Idempotency key that the request was sent with; null without one."""

@@ -76,7 +76,7 @@ class ArtifactDocument(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=
     artifact_id: str
     """Id of the artifact; follows from that of the run."""
     artifact_version: str
-    """Version of the form of artifacts."""
+    """Version of the layout of artifacts, such as `1.0`."""
     rebalance_run_id: RunId
     correlation_id: CorrelationId
     idempotency_key: IdempotencyKey | None

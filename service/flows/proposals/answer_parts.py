@@ -101,7 +101,8 @@ class WorkflowEvent(msgspec.Struct, frozen=True, kw_only=True):
     occurred_at: str
     """Instant of the event, in UTC."""
     reason: msgspec.Raw
-    """Why, as free members that the caller sent; facts of an approval where the event is one."""
+    """Free members: why, as the caller says it; of an approval its details; of a version the id of its
+    request, and the approvals that it voids."""
     related_version_no: int | None
     """Number of the version that the event is about; null where none is."""
 

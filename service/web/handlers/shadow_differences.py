@@ -52,9 +52,9 @@ class ParityDifference(msgspec.Struct, frozen=True, kw_only=True):
     place: str
     """What differs: a part of what the write answered, or of what is stored."""
     primary: str
-    """What the primary has there, shortened; a hash where it is long."""
+    """What the primary has there, shortened; of a stored document only its hash."""
     shadow: str
-    """What the shadow has there, shortened; a hash where it is long."""
+    """What the shadow has there, shortened; of a stored document only its hash."""
     found_at: str
     """Instant at which the difference was found, in UTC."""
     correlation_id: str | None

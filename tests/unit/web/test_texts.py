@@ -79,6 +79,31 @@ def fault_of(name: str, text: str) -> str | None:
     return None if is_sentence(text) else f"{name} has no sentence: {text!r}"
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "fault"),
+    [
+        ("Run.status", "", "Run.status has no text"),
+        ("Run.status", "The status.", "Run.status only repeats its name"),
+        ("Run.run_id", "Id of the run.", "Run.run_id only repeats its name"),
+        ("Run.status", "- `READY`: It may go on.", "Run.status only repeats its name"),
+        ("Run.status", "what it came to", "Run.status has no sentence"),
+        ("Run.status", "What it came to.\n\n- `READY`: It may go on.", None),
+    ],
+)
+def test_an_idle_text_is_found(name: str, text: str, fault: str | None) -> None:
+    found = fault_of(name, text)
+    assert found is None if fault is None else found is not None and found.startswith(fault)
+
+
+def test_values_are_found_however_they_are_published() -> None:
+    word = {"type": "string", "enum": ["A", None]}
+    assert values_of(word) == values_of({"type": "array", "items": word}) == ["A"]
+    assert values_of({"anyOf": [word, {"type": "null"}]}) == ["A"]
+    assert values_of({"const": "B"}) == ["B"]
+    assert values_of({"$ref": "#/components/schemas/TargetMethod"}) == ["HEURISTIC", "SOLVER"]
+    assert values_of({"$ref": "#/components/schemas/Problem"}) == []
+
+
 def test_properties_are_described() -> None:
     found = [
         fault_of(f"{component}.{name}", schema.get("description", ""))

@@ -87,7 +87,7 @@ class FxSpotIntent(Value, frozen=True, kw_only=True, tag_field=INTENT_TYPE, tag=
     sell_amount_estimated: Decimal
     """Amount sold, in `sell_currency`, at the rate of the market data; above 0."""
     dependencies: Dependencies = ()
-    """Always empty."""
+    """Ids of the intents that have to be executed first; always empty."""
     rationale: IntentRationale
     """Why the exchange is proposed."""
 

@@ -27,7 +27,7 @@ class ExcludedInstrument(Value, frozen=True, kw_only=True):
     - LOCKED_DUE_TO_MISSING_SHELF: It is held but the shelf does not list it; it is kept at its weight.
     """
     details: str | None = None
-    """Always null."""
+    """Reserved for more about the reason; always null."""
 
 
 class UniverseCoverage(Value, frozen=True, kw_only=True):
@@ -80,7 +80,7 @@ class TargetData(Value, frozen=True, kw_only=True):
     target_id: str
     """`t_` and the id of the run."""
     strategy: dict[str, str]
-    """Always empty."""
+    """Reserved for parameters of the method; always empty."""
     targets: tuple[TargetInstrument, ...]
     """Model targets in their order, then other holdings; empty where the limits cannot be met."""
 

@@ -60,7 +60,7 @@ class SupportBundleAnswer(msgspec.Struct, frozen=True, kw_only=True):
     idempotency_history: KeyHistory | None
     """Uses of the key that the run was sent with; null without a key, or where it was not asked for."""
     related_runs: list[RelatedRun]
-    """Other runs of the same analysis; empty where there is none."""
+    """Runs of the analysis that the run belongs to, itself included; empty where it belongs to none."""
 
 
 async def get_bundle(request: web.Request) -> web.Response:

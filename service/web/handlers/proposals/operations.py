@@ -70,7 +70,7 @@ class ProposalOperationStatus(msgspec.Struct, frozen=True, kw_only=True):
     created_at: str
     """Instant at which the operation was accepted, in UTC."""
     started_at: str | None
-    """Instant at which the latest attempt began, in UTC; null while none has begun."""
+    """Instant at which the latest attempt began, in UTC; null while the operation waits to be run."""
     finished_at: str | None
     """Instant at which the operation ended, in UTC; null until then."""
     result: msgspec.Raw | None
@@ -78,7 +78,8 @@ class ProposalOperationStatus(msgspec.Struct, frozen=True, kw_only=True):
     error: OperationFailure | None
     """Why it failed; null otherwise."""
     attempt: int
-    """How often a process has begun to run it; 0 before the first time."""
+    """How often a process has begun to run it, not counting attempts that were released soon; 0 before the
+    first time."""
     lease_owner: str | None
     """Process that is running it; null while none is."""
     lease_expires_at: str | None
