@@ -19,7 +19,7 @@ FROM proposal_simulations
 WHERE tenant_id = :tenant_id AND idempotency_key = :idempotency_key AND created_at >= :kept_since;
 
 -- name: delete_old_simulations
--- Removes the simulations that expired first; one that is replaced meanwhile stays.
+-- Deletes the simulations that expired first, at most so many; one that is replaced meanwhile stays.
 DELETE FROM proposal_simulations
 WHERE tenant_id = :tenant_id AND created_at < :created_before AND idempotency_key = ANY (ARRAY(
     SELECT idempotency_key
@@ -27,4 +27,5 @@ WHERE tenant_id = :tenant_id AND created_at < :created_before AND idempotency_ke
     WHERE tenant_id = :tenant_id AND created_at < :created_before
     ORDER BY created_at, idempotency_key
     LIMIT :limit
-));
+))
+RETURNING idempotency_key;

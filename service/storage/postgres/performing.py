@@ -1,0 +1,60 @@
+"""Performs acts on a PostgreSQL connection."""
+
+from __future__ import annotations
+
+from functools import cache, partial
+from typing import TypeVar
+
+import asyncpg
+
+from service.storage.postgres.database import Database
+from service.storage.postgres.statements import Connection, every, many
+from service.storage.queries import load
+from service.storage.sql.acts import Act, ReferenceMissing, Row, Statement
+
+T = TypeVar("T")
+
+queries_of = cache(partial(load, "postgres"))
+
+
+class PostgresActs:
+    def __init__(self, database: Database) -> None:
+        self.database = database
+
+    async def write(self, act: Act[T]) -> T:
+        async with self.database.act() as conn:
+            return await perform(conn, act)
+
+    async def read(self, act: Act[T]) -> T:
+        async with self.database.look() as conn:
+            return await perform(conn, act)
+
+
+async def perform(conn: Connection, act: Act[T]) -> T:
+    try:
+        asked = next(act)
+        while True:
+            try:
+                rows = await answered(conn, asked)
+            except asyncpg.ForeignKeyViolationError as fault:
+                asked = thrown_into(act, fault)
+            else:
+                asked = act.send(rows)
+    except StopIteration as done:
+        value: T = done.value
+        return value
+
+
+def thrown_into(act: Act[T], fault: asyncpg.ForeignKeyViolationError) -> Statement:
+    """What the act asks next; an act that does not expect it is refused with the fault."""
+    try:
+        return act.throw(ReferenceMissing())
+    except ReferenceMissing:
+        raise fault from None
+
+
+async def answered(conn: Connection, asked: Statement) -> list[Row]:
+    query = queries_of(asked.noun)[asked.name]
+    if len(asked.values) == 1:
+        return await every(conn, query, **asked.values[0])
+    return await many(conn, query, asked.values)

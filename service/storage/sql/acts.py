@@ -1,0 +1,53 @@
+"""What a store does in SQL, written once: an act is a generator that asks statements and is given their rows.
+
+SQLite performs an act in the thread of its writer, PostgreSQL on a connection of its pool. So an act opens no
+transaction, awaits nothing and knows no driver.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+T = TypeVar("T")
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A named query of sql/<dialect>/<noun>.sql, run once for each of `values`."""
+
+    noun: str
+    name: str
+    values: tuple[Mapping[str, object], ...]
+
+
+Act = Generator[Statement, list[Row], T]
+
+
+class ReferenceMissing(Exception):
+    """A row refers to one that is not there; thrown into the act that wrote it."""
+
+
+class SqlDatabase(Protocol):
+    async def write(self, act: Act[T]) -> T:
+        """All that the act writes is kept, or nothing is."""
+        ...
+
+    async def read(self, act: Act[T]) -> T: ...
+
+
+def every(noun: str, name: str, **values: object) -> Act[list[Row]]:
+    return (yield Statement(noun, name, (values,)))
+
+
+def one(noun: str, name: str, **values: object) -> Act[Row | None]:
+    rows = yield from every(noun, name, **values)
+    return rows[0] if rows else None
+
+
+def many(noun: str, name: str, rows: Iterable[Mapping[str, object]]) -> Act[list[Row]]:
+    """Runs the query once for each row of values, in one trip; none for none."""
+    values = tuple(rows)
+    return (yield Statement(noun, name, values)) if values else []

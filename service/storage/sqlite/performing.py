@@ -1,0 +1,76 @@
+"""Performs acts on a SQLite connection, and spells values the way its tables do."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping
+from datetime import datetime
+from functools import cache, partial
+from typing import TypeVar
+
+from service.storage.queries import Query, load
+from service.storage.sql.acts import Act, ReferenceMissing, Row, Statement
+from service.storage.sqlite.database import Database
+from service.storage.sqlite.statements import instant_of, text_of
+
+T = TypeVar("T")
+
+# Columns of instants and deadlines are text here, and are named like this and nothing else is.
+INSTANTS = ("_at", "_until")
+REFERENCE_MISSING = "SQLITE_CONSTRAINT_FOREIGNKEY"
+
+queries_of = cache(partial(load, "sqlite"))
+
+
+class SqliteActs:
+    def __init__(self, database: Database) -> None:
+        self.database = database
+
+    async def write(self, act: Act[T]) -> T:
+        return await self.database.write(lambda conn: perform(conn, act))
+
+    async def read(self, act: Act[T]) -> T:
+        return await self.database.read(lambda conn: perform(conn, act))
+
+
+def perform(conn: sqlite3.Connection, act: Act[T]) -> T:
+    try:
+        asked = next(act)
+        while True:
+            try:
+                rows = answered(conn, asked)
+            except sqlite3.IntegrityError as fault:
+                if fault.sqlite_errorname != REFERENCE_MISSING:
+                    raise
+                asked = thrown_into(act, fault)
+            else:
+                asked = act.send(rows)
+    except StopIteration as done:
+        value: T = done.value
+        return value
+
+
+def thrown_into(act: Act[T], fault: sqlite3.IntegrityError) -> Statement:
+    """What the act asks next; an act that does not expect it is refused with the fault."""
+    try:
+        return act.throw(ReferenceMissing())
+    except ReferenceMissing:
+        raise fault from None
+
+
+def answered(conn: sqlite3.Connection, asked: Statement) -> list[Row]:
+    query = queries_of(asked.noun)[asked.name]
+    return [row for values in asked.values for row in fetched(conn, query, values)]
+
+
+def fetched(conn: sqlite3.Connection, query: Query, values: Mapping[str, object]) -> list[Row]:
+    given = {name: text_of(value) if isinstance(value, datetime) else value for name, value in values.items()}
+    # Fetched to the end, for a statement half read would hold its transaction open.
+    return [read(row) for row in conn.execute(query.text, query.named(given)).fetchall()]
+
+
+def read(row: sqlite3.Row) -> Row:
+    return {
+        name: instant_of(value) if value is not None and name.endswith(INSTANTS) else value
+        for name, value in zip(row.keys(), row, strict=True)
+    }
