@@ -22,7 +22,7 @@ class PostgresOperations(SqlOperations):
 
     async def _write_submission(self, act: Act[T], operation: Operation, *, offer: bool) -> T:
         if not (operation.is_queued and offer):
-            return await self.database.write(act)
+            return await super()._write_submission(act, operation, offer=False)
         # Where nothing is queued, the engine of the queue is not even loaded.
         from service.storage.postgres import job_offers
 

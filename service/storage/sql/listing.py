@@ -1,4 +1,4 @@
-"""One page of a list by keyset: the cursor is the id of its last row, the narrowest filter chooses the query."""
+"""A page of a list by keyset: the cursor is the id of its last row, the narrowest filter chooses the query."""
 
 from __future__ import annotations
 
