@@ -1,4 +1,4 @@
-"""A page of a list by keyset: the cursor is the id of its last row, the narrowest filter chooses the query."""
+"""Pages of lists by keyset: a cursor is the id of a row, and the narrowest filter chooses the query."""
 
 from __future__ import annotations
 

@@ -64,13 +64,20 @@ def answered(conn: sqlite3.Connection, asked: Statement) -> list[Row]:
 
 
 def fetched(conn: sqlite3.Connection, query: Query, values: Mapping[str, object]) -> list[Row]:
-    given = {name: text_of(value) if isinstance(value, datetime) else value for name, value in values.items()}
-    # Fetched to the end, for a statement half read would hold its transaction open.
-    return [read(row) for row in conn.execute(query.text, query.named(given)).fetchall()]
-
-
-def read(row: sqlite3.Row) -> Row:
-    return {
-        name: instant_of(value) if value is not None and name.endswith(INSTANTS) else value
-        for name, value in zip(row.keys(), row, strict=True)
+    given = {
+        name: text_of(value) if isinstance(value, datetime) else value for name, value in values.items()
     }
+    cursor = conn.execute(query.text, query.named(given))
+    if cursor.description is None:
+        return []
+    names = [column[0] for column in cursor.description]
+    instants = [name for name in names if name.endswith(INSTANTS)]
+    # Fetched to the end, for a statement half read would hold its transaction open.
+    rows: list[Row] = []
+    for values_of_row in cursor.fetchall():
+        row = dict(zip(names, values_of_row, strict=True))
+        for name in instants:
+            if row[name] is not None:
+                row[name] = instant_of(row[name])
+        rows.append(row)
+    return rows
