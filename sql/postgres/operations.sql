@@ -46,7 +46,7 @@ WHERE tenant_id = :tenant_id AND operation_id = :operation_id
     AND status = 'RUNNING' AND fence = :fence AND lease_until >= :finished_at
 RETURNING operation_id;
 
--- name: hand_back_operation
+-- name: release_operation
 -- Moves an operation back to PENDING and says why; its attempt counts if it began before an instant. No row back means
 -- that it is no longer its holder's.
 UPDATE dpm_operations
@@ -86,7 +86,7 @@ ORDER BY created_at, operation_id
 LIMIT :limit
 FOR UPDATE SKIP LOCKED;
 
--- name: take_back_operation
+-- name: requeue_operation
 -- Moves an operation back to PENDING, its attempt counted, and says why.
 UPDATE dpm_operations
 SET status = 'PENDING', started_at = NULL, lease_until = NULL, lease_owner = NULL, last_error_code = :error_code,

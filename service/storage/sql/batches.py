@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from service.domains.dpm_runs.artifacts import Artifact, edge_of_artifact
 from service.domains.dpm_runs.values import DpmRun, RecordBatch, RunRequest
-from service.domains.values.canonical import digest_of
 from service.errors.dpm_runs import RunExists
+from service.storage.digests import digests_of
 from service.storage.sql import lineage
 from service.storage.sql.acts import Act, many, one
 from service.storage.texts import require_storable
 
 
-def record_batch(batch: RecordBatch) -> Act[None]:
+async def digests_of_batch(batch: RecordBatch) -> list[str]:
+    """Of the body of the request and of the result of each run; of large ones made in a thread."""
+    return await digests_of(batch.request.body, *[run.result for run in batch.runs])
+
+
+def record_batch(batch: RecordBatch, digests: Sequence[str]) -> Act[None]:
+    """Keep a request and its runs; `digests` are as of digests_of_batch. Raises RunExists."""
     require_storable(batch.request, *batch.runs)
-    if (yield from one("dpm_runs", "insert_request", **row_of_request(batch.request))) is None:
+    body_sha256, *results_sha256 = digests
+    if (yield from one("dpm_runs", "insert_request", **row_of_request(batch.request, body_sha256))) is None:
         raise RunExists(id=batch.request.request_id)
     if not batch.runs:
         return
-    inserted = yield from many("dpm_runs", "insert_run", map(row_of_run, batch.runs))
+    inserted = yield from many("dpm_runs", "insert_run", map(row_of_run, batch.runs, results_sha256))
     if len(inserted) < len(batch.runs):
         raise RunExists(id=batch.request.request_id)
     yield from many("artifacts", "insert_artifact", map(row_of_artifact, batch.artifacts))
@@ -25,14 +34,14 @@ def record_batch(batch: RecordBatch) -> Act[None]:
     yield from lineage.insert_edges(batch.request.tenant_id, edges)
 
 
-def row_of_request(request: RunRequest) -> dict[str, object]:
+def row_of_request(request: RunRequest, body_sha256: str) -> dict[str, object]:
     return {
         "tenant_id": request.tenant_id,
         "request_id": request.request_id,
         "request_hash": request.request_hash,
         "created_at": request.created_at,
         "correlation_id": request.correlation_id,
-        "body_sha256": digest_of(request.body),
+        "body_sha256": body_sha256,
         "body": request.body,
     }
 
@@ -48,7 +57,7 @@ def row_of_artifact(artifact: Artifact) -> dict[str, object]:
     }
 
 
-def row_of_run(run: DpmRun) -> dict[str, object]:
+def row_of_run(run: DpmRun, result_sha256: str) -> dict[str, object]:
     policy = run.policy
     return {
         "tenant_id": run.tenant_id,
@@ -62,7 +71,7 @@ def row_of_run(run: DpmRun) -> dict[str, object]:
         "engine_version": run.engine_version,
         "scenario": run.scenario,
         "created_at": run.created_at,
-        "result_sha256": digest_of(run.result),
+        "result_sha256": result_sha256,
         "result": run.result,
         "policy_pack_id": policy and policy.policy_pack_id,
         "policy_pack_version": policy and policy.version,

@@ -64,9 +64,7 @@ def answered(conn: sqlite3.Connection, asked: Statement) -> list[Row]:
 
 
 def fetched(conn: sqlite3.Connection, query: Query, values: Mapping[str, object]) -> list[Row]:
-    given = {
-        name: text_of(value) if isinstance(value, datetime) else value for name, value in values.items()
-    }
+    given = {name: text_of(value) if isinstance(value, datetime) else value for name, value in values.items()}
     cursor = conn.execute(query.text, query.named(given))
     if cursor.description is None:
         return []

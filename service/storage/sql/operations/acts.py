@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from service.domains.dpm_runs.values import RecordBatch
 from service.domains.idempotency import IdempotentAnswer
 from service.domains.operations import (
     Claim,
@@ -29,11 +28,9 @@ from service.errors.operations import (
 )
 from service.storage.sql import idempotent_answers, lineage
 from service.storage.sql.acts import Act, ReferenceMissing, Row, every, many, one
-from service.storage.sql.batches import record_batch
 from service.storage.sql.operations.lists import NOUN, get_operation
 from service.storage.sql.operations.recovery import fail
 from service.storage.sql.operations.rows import key_of, row_of, row_of_staged
-from service.storage.sql.proposals.changes import KeepChange
 from service.storage.texts import require_storable
 
 
@@ -88,7 +85,8 @@ def stage(claim: Claim, scenarios: Sequence[StagedScenario], lease: Lease) -> Ac
     yield from hold_on("advance_operation", claim, added=added, **times)
 
 
-def finish(claim: Claim, ending: Ending, keep_change: KeepChange) -> Act[None]:
+def finish(claim: Claim, ending: Ending, effect: Act[None] | None) -> Act[None]:
+    """`effect` keeps what came of the operation."""
     error = ending.error
     yield from hold_on(
         "finish_operation",
@@ -100,15 +98,13 @@ def finish(claim: Claim, ending: Ending, keep_change: KeepChange) -> Act[None]:
         error_message=error.message if error else None,
     )
     yield from every(NOUN, "delete_scenarios", **key_of(claim.operation))
-    if isinstance(ending.effect, RecordBatch):
-        yield from record_batch(ending.effect)
-    elif ending.effect is not None:
-        yield from keep_change(ending.effect)
+    if effect is not None:
+        yield from effect
 
 
 def release(claim: Claim, lease: Lease, error: OperationError, attempts_max: int | None) -> Act[bool]:
     row = yield from hold_on(
-        "hand_back_operation",
+        "release_operation",
         claim,
         now=lease.now,
         uncounted_since=lease.uncounted_since,

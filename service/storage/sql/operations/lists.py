@@ -8,7 +8,7 @@ from service.domains.values.pages import EARLIEST, LATEST, Page
 from service.errors.operations import OperationNotFound
 from service.storage.sql.acts import Act, every, one
 from service.storage.sql.listing import Listing
-from service.storage.sql.operations.rows import head_of, operation_of, staged_of
+from service.storage.sql.operations.rows import operation_of, staged_of, summary_of
 
 NOUN = "operations"
 
@@ -22,7 +22,7 @@ OPERATIONS = Listing(
     },
     find="find_operation_head",
     id_name="operation_id",
-    read=head_of,
+    read=summary_of,
     place=lambda operation: (operation.created_at, operation.operation_id),
 )
 

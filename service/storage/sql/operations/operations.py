@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import TypeVar
 
+from service.domains.dpm_runs.values import RecordBatch
 from service.domains.idempotency import IdempotentAnswer
 from service.domains.operations import (
     RELEASE,
@@ -19,13 +20,14 @@ from service.domains.operations import (
     Reaped,
     StagedScenario,
 )
-from service.domains.proposals.values import ProposalKey
+from service.domains.proposals.values import ProposalChange, ProposalKey
 from service.domains.retention.cutoffs import KEEP_ALL, RetentionCutoff
 from service.domains.values.pages import Page
 from service.storage.digests import digests_of
 from service.storage.sql.acts import Act, SqlDatabase
+from service.storage.sql.batches import digests_of_batch, record_batch
 from service.storage.sql.operations import acts, lists, recovery
-from service.storage.sql.proposals.changes import KeepChange, KeyTaken, ending_as_stored, keep_change
+from service.storage.sql.proposals.changes import KeepChange, KeyTaken, as_stored, keep_change
 from service.storage.sql.proposals.proposals import replay
 
 T = TypeVar("T")
@@ -74,11 +76,20 @@ class SqlOperations:
         return await self.database.read(lists.list_staged(tenant_id, operation_id))
 
     async def finish(self, claim: Claim, ending: Ending) -> ProposalKey | None:
-        stored = await ending_as_stored(ending)
+        effect = await self._effect_of(ending)
         try:
-            await self.database.write(acts.finish(claim, stored, self.keep))
+            await self.database.write(acts.finish(claim, ending, effect))
         except KeyTaken as taken:
             return await replay(self.database, taken.key)
+        return None
+
+    async def _effect_of(self, ending: Ending) -> Act[None] | None:
+        """The act that keeps what came of an operation; what takes long of large texts is done here."""
+        match ending.effect:
+            case RecordBatch() as batch:
+                return record_batch(batch, await digests_of_batch(batch))
+            case ProposalChange() as change:
+                return self.keep(await as_stored(change))
         return None
 
     async def release(

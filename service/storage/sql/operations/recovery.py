@@ -20,7 +20,7 @@ def reap(
     causes = {operation_id: lease_expired(owner) for operation_id, owner in requeued.items()}
     yield from many(
         NOUN,
-        "take_back_operation",
+        "requeue_operation",
         [row | {"now": now} for row in rows_of_errors(tenant_id, causes)],
     )
     errors = {operation_id: exhausted_after(attempt) for operation_id, attempt in exhausted.items()}

@@ -34,7 +34,7 @@ def operation_of(row: Row) -> Operation:
     return Operation(**parts_of(row), request=row["request"], result=row["result"])
 
 
-def head_of(row: Row) -> OperationSummary:
+def summary_of(row: Row) -> OperationSummary:
     return OperationSummary(**parts_of(row))
 
 

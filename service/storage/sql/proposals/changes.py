@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
-from service.domains.operations import Ending
 from service.domains.proposals.documents import stored_change
 from service.domains.proposals.values import ProposalChange, ProposalKey, ProposalVersion
 from service.errors.proposals import ProposalConcurrentUpdate, ProposalNotFound
@@ -39,12 +37,6 @@ async def as_stored(change: ProposalChange) -> ProposalChange:
     """The change with its documents as they are stored; of large ones made in a thread."""
     size = 0 if change.version is None else change.version.bytes_count
     return await where_large(size, stored_change, change)
-
-
-async def ending_as_stored(ending: Ending) -> Ending:
-    if isinstance(ending.effect, ProposalChange):
-        return replace(ending, effect=await as_stored(ending.effect))
-    return ending
 
 
 def keep_change(change: ProposalChange) -> Act[None]:
