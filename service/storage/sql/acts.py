@@ -27,7 +27,10 @@ Act = Generator[Statement, list[Row], T]
 
 
 class ReferenceMissing(Exception):
-    """A row refers to one that is not there; thrown into the act that wrote it."""
+    """A row refers to one that is not there; thrown into the act that wrote it.
+
+    An act that catches it has to raise: PostgreSQL takes no further statement after a failed one.
+    """
 
 
 class SqlDatabase(Protocol):
