@@ -1,12 +1,13 @@
 -- name: insert_simulation
--- Keeps a simulation under its key. No row back means the key is taken; a rival at it is waited for.
+-- Keeps a simulation under its key. No row back means the key is taken; a concurrent transaction at the same key is
+-- waited for.
 INSERT INTO proposal_simulations (tenant_id, idempotency_key, request_hash, created_at, request, result)
 VALUES (:tenant_id, :idempotency_key, :request_hash, :created_at, :request, :result)
 ON CONFLICT (tenant_id, idempotency_key) DO NOTHING
 RETURNING idempotency_key;
 
 -- name: replace_simulation
--- Puts a simulation in the place of one under its key that has expired. No row back means there is none.
+-- Replaces the simulation under a key that has expired. No row back means there is none.
 UPDATE proposal_simulations
 SET request_hash = :request_hash, created_at = :created_at, request = :request, result = :result
 WHERE tenant_id = :tenant_id AND idempotency_key = :idempotency_key AND created_at < :kept_since

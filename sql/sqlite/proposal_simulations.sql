@@ -6,7 +6,7 @@ ON CONFLICT (tenant_id, idempotency_key) DO NOTHING
 RETURNING idempotency_key;
 
 -- name: replace_simulation
--- Puts a simulation in the place of one under its key that has expired. No row back means there is none.
+-- Replaces the simulation under a key that has expired. No row back means there is none.
 UPDATE proposal_simulations
 SET request_hash = :request_hash, created_at = :created_at, request = :request, result = :result
 WHERE tenant_id = :tenant_id AND idempotency_key = :idempotency_key AND created_at < :kept_since
