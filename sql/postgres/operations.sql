@@ -78,7 +78,7 @@ DELETE FROM dpm_operation_scenarios
 WHERE tenant_id = :tenant_id AND operation_id = :operation_id;
 
 -- name: list_ended_leases
--- The RUNNING operations whose lease has expired, those created first; what another reaper has locked is skipped.
+-- The RUNNING operations whose lease has expired, those created first; what another transaction has locked is skipped.
 SELECT operation_id, attempt, lease_owner
 FROM dpm_operations
 WHERE tenant_id = :tenant_id AND status = 'RUNNING' AND lease_until < :now
@@ -102,7 +102,7 @@ WHERE tenant_id = :tenant_id AND operation_id = :operation_id AND status = 'RUNN
 
 -- name: list_unexecuted
 -- The analyses that nothing executed, those created first; every other operation has a worker or a request that
--- executes it. What another reaper has locked is skipped.
+-- executes it. What another transaction has locked is skipped.
 SELECT operation_id
 FROM dpm_operations
 WHERE tenant_id = :tenant_id AND status = 'PENDING' AND NOT is_queued AND created_at < :created_before
@@ -126,7 +126,7 @@ WHERE tenant_id = :tenant_id AND operation_id = :operation_id AND status IN ('PE
 RETURNING operation_id;
 
 -- name: list_overdue
--- The operations that began before an instant and have not ended, those that began first; what another reaper has
+-- The operations that began before an instant and have not ended, those that began first; what another transaction has
 -- locked is skipped.
 SELECT operation_id
 FROM dpm_operations

@@ -73,7 +73,7 @@ def extend(claim: Claim, lease: Lease) -> Act[None]:
 
 
 def stage(claim: Claim, scenarios: Sequence[StagedScenario], lease: Lease) -> Act[None]:
-    # In one order, so that two who stage the same never wait for each other.
+    # In one order, so that two workers that stage the same never wait for each other.
     staged = sorted(scenarios, key=lambda one: one.scenario)
     rows = [row_of_staged(claim.operation, one) for one in staged]
     try:
