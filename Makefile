@@ -19,7 +19,7 @@ PROPERTIES := $(wildcard tests/unit/engines/test_*properties.py tests/integratio
 test test-fast test-faults fuzz: export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-pack run test test-fast test-faults fuzz check format compare-backends bench openapi migrate freeze lock wheel image fresh
+.PHONY: help setup demo demo-pack run test test-fast test-faults fuzz check format compare-backends bench openapi docs migrate freeze lock wheel image fresh
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -76,11 +76,14 @@ compare-backends: setup ## Ask SQLite and PostgreSQL the same 1,000 times and pr
 	$(BIN)/python -m scripts.compare_backends --generate 1000
 
 # ONLY names one part of it; --only would be an option of make itself.
-bench: setup ## Measure the figures the README quotes, or one part of them: ONLY=crowd
+bench: setup ## Measure the figures of docs/performance.md, or one part of them: ONLY=crowd
 	$(BIN)/python -m scripts.bench $(if $(ONLY),--only $(ONLY))
 
 openapi: setup ## Write the description of the API and its examples anew
 	$(BIN)/python -m scripts.openapi
+
+docs: setup ## Write the generated parts of docs/ anew
+	@$(BIN)/python -m scripts.docs
 
 migrate: setup ## Bring the database of `make run` up to date
 	$(BIN)/python -m service migrate apply --sqlite-path $(DATA)/lotus-manage.db

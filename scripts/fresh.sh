@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Proves what the README promises, on what is committed: a clone, a home that holds nothing, both commands, and the
+# Proves the two commands of the README, on what is committed: a clone, a home that holds nothing, both commands, and the
 # wheel installed elsewhere with the locked packages, serving on its own. PYTHON names the interpreter.
 #   PYTHON=python3.13 scripts/fresh.sh [--without-tests]
 set -euo pipefail

@@ -1,4 +1,4 @@
-"""Measures the figures the README quotes and prints them with this machine's description."""
+"""Measures the figures of docs/performance.md and prints them with this machine's description."""
 
 from __future__ import annotations
 

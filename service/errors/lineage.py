@@ -6,4 +6,6 @@ from service.errors.families import NotFound
 
 
 class LineageApisDisabled(NotFound):
+    """Lineage is switched off."""
+
     code = message = "DPM_LINEAGE_APIS_DISABLED"

@@ -6,14 +6,20 @@ from service.errors.families import Conflict, NotFound
 
 
 class OperationsDisabled(NotFound):
+    """Background operations of the discretionary desk are switched off."""
+
     code = message = "DPM_ASYNC_OPERATIONS_DISABLED"
 
 
 class ManualExecutionDisabled(NotFound):
+    """Running an operation by request is switched off."""
+
     code = message = "DPM_ASYNC_MANUAL_EXECUTION_DISABLED"
 
 
 class OperationNotFound(NotFound):
+    """No operation is stored under this id."""
+
     code = message = "DPM_ASYNC_OPERATION_NOT_FOUND"
 
 
@@ -24,13 +30,13 @@ class OperationExists(Conflict):
 
 
 class OperationNotPending(Conflict):
-    """Somebody else moved the operation on before."""
+    """The operation is not pending any more, so it cannot be run by request."""
 
     code = message = "DPM_ASYNC_OPERATION_NOT_EXECUTABLE"
 
 
 class OperationEnded(Conflict):
-    """It has ended, so it cannot be cancelled; the caller is told how it ended and when."""
+    """The operation has ended, so it cannot be cancelled; the problem says how and when it ended."""
 
     code = "DPM_ASYNC_OPERATION_NOT_CANCELLABLE"
     message = "DPM_ASYNC_OPERATION_NOT_CANCELLABLE: the operation ended as {outcome} at {finished_at}"

@@ -14,15 +14,19 @@ class PolicyCatalogConcurrentUpdate(Conflict):
 
 
 class PolicyAdminDisabled(NotFound):
+    """Reading and changing the catalog of policy packs is switched off."""
+
     code = message = "DPM_POLICY_PACK_ADMIN_APIS_DISABLED"
 
 
 class PolicyPackNotFound(NotFound):
+    """The catalog has no policy pack of this id."""
+
     code = message = "DPM_POLICY_PACK_NOT_FOUND"
 
 
 class PolicyPackUnknown(Unprocessable):
-    """A pack was selected that is not in the catalog, where that is refused."""
+    """The policy pack that was selected is not in the catalog, which the service is set to refuse."""
 
     code = "DPM_POLICY_PACK_UNKNOWN"
     message = "DPM_POLICY_PACK_UNKNOWN: there is no policy pack {policy_pack_id}"
@@ -35,15 +39,21 @@ class PolicyPackDiffers(IdempotencyKeyConflict):
 
 
 class PolicyCatalogFull(Conflict):
+    """The catalog holds as many policy packs as it may; one has to be removed first."""
+
     code = "DPM_POLICY_PACK_CATALOG_FULL"
     message = "DPM_POLICY_PACK_CATALOG_FULL: a catalog holds {packs_max} packs at most"
 
 
 class PolicyDsnRequired(StoreUnavailable):
+    """Policy packs are to be stored in PostgreSQL, and the service was given no address of it."""
+
     code = message = "DPM_POLICY_PACK_POSTGRES_DSN_REQUIRED"
 
 
 class PolicyStoreUnavailable(StoreUnavailable):
+    """The PostgreSQL database of policy packs cannot be reached."""
+
     code = message = "DPM_POLICY_PACK_POSTGRES_CONNECTION_FAILED"
 
 

@@ -23,12 +23,14 @@ class StoreUnavailable(Unavailable):
 
 
 class PostgresDsnRequired(StoreUnavailable):
-    """PostgreSQL is chosen and no address was given."""
+    """Runs are to be stored in PostgreSQL, and the service was given no address of it."""
 
     code = message = "DPM_SUPPORTABILITY_POSTGRES_DSN_REQUIRED"
 
 
 class PostgresUnavailable(StoreUnavailable):
+    """The PostgreSQL database cannot be reached."""
+
     code = message = "DPM_SUPPORTABILITY_POSTGRES_CONNECTION_FAILED"
 
 
