@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache, partial
 from typing import TypeVar
 
@@ -13,6 +14,7 @@ from service.storage.queries import load
 from service.storage.sql.acts import Act, ReferenceMissing, Row, Statement
 
 T = TypeVar("T")
+U = TypeVar("U")
 
 queries_of = cache(partial(load, "postgres"))
 
@@ -28,6 +30,9 @@ class PostgresActs:
     async def read(self, act: Act[T]) -> T:
         async with self.database.look() as conn:
             return await perform(conn, act)
+
+    async def write_then_read(self, act: Act[T], then: Callable[[T], Act[U]]) -> U:
+        return await self.read(then(await self.write(act)))
 
 
 async def perform(conn: Connection, act: Act[T]) -> T:

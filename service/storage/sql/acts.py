@@ -6,11 +6,12 @@ transaction, awaits nothing and knows no driver.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 T = TypeVar("T")
+U = TypeVar("U")
 Row = Mapping[str, Any]
 
 
@@ -38,7 +39,13 @@ class SqlDatabase(Protocol):
         """All that the act writes is kept, or nothing is."""
         ...
 
-    async def read(self, act: Act[T]) -> T: ...
+    async def read(self, act: Act[T]) -> T:
+        """PostgreSQL reads each statement at an instant of its own."""
+        ...
+
+    async def write_then_read(self, act: Act[T], then: Callable[[T], Act[U]]) -> U:
+        """Write, then read what follows from what was written; the read holds no lock that others wait for."""
+        ...
 
 
 def every(noun: str, name: str, **values: object) -> Act[list[Row]]:

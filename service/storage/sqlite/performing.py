@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import cache, partial
 from typing import TypeVar
@@ -14,6 +14,7 @@ from service.storage.sqlite.database import Database
 from service.storage.sqlite.statements import instant_of, text_of
 
 T = TypeVar("T")
+U = TypeVar("U")
 
 # Columns of instants and deadlines are text here, and are named like this and nothing else is.
 INSTANTS = ("_at", "_until")
@@ -31,6 +32,14 @@ class SqliteActs:
 
     async def read(self, act: Act[T]) -> T:
         return await self.database.read(lambda conn: perform(conn, act))
+
+    async def write_then_read(self, act: Act[T], then: Callable[[T], Act[U]]) -> U:
+        """In one hop to the thread of the writer, for which nothing but other writers waits."""
+        return await self.write(followed(act, then))
+
+
+def followed(act: Act[T], then: Callable[[T], Act[U]]) -> Act[U]:
+    return (yield from then((yield from act)))
 
 
 def perform(conn: sqlite3.Connection, act: Act[T]) -> T:

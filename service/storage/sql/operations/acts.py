@@ -68,6 +68,10 @@ def claim(tenant_id: str, operation_id: str, lease: Lease) -> Act[int]:
     raise OperationNotPending(operation_id=operation_id)
 
 
+def get_claim(tenant_id: str, operation_id: str, fence: int) -> Act[Claim]:
+    return Claim((yield from get_operation(tenant_id, operation_id, KEEP_ALL)), fence)
+
+
 def extend(claim: Claim, lease: Lease) -> Act[None]:
     yield from hold_on("extend_operation", claim, now=lease.now, lease_until=lease.until)
 

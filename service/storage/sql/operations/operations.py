@@ -21,7 +21,7 @@ from service.domains.operations import (
     StagedScenario,
 )
 from service.domains.proposals.values import ProposalChange, ProposalKey
-from service.domains.retention.cutoffs import KEEP_ALL, RetentionCutoff
+from service.domains.retention.cutoffs import RetentionCutoff
 from service.domains.values.pages import Page
 from service.storage.digests import digests_of
 from service.storage.sql.acts import Act, SqlDatabase
@@ -62,9 +62,11 @@ class SqlOperations:
         return await self.database.write(act)
 
     async def claim(self, tenant_id: str, operation_id: str, lease: Lease) -> Claim:
-        fence = await self.database.write(acts.claim(tenant_id, operation_id, lease))
         # What is to be done may be long, and a worker that is frozen while reading it must hold no lock.
-        return Claim(await self.get(tenant_id, operation_id, KEEP_ALL), fence)
+        return await self.database.write_then_read(
+            acts.claim(tenant_id, operation_id, lease),
+            lambda fence: acts.get_claim(tenant_id, operation_id, fence),
+        )
 
     async def extend(self, claim: Claim, lease: Lease) -> None:
         await self.database.write(acts.extend(claim, lease))
