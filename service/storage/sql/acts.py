@@ -44,7 +44,7 @@ class SqlDatabase(Protocol):
         ...
 
     async def write_then_read(self, act: Act[T], then: Callable[[T], Act[U]]) -> U:
-        """Write, then read what follows from what was written; the read holds no lock that others wait for."""
+        """Write, then read what follows from it; the read holds no lock that others wait for."""
         ...
 
 
