@@ -7,16 +7,14 @@ transaction, awaits nothing and knows no driver.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 T = TypeVar("T")
 U = TypeVar("U")
 Row = Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Statement:
+class Statement(NamedTuple):
     """A named query of sql/<dialect>/<noun>.sql, run once for each of `values`."""
 
     noun: str
@@ -53,7 +51,7 @@ def every(noun: str, name: str, **values: object) -> Act[list[Row]]:
 
 
 def one(noun: str, name: str, **values: object) -> Act[Row | None]:
-    rows = yield from every(noun, name, **values)
+    rows = yield Statement(noun, name, (values,))
     return rows[0] if rows else None
 
 

@@ -20,6 +20,10 @@ U = TypeVar("U")
 INSTANTS = ("_at", "_until")
 REFERENCE_MISSING = "SQLITE_CONSTRAINT_FOREIGNKEY"
 
+Columns = tuple[tuple[str, ...], tuple[str, ...]]
+# By the text of a query, the names of its columns and those of instants among them.
+_columns: dict[str, Columns] = {}
+
 queries_of = cache(partial(load, "sqlite"))
 
 
@@ -69,22 +73,30 @@ def thrown_into(act: Act[T], fault: sqlite3.IntegrityError) -> Statement:
 
 def answered(conn: sqlite3.Connection, asked: Statement) -> list[Row]:
     query = queries_of(asked.noun)[asked.name]
+    if len(asked.values) == 1:
+        return fetched(conn, query, asked.values[0])
     return [row for values in asked.values for row in fetched(conn, query, values)]
 
 
 def fetched(conn: sqlite3.Connection, query: Query, values: Mapping[str, object]) -> list[Row]:
     given = {name: text_of(value) if isinstance(value, datetime) else value for name, value in values.items()}
     cursor = conn.execute(query.text, query.named(given))
-    if cursor.description is None:
-        return []
-    names = [column[0] for column in cursor.description]
-    instants = [name for name in names if name.endswith(INSTANTS)]
     # Fetched to the end, for a statement half read would hold its transaction open.
+    fetched_rows = cursor.fetchall()
+    if not fetched_rows:
+        return []
+    names, instants = _columns.get(query.text) or columns_of(cursor, query)
     rows: list[Row] = []
-    for values_of_row in cursor.fetchall():
-        row = dict(zip(names, values_of_row, strict=True))
+    for fetched_row in fetched_rows:
+        row = dict(zip(names, fetched_row, strict=True))
         for name in instants:
             if row[name] is not None:
                 row[name] = instant_of(row[name])
         rows.append(row)
     return rows
+
+
+def columns_of(cursor: sqlite3.Cursor, query: Query) -> Columns:
+    names = tuple(column[0] for column in cursor.description)
+    columns = _columns[query.text] = names, tuple(name for name in names if name.endswith(INSTANTS))
+    return columns
