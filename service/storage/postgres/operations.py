@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import TypeVar
 
@@ -20,14 +21,14 @@ class PostgresOperations(SqlOperations):
         super().__init__(database, keep_change)
         self.connections = database.database
 
-    async def _write_submission(self, act: Act[T], operation: Operation, *, offer: bool) -> T:
+    async def _write_submission(self, act: Callable[[], Act[T]], operation: Operation, *, offer: bool) -> T:
         if not (operation.is_queued and offer):
             return await super()._write_submission(act, operation, offer=False)
         # Where nothing is queued, the engine of the queue is not even loaded.
         from service.storage.postgres import job_offers
 
         async with self.connections.act() as conn:
-            held = await perform(conn, act)
+            held = await perform(conn, act())
             if held is None:
                 await job_offers.offer(conn, operation.tenant_id, [operation.operation_id])
             return held
@@ -35,7 +36,7 @@ class PostgresOperations(SqlOperations):
     async def fail(
         self, tenant_id: str, operation_id: str, *, now: datetime, error: OperationError
     ) -> Operation:
-        return await self.database.write(fail_with_job(tenant_id, operation_id, now, error))
+        return await self.database.write(fail_with_job, tenant_id, operation_id, now, error)
 
 
 def fail_with_job(tenant_id: str, operation_id: str, now: datetime, error: OperationError) -> Act[Operation]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache, partial
-from typing import TypeVar
+from typing import ParamSpec, TypeVar
 
 import asyncpg
 
@@ -13,6 +13,7 @@ from service.storage.postgres.statements import Connection, every, many
 from service.storage.queries import load
 from service.storage.sql.acts import Act, ReferenceMissing, Row, Statement
 
+P = ParamSpec("P")
 T = TypeVar("T")
 U = TypeVar("U")
 
@@ -23,16 +24,16 @@ class PostgresActs:
     def __init__(self, database: Database) -> None:
         self.database = database
 
-    async def write(self, act: Act[T]) -> T:
+    async def write(self, act: Callable[P, Act[T]], *args: P.args, **named: P.kwargs) -> T:
         async with self.database.act() as conn:
-            return await perform(conn, act)
+            return await perform(conn, act(*args, **named))
 
-    async def read(self, act: Act[T]) -> T:
+    async def read(self, act: Callable[P, Act[T]], *args: P.args, **named: P.kwargs) -> T:
         async with self.database.look() as conn:
-            return await perform(conn, act)
+            return await perform(conn, act(*args, **named))
 
-    async def write_then_read(self, act: Act[T], then: Callable[[T], Act[U]]) -> U:
-        return await self.read(then(await self.write(act)))
+    async def write_then_read(self, act: Callable[[], Act[T]], then: Callable[[T], Act[U]]) -> U:
+        return await self.read(then, await self.write(act))
 
 
 async def perform(conn: Connection, act: Act[T]) -> T:

@@ -1,14 +1,16 @@
 """What a store does in SQL, written once: an act is a generator that asks statements and is given their rows.
 
 SQLite performs an act in the thread of its writer, PostgreSQL on a connection of its pool. So an act opens no
-transaction, awaits nothing and knows no driver.
+transaction, awaits nothing and knows no driver. A database is given the function of an act and its arguments,
+for it may have to perform it again: when a commit that acts share in SQLite fails, each is committed alone.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Mapping
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple, ParamSpec, Protocol, TypeVar
 
+P = ParamSpec("P")
 T = TypeVar("T")
 U = TypeVar("U")
 Row = Mapping[str, Any]
@@ -33,15 +35,15 @@ class ReferenceMissing(Exception):
 
 
 class SqlDatabase(Protocol):
-    async def write(self, act: Act[T]) -> T:
+    async def write(self, act: Callable[P, Act[T]], *args: P.args, **named: P.kwargs) -> T:
         """All that the act writes is kept, or nothing is."""
         ...
 
-    async def read(self, act: Act[T]) -> T:
+    async def read(self, act: Callable[P, Act[T]], *args: P.args, **named: P.kwargs) -> T:
         """PostgreSQL reads each statement at an instant of its own."""
         ...
 
-    async def write_then_read(self, act: Act[T], then: Callable[[T], Act[U]]) -> U:
+    async def write_then_read(self, act: Callable[[], Act[T]], then: Callable[[T], Act[U]]) -> U:
         """Write, then read what follows from it; the read holds no lock that others wait for."""
         ...
 

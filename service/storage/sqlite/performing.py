@@ -6,13 +6,14 @@ import sqlite3
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import cache, partial
-from typing import TypeVar
+from typing import ParamSpec, TypeVar
 
 from service.storage.queries import Query, load
 from service.storage.sql.acts import Act, ReferenceMissing, Row, Statement
 from service.storage.sqlite.database import Database
 from service.storage.sqlite.statements import instant_of, text_of
 
+P = ParamSpec("P")
 T = TypeVar("T")
 U = TypeVar("U")
 
@@ -31,19 +32,19 @@ class SqliteActs:
     def __init__(self, database: Database) -> None:
         self.database = database
 
-    async def write(self, act: Act[T]) -> T:
-        return await self.database.write(lambda conn: perform(conn, act))
+    async def write(self, act: Callable[P, Act[T]], *args: P.args, **named: P.kwargs) -> T:
+        return await self.database.write(lambda conn: perform(conn, act(*args, **named)))
 
-    async def read(self, act: Act[T]) -> T:
-        return await self.database.read(lambda conn: perform(conn, act))
+    async def read(self, act: Callable[P, Act[T]], *args: P.args, **named: P.kwargs) -> T:
+        return await self.database.read(lambda conn: perform(conn, act(*args, **named)))
 
-    async def write_then_read(self, act: Act[T], then: Callable[[T], Act[U]]) -> U:
+    async def write_then_read(self, act: Callable[[], Act[T]], then: Callable[[T], Act[U]]) -> U:
         """In one hop to the thread of the writer, for which nothing but other writers waits."""
-        return await self.write(followed(act, then))
+        return await self.write(followed, act, then)
 
 
-def followed(act: Act[T], then: Callable[[T], Act[U]]) -> Act[U]:
-    return (yield from then((yield from act)))
+def followed(act: Callable[[], Act[T]], then: Callable[[T], Act[U]]) -> Act[U]:
+    return (yield from then((yield from act())))
 
 
 def perform(conn: sqlite3.Connection, act: Act[T]) -> T:

@@ -53,7 +53,7 @@ async def test_an_act_reads_what_it_wrote_and_both_are_kept(store):
         yield from submitted(OPERATION)
         return (yield from lists.get_operation(DEFAULT_TENANT, OPERATION.operation_id, KEEP_ALL))
 
-    assert await store.operations.database.write(act()) == OPERATION
+    assert await store.operations.database.write(act) == OPERATION
     assert await store.operations.get(DEFAULT_TENANT, OPERATION.operation_id, KEEP_ALL) == OPERATION
 
 
@@ -64,7 +64,7 @@ async def test_an_act_that_raises_leaves_nothing_and_raises_what_it_raised(store
         raise Undone
 
     with pytest.raises(Undone):
-        await store.operations.database.write(act())
+        await store.operations.database.write(act)
     await assert_nothing_kept(store)
 
 
@@ -77,14 +77,14 @@ async def test_an_act_is_told_of_a_missing_reference_and_gives_it_a_meaning(stor
             raise Undone from None
 
     with pytest.raises(Undone):
-        await store.operations.database.write(act())
+        await store.operations.database.write(act)
 
 
 @ON_SQL
 @pytest.mark.parametrize("names", [["a"], ["a", "b"]], ids=["one row", "many rows"])
 async def test_a_missing_reference_that_an_act_does_not_expect_is_refused_by_the_database(store, names):
     with pytest.raises(StoreRefused) as refused:
-        await store.operations.database.write(staged(names))
+        await store.operations.database.write(staged, names)
 
     assert refused.value.facts["sqlstate"] in REFUSALS
 
@@ -98,7 +98,7 @@ async def test_rows_of_many_come_back_together_and_none_for_none(store):
         rows = yield from staged(["a", "b", "c"])
         return len(first), [row["scenario"] for row in rows], (yield from staged([]))
 
-    assert await store.operations.database.write(act()) == (1, ["a", "c"], [])
+    assert await store.operations.database.write(act) == (1, ["a", "c"], [])
 
 
 @ON_SQL
@@ -112,7 +112,7 @@ async def test_a_statement_that_gives_no_rows_gives_none(store):
         )
         return written, found["created_at"], found["started_at"]
 
-    assert await store.operations.database.write(act()) == ([], OPERATION.created_at, None)
+    assert await store.operations.database.write(act) == ([], OPERATION.created_at, None)
 
 
 async def test_scenarios_of_an_operation_that_was_purged_are_lost(store):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from service.domains.idempotency import IdempotentAnswer
@@ -89,7 +89,7 @@ def stage(claim: Claim, scenarios: Sequence[StagedScenario], lease: Lease) -> Ac
     yield from hold_on("advance_operation", claim, added=added, **times)
 
 
-def finish(claim: Claim, ending: Ending, effect: Act[None] | None) -> Act[None]:
+def finish(claim: Claim, ending: Ending, effect: Callable[[], Act[None]] | None) -> Act[None]:
     """`effect` keeps what came of the operation."""
     error = ending.error
     yield from hold_on(
@@ -103,7 +103,7 @@ def finish(claim: Claim, ending: Ending, effect: Act[None] | None) -> Act[None]:
     )
     yield from every(NOUN, "delete_scenarios", **key_of(claim.operation))
     if effect is not None:
-        yield from effect
+        yield from effect()
 
 
 def release(claim: Claim, lease: Lease, error: OperationError, attempts_max: int | None) -> Act[bool]:

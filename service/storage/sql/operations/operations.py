@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
+from functools import partial
 from typing import TypeVar
 
 from service.domains.dpm_runs.values import RecordBatch
@@ -40,8 +41,8 @@ class SqlOperations:
 
     async def submit(self, operation: Operation, *, trace_id: str | None = None, offer: bool = True) -> None:
         (request_sha256,) = await digests_of(operation.request)
-        submitted = acts.submit(operation, request_sha256, trace_id)
-        await self._write_submission(submitted, operation, offer=offer)
+        submit = partial(acts.submit, operation, request_sha256, trace_id)
+        await self._write_submission(submit, operation, offer=offer)
 
     async def submit_once(
         self,
@@ -53,10 +54,10 @@ class SqlOperations:
         offer: bool = True,
     ) -> IdempotentAnswer | None:
         (request_sha256,) = await digests_of(operation.request)
-        submitted = acts.submit_once(operation, request_sha256, answer, cutoff, trace_id)
-        return await self._write_submission(submitted, operation, offer=offer)
+        submit = partial(acts.submit_once, operation, request_sha256, answer, cutoff, trace_id)
+        return await self._write_submission(submit, operation, offer=offer)
 
-    async def _write_submission(self, act: Act[T], operation: Operation, *, offer: bool) -> T:
+    async def _write_submission(self, act: Callable[[], Act[T]], operation: Operation, *, offer: bool) -> T:
         """Gives what the act gives, None where it kept the operation."""
         assert not (operation.is_queued and offer), "only PostgreSQL has a queue"
         return await self.database.write(act)
@@ -64,34 +65,34 @@ class SqlOperations:
     async def claim(self, tenant_id: str, operation_id: str, lease: Lease) -> Claim:
         # What is to be done may be long, and a worker that is frozen while reading it must hold no lock.
         return await self.database.write_then_read(
-            acts.claim(tenant_id, operation_id, lease),
-            lambda fence: acts.get_claim(tenant_id, operation_id, fence),
+            partial(acts.claim, tenant_id, operation_id, lease),
+            partial(acts.get_claim, tenant_id, operation_id),
         )
 
     async def extend(self, claim: Claim, lease: Lease) -> None:
-        await self.database.write(acts.extend(claim, lease))
+        await self.database.write(acts.extend, claim, lease)
 
     async def stage(self, claim: Claim, scenarios: Sequence[StagedScenario], lease: Lease) -> None:
-        await self.database.write(acts.stage(claim, scenarios, lease))
+        await self.database.write(acts.stage, claim, scenarios, lease)
 
     async def list_staged(self, tenant_id: str, operation_id: str) -> tuple[StagedScenario, ...]:
-        return await self.database.read(lists.list_staged(tenant_id, operation_id))
+        return await self.database.read(lists.list_staged, tenant_id, operation_id)
 
     async def finish(self, claim: Claim, ending: Ending) -> ProposalKey | None:
         effect = await self._effect_of(ending)
         try:
-            await self.database.write(acts.finish(claim, ending, effect))
+            await self.database.write(acts.finish, claim, ending, effect)
         except KeyTaken as taken:
             return await replay(self.database, taken.key)
         return None
 
-    async def _effect_of(self, ending: Ending) -> Act[None] | None:
+    async def _effect_of(self, ending: Ending) -> Callable[[], Act[None]] | None:
         """The act that keeps what came of an operation; what takes long of large texts is done here."""
         match ending.effect:
             case RecordBatch() as batch:
-                return record_batch(batch, await digests_of_batch(batch))
+                return partial(record_batch, batch, await digests_of_batch(batch))
             case ProposalChange() as change:
-                return self.keep(await as_stored(change))
+                return partial(self.keep, await as_stored(change))
         return None
 
     async def release(
@@ -102,12 +103,12 @@ class SqlOperations:
         error: OperationError = RELEASE,
         attempts_max: int | None = None,
     ) -> bool:
-        return await self.database.write(acts.release(claim, lease, error, attempts_max))
+        return await self.database.write(acts.release, claim, lease, error, attempts_max)
 
     async def fail(
         self, tenant_id: str, operation_id: str, *, now: datetime, error: OperationError
     ) -> Operation:
-        return await self.database.write(acts.fail_one(tenant_id, operation_id, now, error))
+        return await self.database.write(acts.fail_one, tenant_id, operation_id, now, error)
 
     async def fail_overdue(
         self,
@@ -119,10 +120,10 @@ class SqlOperations:
         limit: int,
         only: Collection[str] | None = None,
     ) -> tuple[str, ...]:
-        overdue = recovery.fail_overdue(
-            tenant_id, started_before=started_before, now=now, error=error, limit=limit, only=only
+        bounds = {"started_before": started_before, "now": now}
+        return await self.database.write(
+            recovery.fail_overdue, tenant_id, **bounds, error=error, limit=limit, only=only
         )
-        return await self.database.write(overdue)
 
     async def reap(
         self,
@@ -133,8 +134,9 @@ class SqlOperations:
         limit: int,
         only: Collection[str] | None = None,
     ) -> Reaped:
-        reaped = recovery.reap(tenant_id, now=now, attempts_max=attempts_max, limit=limit, only=only)
-        return await self.database.write(reaped)
+        return await self.database.write(
+            recovery.reap, tenant_id, now=now, attempts_max=attempts_max, limit=limit, only=only
+        )
 
     async def expire(
         self,
@@ -145,17 +147,17 @@ class SqlOperations:
         limit: int,
         only: Collection[str] | None = None,
     ) -> tuple[str, ...]:
-        expired = recovery.expire(tenant_id, created_before=created_before, now=now, limit=limit, only=only)
-        return await self.database.write(expired)
+        bounds = {"created_before": created_before, "now": now}
+        return await self.database.write(recovery.expire, tenant_id, **bounds, limit=limit, only=only)
 
     async def get(self, tenant_id: str, operation_id: str, cutoff: RetentionCutoff) -> Operation:
-        return await self.database.read(lists.get_operation(tenant_id, operation_id, cutoff))
+        return await self.database.read(lists.get_operation, tenant_id, operation_id, cutoff)
 
     async def find_newest_by_correlation(
         self, tenant_id: str, correlation_id: str, cutoff: RetentionCutoff
     ) -> Operation | None:
-        newest = lists.find_newest_by_correlation(tenant_id, correlation_id, cutoff)
-        return await self.database.read(newest)
+        find = lists.find_newest_by_correlation
+        return await self.database.read(find, tenant_id, correlation_id, cutoff)
 
     async def list(
         self,
@@ -166,5 +168,6 @@ class SqlOperations:
         cursor: str | None,
         cutoff: RetentionCutoff,
     ) -> Page[OperationSummary]:
-        page = lists.list_operations(tenant_id, operations, limit=limit, cursor=cursor, cutoff=cutoff)
-        return await self.database.read(page)
+        return await self.database.read(
+            lists.list_operations, tenant_id, operations, limit=limit, cursor=cursor, cutoff=cutoff
+        )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Generic, TypeVar
 
-from service.domains.proposals.values import Proposal, ProposalFilter
+from service.domains.proposals.values import Proposal, ProposalApproval, ProposalFilter
 from service.domains.values.pages import (
     EARLIEST,
     LATEST,
@@ -17,7 +18,7 @@ from service.domains.values.pages import (
 from service.errors.proposals import ProposalNotFound
 from service.storage.sql.acts import Act, Row, every, one
 from service.storage.sql.listing import Listing
-from service.storage.sql.proposals.rows import proposal_of
+from service.storage.sql.proposals.rows import approval_of, event_of, head_of, proposal_of
 
 T = TypeVar("T")
 
@@ -36,6 +37,23 @@ PROPOSALS = Listing(
     read=proposal_of,
     place=lambda proposal: (proposal.created_at, proposal.proposal_id),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class History(Generic[T]):
+    """What is told of one proposal, in its order; the cursor is the id of the last row."""
+
+    query: str
+    read: Callable[[Row], T]
+    cursor_of: Callable[[T], str]
+    bounds: Mapping[str, int]
+
+
+VERSIONS = History("list_versions", head_of, lambda version: version.proposal_version_id, {})
+# Their texts are bounded in the statement, so that no page is read that is not answered.
+TEXTS = {"page_bytes_max": PAGE_BYTES_MAX}
+EVENTS = History("list_events", event_of, lambda event: event.event_id, TEXTS)
+APPROVALS = History("list_approvals", approval_of, lambda approval: approval.approval_id, TEXTS)
 
 
 def get_proposal(tenant_id: str, proposal_id: str) -> Act[Proposal]:
@@ -77,9 +95,14 @@ def list_proposals(
     return page_of(items, limit, lambda proposal: proposal.proposal_id)
 
 
-def list_of_proposal(
-    query: str, read: Callable[[Row], T], cursor_of: Callable[[T], str], *, limit: int, **values: object
+def list_history(
+    history: History[T], tenant_id: str, proposal_id: str, *, limit: int, cursor: str | None
 ) -> Act[Page[T]]:
-    """A page of what is told of one proposal."""
-    rows = yield from every(NOUN, query, **values, limit=limit + 1)
-    return page_of([read(row) for row in rows], limit, cursor_of)
+    place = {"tenant_id": tenant_id, "proposal_id": proposal_id, "after_id": cursor}
+    rows = yield from every(NOUN, history.query, **place, **history.bounds, limit=limit + 1)
+    return page_of([history.read(row) for row in rows], limit, history.cursor_of)
+
+
+def list_valid_approvals(tenant_id: str, proposal_id: str) -> Act[tuple[ProposalApproval, ...]]:
+    rows = yield from every(NOUN, "list_valid_approvals", tenant_id=tenant_id, proposal_id=proposal_id)
+    return tuple(approval_of(row) for row in rows)

@@ -13,17 +13,23 @@ from service.domains.proposals.values import (
     ProposalVersion,
     VersionHead,
 )
-from service.domains.values.pages import PAGE_BYTES_MAX, Page
+from service.domains.values.pages import Page
 from service.errors.idempotency import IdempotencyKeyConflict
 from service.errors.proposals import ProposalVersionNotFound
 from service.runtime.large_texts import where_large
-from service.storage.sql.acts import SqlDatabase, every, one
+from service.storage.sql.acts import SqlDatabase, one
 from service.storage.sql.proposals.changes import KeepChange, KeyTaken, as_stored, keep_change
-from service.storage.sql.proposals.lists import NOUN, get_proposal, list_of_proposal, list_proposals
+from service.storage.sql.proposals.lists import (
+    APPROVALS,
+    EVENTS,
+    NOUN,
+    VERSIONS,
+    get_proposal,
+    list_history,
+    list_proposals,
+    list_valid_approvals,
+)
 from service.storage.sql.proposals.rows import (
-    approval_of,
-    event_of,
-    head_of,
     key_of,
     version_of,
     whole_bytes_of,
@@ -38,7 +44,7 @@ class SqlProposals:
     async def change(self, change: ProposalChange) -> ProposalKey | None:
         stored = await as_stored(change)
         try:
-            await self.database.write(self.keep(stored))
+            await self.database.write(self.keep, stored)
         except KeyTaken as taken:
             return await replay(self.database, taken.key)
         return None
@@ -49,16 +55,16 @@ class SqlProposals:
         return await find_key(self.database, tenant_id, family, scope, idempotency_key)
 
     async def get(self, tenant_id: str, proposal_id: str) -> Proposal:
-        return await self.database.read(get_proposal(tenant_id, proposal_id))
+        return await self.database.read(get_proposal, tenant_id, proposal_id)
 
     async def list(
         self, tenant_id: str, proposals: ProposalFilter, *, limit: int, cursor: str | None
     ) -> Page[Proposal]:
-        return await self.database.read(list_proposals(tenant_id, proposals, limit, cursor))
+        return await self.database.read(list_proposals, tenant_id, proposals, limit, cursor)
 
     async def get_version(self, tenant_id: str, proposal_id: str, version_no: int) -> ProposalVersion:
         named = {"tenant_id": tenant_id, "proposal_id": proposal_id, "version_no": version_no}
-        row = await self.database.read(one(NOUN, "find_version", **named))
+        row = await self.database.read(one, NOUN, "find_version", **named)
         if row is None:
             raise ProposalVersionNotFound(proposal_id=proposal_id, version_no=version_no)
         return await where_large(whole_bytes_of(row), version_of, row)
@@ -66,44 +72,26 @@ class SqlProposals:
     async def list_versions(
         self, tenant_id: str, proposal_id: str, *, limit: int, cursor: str | None
     ) -> Page[VersionHead]:
-        named = {"tenant_id": tenant_id, "proposal_id": proposal_id, "after_id": cursor}
-        versions = list_of_proposal(
-            "list_versions", head_of, lambda version: version.proposal_version_id, limit=limit, **named
+        return await self.database.read(
+            list_history, VERSIONS, tenant_id, proposal_id, limit=limit, cursor=cursor
         )
-        return await self.database.read(versions)
 
     async def list_events(
         self, tenant_id: str, proposal_id: str, *, limit: int, cursor: str | None
     ) -> Page[ProposalEvent]:
-        named = {"tenant_id": tenant_id, "proposal_id": proposal_id, "after_id": cursor}
-        events = list_of_proposal(
-            "list_events",
-            event_of,
-            lambda event: event.event_id,
-            limit=limit,
-            page_bytes_max=PAGE_BYTES_MAX,
-            **named,
+        return await self.database.read(
+            list_history, EVENTS, tenant_id, proposal_id, limit=limit, cursor=cursor
         )
-        return await self.database.read(events)
 
     async def list_approvals(
         self, tenant_id: str, proposal_id: str, *, limit: int, cursor: str | None
     ) -> Page[ProposalApproval]:
-        named = {"tenant_id": tenant_id, "proposal_id": proposal_id, "after_id": cursor}
-        approvals = list_of_proposal(
-            "list_approvals",
-            approval_of,
-            lambda approval: approval.approval_id,
-            limit=limit,
-            page_bytes_max=PAGE_BYTES_MAX,
-            **named,
+        return await self.database.read(
+            list_history, APPROVALS, tenant_id, proposal_id, limit=limit, cursor=cursor
         )
-        return await self.database.read(approvals)
 
     async def list_valid_approvals(self, tenant_id: str, proposal_id: str) -> tuple[ProposalApproval, ...]:
-        named = {"tenant_id": tenant_id, "proposal_id": proposal_id}
-        rows = await self.database.read(every(NOUN, "list_valid_approvals", **named))
-        return tuple(approval_of(row) for row in rows)
+        return await self.database.read(list_valid_approvals, tenant_id, proposal_id)
 
 
 async def replay(database: SqlDatabase, key: ProposalKey) -> ProposalKey:
@@ -122,5 +110,5 @@ async def find_key(
     database: SqlDatabase, tenant_id: str, family: ProposalKeyScope, scope: str, idempotency_key: str
 ) -> ProposalKey | None:
     named = {"tenant_id": tenant_id, "scope": scope, "idempotency_key": idempotency_key}
-    row = await database.read(one(NOUN, "find_key", **named, family=family.value))
+    row = await database.read(one, NOUN, "find_key", **named, family=family.value)
     return None if row is None else await where_large(whole_bytes_of(row), key_of, row)

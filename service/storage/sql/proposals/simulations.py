@@ -22,15 +22,15 @@ class SqlProposalSimulations:
     async def keep(
         self, simulation: ProposalSimulation, *, kept_since: datetime
     ) -> ProposalSimulation | None:
-        return await self.database.write(keep(simulation, kept_since))
+        return await self.database.write(keep, simulation, kept_since)
 
     async def find(
         self, tenant_id: str, idempotency_key: str, *, kept_since: datetime
     ) -> ProposalSimulation | None:
-        return await self.database.read(find(tenant_id, idempotency_key, kept_since))
+        return await self.database.read(find, tenant_id, idempotency_key, kept_since)
 
     async def purge(self, tenant_id: str, *, created_before: datetime, limit: int) -> int:
-        return await self.database.write(purge(tenant_id, created_before, limit))
+        return await self.database.write(purge, tenant_id, created_before, limit)
 
 
 def keep(simulation: ProposalSimulation, kept_since: datetime) -> Act[ProposalSimulation | None]:
