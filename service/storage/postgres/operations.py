@@ -28,7 +28,7 @@ class PostgresOperations(SqlOperations):
         from service.storage.postgres import job_offers
 
         async with self.connections.act() as conn:
-            held = await perform(conn, act())
+            held = await perform(conn, act)
             if held is None:
                 await job_offers.offer(conn, operation.tenant_id, [operation.operation_id])
             return held

@@ -26,17 +26,18 @@ class PostgresActs:
 
     async def write(self, act: Callable[P, Act[T]], *args: P.args, **named: P.kwargs) -> T:
         async with self.database.act() as conn:
-            return await perform(conn, act(*args, **named))
+            return await perform(conn, act, *args, **named)
 
     async def read(self, act: Callable[P, Act[T]], *args: P.args, **named: P.kwargs) -> T:
         async with self.database.look() as conn:
-            return await perform(conn, act(*args, **named))
+            return await perform(conn, act, *args, **named)
 
     async def write_then_read(self, act: Callable[[], Act[T]], then: Callable[[T], Act[U]]) -> U:
         return await self.read(then, await self.write(act))
 
 
-async def perform(conn: Connection, act: Act[T]) -> T:
+async def perform(conn: Connection, begin: Callable[P, Act[T]], *args: P.args, **named: P.kwargs) -> T:
+    act = begin(*args, **named)
     try:
         asked = next(act)
         while True:

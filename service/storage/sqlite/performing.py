@@ -33,10 +33,10 @@ class SqliteActs:
         self.database = database
 
     async def write(self, act: Callable[P, Act[T]], *args: P.args, **named: P.kwargs) -> T:
-        return await self.database.write(lambda conn: perform(conn, act(*args, **named)))
+        return await self.database.write(lambda conn: perform(conn, act, *args, **named))
 
     async def read(self, act: Callable[P, Act[T]], *args: P.args, **named: P.kwargs) -> T:
-        return await self.database.read(lambda conn: perform(conn, act(*args, **named)))
+        return await self.database.read(lambda conn: perform(conn, act, *args, **named))
 
     async def write_then_read(self, act: Callable[[], Act[T]], then: Callable[[T], Act[U]]) -> U:
         """In one hop to the thread of the writer, for which nothing but other writers waits."""
@@ -47,7 +47,8 @@ def followed(act: Callable[[], Act[T]], then: Callable[[T], Act[U]]) -> Act[U]:
     return (yield from then((yield from act())))
 
 
-def perform(conn: sqlite3.Connection, act: Act[T]) -> T:
+def perform(conn: sqlite3.Connection, begin: Callable[P, Act[T]], *args: P.args, **named: P.kwargs) -> T:
+    act = begin(*args, **named)
     try:
         asked = next(act)
         while True:

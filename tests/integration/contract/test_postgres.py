@@ -624,7 +624,7 @@ async def test_a_cancelled_act_is_kept_or_taken_back_and_leaves_nothing_behind(p
 
             async def act(begun=begun, operation=operation):
                 async with store.database.act() as conn:
-                    await perform(conn, acts.submit(operation, digest_of(operation.request), None))
+                    await perform(conn, acts.submit, operation, digest_of(operation.request), None)
                     if midst == "in the act":
                         begun.set()
                         await conn.execute("SELECT pg_sleep(3600)")
@@ -662,7 +662,7 @@ async def test_an_act_that_does_not_come_to_its_end_lets_go_of_its_locks(store, 
 
     async def freeze():
         async with frozen.database.act() as conn:
-            await perform(conn, acts.claim(DEFAULT_TENANT, operation.operation_id, a_lease(1)))
+            await perform(conn, acts.claim, DEFAULT_TENANT, operation.operation_id, a_lease(1))
             claimed.set()
             if midst == "in a statement":
                 await conn.execute("SELECT pg_sleep(3600)")
@@ -692,7 +692,7 @@ async def test_who_comes_while_another_is_at_a_key_waits_for_how_that_ends(store
     first, second = a_creation(key="key-1"), a_creation(key="key-1")
     with suppress(Undone):
         async with store.database.act() as conn:
-            await perform(conn, keep_change(first))
+            await perform(conn, keep_change, first)
             waiting = asyncio.create_task(store.proposals.change(second))
             await quiet()
             assert not waiting.done()
