@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache, partial
 from typing import ParamSpec, TypeVar
 
 import asyncpg
 
 from service.storage.postgres.database import Database
 from service.storage.postgres.statements import Connection, every, many
-from service.storage.queries import load
+from service.storage.queries import load_all
 from service.storage.sql.acts import Act, ReferenceMissing, Row, Statement
 
 P = ParamSpec("P")
 T = TypeVar("T")
 U = TypeVar("U")
 
-queries_of = cache(partial(load, "postgres"))
+QUERIES = load_all("postgres")
 
 
 class PostgresActs:
@@ -61,7 +60,7 @@ def thrown_into(act: Act[T], fault: asyncpg.ForeignKeyViolationError) -> Stateme
 
 
 async def answered(conn: Connection, asked: Statement) -> list[Row]:
-    query = queries_of(asked.noun)[asked.name]
+    query = QUERIES[asked.noun][asked.name]
     if len(asked.values) == 1:
         return await every(conn, query, **asked.values[0])
     return await many(conn, query, asked.values)

@@ -48,16 +48,16 @@ class SqlDatabase(Protocol):
         ...
 
 
-def every(noun: str, name: str, **values: object) -> Act[list[Row]]:
+def every(noun: str, name: str, /, **values: object) -> Act[list[Row]]:
     return (yield Statement(noun, name, (values,)))
 
 
-def one(noun: str, name: str, **values: object) -> Act[Row | None]:
+def one(noun: str, name: str, /, **values: object) -> Act[Row | None]:
     rows = yield Statement(noun, name, (values,))
     return rows[0] if rows else None
 
 
-def many(noun: str, name: str, rows: Iterable[Mapping[str, object]]) -> Act[list[Row]]:
+def many(noun: str, name: str, /, rows: Iterable[Mapping[str, object]]) -> Act[list[Row]]:
     """Runs the query once for each row of values, in one trip; none for none."""
     values = tuple(rows)
     return (yield Statement(noun, name, values)) if values else []

@@ -5,10 +5,9 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from functools import cache, partial
 from typing import ParamSpec, TypeVar
 
-from service.storage.queries import Query, load
+from service.storage.queries import Query, load_all
 from service.storage.sql.acts import Act, ReferenceMissing, Row, Statement
 from service.storage.sqlite.database import Database
 from service.storage.sqlite.statements import instant_of, text_of
@@ -25,7 +24,7 @@ Columns = tuple[tuple[str, ...], tuple[str, ...]]
 # By the text of a query, the names of its columns and those of instants among them.
 _columns: dict[str, Columns] = {}
 
-queries_of = cache(partial(load, "sqlite"))
+QUERIES = load_all("sqlite")
 
 
 class SqliteActs:
@@ -74,7 +73,7 @@ def thrown_into(act: Act[T], fault: sqlite3.IntegrityError) -> Statement:
 
 
 def answered(conn: sqlite3.Connection, asked: Statement) -> list[Row]:
-    query = queries_of(asked.noun)[asked.name]
+    query = QUERIES[asked.noun][asked.name]
     if len(asked.values) == 1:
         return fetched(conn, query, asked.values[0])
     return [row for values in asked.values for row in fetched(conn, query, values)]
