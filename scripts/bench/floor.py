@@ -34,15 +34,16 @@ from service.flows.proposals.events import Prepared, RequestContext, creation
 from service.flows.proposals.versions import build_documents, read_creation, simulate_asked
 from service.runtime.clock import TimeOrderedIds
 from service.settings.process import CONNECTIONS_MAX_DEFAULT
-from service.storage.postgres import idempotency, lineage, proposal_simulations
-from service.storage.postgres.proposal_rows import (
+from service.storage.postgres import idempotency, lineage
+from service.storage.postgres.run_rows import row_of
+from service.storage.queries import Query, load
+from service.storage.sql.proposals import simulations
+from service.storage.sql.proposals.rows import (
     row_of_event,
     row_of_key,
     row_of_proposal,
     row_of_version,
 )
-from service.storage.postgres.run_rows import row_of
-from service.storage.queries import Query, load
 from service.web.requests import bodies
 from service.wiring.readers import LENIENT_PROPOSAL_READERS
 
@@ -114,7 +115,7 @@ class Floor:
             created_at=datetime.now(UTC),
         )
         async with self.pool.acquire() as conn, conn.transaction():
-            await write(conn, (SIMULATIONS["insert_simulation"], proposal_simulations.row_of(kept)))
+            await write(conn, (SIMULATIONS["insert_simulation"], simulations.row_of(kept)))
         return web.Response(body=kept.result, content_type="application/json")
 
     async def create(self, request: web.Request) -> web.Response:

@@ -44,6 +44,11 @@ def load(dialect: str, noun: str) -> dict[str, Query]:
     return parse(source, numbered=dialect == "postgres")
 
 
+def load_all(dialect: str) -> dict[str, dict[str, Query]]:
+    """The queries of each noun of a dialect."""
+    return {path.stem: load(dialect, path.stem) for path in sorted((SQL_DIR / dialect).glob("*.sql"))}
+
+
 def parse(source: str, *, numbered: bool) -> dict[str, Query]:
     preamble, *parts = HEADER.split(source)
     assert not preamble.strip(), "text before the first query belongs to none"

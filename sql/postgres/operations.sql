@@ -21,7 +21,7 @@ WHERE tenant_id = :tenant_id AND operation_id = :operation_id AND status = 'PEND
 RETURNING fence;
 
 -- name: extend_operation
--- Lets the holder of an operation hold on. No row back means that it is no longer his.
+-- Extends the lease of a claim. No row back means the claim is lost.
 UPDATE dpm_operations
 SET lease_until = :lease_until
 WHERE tenant_id = :tenant_id AND operation_id = :operation_id
@@ -29,7 +29,7 @@ WHERE tenant_id = :tenant_id AND operation_id = :operation_id
 RETURNING operation_id;
 
 -- name: advance_operation
--- Counts scenarios as done and lets the holder hold on. No row back means that the operation is no longer his.
+-- Counts scenarios as done and extends the lease of the claim. No row back means the claim is lost.
 UPDATE dpm_operations
 SET scenarios_done = scenarios_done + :added, lease_until = :lease_until
 WHERE tenant_id = :tenant_id AND operation_id = :operation_id
@@ -37,7 +37,7 @@ WHERE tenant_id = :tenant_id AND operation_id = :operation_id
 RETURNING operation_id;
 
 -- name: finish_operation
--- Moves an operation from RUNNING to its end. No row back means that it is no longer its holder's.
+-- Moves an operation from RUNNING to its end. No row back means the claim is lost.
 UPDATE dpm_operations
 SET status = :status, finished_at = :finished_at, lease_until = NULL, result = :result, error_code = :error_code,
     error_message = :error_message,
@@ -46,9 +46,9 @@ WHERE tenant_id = :tenant_id AND operation_id = :operation_id
     AND status = 'RUNNING' AND fence = :fence AND lease_until >= :finished_at
 RETURNING operation_id;
 
--- name: hand_back_operation
--- Moves an operation back to PENDING and says why; its attempt counts if it began before an instant. No row back means
--- that it is no longer its holder's.
+-- name: release_operation
+-- Moves an operation back to PENDING and keeps the error; its attempt counts if it began before an instant. No row back
+-- means the claim is lost.
 UPDATE dpm_operations
 SET status = 'PENDING', started_at = NULL, lease_until = NULL, lease_owner = NULL,
     attempt = CASE WHEN started_at < :uncounted_since THEN attempt ELSE attempt - 1 END,
@@ -59,26 +59,26 @@ WHERE tenant_id = :tenant_id AND operation_id = :operation_id
 RETURNING attempt;
 
 -- name: insert_scenario
--- Keeps what came of a scenario. No row back means that it is kept already.
+-- Keeps the outcome of a scenario. No row back means it is kept already.
 INSERT INTO dpm_operation_scenarios (tenant_id, operation_id, scenario, status, failure, metric, result)
 VALUES (:tenant_id, :operation_id, :scenario, :status, :failure, :metric, :result)
 ON CONFLICT (tenant_id, operation_id, scenario) DO NOTHING
 RETURNING scenario;
 
 -- name: list_scenarios
--- What came of the scenarios of an operation so far, by their names.
+-- The outcomes of the scenarios of an operation so far, by their names.
 SELECT scenario, status, failure, metric, result
 FROM dpm_operation_scenarios
 WHERE tenant_id = :tenant_id AND operation_id = :operation_id
 ORDER BY scenario;
 
 -- name: delete_scenarios
--- Forgets what came of the scenarios of an operation.
+-- Deletes the outcomes of the scenarios of an operation.
 DELETE FROM dpm_operation_scenarios
 WHERE tenant_id = :tenant_id AND operation_id = :operation_id;
 
 -- name: list_ended_leases
--- The operations that are held by nobody any more, those created first; somebody else may be at others right now.
+-- The RUNNING operations whose lease has expired, those created first; what another transaction has locked is skipped.
 SELECT operation_id, attempt, lease_owner
 FROM dpm_operations
 WHERE tenant_id = :tenant_id AND status = 'RUNNING' AND lease_until < :now
@@ -86,8 +86,8 @@ ORDER BY created_at, operation_id
 LIMIT :limit
 FOR UPDATE SKIP LOCKED;
 
--- name: take_back_operation
--- Moves an operation back to PENDING, its attempt counted, and says why.
+-- name: requeue_operation
+-- Moves an operation back to PENDING, its attempt counted, and keeps the error.
 UPDATE dpm_operations
 SET status = 'PENDING', started_at = NULL, lease_until = NULL, lease_owner = NULL, last_error_code = :error_code,
     last_error_message = :error_message, last_error_attempt = attempt, last_error_at = :now
@@ -101,7 +101,8 @@ SET status = 'FAILED', finished_at = :finished_at, lease_until = NULL, error_cod
 WHERE tenant_id = :tenant_id AND operation_id = :operation_id AND status = 'RUNNING';
 
 -- name: list_unexecuted
--- The analyses that nobody came for, those created first; for all other operations somebody comes.
+-- The analyses that nothing executed, those created first; every other operation has a worker or a request that
+-- executes it. What another transaction has locked is skipped.
 SELECT operation_id
 FROM dpm_operations
 WHERE tenant_id = :tenant_id AND status = 'PENDING' AND NOT is_queued AND created_at < :created_before
@@ -111,13 +112,13 @@ LIMIT :limit
 FOR UPDATE SKIP LOCKED;
 
 -- name: expire_operation
--- Fails an operation that nobody came for.
+-- Fails an operation that nothing executed.
 UPDATE dpm_operations
 SET status = 'FAILED', finished_at = :finished_at, error_code = :error_code, error_message = :error_message
 WHERE tenant_id = :tenant_id AND operation_id = :operation_id AND status = 'PENDING';
 
 -- name: fail_operation
--- Fails an operation that has not ended, whoever holds it. No row back means that it has ended or was never there.
+-- Fails an operation that has not ended, whichever worker holds it. No row back means it has ended or was never there.
 UPDATE dpm_operations
 SET status = 'FAILED', finished_at = :finished_at, lease_until = NULL, error_code = :error_code,
     error_message = :error_message
@@ -125,7 +126,8 @@ WHERE tenant_id = :tenant_id AND operation_id = :operation_id AND status IN ('PE
 RETURNING operation_id;
 
 -- name: list_overdue
--- The operations that began before an instant and have not ended, those that began first.
+-- The operations that began before an instant and have not ended, those that began first; what another transaction has
+-- locked is skipped.
 SELECT operation_id
 FROM dpm_operations
 WHERE tenant_id = :tenant_id AND first_started_at IS NOT NULL AND finished_at IS NULL
@@ -157,7 +159,7 @@ ORDER BY created_at DESC, operation_id DESC
 LIMIT 1;
 
 -- name: find_operation_head
--- One operation without what was asked and answered, unless it has expired.
+-- One operation without its request and result, unless it has expired.
 SELECT tenant_id, operation_id, operation_type, status, correlation_id, created_at, started_at, finished_at,
     error_code, error_message, is_queued, attempt, scenarios_total, scenarios_done, lease_until, lease_owner,
     first_started_at, last_error_code, last_error_message, last_error_attempt, last_error_at
@@ -166,7 +168,7 @@ WHERE tenant_id = :tenant_id AND operation_id = :operation_id
     AND (finished_at IS NULL OR finished_at >= :operations_since);
 
 -- name: list_operations
--- Operations before a place, newest first.
+-- Operations before a position, newest first.
 SELECT tenant_id, operation_id, operation_type, status, correlation_id, created_at, started_at, finished_at,
     error_code, error_message, is_queued, attempt, scenarios_total, scenarios_done, lease_until, lease_owner,
     first_started_at, last_error_code, last_error_message, last_error_attempt, last_error_at
@@ -180,7 +182,7 @@ ORDER BY created_at DESC, operation_id DESC
 LIMIT :limit;
 
 -- name: list_operations_by_type
--- Operations of one type before a place, newest first.
+-- Operations of one type before a position, newest first.
 SELECT tenant_id, operation_id, operation_type, status, correlation_id, created_at, started_at, finished_at,
     error_code, error_message, is_queued, attempt, scenarios_total, scenarios_done, lease_until, lease_owner,
     first_started_at, last_error_code, last_error_message, last_error_attempt, last_error_at
@@ -195,7 +197,7 @@ ORDER BY created_at DESC, operation_id DESC
 LIMIT :limit;
 
 -- name: list_operations_by_status
--- Operations of one status before a place, newest first.
+-- Operations of one status before a position, newest first.
 SELECT tenant_id, operation_id, operation_type, status, correlation_id, created_at, started_at, finished_at,
     error_code, error_message, is_queued, attempt, scenarios_total, scenarios_done, lease_until, lease_owner,
     first_started_at, last_error_code, last_error_message, last_error_attempt, last_error_at
@@ -211,7 +213,7 @@ ORDER BY created_at DESC, operation_id DESC
 LIMIT :limit;
 
 -- name: list_operations_by_correlation
--- Operations of one correlation id before a place, newest first.
+-- Operations of one correlation id before a position, newest first.
 SELECT tenant_id, operation_id, operation_type, status, correlation_id, created_at, started_at, finished_at,
     error_code, error_message, is_queued, attempt, scenarios_total, scenarios_done, lease_until, lease_owner,
     first_started_at, last_error_code, last_error_message, last_error_attempt, last_error_at

@@ -1,12 +1,13 @@
 -- name: insert_simulation
--- Keeps a simulation under its key. No row back means the key is taken; a rival at it is waited for.
+-- Keeps a simulation under its key. No row back means the key is taken; a concurrent transaction at the same key is
+-- waited for.
 INSERT INTO proposal_simulations (tenant_id, idempotency_key, request_hash, created_at, request, result)
 VALUES (:tenant_id, :idempotency_key, :request_hash, :created_at, :request, :result)
 ON CONFLICT (tenant_id, idempotency_key) DO NOTHING
 RETURNING idempotency_key;
 
 -- name: replace_simulation
--- Puts a simulation in the place of one under its key that has expired. No row back means there is none.
+-- Replaces the simulation under a key that has expired. No row back means there is none.
 UPDATE proposal_simulations
 SET request_hash = :request_hash, created_at = :created_at, request = :request, result = :result
 WHERE tenant_id = :tenant_id AND idempotency_key = :idempotency_key AND created_at < :kept_since
@@ -19,7 +20,7 @@ FROM proposal_simulations
 WHERE tenant_id = :tenant_id AND idempotency_key = :idempotency_key AND created_at >= :kept_since;
 
 -- name: delete_old_simulations
--- Removes the simulations that expired first; one that is replaced meanwhile stays.
+-- Deletes the simulations that expired first, at most so many; one that is replaced meanwhile stays.
 DELETE FROM proposal_simulations
 WHERE tenant_id = :tenant_id AND created_at < :created_before AND idempotency_key = ANY (ARRAY(
     SELECT idempotency_key
@@ -27,4 +28,5 @@ WHERE tenant_id = :tenant_id AND created_at < :created_before AND idempotency_ke
     WHERE tenant_id = :tenant_id AND created_at < :created_before
     ORDER BY created_at, idempotency_key
     LIMIT :limit
-));
+))
+RETURNING idempotency_key;

@@ -1,5 +1,6 @@
 -- name: claim_key
--- Gives a key to an act, and keeps what it answers. No row back means the key is taken; a rival at it is waited for.
+-- Keeps a key with the answer it stands for. No row back means the key is taken; a concurrent transaction at the same
+-- key is waited for.
 INSERT INTO proposal_keys (
     tenant_id, family, scope, idempotency_key, request_hash, proposal_id, version_no, created_at, answer
 )
@@ -10,8 +11,8 @@ ON CONFLICT (tenant_id, family, scope, idempotency_key) DO NOTHING
 RETURNING idempotency_key;
 
 -- name: create_proposal
--- Keeps a proposal with its first version, its first event, its key and its edges, in one trip to the server.
--- What the row that comes back does not say was written was in the way: the key, or one of the ids.
+-- Keeps a proposal with its first version, its first event, its key and its edges, in one trip to the server. What the
+-- row that comes back does not report as written was in the way: the key, or one of the ids.
 WITH claimed AS (
     INSERT INTO proposal_keys (
         tenant_id, family, scope, idempotency_key, request_hash, proposal_id, version_no, created_at, answer
@@ -78,7 +79,7 @@ SELECT
     EXISTS (SELECT 1 FROM versioned) AND EXISTS (SELECT 1 FROM happened) AS recorded;
 
 -- name: find_key
--- What was asked and answered under a key, with the documents that were cut out of the answer.
+-- The request hash and the answer of a key, with the documents that were cut out of the answer.
 SELECT held.tenant_id, held.family, held.scope, held.idempotency_key, held.request_hash, held.proposal_id,
     held.version_no, held.created_at, held.answer, brought.result, brought.artifact, brought.evidence
 FROM proposal_keys AS held
@@ -102,7 +103,7 @@ ON CONFLICT (tenant_id, proposal_id) DO NOTHING
 RETURNING proposal_id;
 
 -- name: advance_proposal
--- Moves a proposal on to what its next event leaves. No row back means it is not at the revision before.
+-- Updates a proposal to what its next event leaves. No row back means it is not at the revision before, or not there.
 UPDATE proposals
 SET last_event_at = :last_event_at, state = :state, version_no = :version_no, version_status = :version_status,
     versioned_by = :versioned_by, revision = :revision
@@ -137,7 +138,7 @@ ON CONFLICT DO NOTHING
 RETURNING event_id;
 
 -- name: insert_approval
--- Keeps what was said at an event. No row back means its id is taken.
+-- Keeps the approval or rejection of an event. No row back means its id is taken.
 INSERT INTO proposal_approvals (
     tenant_id, proposal_id, event_no, approval_id, approval_type, approved, actor_id, occurred_at,
     related_version_no, details
@@ -150,7 +151,7 @@ ON CONFLICT DO NOTHING
 RETURNING approval_id;
 
 -- name: find_version_id
--- The id of a version.
+-- The id of a version, by its number.
 SELECT proposal_version_id
 FROM proposal_versions
 WHERE tenant_id = :tenant_id AND proposal_id = :proposal_id AND version_no = :version_no;
@@ -163,7 +164,7 @@ FROM proposals
 WHERE tenant_id = :tenant_id AND proposal_id = :proposal_id;
 
 -- name: list_proposals
--- Proposals before a place, newest first; texts that are long are left out.
+-- Proposals before a position, newest first; texts that are long are left out.
 SELECT tenant_id, proposal_id, portfolio_id, mandate_id, jurisdiction,
     CASE WHEN octet_length(title) <= :text_bytes_max THEN title END AS title,
     CASE WHEN octet_length(advisor_notes) <= :text_bytes_max THEN advisor_notes END AS advisor_notes,
@@ -178,7 +179,7 @@ ORDER BY created_at DESC, proposal_id DESC
 LIMIT :limit;
 
 -- name: list_proposals_by_portfolio
--- Proposals for one portfolio before a place, newest first; texts that are long are left out.
+-- Proposals for one portfolio before a position, newest first; texts that are long are left out.
 SELECT tenant_id, proposal_id, portfolio_id, mandate_id, jurisdiction,
     CASE WHEN octet_length(title) <= :text_bytes_max THEN title END AS title,
     CASE WHEN octet_length(advisor_notes) <= :text_bytes_max THEN advisor_notes END AS advisor_notes,
@@ -196,7 +197,7 @@ ORDER BY created_at DESC, proposal_id DESC
 LIMIT :limit;
 
 -- name: list_proposals_by_creator
--- Proposals of one adviser before a place, newest first; texts that are long are left out.
+-- Proposals of one adviser before a position, newest first; texts that are long are left out.
 SELECT tenant_id, proposal_id, portfolio_id, mandate_id, jurisdiction,
     CASE WHEN octet_length(title) <= :text_bytes_max THEN title END AS title,
     CASE WHEN octet_length(advisor_notes) <= :text_bytes_max THEN advisor_notes END AS advisor_notes,
@@ -213,7 +214,7 @@ ORDER BY created_at DESC, proposal_id DESC
 LIMIT :limit;
 
 -- name: list_proposals_by_state
--- Proposals in one state before a place, newest first; texts that are long are left out.
+-- Proposals in one state before a position, newest first; texts that are long are left out.
 SELECT tenant_id, proposal_id, portfolio_id, mandate_id, jurisdiction,
     CASE WHEN octet_length(title) <= :text_bytes_max THEN title END AS title,
     CASE WHEN octet_length(advisor_notes) <= :text_bytes_max THEN advisor_notes END AS advisor_notes,
@@ -236,7 +237,7 @@ FROM proposal_versions
 WHERE tenant_id = :tenant_id AND proposal_id = :proposal_id AND version_no = :version_no;
 
 -- name: list_versions
--- The versions of a proposal behind one, without their documents, in the order of their numbers.
+-- The versions of a proposal after one, without their documents, in the order of their numbers.
 SELECT tenant_id, proposal_id, version_no, proposal_version_id, created_by, created_at, status_at_creation,
     request_hash, simulation_hash, artifact_hash
 FROM proposal_versions
@@ -254,7 +255,7 @@ ORDER BY version_no
 LIMIT :limit;
 
 -- name: list_events
--- The events of a proposal behind one, in the order of their numbers; no more once their texts are a page.
+-- The events of a proposal after one, in the order of their numbers; no more once their texts fill a page.
 SELECT tenant_id, proposal_id, event_no, event_id, event_type, from_state, to_state, actor_id, occurred_at,
     related_version_no, reason
 FROM (
@@ -279,7 +280,7 @@ WHERE bytes_before <= :page_bytes_max
 ORDER BY event_no;
 
 -- name: list_approvals
--- What was said about a proposal behind one event, in the order of its events; no more once it is a page.
+-- The approvals of a proposal after one, in the order of their events; no more once they fill a page.
 SELECT tenant_id, proposal_id, event_no, approval_id, approval_type, approved, actor_id, occurred_at,
     related_version_no, details
 FROM (
@@ -304,7 +305,7 @@ WHERE bytes_before <= :page_bytes_max
 ORDER BY event_no;
 
 -- name: list_valid_approvals
--- What was said about a proposal since its current version came, in the order of its events.
+-- The approvals of a proposal since its current version was created, in the order of their events.
 SELECT tenant_id, proposal_id, event_no, approval_id, approval_type, approved, actor_id, occurred_at,
     related_version_no, details
 FROM proposal_approvals

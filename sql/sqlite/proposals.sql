@@ -1,5 +1,5 @@
 -- name: claim_key
--- Gives a free key to this act. No row back means that it stands for another already.
+-- Keeps a key with the answer it stands for. No row back means the key is taken.
 INSERT INTO proposal_keys (
     tenant_id, family, scope, idempotency_key, request_hash, proposal_id, version_no, created_at, answer
 )
@@ -10,7 +10,7 @@ ON CONFLICT DO NOTHING
 RETURNING proposal_id;
 
 -- name: find_key
--- What a key stands for, with the documents that were cut out of its answer.
+-- The request hash and the answer of a key, with the documents that were cut out of the answer.
 SELECT held.tenant_id, held.family, held.scope, held.idempotency_key, held.request_hash, held.proposal_id,
     held.version_no, held.created_at, held.answer, brought.result, brought.artifact, brought.evidence
 FROM proposal_keys AS held
@@ -21,7 +21,7 @@ WHERE held.tenant_id = :tenant_id AND held.family = :family AND held.scope = :sc
     AND held.idempotency_key = :idempotency_key;
 
 -- name: insert_proposal
--- Keeps a proposal as its first event leaves it. No row back means that its id is taken.
+-- Keeps a proposal as its first event leaves it. No row back means its id is taken.
 INSERT INTO proposals (
     tenant_id, proposal_id, portfolio_id, mandate_id, jurisdiction, title, advisor_notes, created_by, created_at,
     last_event_at, state, version_no, version_status, versioned_by, revision
@@ -34,7 +34,7 @@ ON CONFLICT DO NOTHING
 RETURNING proposal_id;
 
 -- name: advance_proposal
--- Writes a proposal as an event leaves it. No row back means that it is not at the revision before, or not there.
+-- Updates a proposal to what its next event leaves. No row back means it is not at the revision before, or not there.
 UPDATE proposals
 SET last_event_at = :last_event_at, state = :state, version_no = :version_no, version_status = :version_status,
     versioned_by = :versioned_by, revision = :revision
@@ -42,7 +42,7 @@ WHERE tenant_id = :tenant_id AND proposal_id = :proposal_id AND revision = :revi
 RETURNING proposal_id;
 
 -- name: insert_version
--- Keeps a version. No row back means that its number or its id is taken.
+-- Keeps a version with its documents. No row back means its number or its id is taken.
 INSERT INTO proposal_versions (
     tenant_id, proposal_id, version_no, proposal_version_id, created_by, created_at, status_at_creation, request_hash,
     simulation_hash, artifact_hash, artifact_id, request, result, artifact, evidence, gate_decision
@@ -56,7 +56,7 @@ ON CONFLICT DO NOTHING
 RETURNING proposal_version_id;
 
 -- name: insert_event
--- Keeps an event. No row back means that its number or its id is taken.
+-- Keeps an event. No row back means its number or its id is taken.
 INSERT INTO proposal_events (
     tenant_id, proposal_id, event_no, event_id, event_type, from_state, to_state, actor_id, occurred_at,
     related_version_no, reason
@@ -69,7 +69,7 @@ ON CONFLICT DO NOTHING
 RETURNING event_id;
 
 -- name: insert_approval
--- Keeps what was said at an event. No row back means that its id is taken.
+-- Keeps the approval or rejection of an event. No row back means its id is taken.
 INSERT INTO proposal_approvals (
     tenant_id, proposal_id, event_no, approval_id, approval_type, approved, actor_id, occurred_at,
     related_version_no, details
@@ -95,7 +95,7 @@ FROM proposals
 WHERE tenant_id = :tenant_id AND proposal_id = :proposal_id;
 
 -- name: list_proposals
--- Proposals before a place, newest first; texts that are long are left out.
+-- Proposals before a position, newest first; texts that are long are left out.
 SELECT tenant_id, proposal_id, portfolio_id, mandate_id, jurisdiction,
     CASE WHEN length(CAST(title AS BLOB)) <= :text_bytes_max THEN title END AS title,
     CASE WHEN length(CAST(advisor_notes AS BLOB)) <= :text_bytes_max THEN advisor_notes END AS advisor_notes,
@@ -110,7 +110,7 @@ ORDER BY created_at DESC, proposal_id DESC
 LIMIT :limit;
 
 -- name: list_proposals_by_portfolio
--- Proposals for one portfolio before a place, newest first; texts that are long are left out.
+-- Proposals for one portfolio before a position, newest first; texts that are long are left out.
 SELECT tenant_id, proposal_id, portfolio_id, mandate_id, jurisdiction,
     CASE WHEN length(CAST(title AS BLOB)) <= :text_bytes_max THEN title END AS title,
     CASE WHEN length(CAST(advisor_notes AS BLOB)) <= :text_bytes_max THEN advisor_notes END AS advisor_notes,
@@ -128,7 +128,7 @@ ORDER BY created_at DESC, proposal_id DESC
 LIMIT :limit;
 
 -- name: list_proposals_by_creator
--- Proposals of one adviser before a place, newest first; texts that are long are left out.
+-- Proposals of one adviser before a position, newest first; texts that are long are left out.
 SELECT tenant_id, proposal_id, portfolio_id, mandate_id, jurisdiction,
     CASE WHEN length(CAST(title AS BLOB)) <= :text_bytes_max THEN title END AS title,
     CASE WHEN length(CAST(advisor_notes AS BLOB)) <= :text_bytes_max THEN advisor_notes END AS advisor_notes,
@@ -145,7 +145,7 @@ ORDER BY created_at DESC, proposal_id DESC
 LIMIT :limit;
 
 -- name: list_proposals_by_state
--- Proposals in one state before a place, newest first; texts that are long are left out.
+-- Proposals in one state before a position, newest first; texts that are long are left out.
 SELECT tenant_id, proposal_id, portfolio_id, mandate_id, jurisdiction,
     CASE WHEN length(CAST(title AS BLOB)) <= :text_bytes_max THEN title END AS title,
     CASE WHEN length(CAST(advisor_notes AS BLOB)) <= :text_bytes_max THEN advisor_notes END AS advisor_notes,
@@ -168,7 +168,7 @@ FROM proposal_versions
 WHERE tenant_id = :tenant_id AND proposal_id = :proposal_id AND version_no = :version_no;
 
 -- name: list_versions
--- The versions of a proposal behind one, without their documents, in the order of their numbers.
+-- The versions of a proposal after one, without their documents, in the order of their numbers.
 SELECT tenant_id, proposal_id, version_no, proposal_version_id, created_by, created_at, status_at_creation,
     request_hash, simulation_hash, artifact_hash
 FROM proposal_versions
@@ -186,7 +186,7 @@ ORDER BY version_no
 LIMIT :limit;
 
 -- name: list_events
--- The events of a proposal behind one, in the order of their numbers; no more once their texts are a page.
+-- The events of a proposal after one, in the order of their numbers; no more once their texts fill a page.
 SELECT tenant_id, proposal_id, event_no, event_id, event_type, from_state, to_state, actor_id, occurred_at,
     related_version_no, reason
 FROM (
@@ -211,7 +211,7 @@ WHERE bytes_before <= :page_bytes_max
 ORDER BY event_no;
 
 -- name: list_approvals
--- What was said about a proposal behind one event, in the order of its events; no more once it is a page.
+-- The approvals of a proposal after one, in the order of their events; no more once they fill a page.
 SELECT tenant_id, proposal_id, event_no, approval_id, approval_type, approved, actor_id, occurred_at,
     related_version_no, details
 FROM (
@@ -236,7 +236,7 @@ WHERE bytes_before <= :page_bytes_max
 ORDER BY event_no;
 
 -- name: list_valid_approvals
--- What was said about a proposal since its current version came, in the order of its events.
+-- The approvals of a proposal since its current version was created, in the order of their events.
 SELECT tenant_id, proposal_id, event_no, approval_id, approval_type, approved, actor_id, occurred_at,
     related_version_no, details
 FROM proposal_approvals

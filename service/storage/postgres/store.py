@@ -9,13 +9,15 @@ from service.storage.postgres.dpm_runs import PostgresDpmRuns
 from service.storage.postgres.idempotency import PostgresIdempotency
 from service.storage.postgres.lineage import PostgresLineage
 from service.storage.postgres.operations import PostgresOperations
+from service.storage.postgres.performing import PostgresActs
 from service.storage.postgres.policy_packs import PostgresPolicyPacks
-from service.storage.postgres.proposal_simulations import PostgresProposalSimulations
-from service.storage.postgres.proposals import PostgresProposals
+from service.storage.postgres.proposals import keep_change
 from service.storage.postgres.retention import PostgresRetention
 from service.storage.postgres.shadow_differences import PostgresShadowDifferences
 from service.storage.postgres.supportability import PostgresSupportability
 from service.storage.postgres.workflow_decisions import PostgresWorkflowDecisions
+from service.storage.sql.proposals.proposals import SqlProposals
+from service.storage.sql.proposals.simulations import SqlProposalSimulations
 
 DEFAULT_OPTIONS = PoolOptions()
 
@@ -23,14 +25,15 @@ DEFAULT_OPTIONS = PoolOptions()
 class PostgresStore:
     def __init__(self, database: Database) -> None:
         self.database = database
+        acts = PostgresActs(database)
         self.dpm_runs = PostgresDpmRuns(database)
         self.idempotency = PostgresIdempotency(database)
         self.lineage = PostgresLineage(database)
         self.artifacts = PostgresArtifacts(database)
         self.workflow_decisions = PostgresWorkflowDecisions(database)
-        self.operations = PostgresOperations(database)
-        self.proposals = PostgresProposals(database)
-        self.proposal_simulations = PostgresProposalSimulations(database)
+        self.operations = PostgresOperations(acts)
+        self.proposals = SqlProposals(acts, keep_change)
+        self.proposal_simulations = SqlProposalSimulations(acts)
         self.policy_packs = PostgresPolicyPacks(database)
         self.shadow_differences = PostgresShadowDifferences(database)
         self.supportability = PostgresSupportability(database)

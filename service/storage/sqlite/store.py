@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from service.storage.sql.operations.operations import SqlOperations
+from service.storage.sql.proposals.proposals import SqlProposals
+from service.storage.sql.proposals.simulations import SqlProposalSimulations
 from service.storage.sqlite.artifacts import SqliteArtifacts
 from service.storage.sqlite.database import Database
 from service.storage.sqlite.dpm_runs import SqliteDpmRuns
 from service.storage.sqlite.idempotency import SqliteIdempotency
 from service.storage.sqlite.lineage import SqliteLineage
-from service.storage.sqlite.operations import SqliteOperations
+from service.storage.sqlite.performing import SqliteActs
 from service.storage.sqlite.policy_packs import SqlitePolicyPacks
-from service.storage.sqlite.proposal_simulations import SqliteProposalSimulations
-from service.storage.sqlite.proposals import SqliteProposals
 from service.storage.sqlite.retention import SqliteRetention
 from service.storage.sqlite.shadow_differences import SqliteShadowDifferences
 from service.storage.sqlite.supportability import SqliteSupportability
@@ -24,14 +25,15 @@ BUSY_SECONDS_MAX = 5.0
 class SqliteStore:
     def __init__(self, database: Database) -> None:
         self.database = database
+        acts = SqliteActs(database)
         self.dpm_runs = SqliteDpmRuns(database)
         self.idempotency = SqliteIdempotency(database)
         self.lineage = SqliteLineage(database)
         self.artifacts = SqliteArtifacts(database)
         self.workflow_decisions = SqliteWorkflowDecisions(database)
-        self.operations = SqliteOperations(database)
-        self.proposals = SqliteProposals(database)
-        self.proposal_simulations = SqliteProposalSimulations(database)
+        self.operations = SqlOperations(acts)
+        self.proposals = SqlProposals(acts)
+        self.proposal_simulations = SqlProposalSimulations(acts)
         self.policy_packs = SqlitePolicyPacks(database)
         self.shadow_differences = SqliteShadowDifferences(database)
         self.supportability = SqliteSupportability(database)

@@ -20,7 +20,7 @@ from service.domains.retention.cutoffs import KEEP_ALL, RetentionCutoff
 from service.domains.retention.deletions import DeletedRows
 from service.errors.operations import OperationExists, OperationNotFound
 from service.errors.storage import PostgresDsnRequired, PostgresUnavailable, StoreRefused
-from service.storage.postgres import job_sessions, operation_acts
+from service.storage.postgres import job_offers, job_sessions
 from service.storage.postgres.database import PoolOptions
 from service.storage.postgres.job_offers import NAMES, Names
 from service.storage.postgres.job_queue import PostgresJobQueue
@@ -168,13 +168,18 @@ async def test_an_operation_that_is_not_queued_is_offered_to_nobody(store, queue
     assert await refill(queue) == 0
 
 
-async def test_an_act_that_fails_leaves_no_offer(store, dsn):
+async def test_an_act_that_fails_leaves_no_offer(store, dsn, monkeypatch):
     operation = a_queued()
+    offer = job_offers.offer
+
+    async def offer_and_fail(*offered):
+        assert await offer(*offered) == 1
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(job_offers, "offer", offer_and_fail)
 
     with pytest.raises(ZeroDivisionError):
-        async with store.database.act() as conn:
-            await operation_acts.submit(conn, operation, trace_id=None, offer=True)
-            raise ZeroDivisionError
+        await store.operations.submit(operation)
 
     assert jobs_in(dsn) == []
     with pytest.raises(OperationNotFound):

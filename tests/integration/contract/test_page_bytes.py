@@ -12,8 +12,7 @@ from service.domains.dpm_runs.values import RunStatus
 from service.domains.retention.cutoffs import KEEP_ALL
 from service.domains.values.pages import PAGE_BYTES_MAX, page_of, within_bytes
 from service.domains.workflow_decisions import DecisionFilter, WorkflowAction
-from service.storage.postgres import proposals as in_postgres
-from service.storage.sqlite import proposals as in_sqlite
+from service.storage.sql.proposals import lists
 from tests.integration.contract.builders import REVIEWED, a_verdict, after, an_admission
 from tests.integration.contract.proposal_builders import ALL_PROPOSALS, a_creation
 
@@ -58,8 +57,7 @@ async def test_a_page_of_long_proposals_ends_at_its_bytes(store, monkeypatch):
         + [{"title": None, "advisor_notes": "n" * LONG} for _ in range(3)],
     )
     read = []
-    for module in (in_postgres, in_sqlite):
-        monkeypatch.setattr(module, "find_proposal", noting(module.find_proposal, read))
+    monkeypatch.setattr(lists, "find_proposal", noting(lists.find_proposal, read))
 
     pages = await walked(
         lambda cursor: store.proposals.list(DEFAULT_TENANT, ALL_PROPOSALS, limit=100, cursor=cursor)
@@ -67,7 +65,7 @@ async def test_a_page_of_long_proposals_ends_at_its_bytes(store, monkeypatch):
 
     require_bounded(pages, wanted)
     assert len(pages) > len(wanted) // (FITTING + 1)
-    # A long text is read for a page that it is on, or that it ends; and once for a cursor.
+    # A long text is read for a page that it is on, or that it ends.
     assert len(read) <= len(pages) * (FITTING + 2)
 
 

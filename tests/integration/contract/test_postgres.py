@@ -23,6 +23,7 @@ from service.domains.proposals.states import ApprovalType, ProposalEventType
 from service.domains.proposals.values import ProposalFilter
 from service.domains.retention.cutoffs import KEEP_ALL, RetentionCutoff
 from service.domains.retention.deletions import DeletionBatch
+from service.domains.values.canonical import digest_of
 from service.domains.values.pages import EARLIEST
 from service.domains.workflow_decisions import ReviewRule
 from service.errors.operations import OperationNotFound
@@ -34,12 +35,15 @@ from service.errors.storage import (
     StoreUnavailable,
 )
 from service.errors.storage_causes import StoreCause
-from service.storage.postgres import operation_acts, proposals
 from service.storage.postgres.addresses import writable
 from service.storage.postgres.database import PoolOptions
 from service.storage.postgres.job_queue import PostgresJobQueue
+from service.storage.postgres.performing import perform
+from service.storage.postgres.proposals import keep_change
 from service.storage.postgres.store import PostgresStore
 from service.storage.queries import MIGRATIONS_DIR, SQL_DIR, load
+from service.storage.sql.operations import acts
+from service.storage.sql.proposals import proposals
 from tests.conftest import OURS
 from tests.integration.contract.builders import (
     LONG_SECONDS,
@@ -620,7 +624,7 @@ async def test_a_cancelled_act_is_kept_or_taken_back_and_leaves_nothing_behind(p
 
             async def act(begun=begun, operation=operation):
                 async with store.database.act() as conn:
-                    await operation_acts.submit(conn, operation, trace_id=None, offer=False)
+                    await perform(conn, acts.submit, operation, digest_of(operation.request), None)
                     if midst == "in the act":
                         begun.set()
                         await conn.execute("SELECT pg_sleep(3600)")
@@ -658,7 +662,7 @@ async def test_an_act_that_does_not_come_to_its_end_lets_go_of_its_locks(store, 
 
     async def freeze():
         async with frozen.database.act() as conn:
-            await operation_acts.claim(conn, DEFAULT_TENANT, operation.operation_id, a_lease(1))
+            await perform(conn, acts.claim, DEFAULT_TENANT, operation.operation_id, a_lease(1))
             claimed.set()
             if midst == "in a statement":
                 await conn.execute("SELECT pg_sleep(3600)")
@@ -688,7 +692,7 @@ async def test_who_comes_while_another_is_at_a_key_waits_for_how_that_ends(store
     first, second = a_creation(key="key-1"), a_creation(key="key-1")
     with suppress(Undone):
         async with store.database.act() as conn:
-            await proposals.keep_change(conn, first)
+            await perform(conn, keep_change, first)
             waiting = asyncio.create_task(store.proposals.change(second))
             await quiet()
             assert not waiting.done()

@@ -92,8 +92,7 @@ async def test_no_document_is_written_twice(beside):
 
 
 async def test_rows_of_before_are_answered_as_they_are(beside, monkeypatch):
-    for module in ("sqlite", "postgres"):
-        monkeypatch.setattr(f"service.storage.{module}.proposals.stored_change", lambda change: change)
+    monkeypatch.setattr("service.storage.sql.proposals.changes.stored_change", lambda change: change)
     change = a_real_creation()
     await keep(beside.store, change)
     monkeypatch.undo()

@@ -336,6 +336,27 @@ async def test_a_shared_commit_that_one_act_makes_fail_is_made_again_for_each_al
     assert rows_in(path)["dpm_runs"] == len(good)
 
 
+async def test_operations_whose_shared_commit_one_makes_fail_are_kept_each_alone(store, path):
+    change(
+        path,
+        failing("dpm_operations", "ROLLBACK").replace(" BEGIN", " WHEN NEW.correlation_id = 'cursed' BEGIN"),
+    )
+    asked = [an_operation(operation_id=f"dop_{n}") for n in range(8)]
+    asked.append(an_operation(operation_id="dop_cursed", correlation_id="cursed"))
+
+    with held(store):
+        waiting = [asyncio.ensure_future(store.operations.submit(operation)) for operation in asked]
+        await asyncio.sleep(0)
+    answers = await asyncio.gather(*waiting, return_exceptions=True)
+
+    *good, cursed = answers
+    assert good == [None] * 8
+    assert type(cursed) is StoreRefused
+    for operation in asked[:-1]:
+        kept = await store.operations.get(DEFAULT_TENANT, operation.operation_id, KEEP_ALL)
+        assert kept == operation
+
+
 async def test_when_a_shared_commit_fails_nobody_is_told_that_anything_was_kept(store, path):
     asked = [an_admission(idempotency_key=f"key-{n}", result=b"9" * 100_000) for n in range(8)]
     await pages_at_most(store, 1)

@@ -27,6 +27,8 @@ ROOMS = {
     "flows": NOUNS,
     "storage/memory": NOUNS,
     "storage/ports": NOUNS,
+    # What a store does for these nouns is written once, and performed by both dialects.
+    "storage/sql": {"operations", "proposals"},
     # The service itself deletes what has expired; it is no request of a caller.
     "web/handlers": NOUNS - {"retention"},
 }

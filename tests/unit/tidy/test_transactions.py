@@ -89,6 +89,11 @@ def test_a_store_method_hands_over_at_most_one_act(name):
     assert not list(breaches(tree_of(SOURCES[name])))
 
 
+@pytest.mark.parametrize("name", [name for name in STORAGE if name.startswith("service/storage/sql/")])
+def test_what_is_written_once_for_both_dialects_begins_no_transaction(name):
+    assert not list(beginnings(tree_of(SOURCES[name])))
+
+
 def test_two_acts_in_one_method_would_be_seen():
     source = """
 class Store:

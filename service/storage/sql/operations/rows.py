@@ -1,4 +1,4 @@
-"""How operations and what came of their scenarios lie in the rows of PostgreSQL."""
+"""How operations and what came of their scenarios lie in their rows."""
 
 from __future__ import annotations
 
@@ -14,14 +14,12 @@ from service.domains.operations import (
     OperationType,
     StagedScenario,
 )
-from service.storage.postgres.statements import Row
+from service.storage.sql.acts import Row
 
 
 def row_of(operation: Operation, request_sha256: str) -> dict[str, object]:
     """What is written when an operation is accepted."""
-    return {
-        "tenant_id": operation.tenant_id,
-        "operation_id": operation.operation_id,
+    return key_of(operation) | {
         "operation_type": operation.operation_type.value,
         "correlation_id": operation.correlation_id,
         "created_at": operation.created_at,
@@ -36,7 +34,7 @@ def operation_of(row: Row) -> Operation:
     return Operation(**parts_of(row), request=row["request"], result=row["result"])
 
 
-def head_of(row: Row) -> OperationSummary:
+def summary_of(row: Row) -> OperationSummary:
     return OperationSummary(**parts_of(row))
 
 
@@ -54,7 +52,7 @@ def parts_of(row: Row) -> dict[str, Any]:
         "error": None
         if row["error_code"] is None
         else OperationError(row["error_code"], row["error_message"]),
-        "is_queued": row["is_queued"],
+        "is_queued": bool(row["is_queued"]),
         "attempt": row["attempt"],
         "scenarios_total": row["scenarios_total"],
         "scenarios_done": row["scenarios_done"],
@@ -73,16 +71,18 @@ def parts_of(row: Row) -> dict[str, Any]:
     }
 
 
-def row_of_staged(tenant_id: str, operation_id: str, staged: StagedScenario) -> dict[str, object]:
-    return {
-        "tenant_id": tenant_id,
-        "operation_id": operation_id,
+def row_of_staged(operation: OperationSummary, staged: StagedScenario) -> dict[str, object]:
+    return key_of(operation) | {
         "scenario": staged.scenario,
         "status": None if staged.status is None else staged.status.value,
         "result": staged.result,
         "metric": staged.metric,
         "failure": staged.failure,
     }
+
+
+def key_of(operation: OperationSummary) -> dict[str, object]:
+    return {"tenant_id": operation.tenant_id, "operation_id": operation.operation_id}
 
 
 def staged_of(row: Row) -> StagedScenario:

@@ -1,4 +1,4 @@
-"""How proposals and what belongs to them lie in the rows of PostgreSQL."""
+"""How proposals and what belongs to them lie in their rows."""
 
 from __future__ import annotations
 
@@ -9,18 +9,13 @@ from service.domains.proposals.states import ApprovalType, ProposalEventType, Pr
 from service.domains.proposals.values import (
     Proposal,
     ProposalApproval,
-    ProposalChange,
     ProposalEvent,
     ProposalKey,
     ProposalKeyScope,
     ProposalVersion,
     VersionHead,
 )
-from service.storage.postgres.lineage import text_of
-from service.storage.postgres.statements import Row
-
-# What the rows of one proposal have in common.
-SHARED = frozenset({"tenant_id", "proposal_id"})
+from service.storage.sql.acts import Row
 
 
 def row_of_step(proposal: Proposal) -> dict[str, object]:
@@ -182,7 +177,7 @@ def approval_of(row: Row) -> ProposalApproval:
         tenant_id=row["tenant_id"],
         event_no=row["event_no"],
         approval_type=ApprovalType(row["approval_type"]),
-        approved=row["approved"],
+        approved=bool(row["approved"]),
         actor_id=row["actor_id"],
         occurred_at=row["occurred_at"],
         details=row["details"],
@@ -202,15 +197,6 @@ def row_of_key(key: ProposalKey) -> dict[str, object]:
         "created_at": key.created_at,
         "answer": key.answer,
     }
-
-
-def row_of_creation(change: ProposalChange, key: ProposalKey, version: ProposalVersion) -> dict[str, object]:
-    """A proposal with all that its first event brings; names that several tables have say whose they are."""
-    row = row_of_proposal(change.proposal) | {"edges": text_of(change.edges(None))}
-    parts = {"key": row_of_key(key), "version": row_of_version(version), "event": row_of_event(change.event)}
-    for part, values in parts.items():
-        row |= {f"{part}_{name}": value for name, value in values.items() if name not in SHARED}
-    return row
 
 
 def key_of(row: Row) -> ProposalKey:
