@@ -1,4 +1,4 @@
-"""What setup.cfg cannot say: sql/ and migrations/ lie beside the package, and are installed inside it."""
+"""What setup.cfg cannot say: sql/, migrations/ and deploy/ lie beside the package, and are installed inside it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from setuptools import find_packages, setup
 
-BESIDE = ("sql", "migrations")
+BESIDE = ("sql", "migrations", "deploy")
 FOLDERS = [Path(name) for name in BESIDE] + [
     folder for name in BESIDE for folder in sorted(Path(name).iterdir()) if folder.is_dir()
 ]

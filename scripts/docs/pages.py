@@ -1,7 +1,7 @@
 """The pages of docs/ and the parts of them that are generated.
 
-A generated part stands between `<!-- generated: NAME -->` and `<!-- end -->`; the rest of a page is written by
-hand and never changed.
+A generated part stands between `<!-- generated: NAME -->` and `<!-- end -->`; the rest of a page is written
+by hand and never changed.
 """
 
 from __future__ import annotations
