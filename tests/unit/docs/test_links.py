@@ -78,7 +78,7 @@ def test_every_room_is_described():
 @pytest.mark.parametrize("page", PAGES, ids=id_of)
 def test_a_name_that_is_said_to_be_in_a_file_is_in_it(page):
     for name, path in PLACED.findall(page.read_text(encoding="utf-8")):
-        assert name in (ROOT / path).read_text(encoding="utf-8"), (name, path)
+        assert name.removesuffix("_total") in (ROOT / path).read_text(encoding="utf-8"), (name, path)
 
 
 def test_a_path_that_is_not_there_would_be_found():
