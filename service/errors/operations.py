@@ -30,7 +30,7 @@ class OperationExists(Conflict):
 
 
 class OperationNotPending(Conflict):
-    """Somebody else moved the operation on before."""
+    """The operation is not pending, or another process runs it."""
 
     code = message = "DPM_ASYNC_OPERATION_NOT_EXECUTABLE"
 

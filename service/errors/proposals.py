@@ -93,7 +93,7 @@ class ProposalVersionMismatch(Unprocessable):
 
 
 class ProposalVersionBlocked(Unprocessable):
-    """The simulation of the version is BLOCKED, so nobody is to execute it."""
+    """The simulation of the version is BLOCKED, so the proposal may not be executed."""
 
     code = message = "PROPOSAL_VERSION_BLOCKED"
 
@@ -112,7 +112,7 @@ class FourEyesViolation(Conflict):
 
 
 class ProposalConcurrentUpdate(Conflict):
-    """Somebody else changed the proposal since it was read; the flow decides anew."""
+    """The proposal changed since it was read; never reaches a caller, the flow decides again."""
 
     code = message = "PROPOSAL_MOVED"
 
