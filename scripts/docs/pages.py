@@ -22,6 +22,7 @@ PARTS: Mapping[str, Callable[[str], str]] = {
     "errors": errors.table,
     "settings": settings.table,
     "metrics": metrics.table,
+    "metric-values": metrics.values_table,
     "log-events": events.table,
     "proposal-transitions": states.proposal_table,
     "proposal-approvals": states.approval_table,
