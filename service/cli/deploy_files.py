@@ -13,7 +13,7 @@ from service.admin.deployment.files import FilesExist, write_files
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
 @click.option("--overwrite", is_flag=True, help="Replace files of other contents.")
 def deploy_files(folder: Path, overwrite: bool) -> None:
-    """Write the SQL of logins and roles, the dashboard, and the Prometheus rules into FOLDER.
+    """Write the SQL of logins and roles, dashboard, Prometheus rules and the handbook into FOLDER.
 
     Exit 1 if a file of another content is there; then nothing is written.
     """

@@ -1,4 +1,4 @@
-"""Writes out what a deployment needs beside the service: SQL of logins and roles, dashboard, alert rules."""
+"""Writes out what an operator needs beside the service: SQL of logins and roles, dashboard, alerts, handbook."""
 
 from __future__ import annotations
 
@@ -8,8 +8,12 @@ from pathlib import Path
 from service.storage.queries import MIGRATIONS_DIR, SHIPPED
 
 DEPLOY_DIR = SHIPPED / "deploy"
-# It is kept with the migrations, which it goes with; a deployment runs it beside the SQL of the logins.
+DOCS_DIR = SHIPPED / "docs"
+# It is kept with the migrations, after which it runs; a deployment has it beside the SQL of the logins.
 ROLES = Path("postgres", "roles.sql")
+HANDBOOK = Path("docs")
+# Pages about the source, which is not there.
+FOR_DEVELOPERS = frozenset({"architecture.md", "development.md"})
 SUFFIXES = frozenset({".json", ".sql", ".yml"})
 
 
@@ -23,7 +27,7 @@ def write_files(folder: Path, *, overwrite: bool = False) -> tuple[Path, ...]:
     Raises FilesExist where a file of another content is there and may not be overwritten; then nothing is
     written. Raises OSError where the folder cannot be written to.
     """
-    files = {folder / name: content for name, content in shipped_files()}
+    files = {folder / name: path.read_bytes() for name, path in shipped_files()}
     edited = [path for path, content in files.items() if path.exists() and path.read_bytes() != content]
     if edited and not overwrite:
         raise FilesExist(", ".join(str(path) for path in edited))
@@ -33,9 +37,12 @@ def write_files(folder: Path, *, overwrite: bool = False) -> tuple[Path, ...]:
     return tuple(files)
 
 
-def shipped_files() -> Iterator[tuple[Path, bytes]]:
-    """Each file that comes with the service: its path below the folder and its content, in order of path."""
+def shipped_files() -> Iterator[tuple[Path, Path]]:
+    """Each file that comes with the service: its path below the folder and where it is, in order."""
     found = {path.relative_to(DEPLOY_DIR): path for path in DEPLOY_DIR.rglob("*") if path.suffix in SUFFIXES}
     found[ROLES] = MIGRATIONS_DIR / "roles.sql"
-    for name in sorted(found):
-        yield name, found[name].read_bytes()
+    for pages in (DOCS_DIR, DOCS_DIR / "run"):
+        for path in pages.glob("*.md"):
+            if path.name not in FOR_DEVELOPERS:
+                found[HANDBOOK / path.relative_to(DOCS_DIR)] = path
+    yield from sorted(found.items())

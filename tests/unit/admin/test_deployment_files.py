@@ -1,5 +1,8 @@
 """The files of a deployment, written out."""
 
+import re
+from pathlib import Path
+
 import pytest
 from click.testing import CliRunner
 
@@ -9,7 +12,18 @@ from tests.conftest import ROOT
 
 DEPLOY = ROOT / "deploy"
 SHIPPED = {path.relative_to(DEPLOY).as_posix(): path for path in DEPLOY.rglob("*") if path.is_file()}
-EXPECTED = SHIPPED | {"postgres/roles.sql": ROOT / "migrations" / "roles.sql"}
+PAGES = {
+    f"docs/{path.relative_to(ROOT / 'docs').as_posix()}": path
+    for folder in ("docs", "docs/run")
+    for path in (ROOT / folder).glob("*.md")
+    if path.name not in ("architecture.md", "development.md")
+}
+EXPECTED = SHIPPED | PAGES | {"postgres/roles.sql": ROOT / "migrations" / "roles.sql"}
+LINK = re.compile(r"\]\(([^)#\s]+)")
+
+
+def in_order(names):
+    return sorted(names, key=lambda name: Path(name))
 
 
 def contents_of(folder):
@@ -24,7 +38,17 @@ def test_every_file_is_written_as_it_is(tmp_path):
     assert contents_of(tmp_path / "new" / "deploy") == {
         name: path.read_bytes() for name, path in EXPECTED.items()
     }
-    assert [path.relative_to(tmp_path / "new" / "deploy").as_posix() for path in written] == sorted(EXPECTED)
+    assert [path.relative_to(tmp_path / "new" / "deploy").as_posix() for path in written] == in_order(
+        EXPECTED
+    )
+
+
+def test_the_handbook_links_to_nothing_that_is_left_out(tmp_path):
+    write_files(tmp_path)
+
+    for page in (tmp_path / "docs").rglob("*.md"):
+        links = [link for link in LINK.findall(page.read_text(encoding="utf-8")) if "://" not in link]
+        assert not [link for link in links if not (page.parent / link).exists()], page.name
 
 
 def test_a_second_time_changes_nothing(tmp_path):
@@ -36,7 +60,7 @@ def test_an_edited_file_is_kept_and_nothing_is_written(tmp_path):
     (tmp_path / "postgres" / "logins.sql").write_text("-- ours\n")
     (tmp_path / "postgres" / "duties.sql").unlink()
 
-    with pytest.raises(FilesExist, match="logins.sql"):
+    with pytest.raises(FilesExist, match=r"logins\.sql"):
         write_files(tmp_path)
 
     assert (tmp_path / "postgres" / "logins.sql").read_text() == "-- ours\n"
@@ -59,7 +83,7 @@ def test_the_command_names_each_file_and_refuses_with_1(tmp_path):
     replaced = CliRunner().invoke(main, ["deploy-files", "--overwrite", str(tmp_path)])
 
     assert (done.exit_code, refused.exit_code, replaced.exit_code) == (0, 1, 0)
-    assert done.output.split() == [str(tmp_path / name) for name in sorted(EXPECTED)]
+    assert done.output.split() == [str(tmp_path / name) for name in in_order(EXPECTED)]
     assert "roles.sql" in refused.output
 
 

@@ -13,7 +13,7 @@ TICKED = re.compile(r"`([^`\n]+)`")
 FOLDERS = ("service", "tests", "scripts", "docs", "sql", "migrations", "deploy")
 PATH = re.compile(rf"(?:{'|'.join(FOLDERS)})/[\w./-]*")
 # Written out by `deploy-files`; in the repository it stands elsewhere.
-WRITTEN = {"deploy/postgres/roles.sql": "migrations/roles.sql"}
+WRITTEN = {"deploy/postgres/roles.sql": "migrations/roles.sql", "deploy/docs": "docs"}
 # "`overlay` in `service/engines/policy/overlay.py`"
 PLACED = re.compile(rf"`(\w+)` in `((?:{'|'.join(FOLDERS)})/[\w./-]+\.\w+)`")
 README_LINES_MAX = 120
