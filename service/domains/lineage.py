@@ -20,11 +20,17 @@ class EdgeType(Enum):
     """The first three are the contract's (7.1); with the others an entity points to what it came from."""
 
     CORRELATION_TO_RUN = "CORRELATION_TO_RUN"
+    """The source is a correlation id, the target a run that is filed under it."""
     IDEMPOTENCY_TO_RUN = "IDEMPOTENCY_TO_RUN"
+    """The source is an idempotency key, the target the run it brought."""
     OPERATION_TO_CORRELATION = "OPERATION_TO_CORRELATION"
+    """The source is an operation, the target the correlation id it is filed under."""
     CAUSED_BY = "CAUSED_BY"
+    """The source came of the target, such as a run of an operation."""
     REPLAYED_FROM = "REPLAYED_FROM"
+    """The source is a replay of the target."""
     DERIVED_FROM = "DERIVED_FROM"
+    """The source was made of the target: an artifact of its run, a version of the one before."""
 
 
 # The types whose source came from their target; of the others the target came from the source.
@@ -43,8 +49,11 @@ class Direction(Enum):
     """Up goes to what an entity came from, down to what came of it, whichever way an edge points."""
 
     BOTH = "both"
+    """To what the entity came from and to what came of it."""
     UP = "up"
+    """To what the entity came from."""
     DOWN = "down"
+    """To what came of the entity."""
 
     @property
     def goes_down(self) -> bool:

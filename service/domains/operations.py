@@ -21,18 +21,48 @@ STORE_REFUSED = "DPM_ASYNC_STORE_REFUSED"
 LEASE_EXPIRED = "DPM_ASYNC_LEASE_EXPIRED"
 RELEASED = "DPM_ASYNC_ATTEMPT_RELEASED"
 
+OperationErrorCode = str
+"""Why the operation failed; one of proposals also with the code that its request would be refused with.
+
+- DPM_ASYNC_EXECUTION_ERROR: The work failed.
+- DPM_ASYNC_OPERATION_CANCELLED: A caller cancelled it.
+- DPM_ASYNC_OPERATION_DEADLINE_EXCEEDED: It did not end in the time that one may take.
+- DPM_ASYNC_OPERATION_EXPIRED: No process began to run it in its time.
+- DPM_ASYNC_ATTEMPTS_EXHAUSTED: Every attempt that it may take was over without a result.
+- DPM_ASYNC_STORE_REFUSED: The store refused to keep it.
+"""
+AttemptErrorCode = str
+"""Why the attempt was over.
+
+- DPM_ASYNC_LEASE_EXPIRED: The process that ran it died, froze or lost the store.
+- DPM_ASYNC_ATTEMPT_RELEASED: The process stopped, or the request that ran it ended.
+- DPM_REPLAY_ENGINE_UNKNOWN: The process does not carry the engine version that the operation was accepted
+  for.
+"""
+
 
 class OperationType(Enum):
+    """What an operation does."""
+
     ANALYZE_SCENARIOS = "ANALYZE_SCENARIOS"
+    """Simulates the scenarios of a batch."""
     CREATE_PROPOSAL = "CREATE_PROPOSAL"
+    """Creates a proposal with its first version."""
     CREATE_PROPOSAL_VERSION = "CREATE_PROPOSAL_VERSION"
+    """Adds a version to a proposal."""
 
 
 class OperationStatus(Enum):
+    """How far an operation has come."""
+
     PENDING = "PENDING"
+    """Accepted, and waiting to be run."""
     RUNNING = "RUNNING"
+    """A process is working on it."""
     SUCCEEDED = "SUCCEEDED"
+    """Ended with a result."""
     FAILED = "FAILED"
+    """Ended with an error, which includes having been cancelled."""
 
 
 # Every move there is; the schema refuses the others too. An operation is claimed, and its attempt ends with a

@@ -26,32 +26,42 @@ PACKS_MAX = 1000
 
 
 class TurnoverPolicy(Checked, frozen=True, kw_only=True):
+    """What a pack says of turnover."""
+
     CHECKS: ClassVar[tuple[Check, ...]] = (
         FieldRule("max_turnover_pct", "max_turnover_pct must be between 0 and 1 inclusive", is_share),
     )
 
-    max_turnover_pct: Annotated[
-        Exact | None, Meta(description="Turnover budget as a fraction of the value before.")
-    ] = None
+    max_turnover_pct: Exact | None = None
+    """Replaces the turnover budget of the request, a fraction of the total value before trades; null leaves
+    it."""
 
 
 class TaxPolicy(Checked, frozen=True, kw_only=True):
+    """What a pack says of tax."""
+
     CHECKS: ClassVar[tuple[Check, ...]] = (Bound("max_realized_capital_gains", ge=0),)
 
-    enable_tax_awareness: Annotated[bool | None, Meta(description="Size sales by tax lots.")] = None
-    max_realized_capital_gains: Annotated[
-        Exact | None, Meta(description="Gains budget in base currency.")
-    ] = None
+    enable_tax_awareness: bool | None = None
+    """Replaces whether sales are sized by tax lots and the gains budget; null leaves it."""
+    max_realized_capital_gains: Exact | None = None
+    """Replaces the gains budget of the request, in the base currency; null leaves it."""
 
 
 class SettlementPolicy(Checked, frozen=True, kw_only=True):
+    """What a pack says of settlement."""
+
     CHECKS: ClassVar[tuple[Check, ...]] = (Bound("settlement_horizon_days", ge=0, le=10),)
 
-    enable_settlement_awareness: Annotated[bool | None, Meta(description="Check the cash ladder.")] = None
-    settlement_horizon_days: Annotated[int | None, Meta(description="Minimum ladder length in days.")] = None
+    enable_settlement_awareness: bool | None = None
+    """Replaces whether cash is projected day by day; null leaves it."""
+    settlement_horizon_days: int | None = None
+    """Replaces the days that cash is projected for at least (T+n); null leaves it."""
 
 
 class ConstraintPolicy(Checked, frozen=True, kw_only=True):
+    """What a pack says of limits on weights."""
+
     CHECKS: ClassVar[tuple[Check, ...]] = (
         Bound("single_position_max_weight", ge=0, le=1),
         FieldRule(
@@ -61,51 +71,69 @@ class ConstraintPolicy(Checked, frozen=True, kw_only=True):
         ),
     )
 
-    single_position_max_weight: Annotated[
-        Exact | None, Meta(description="Cap on the weight of one position, a fraction of total value.")
-    ] = None
-    group_constraints: Annotated[
-        dict[str, GroupConstraint],
-        GROUPS,
-        Meta(description="Caps by `attribute:value`; if there are any, they replace the whole map."),
-    ] = msgspec.field(default_factory=dict)
+    single_position_max_weight: Exact | None = None
+    """Replaces the highest weight of one position, a fraction of one; null leaves it."""
+    group_constraints: Annotated[dict[str, GroupConstraint], GROUPS] = msgspec.field(default_factory=dict)
+    """Caps by `attribute:value`; if there are any, they replace all of the request."""
 
 
 class WorkflowPolicy(msgspec.Struct, frozen=True, kw_only=True):
-    enable_workflow_gates: Annotated[bool | None, Meta(description="Decide a gate.")] = None
+    """What a pack says of gates."""
+
+    enable_workflow_gates: bool | None = None
+    """Replaces whether results say who has to act next; null leaves it."""
     workflow_requires_client_consent: bool | None = None
+    """Replaces whether the client has to agree; null leaves it."""
     client_consent_already_obtained: bool | None = None
+    """Replaces whether the client has agreed already; null leaves it."""
 
 
 class IdempotencyPolicy(msgspec.Struct, frozen=True, kw_only=True):
-    replay_enabled: Annotated[
-        bool | None, Meta(description="Whether an idempotency key of a simulation is replayed.")
-    ] = None
+    """What a pack says of idempotency keys."""
+
+    replay_enabled: bool | None = None
+    """Whether a simulation that is sent again under its idempotency key is answered from the store; null
+    leaves what the service is set to."""
 
 
 class PolicyPackUpsert(msgspec.Struct, frozen=True, kw_only=True):
     """What a pack is to be; what is null leaves the option of the request as it is."""
 
-    version: Annotated[str, LABEL, Meta(description="Names this state of the pack.", examples=["2026.1"])]
+    version: Annotated[str, LABEL, Meta(examples=["2026.1"])]
+    """Name of this state of the pack, chosen by its publisher."""
     turnover_policy: TurnoverPolicy = msgspec.field(default_factory=TurnoverPolicy)
+    """What the pack says of turnover."""
     tax_policy: TaxPolicy = msgspec.field(default_factory=TaxPolicy)
+    """What the pack says of tax."""
     settlement_policy: SettlementPolicy = msgspec.field(default_factory=SettlementPolicy)
+    """What the pack says of settlement."""
     constraint_policy: ConstraintPolicy = msgspec.field(default_factory=ConstraintPolicy)
+    """What the pack says of limits on weights."""
     workflow_policy: WorkflowPolicy = msgspec.field(default_factory=WorkflowPolicy)
+    """What the pack says of gates."""
     idempotency_policy: IdempotencyPolicy = msgspec.field(default_factory=IdempotencyPolicy)
+    """What the pack says of idempotency keys."""
 
 
 class PolicyPack(msgspec.Struct, frozen=True, kw_only=True):
     """`DpmPolicyPackDefinition` of the HTTP contract."""
 
     policy_pack_id: str
+    """Id that requests select the pack by."""
     version: str
+    """Name of this state of the pack, chosen by its publisher."""
     turnover_policy: TurnoverPolicy
+    """What the pack says of turnover."""
     tax_policy: TaxPolicy
+    """What the pack says of tax."""
     settlement_policy: SettlementPolicy
+    """What the pack says of settlement."""
     constraint_policy: ConstraintPolicy
+    """What the pack says of limits on weights."""
     workflow_policy: WorkflowPolicy
+    """What the pack says of gates."""
     idempotency_policy: IdempotencyPolicy
+    """What the pack says of idempotency keys."""
 
     def written(self) -> bytes:
         """The pack as canonical JSON; equal packs give equal bytes."""
@@ -126,10 +154,15 @@ class PackSource(Enum):
     """Why this pack and no other (contract 7.7)."""
 
     DISABLED = "DISABLED"
+    """Policy packs are switched off."""
     REQUEST = "REQUEST"
+    """The request names the pack."""
     TENANT_DEFAULT = "TENANT_DEFAULT"
+    """The request names no pack, and its tenant has this one."""
     GLOBAL_DEFAULT = "GLOBAL_DEFAULT"
+    """Neither request nor tenant names a pack, and the house has this one."""
     NONE = "NONE"
+    """No pack is named anywhere."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

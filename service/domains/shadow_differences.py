@@ -21,9 +21,13 @@ class DifferenceKind(Enum):
     """
 
     OUTCOME = "OUTCOME"
+    """The two stores disagree."""
     FAILED = "FAILED"
+    """The shadow could not take a write, and not because it was away."""
     MISSED = "MISSED"
+    """A write never reached the shadow."""
     CONSEQUENCE = "CONSEQUENCE"
+    """The shadow lacks what a write builds on, so nothing can be said of the write."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,16 +21,27 @@ NO_CORRELATION = "c_none"
 
 
 class WorkflowStatus(Enum):
+    """Where the review of a run stands."""
+
     NOT_REQUIRED = "NOT_REQUIRED"
+    """The run needs no review, going by its status."""
     PENDING_REVIEW = "PENDING_REVIEW"
+    """A reviewer has to decide."""
     APPROVED = "APPROVED"
+    """The latest decision approves the run."""
     REJECTED = "REJECTED"
+    """The latest decision rejects the run."""
 
 
 class WorkflowAction(Enum):
+    """What a reviewer decides."""
+
     APPROVE = "APPROVE"
+    """The run may go on."""
     REJECT = "REJECT"
+    """The run may not go on."""
     REQUEST_CHANGES = "REQUEST_CHANGES"
+    """The run goes back to review."""
 
 
 LEADS_TO = {
@@ -51,10 +62,21 @@ class WorkflowActionRequest(Checked, frozen=True, kw_only=True):
     CHECKS: ClassVar[tuple[Check, ...]] = (Pattern("reason_code", "^[A-Z][A-Z0-9_]*$"),)
 
     action: Literal["APPROVE", "REJECT", "REQUEST_CHANGES"]
+    """What the reviewer decides.
+
+    Values as of `service.domains.workflow_decisions.WorkflowAction`.
+    """
     reason_code: Annotated[str, REASON_CODE]
+    """Why, as a code of the house: capital letters, digits and underscores."""
     comment: Annotated[str | None, COMMENT] = None
+    """Why, in words; null where nothing is said."""
     actor_id: Annotated[str, ID]
+    """Who decides, as the caller names them."""
     expected_workflow_status: Literal["PENDING_REVIEW", "APPROVED", "REJECTED", "NOT_REQUIRED"] | None = None
+    """Status that the reviewer saw; the decision is refused where another holds by now. Null does not check.
+
+    Values as of `service.domains.workflow_decisions.WorkflowStatus`.
+    """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

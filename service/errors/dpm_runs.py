@@ -6,31 +6,31 @@ from service.errors.families import Conflict, NotFound
 
 
 class SupportApisDisabled(NotFound):
-    """A setting switches the routes that read stored runs off."""
+    """Looking up what was recorded is switched off."""
 
     code = message = "DPM_SUPPORT_APIS_DISABLED"
 
 
 class SummaryApisDisabled(NotFound):
-    """A setting switches the summary off."""
+    """The summary of what is stored is switched off."""
 
     code = message = "DPM_SUPPORTABILITY_SUMMARY_APIS_DISABLED"
 
 
 class BundleApisDisabled(NotFound):
-    """A setting switches support bundles off."""
+    """Support bundles are switched off."""
 
     code = message = "DPM_SUPPORT_BUNDLE_APIS_DISABLED"
 
 
 class ArtifactsDisabled(NotFound):
-    """A setting switches artifacts off."""
+    """Artifacts of runs are switched off."""
 
     code = message = "DPM_ARTIFACTS_DISABLED"
 
 
 class RunNotFound(NotFound):
-    """There is no such run, or it has expired."""
+    """No run is stored under this id, key or hash."""
 
     code = message = "DPM_RUN_NOT_FOUND"
 

@@ -10,21 +10,21 @@ class GivenUp(ServiceError):
 
 
 class EngineDeadlineExceeded(GivenUp):
-    """The work used more processor time than one piece of work may."""
+    """The computation takes more processor time than one may; a smaller request may pass."""
 
     code = "ENGINE_DEADLINE_EXCEEDED"
     message = "ENGINE_DEADLINE_EXCEEDED: not computed within {seconds} seconds of processor time"
 
 
 class EngineMemoryExceeded(GivenUp):
-    """The work asked for more memory than one piece of work may have."""
+    """The computation takes more memory than one may; a smaller request may pass."""
 
     code = "ENGINE_MEMORY_EXCEEDED"
     message = "ENGINE_MEMORY_EXCEEDED: not computed with {bytes_max} bytes of memory"
 
 
 class ResultTooLarge(Unprocessable):
-    """What was asked for would be a larger answer than is given."""
+    """The answer would be larger than one may be; a smaller request may pass."""
 
     code = "RESULT_TOO_LARGE"
     message = "RESULT_TOO_LARGE: the result is larger than {bytes_max} bytes"

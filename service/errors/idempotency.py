@@ -6,19 +6,19 @@ from service.errors.families import Conflict, NotFound
 
 
 class HistoryApisDisabled(NotFound):
-    """A setting switches the routes of key history off."""
+    """The history of idempotency keys is switched off."""
 
     code = message = "DPM_IDEMPOTENCY_HISTORY_APIS_DISABLED"
 
 
 class IdempotencyKeyNotFound(NotFound):
-    """No run is recorded under the idempotency key, or it has expired."""
+    """No request was recorded under this idempotency key."""
 
     code = message = "DPM_IDEMPOTENCY_KEY_NOT_FOUND"
 
 
 class IdempotencyKeyConflict(Conflict):
-    """The idempotency key stands for another request."""
+    """The idempotency key was used before for another request."""
 
     code = "IDEMPOTENCY_KEY_CONFLICT"
     message = "IDEMPOTENCY_KEY_CONFLICT: request hash mismatch"

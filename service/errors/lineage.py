@@ -6,6 +6,6 @@ from service.errors.families import NotFound
 
 
 class LineageApisDisabled(NotFound):
-    """A setting switches the routes of lineage off."""
+    """Lineage is switched off."""
 
     code = message = "DPM_LINEAGE_APIS_DISABLED"

@@ -6,19 +6,19 @@ from service.errors.families import Conflict, NotFound
 
 
 class OperationsDisabled(NotFound):
-    """A setting switches the routes of operations off."""
+    """Background operations of the discretionary desk are switched off."""
 
     code = message = "DPM_ASYNC_OPERATIONS_DISABLED"
 
 
 class ManualExecutionDisabled(NotFound):
-    """A setting switches the execution of an operation by hand off."""
+    """Running an operation by request is switched off."""
 
     code = message = "DPM_ASYNC_MANUAL_EXECUTION_DISABLED"
 
 
 class OperationNotFound(NotFound):
-    """There is no such operation, or it has expired."""
+    """No operation is stored under this id."""
 
     code = message = "DPM_ASYNC_OPERATION_NOT_FOUND"
 
@@ -30,13 +30,13 @@ class OperationExists(Conflict):
 
 
 class OperationNotPending(Conflict):
-    """The operation is not pending, or another process runs it."""
+    """The operation is not pending any more, so it cannot be run by request."""
 
     code = message = "DPM_ASYNC_OPERATION_NOT_EXECUTABLE"
 
 
 class OperationEnded(Conflict):
-    """It has ended, so it cannot be cancelled; the caller is told how it ended and when."""
+    """The operation has ended, so it cannot be cancelled; the problem says how and when it ended."""
 
     code = "DPM_ASYNC_OPERATION_NOT_CANCELLABLE"
     message = "DPM_ASYNC_OPERATION_NOT_CANCELLABLE: the operation ended as {outcome} at {finished_at}"

@@ -14,19 +14,19 @@ class PolicyCatalogConcurrentUpdate(Conflict):
 
 
 class PolicyAdminDisabled(NotFound):
-    """A setting switches changes of the catalog of policy packs off."""
+    """Reading and changing the catalog of policy packs is switched off."""
 
     code = message = "DPM_POLICY_PACK_ADMIN_APIS_DISABLED"
 
 
 class PolicyPackNotFound(NotFound):
-    """The catalog has no such policy pack."""
+    """The catalog has no policy pack of this id."""
 
     code = message = "DPM_POLICY_PACK_NOT_FOUND"
 
 
 class PolicyPackUnknown(Unprocessable):
-    """A pack was selected that is not in the catalog, where that is refused."""
+    """The policy pack that was selected is not in the catalog, which the service is set to refuse."""
 
     code = "DPM_POLICY_PACK_UNKNOWN"
     message = "DPM_POLICY_PACK_UNKNOWN: there is no policy pack {policy_pack_id}"
@@ -39,20 +39,20 @@ class PolicyPackDiffers(IdempotencyKeyConflict):
 
 
 class PolicyCatalogFull(Conflict):
-    """The catalog holds as many policy packs as it may."""
+    """The catalog holds as many policy packs as it may; one has to be removed first."""
 
     code = "DPM_POLICY_PACK_CATALOG_FULL"
     message = "DPM_POLICY_PACK_CATALOG_FULL: a catalog holds {packs_max} packs at most"
 
 
 class PolicyDsnRequired(StoreUnavailable):
-    """PostgreSQL is chosen for the catalog and no address was given."""
+    """Policy packs are to be stored in PostgreSQL, and the service was given no address of it."""
 
     code = message = "DPM_POLICY_PACK_POSTGRES_DSN_REQUIRED"
 
 
 class PolicyStoreUnavailable(StoreUnavailable):
-    """The store of the catalog cannot be reached or does not answer in time."""
+    """The PostgreSQL database of policy packs cannot be reached."""
 
     code = message = "DPM_POLICY_PACK_POSTGRES_CONNECTION_FAILED"
 

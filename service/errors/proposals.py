@@ -7,56 +7,56 @@ from service.errors.storage import PostgresDsnRequired, StoreUnavailable
 
 
 class ProposalSimulationDisabled(Unprocessable):
-    """The request does not set the switch that asks for a simulation."""
+    """The request does not set `enable_proposal_simulation`."""
 
     code = "PROPOSAL_SIMULATION_DISABLED"
     message = "PROPOSAL_SIMULATION_DISABLED: set options.enable_proposal_simulation=true"
 
 
 class ProposalsDisabled(NotFound):
-    """A setting switches the life of proposals off."""
+    """Proposals are switched off; they can only be simulated."""
 
     code = message = "PROPOSAL_WORKFLOW_LIFECYCLE_DISABLED"
 
 
 class ProposalSupportDisabled(NotFound):
-    """A setting switches events, approvals, lineage and keys of proposals off."""
+    """Looking up keys, lineage and settings of proposals is switched off."""
 
     code = message = "PROPOSAL_SUPPORT_APIS_DISABLED"
 
 
 class ProposalOperationsDisabled(NotFound):
-    """A setting switches the operations of proposals off."""
+    """Background operations of proposals are switched off."""
 
     code = message = "PROPOSAL_ASYNC_OPERATIONS_DISABLED"
 
 
 class ProposalNotFound(NotFound):
-    """There is no such proposal."""
+    """No proposal is stored under this id."""
 
     code = message = "PROPOSAL_NOT_FOUND"
 
 
 class ProposalVersionNotFound(NotFound):
-    """The proposal has no such version."""
+    """The proposal has no version of this number."""
 
     code = message = "PROPOSAL_VERSION_NOT_FOUND"
 
 
 class ProposalKeyNotFound(NotFound):
-    """No proposal was created under the idempotency key."""
+    """No proposal was created under this idempotency key."""
 
     code = message = "PROPOSAL_IDEMPOTENCY_KEY_NOT_FOUND"
 
 
 class ProposalOperationNotFound(NotFound):
-    """There is no such operation of a proposal."""
+    """No operation of proposals is stored under this id."""
 
     code = message = "PROPOSAL_ASYNC_OPERATION_NOT_FOUND"
 
 
 class ProposalTerminal(Unprocessable):
-    """The proposal has ended, so it takes no version."""
+    """The proposal has ended, so it takes no further version."""
 
     code = "PROPOSAL_TERMINAL_STATE"
     message = "PROPOSAL_TERMINAL_STATE: cannot create version"
@@ -69,62 +69,63 @@ class PortfolioContextMismatch(Unprocessable):
 
 
 class InvalidTransition(Unprocessable):
-    """The state of the proposal has no such event."""
+    """The event cannot happen in the state of the proposal."""
 
     code = message = "INVALID_TRANSITION"
 
 
 class InvalidApprovalState(Unprocessable):
-    """The state of the proposal takes no such approval."""
+    """The approval cannot be given in the state of the proposal."""
 
     code = message = "INVALID_APPROVAL_STATE"
 
 
 class ApprovalRequired(Unprocessable):
-    """The event means an approval, and an approval leaves a record."""
+    """The event means an approval, which has to be recorded as one."""
 
     code = message = "APPROVAL_REQUIRED"
 
 
 class ProposalVersionMismatch(Unprocessable):
-    """There is no such version, or it is not the one that is looked at."""
+    """The proposal has no version of this number, or another version has to be approved."""
 
     code = message = "PROPOSAL_VERSION_MISMATCH"
 
 
 class ProposalVersionBlocked(Unprocessable):
-    """The simulation of the version is BLOCKED, so the proposal may not be executed."""
+    """The simulation of the version is blocked, so it may not be executed."""
 
     code = message = "PROPOSAL_VERSION_BLOCKED"
 
 
 class ProposalStateConflict(Conflict):
-    """The proposal is not as the caller says they saw it, or they do not say."""
+    """The proposal is not in the state or revision that the caller saw, or the caller does not say which that
+    is."""
 
     code = "STATE_CONFLICT"
     message = "STATE_CONFLICT: {reason}"
 
 
 class FourEyesViolation(Conflict):
-    """The author of a proposal or of its current version may not approve it."""
+    """Who created the proposal or its version may not approve it."""
 
     code = message = "FOUR_EYES_VIOLATION"
 
 
 class ProposalConcurrentUpdate(Conflict):
-    """The proposal changed since it was read; never reaches a caller, the flow decides again."""
+    """Somebody else changed the proposal since it was read; the flow decides anew."""
 
     code = message = "PROPOSAL_MOVED"
 
 
 class ProposalStoreUnavailable(Unavailable):
-    """The store of the proposals cannot be reached or does not answer in time."""
+    """The database of proposals cannot be reached."""
 
     code = message = "PROPOSAL_POSTGRES_CONNECTION_FAILED"
 
 
 class ProposalDsnRequired(Unavailable):
-    """PostgreSQL is chosen for proposals and no address was given."""
+    """Proposals are to be stored in PostgreSQL, and the service was given no address of it."""
 
     code = message = "PROPOSAL_POSTGRES_DSN_REQUIRED"
 

@@ -9,35 +9,36 @@ from service.errors.families import BadRequest, TooLarge, TooSlow, Unavailable, 
 
 
 class ExpectationUnsupported(Unprocessable):
-    """`Expect` says something other than `100-continue`."""
+    """The request expects something else than `100-continue`."""
 
     code = "EXPECTATION_UNSUPPORTED"
     message = "EXPECTATION_UNSUPPORTED: the only expectation that can be met is 100-continue"
 
 
 class HeadTooLarge(Unprocessable):
-    """The request line, a header field, or all of them together are larger than we read."""
+    """The request line, a header field or all of them together are too large."""
 
     code = "REQUEST_HEAD_TOO_LARGE"
     message = "REQUEST_HEAD_TOO_LARGE: the request line or the header fields are larger than is read"
 
 
 class ContentCodingUnsupported(WrongMediaType):
-    """The body is encoded in a way that the service does not decode, or more than once."""
+    """The body is encoded in a way that is not read."""
 
     code = "UNSUPPORTED_CONTENT_ENCODING"
     message = "UNSUPPORTED_CONTENT_ENCODING: the body must be sent plain, or encoded once with {codings}"
 
 
 class RequestTooSlow(TooSlow):
-    """The head or the body did not arrive within the time limit; the connection is closed."""
+    """The request did not arrive in time."""
 
     code = "REQUEST_TOO_SLOW"
     message = "REQUEST_TOO_SLOW: the request did not arrive within {seconds} seconds"
 
 
 class RequestTimedOut(Unavailable):
-    """The work took too long and was given up; what it may have written is whole."""
+    """The work took too long and was given up; the same request with the same key finds out whether it was
+    recorded."""
 
     code = "REQUEST_TIMED_OUT"
     message = (
@@ -47,7 +48,7 @@ class RequestTimedOut(Unavailable):
 
 
 class RequestInvalid(Unprocessable):
-    """The request breaks the published shape; the entries say where (HTTP contract 2.3)."""
+    """The request breaks the published shape; the entries of `detail` say where."""
 
     code = "REQUEST_VALIDATION_FAILED"
     message = "REQUEST_VALIDATION_FAILED"
@@ -65,41 +66,41 @@ class RequestInvalid(Unprocessable):
 
 
 class JsonTooDeep(Unprocessable):
-    """The body nests deeper than the limit."""
+    """The body nests too deep."""
 
     code = "JSON_TOO_DEEP"
     message = "JSON_TOO_DEEP: the body nests deeper than {levels_max} levels"
 
 
 class BodyUnreadable(BadRequest):
-    """The body ends early, has bytes after its end, or is not encoded as it says."""
+    """The body ends early or is not encoded as it says."""
 
     code = "REQUEST_BODY_UNREADABLE"
     message = "REQUEST_BODY_UNREADABLE: the body ends early or is not encoded as it says"
 
 
 class BodyTooLarge(TooLarge):
-    """The body is larger than the limit, as sent or decompressed."""
+    """The body has more bytes than are read."""
 
     code = "REQUEST_BODY_TOO_LARGE"
     message = "REQUEST_BODY_TOO_LARGE: the body is larger than {bytes_max} bytes"
 
 
 class MediaTypeUnsupported(WrongMediaType):
-    """The content type of the body is not JSON."""
+    """The body is not sent as `application/json`."""
 
     code = "UNSUPPORTED_MEDIA_TYPE"
     message = "UNSUPPORTED_MEDIA_TYPE: the body must be application/json"
 
 
 class ShuttingDown(Unavailable):
-    """The process is stopping."""
+    """The service is shutting down; another process answers."""
 
     code = message = "SERVICE_STOPPING"
 
 
 class Overloaded(Unavailable):
-    """More is asked at a time than can be done; nothing was looked at."""
+    """More is asked at a time than can be done; nothing was looked at, and the request can be sent again."""
 
     code = message = "SERVICE_OVERLOADED"
     retry_after_seconds_max = 3

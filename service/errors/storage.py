@@ -23,13 +23,13 @@ class StoreUnavailable(Unavailable):
 
 
 class PostgresDsnRequired(StoreUnavailable):
-    """PostgreSQL is chosen and no address was given."""
+    """Runs are to be stored in PostgreSQL, and the service was given no address of it."""
 
     code = message = "DPM_SUPPORTABILITY_POSTGRES_DSN_REQUIRED"
 
 
 class PostgresUnavailable(StoreUnavailable):
-    """PostgreSQL cannot be reached or does not answer in time."""
+    """The PostgreSQL database cannot be reached."""
 
     code = message = "DPM_SUPPORTABILITY_POSTGRES_CONNECTION_FAILED"
 

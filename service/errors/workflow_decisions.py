@@ -6,13 +6,13 @@ from service.errors.families import Conflict, NotFound
 
 
 class WorkflowDisabled(NotFound):
-    """A setting switches reviews off."""
+    """Reviews of runs are switched off."""
 
     code = message = "DPM_WORKFLOW_DISABLED"
 
 
 class WorkflowNotRequired(Conflict):
-    """A run of this status needs no review."""
+    """The run needs no review, going by its status."""
 
     code = message = "DPM_WORKFLOW_NOT_REQUIRED_FOR_RUN_STATUS"
 
@@ -24,13 +24,13 @@ class DecidedBefore(Conflict):
 
 
 class WorkflowInvalidTransition(DecidedBefore):
-    """The state of the review does not allow this action."""
+    """The decision cannot follow the latest one, which the problem shows."""
 
     code = message = "DPM_WORKFLOW_INVALID_TRANSITION"
 
 
 class WorkflowStateConflict(DecidedBefore):
-    """The state is not the one the reviewer says they saw."""
+    """The review is not in the status that the reviewer saw; the problem shows the latest decision."""
 
     code = message = "DPM_WORKFLOW_STATE_CONFLICT"
 

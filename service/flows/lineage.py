@@ -19,10 +19,18 @@ class LineageEdge(msgspec.Struct, frozen=True, kw_only=True):
     """`DpmLineageEdgeResponse`, also where a proposal shows its own lineage."""
 
     source_entity_id: str
+    """Id that the edge leads from."""
     edge_type: str
+    """What the edge says of its two ends.
+
+    Values as of `service.domains.lineage.EdgeType`.
+    """
     target_entity_id: str
+    """Id that the edge leads to."""
     created_at: str
+    """Instant at which the entity that brought the edge was created, in UTC."""
     metadata: Mapping[str, str]
+    """Facts of the edge as text, such as the type of an operation, the number of a version or a trace id."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ import time
 
 from service.cli.commands import main
 from service.domains.rebalances.requests import RebalanceRequest
-from service.domains.rebalances.results import RebalanceResult
+from service.domains.rebalances.results.rebalance import RebalanceResult
 from service.engines.dpm import v1, versions
 
 SERVE = ("-m", "tests.e2e.crashing_engine", "serve", "--port", "0")

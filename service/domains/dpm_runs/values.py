@@ -15,9 +15,14 @@ DEFAULT_TENANT = "default"
 
 
 class RunStatus(Enum):
+    """What the simulation of a run came to."""
+
     READY = "READY"
+    """Every rule passed, and the targets were found without a shortfall."""
     PENDING_REVIEW = "PENDING_REVIEW"
+    """A soft rule failed, or the targets could only be met in part; a person has to look at it."""
     BLOCKED = "BLOCKED"
+    """A hard rule failed, data is missing or the limits cannot be met; nothing may be executed."""
 
 
 @dataclass(frozen=True, slots=True)

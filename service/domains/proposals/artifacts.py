@@ -11,20 +11,28 @@ from typing import Literal
 
 import msgspec
 
-from service.domains.proposals.requests import ProposalSimulateRequest, Side
-from service.domains.proposals.results import SuitabilityIssue
-from service.domains.rebalances.results import (
-    AllocationMetric,
-    GateDecision,
-    IntentRationale,
-    Reconciliation,
-    RunStatusText,
-    Severity,
-    Value,
-)
-from service.domains.values.money import Money
+from service.domains.proposals.artifact_impacts import ArtifactDelta as ArtifactDelta
+from service.domains.proposals.artifact_impacts import ArtifactState as ArtifactState
+from service.domains.proposals.artifact_impacts import PortfolioImpact as PortfolioImpact
+from service.domains.proposals.artifact_impacts import WeightChange as WeightChange
+from service.domains.proposals.artifact_trades import ArtifactExchange as ArtifactExchange
+from service.domains.proposals.artifact_trades import ArtifactTrade as ArtifactTrade
+from service.domains.proposals.artifact_trades import ExecutionNote as ExecutionNote
+from service.domains.proposals.artifact_trades import TradesAndFunding as TradesAndFunding
+from service.domains.proposals.requests import ProposalSimulateRequest
+from service.domains.proposals.suitability import SuitabilityIssue
+from service.domains.rebalances.results.gates import GateDecision
+from service.domains.rebalances.results.values import RunStatusText, Severity, Value
 
 NextStep = Literal["CLIENT_CONSENT", "RISK_REVIEW", "COMPLIANCE_REVIEW", "EXECUTION_READY", "NONE"]
+"""What to do next.
+
+- CLIENT_CONSENT: Ask the client.
+- RISK_REVIEW: Have the risk function look at it.
+- COMPLIANCE_REVIEW: Have the compliance function look at it.
+- EXECUTION_READY: Send the orders.
+- NONE: Reserved; never answered.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,160 +47,187 @@ class ProposalArtifact:
 
 
 class Takeaway(Value, frozen=True, kw_only=True):
+    """One sentence for the reader."""
+
     code: str
+    """What the sentence is about.
+
+    - STATUS: What the simulation came to.
+    - INTENTS: How many trades there are.
+    - CASH: The weight of cash before and after.
+    - DRIFT: The distance from the reference model before and after.
+    - SUITABILITY: How many issues there are.
+    """
     value: str
+    """The sentence; the wording may change."""
 
 
 class ArtifactSummary(Value, frozen=True, kw_only=True):
+    """What a reader should know first."""
+
     title: str
+    """Heading of the artifact; it names the portfolio."""
     objective_tags: tuple[str, ...]
+    """What the proposal is for, going by its contents.
+
+    - RISK_ALIGNMENT: It trades instruments.
+    - CASH_DEPLOYMENT: It has deposits or withdrawals.
+    - DRIFT_REDUCTION: It leads nearer to the reference model by asset class.
+    - PORTFOLIO_MAINTENANCE: None of these.
+    """
     advisor_notes: tuple[str, ...] = ()
+    """Always empty."""
     recommended_next_step: NextStep
     key_takeaways: tuple[Takeaway, ...]
-
-
-class ArtifactState(Value, frozen=True, kw_only=True):
-    """The rows of a state from the heaviest to the lightest."""
-
-    total_value: Money
-    allocation_by_asset_class: tuple[AllocationMetric, ...]
-    allocation_by_instrument: tuple[AllocationMetric, ...]
-
-
-class WeightChange(Value, frozen=True, kw_only=True):
-    bucket_type: Literal["INSTRUMENT"] = "INSTRUMENT"
-    bucket_id: str
-    weight_before: str
-    weight_after: str
-    delta: str
-
-
-class ArtifactDelta(Value, frozen=True, kw_only=True):
-    total_value_delta: Money
-    largest_weight_changes: tuple[WeightChange, ...]
-
-
-class PortfolioImpact(Value, frozen=True, kw_only=True):
-    before: ArtifactState
-    after: ArtifactState
-    delta: ArtifactDelta
-    reconciliation: Reconciliation
-
-
-class ArtifactTrade(Value, frozen=True, kw_only=True):
-    intent_id: str
-    type: Literal["SECURITY_TRADE"] = "SECURITY_TRADE"
-    instrument_id: str
-    side: Side
-    quantity: str
-    estimated_notional: Money
-    estimated_notional_base: Money | None
-    dependencies: tuple[str, ...]
-    rationale: IntentRationale
-
-
-class ArtifactExchange(Value, frozen=True, kw_only=True):
-    intent_id: str
-    pair: str
-    buy_amount: str
-    sell_amount_estimated: str
-    rate: str | None
-
-
-class ExecutionNote(Value, frozen=True, kw_only=True):
-    code: str
-    text: str
-
-
-class TradesAndFunding(Value, frozen=True, kw_only=True):
-    trade_list: tuple[ArtifactTrade, ...]
-    fx_list: tuple[ArtifactExchange, ...]
-    ordering_policy: str
-    execution_notes: tuple[ExecutionNote, ...]
+    """A sentence on each subject."""
 
 
 class IssueHighlight(Value, frozen=True, kw_only=True):
+    """One suitability issue in short."""
+
     code: str
+    """Whether the proposal brings the issue.
+
+    Values as of `service.domains.proposals.suitability.StatusChange`.
+    """
     text: str
+    """The same, and the check that found it."""
 
 
 class ArtifactSuitability(Value, frozen=True, kw_only=True):
     """All zero and empty when the scanner was off."""
 
     status: Literal["AVAILABLE", "NOT_AVAILABLE"]
+    """Whether the scan was made.
+
+    - AVAILABLE: The scan was made.
+    - NOT_AVAILABLE: The scan was switched off.
+    """
     new_issues: int = 0
+    """Issues that are there after the proposal only."""
     resolved_issues: int = 0
+    """Issues that are there before the proposal only."""
     persistent_issues: int = 0
+    """Issues that are there before and after."""
     highest_severity_new: Severity | None = None
+    """Highest severity among the new issues; null where there are none."""
     highlights: tuple[IssueHighlight, ...] = ()
+    """The first issues in short, as many as the options allow."""
     issues: tuple[SuitabilityIssue, ...] = ()
+    """All issues: new, persistent, then resolved ones, the gravest first in each."""
 
 
 class Pricing(Value, frozen=True, kw_only=True):
+    """The market data that the figures rest on."""
+
     market_data_snapshot_id: str
+    """Id of the market data snapshot; `md` where it has none."""
     prices_as_of: str
+    """The same id; prices carry no instant."""
     fx_as_of: str
+    """The same id; rates carry no instant."""
     valuation_mode: str
+    """How the state before trades was valued.
+
+    Values as of `service.domains.rebalances.options.ValuationMode`.
+    """
 
 
 class Limit(Value, frozen=True, kw_only=True):
     """Something the simulation does not model."""
 
     included: bool = False
+    """Always false."""
     notes: str
+    """What is not modelled, in words."""
 
 
 class AssumptionsAndLimits(Value, frozen=True, kw_only=True):
+    """What the figures rest on, and what they leave out."""
+
     pricing: Pricing
+    """Market data that the figures rest on."""
     costs_and_fees: Limit
+    """Trading costs, fees and spreads."""
     tax: Limit
+    """Taxes on gains."""
     execution: Limit
+    """Timing of execution and slippage."""
 
 
 class ProductDoc(Value, frozen=True, kw_only=True):
+    """A document that a client is to be given."""
+
     instrument_id: str
+    """Instrument that the document is about."""
     doc_ref: str
+    """Where the document is; a placeholder so far."""
 
 
 class Disclosures(Value, frozen=True, kw_only=True):
+    """What a client has to be told."""
+
     risk_disclaimer: str
+    """Disclaimer on the figures."""
     product_docs: tuple[ProductDoc, ...]
+    """A document for each instrument that is traded."""
 
 
 class EvidenceOutputs(Value, frozen=True, kw_only=True):
     """The result in the very bytes it is stored in."""
 
     proposal_result: msgspec.Raw
+    """The whole result of the simulation, as it was answered."""
 
 
 class EvidenceHashes(Value, frozen=True, kw_only=True, omit_defaults=True):
     """Without its own hash it is what the hash is taken of."""
 
     request_hash: str
+    """`sha256:` and the hash of the request with every default filled in."""
     artifact_hash: str | None = None
+    """`sha256:` and the hash of the artifact, but for this hash and the instant it was made at."""
 
 
 class EvidenceBundle(Value, frozen=True, kw_only=True):
     # As it was read, with every default filled in.
+    """What proves that the figures follow from the request."""
+
     inputs: ProposalSimulateRequest
+    """The request as it was read, with every default filled in."""
     engine_outputs: EvidenceOutputs
+    """What the engine answered."""
     hashes: EvidenceHashes
+    """Hashes of the request and of the artifact."""
     engine_version: str
+    """Version of the engine that computed the result; `unknown` where it is not recorded."""
 
 
 class ArtifactDocument(Value, frozen=True, kw_only=True):
     """`ProposalArtifact` of the published schema."""
 
     artifact_id: str
+    """Id of the artifact: `pa_` and the digits of the simulation's id."""
     proposal_run_id: str
+    """Id of the simulation."""
     correlation_id: str
+    """Id that the request is filed under."""
     created_at: str
+    """Instant at which the artifact was made, in UTC."""
     status: RunStatusText
     gate_decision: GateDecision
+    """Who has to act next; there even where gates are switched off."""
     summary: ArtifactSummary
+    """What a reader should know first."""
     portfolio_impact: PortfolioImpact
+    """The portfolio before and after."""
     trades_and_funding: TradesAndFunding
+    """What is traded, and what pays for it."""
     suitability_summary: ArtifactSuitability
+    """What the suitability scan found."""
     assumptions_and_limits: AssumptionsAndLimits
+    """What the figures rest on, and what they leave out."""
     disclosures: Disclosures
+    """What a client has to be told."""
     evidence_bundle: EvidenceBundle
+    """What proves that the figures follow from the request."""

@@ -37,6 +37,11 @@ from service.domains.values.money import Exact, ExactText
 INVALID_TRADE_INPUT = "PROPOSAL_INVALID_TRADE_INPUT"
 
 Side = Literal["BUY", "SELL"]
+"""Side of the trade.
+
+- BUY: Units are bought for cash.
+- SELL: Units are sold for cash.
+"""
 
 DEFAULT_OPTIONS = EngineOptions()
 
@@ -49,16 +54,25 @@ class ProposedCashFlow(Checked, frozen=True, kw_only=True, gc=False):
     )
 
     intent_type: Literal["CASH_FLOW"] = "CASH_FLOW"
-    currency: Annotated[str, CURRENCY, Meta(description="Currency code.", examples=["SGD"])]
-    amount: Annotated[ExactText, Meta(description="Negative is a withdrawal.", examples=["-500.00"])]
-    description: Annotated[str | None, COMMENT, Meta(description="Copied to the intent.")] = None
+    """Kind of the intent.
+
+    - CASH_FLOW: A deposit or a withdrawal.
+    """
+    currency: Annotated[str, CURRENCY, Meta(examples=["SGD"])]
+    """Currency of the cash."""
+    amount: Annotated[ExactText, Meta(examples=["-500.00"])]
+    """Amount in that currency; negative is a withdrawal."""
+    description: Annotated[str | None, COMMENT] = None
+    """What it is for; copied to the intent. Null where nothing is said."""
 
 
 class TradeNotional(msgspec.Struct, frozen=True, gc=False):
     """The size of a trade as an amount of the currency its instrument is priced in."""
 
-    amount: Annotated[ExactText, Meta(description="Greater than 0.", examples=["2500.00"])]
-    currency: Annotated[str, CURRENCY, Meta(description="Currency of the price.", examples=["SGD"])]
+    amount: Annotated[ExactText, Meta(examples=["2500.00"])]
+    """Amount to trade, greater than 0."""
+    currency: Annotated[str, CURRENCY, Meta(examples=["SGD"])]
+    """Currency of the amount; must be that of the price."""
 
 
 class ProposedTrade(Checked, frozen=True, kw_only=True):
@@ -82,38 +96,51 @@ class ProposedTrade(Checked, frozen=True, kw_only=True):
     )
 
     intent_type: Literal["SECURITY_TRADE"] = "SECURITY_TRADE"
-    side: Annotated[Side, Meta(description="Direction of the trade.")]
-    instrument_id: Annotated[str, ID, Meta(description="Identifier of the instrument.", examples=["EQ_1"])]
-    quantity: Annotated[ExactText | None, Meta(description="Units, greater than 0.", examples=["10"])] = None
-    notional: Annotated[TradeNotional | None, Meta(description="Instead of units.")] = None
+    """Kind of the intent.
+
+    - SECURITY_TRADE: A purchase or a sale of an instrument.
+    """
+    side: Side
+    """Side of the trade."""
+    instrument_id: Annotated[str, ID, Meta(examples=["EQ_1"])]
+    """Instrument to trade."""
+    quantity: Annotated[ExactText | None, Meta(examples=["10"])] = None
+    """Units, greater than 0; null where the trade is sized by its notional."""
+    notional: TradeNotional | None = None
+    """Amount to trade instead of units; null where the trade is sized by its quantity."""
 
 
 class AssetClassTarget(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Wanted weight of one asset class."""
 
-    asset_class: Annotated[str, LABEL, Meta(description="Allocation bucket.", examples=["EQUITY"])]
-    weight: Annotated[Exact, Meta(description="Fraction of total portfolio value.", examples=["0.60"])]
+    asset_class: Annotated[str, LABEL, Meta(examples=["EQUITY"])]
+    """Asset class, as the shelf names it; `CASH` for cash."""
+    weight: Annotated[Exact, Meta(examples=["0.60"])]
+    """Wanted share of the total value, a fraction of one (0.25 is 25 %)."""
 
 
 class InstrumentTarget(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Wanted weight of one instrument."""
 
-    instrument_id: Annotated[str, ID, Meta(description="Identifier of the instrument.", examples=["EQ_1"])]
-    weight: Annotated[Exact, Meta(description="Fraction of total portfolio value.", examples=["0.25"])]
+    instrument_id: Annotated[str, ID, Meta(examples=["EQ_1"])]
+    """Instrument that is wanted."""
+    weight: Annotated[Exact, Meta(examples=["0.25"])]
+    """Wanted share of the total value, a fraction of one (0.25 is 25 %)."""
 
 
 class ReferenceModel(msgspec.Struct, frozen=True, kw_only=True):
     """The model that drift is measured against; the last weight of a bucket named twice counts."""
 
-    model_id: Annotated[str, OPEN_ID, Meta(description="Identifier of the model.", examples=["mdl_1"])]
-    as_of: Annotated[str, LABEL, Meta(description="Echoed, never read.", examples=["2026-02-18"])]
-    base_currency: Annotated[
-        str, CURRENCY, Meta(description="Must be that of the portfolio.", examples=["SGD"])
-    ]
-    asset_class_targets: Annotated[
-        tuple[AssetClassTarget, ...], ROWS, Meta(description="By asset class.")
-    ] = ()
-    instrument_targets: Annotated[tuple[InstrumentTarget, ...], ROWS, Meta(description="By instrument.")] = ()
+    model_id: Annotated[str, OPEN_ID, Meta(examples=["mdl_1"])]
+    """Id that the house gives the model; shown with the drift, and not used."""
+    as_of: Annotated[str, LABEL, Meta(examples=["2026-02-18"])]
+    """Date of the model; shown with the drift, and not used."""
+    base_currency: Annotated[str, CURRENCY, Meta(examples=["SGD"])]
+    """Base currency of the model; where it is not that of the portfolio, no drift is computed."""
+    asset_class_targets: Annotated[tuple[AssetClassTarget, ...], ROWS] = ()
+    """Wanted weights by asset class."""
+    instrument_targets: Annotated[tuple[InstrumentTarget, ...], ROWS] = ()
+    """Wanted weights by instrument; without any, drift is computed by asset class only."""
 
 
 def _currency_count(request: ProposalSimulateRequest) -> int:
@@ -128,30 +155,33 @@ class ProposalSimulateRequest(msgspec.Struct, frozen=True, kw_only=True):
         TotalBound(CURRENCIES_MAX, "currencies of cash, cash flows and prices together", _currency_count),
     )
 
-    portfolio_snapshot: Annotated[PortfolioSnapshot, Meta(description="Holdings and cash before.")]
-    market_data_snapshot: Annotated[MarketDataSnapshot, Meta(description="Prices and FX.")]
-    shelf_entries: Annotated[
-        tuple[ShelfEntry, ...], ROWS, Meta(description="Product governance; may be empty.")
-    ]
-    options: Annotated[EngineOptions, Meta(description="Switches and limits.")] = DEFAULT_OPTIONS
-    proposed_cash_flows: Annotated[
-        tuple[ProposedCashFlow, ...], MOVES, Meta(description="Applied in this order, before any trade.")
-    ] = ()
-    proposed_trades: Annotated[
-        tuple[ProposedTrade, ...], MOVES, Meta(description="Orders entered by hand.")
-    ] = ()
-    reference_model: Annotated[ReferenceModel | None, Meta(description="What drift is measured against.")] = (
-        None
-    )
+    portfolio_snapshot: PortfolioSnapshot
+    """Holdings and cash before the proposal."""
+    market_data_snapshot: MarketDataSnapshot
+    """Prices and rates."""
+    shelf_entries: Annotated[tuple[ShelfEntry, ...], ROWS]
+    """What the house allows for each product; may be empty."""
+    options: EngineOptions = DEFAULT_OPTIONS
+    """Switches and limits."""
+    proposed_cash_flows: Annotated[tuple[ProposedCashFlow, ...], MOVES] = ()
+    """Applied in this order, before any trade."""
+    proposed_trades: Annotated[tuple[ProposedTrade, ...], MOVES] = ()
+    """Orders entered by hand."""
+    reference_model: ReferenceModel | None = None
+    """What drift is measured against."""
 
 
 class ProposalMetadata(msgspec.Struct, frozen=True, kw_only=True):
     """What is said about a proposal when it is created, and stays as it is."""
 
-    title: Annotated[str | None, TITLE, Meta(description="Shown in lists.")] = None
-    advisor_notes: Annotated[str | None, COMMENT, Meta(description="Kept, and answered to nobody.")] = None
-    jurisdiction: Annotated[str | None, LABEL, Meta(description="Booking centre.", examples=["SG"])] = None
-    mandate_id: Annotated[str | None, ID, Meta(description="Identifier of the mandate.")] = None
+    title: Annotated[str | None, TITLE] = None
+    """Title that lists show; null where it has none."""
+    advisor_notes: Annotated[str | None, COMMENT] = None
+    """Notes of the adviser; kept, and not answered. Null where there are none."""
+    jurisdiction: Annotated[str | None, LABEL, Meta(examples=["SG"])] = None
+    """Booking centre; shown, and not used. Null where nothing is said."""
+    mandate_id: Annotated[str | None, ID] = None
+    """Id of the mandate; shown, and not used. Null where nothing is said."""
 
 
 NO_METADATA = ProposalMetadata()
@@ -160,16 +190,18 @@ NO_METADATA = ProposalMetadata()
 class ProposalCreateRequest(msgspec.Struct, frozen=True, kw_only=True):
     """A proposal to create with its first version."""
 
-    created_by: Annotated[str, ID, Meta(description="Who creates it.", examples=["advisor_1"])]
-    simulate_request: Annotated[ProposalSimulateRequest, Meta(description="What it proposes.")]
-    metadata: Annotated[ProposalMetadata, Meta(description="What is said about it.")] = NO_METADATA
+    created_by: Annotated[str, ID, Meta(examples=["advisor_1"])]
+    """Who creates the proposal, as the caller names them."""
+    simulate_request: ProposalSimulateRequest
+    """What is proposed; it is simulated."""
+    metadata: ProposalMetadata = NO_METADATA
+    """What is said about the proposal."""
 
 
 # What the stores hold as the number of a version.
 VERSION_NO_MAX = 2**31 - 1
-_EXPECTED_REVISION = Meta(description="Refused when the proposal has another revision.", examples=[3])
 
-ExpectedState = Annotated[
+ExpectedState = (
     Literal[
         "DRAFT",
         "RISK_REVIEW",
@@ -181,18 +213,26 @@ ExpectedState = Annotated[
         "CANCELLED",
         "EXPIRED",
     ]
-    | None,
-    Meta(description="Refused when the proposal is in another state."),
-]
-RelatedVersion = Annotated[int | None, Meta(description="The version this is about.", examples=[1])]
+    | None
+)
+"""State that the caller saw; refused where the proposal is in another by now. By default this or the
+revision has to be given.
+
+Values as of `service.domains.proposals.states.ProposalState`.
+"""
+ExpectedRevision = Annotated[int | None, Meta(examples=[3])]
+"""Revision that the caller saw; refused where the proposal has another by now. Null does not check."""
+RelatedVersion = Annotated[int | None, Meta(examples=[1])]
 
 
 class ProposalVersionRequest(msgspec.Struct, frozen=True, kw_only=True):
     """The next version of a proposal."""
 
-    created_by: Annotated[str, ID, Meta(description="Who brings it.", examples=["advisor_1"])]
-    simulate_request: Annotated[ProposalSimulateRequest, Meta(description="What it proposes.")]
-    expected_revision: Annotated[int | None, _EXPECTED_REVISION] = None
+    created_by: Annotated[str, ID, Meta(examples=["advisor_1"])]
+    """Who brings the version, as the caller names them."""
+    simulate_request: ProposalSimulateRequest
+    """What is proposed; it is simulated."""
+    expected_revision: ExpectedRevision = None
 
 
 class ProposalStateTransitionRequest(Checked, frozen=True, kw_only=True):
@@ -202,30 +242,32 @@ class ProposalStateTransitionRequest(Checked, frozen=True, kw_only=True):
         Bound("related_version_no", ge=-VERSION_NO_MAX, le=VERSION_NO_MAX),
     )
 
-    event_type: Annotated[
-        Literal[
-            "CREATED",
-            "NEW_VERSION_CREATED",
-            "SUBMITTED_FOR_RISK_REVIEW",
-            "RISK_APPROVED",
-            "SUBMITTED_FOR_COMPLIANCE_REVIEW",
-            "COMPLIANCE_APPROVED",
-            "CLIENT_CONSENT_RECORDED",
-            "EXECUTION_REQUESTED",
-            "EXECUTED",
-            "REJECTED",
-            "EXPIRED",
-            "CANCELLED",
-        ],
-        Meta(description="What happens."),
+    event_type: Literal[
+        "CREATED",
+        "NEW_VERSION_CREATED",
+        "SUBMITTED_FOR_RISK_REVIEW",
+        "RISK_APPROVED",
+        "SUBMITTED_FOR_COMPLIANCE_REVIEW",
+        "COMPLIANCE_APPROVED",
+        "CLIENT_CONSENT_RECORDED",
+        "EXECUTION_REQUESTED",
+        "EXECUTED",
+        "REJECTED",
+        "EXPIRED",
+        "CANCELLED",
     ]
-    actor_id: Annotated[str, ID, Meta(description="Who says so.", examples=["advisor_1"])]
+    """What happens to the proposal.
+
+    Values as of `service.domains.proposals.states.ProposalEventType`.
+    """
+    actor_id: Annotated[str, ID, Meta(examples=["advisor_1"])]
+    """Who says so, as the caller names them."""
     related_version_no: RelatedVersion = None
-    reason: Annotated[dict[str, Any], FREE, Meta(description="Kept with the event.")] = msgspec.field(
-        default_factory=dict
-    )
+    """Number of the version that the event is about; null where none is named."""
+    reason: Annotated[dict[str, Any], FREE] = msgspec.field(default_factory=dict)
+    """Why, as free members; kept with the event."""
     expected_state: ExpectedState = None
-    expected_revision: Annotated[int | None, _EXPECTED_REVISION] = None
+    expected_revision: ExpectedRevision = None
 
 
 class ProposalApprovalRequest(Checked, frozen=True, kw_only=True):
@@ -235,14 +277,18 @@ class ProposalApprovalRequest(Checked, frozen=True, kw_only=True):
         Bound("related_version_no", ge=-VERSION_NO_MAX, le=VERSION_NO_MAX),
     )
 
-    approval_type: Annotated[
-        Literal["RISK", "COMPLIANCE", "CLIENT_CONSENT"], Meta(description="Whose approval it is.")
-    ]
-    approved: Annotated[bool, Meta(description="False refuses the proposal.")]
-    actor_id: Annotated[str, ID, Meta(description="Who says so.", examples=["risk_officer_1"])]
+    approval_type: Literal["RISK", "COMPLIANCE", "CLIENT_CONSENT"]
+    """Whose approval it is.
+
+    Values as of `service.domains.proposals.states.ApprovalType`.
+    """
+    approved: bool
+    """Whether it is given; false rejects the proposal."""
+    actor_id: Annotated[str, ID, Meta(examples=["risk_officer_1"])]
+    """Who says so, as the caller names them."""
     related_version_no: RelatedVersion = None
-    details: Annotated[dict[str, Any], FREE, Meta(description="Kept with the approval and its event.")] = (
-        msgspec.field(default_factory=dict)
-    )
+    """Number of the version that the approval is about; null where none is named."""
+    details: Annotated[dict[str, Any], FREE] = msgspec.field(default_factory=dict)
+    """Free members; kept with the approval and its event."""
     expected_state: ExpectedState = None
-    expected_revision: Annotated[int | None, _EXPECTED_REVISION] = None
+    expected_revision: ExpectedRevision = None

@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from service.domains.proposals.values import (
+from service.domains.proposals.states import (
     APPROVAL_EVENTS,
     APPROVALS,
     TRANSITIONS,
     ApprovalType,
-    Proposal,
     ProposalEventType,
     ProposalState,
 )
+from service.domains.proposals.values import Proposal
 from service.errors.proposals import (
     ApprovalRequired,
     FourEyesViolation,

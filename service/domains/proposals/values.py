@@ -6,81 +6,19 @@ the revision they decided on, so that of two at once one wins and the other deci
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum
 
 from service.domains.lineage import Edge, EdgeType, OwnerKind
-
-
-class ProposalState(Enum):
-    DRAFT = "DRAFT"
-    RISK_REVIEW = "RISK_REVIEW"
-    COMPLIANCE_REVIEW = "COMPLIANCE_REVIEW"
-    AWAITING_CLIENT_CONSENT = "AWAITING_CLIENT_CONSENT"
-    EXECUTION_READY = "EXECUTION_READY"
-    EXECUTED = "EXECUTED"
-    REJECTED = "REJECTED"
-    CANCELLED = "CANCELLED"
-    EXPIRED = "EXPIRED"
-
-
-TERMINAL_STATES = frozenset(
-    {ProposalState.EXECUTED, ProposalState.REJECTED, ProposalState.CANCELLED, ProposalState.EXPIRED}
-)
-
-
-class ProposalEventType(Enum):
-    CREATED = "CREATED"
-    NEW_VERSION_CREATED = "NEW_VERSION_CREATED"
-    SUBMITTED_FOR_RISK_REVIEW = "SUBMITTED_FOR_RISK_REVIEW"
-    RISK_APPROVED = "RISK_APPROVED"
-    SUBMITTED_FOR_COMPLIANCE_REVIEW = "SUBMITTED_FOR_COMPLIANCE_REVIEW"
-    COMPLIANCE_APPROVED = "COMPLIANCE_APPROVED"
-    CLIENT_CONSENT_RECORDED = "CLIENT_CONSENT_RECORDED"
-    EXECUTION_REQUESTED = "EXECUTION_REQUESTED"
-    EXECUTED = "EXECUTED"
-    REJECTED = "REJECTED"
-    EXPIRED = "EXPIRED"
-    CANCELLED = "CANCELLED"
-
-
-class ApprovalType(Enum):
-    RISK = "RISK"
-    COMPLIANCE = "COMPLIANCE"
-    CLIENT_CONSENT = "CLIENT_CONSENT"
-
-
-S, E = ProposalState, ProposalEventType
-
-# Where an event leads; CANCELLED leads there from every state that is not terminal. EXECUTION_REQUESTED is in
-# the vocabulary and leads nowhere. CREATED and NEW_VERSION_CREATED come with a version and are not asked for.
-TRANSITIONS: Mapping[tuple[ProposalState, ProposalEventType], ProposalState] = {
-    (S.DRAFT, E.SUBMITTED_FOR_RISK_REVIEW): S.RISK_REVIEW,
-    (S.DRAFT, E.SUBMITTED_FOR_COMPLIANCE_REVIEW): S.COMPLIANCE_REVIEW,
-    (S.RISK_REVIEW, E.RISK_APPROVED): S.AWAITING_CLIENT_CONSENT,
-    (S.RISK_REVIEW, E.REJECTED): S.REJECTED,
-    (S.COMPLIANCE_REVIEW, E.COMPLIANCE_APPROVED): S.AWAITING_CLIENT_CONSENT,
-    (S.COMPLIANCE_REVIEW, E.REJECTED): S.REJECTED,
-    (S.AWAITING_CLIENT_CONSENT, E.CLIENT_CONSENT_RECORDED): S.EXECUTION_READY,
-    (S.AWAITING_CLIENT_CONSENT, E.REJECTED): S.REJECTED,
-    (S.EXECUTION_READY, E.EXECUTED): S.EXECUTED,
-    (S.EXECUTION_READY, E.EXPIRED): S.EXPIRED,
-    **{(state, E.CANCELLED): S.CANCELLED for state in ProposalState if state not in TERMINAL_STATES},
-}
-
-# The state an approval is given in, and the event it is when it is given; refused, it is REJECTED.
-APPROVALS: Mapping[ApprovalType, tuple[ProposalState, ProposalEventType]] = {
-    ApprovalType.RISK: (S.RISK_REVIEW, E.RISK_APPROVED),
-    ApprovalType.COMPLIANCE: (S.COMPLIANCE_REVIEW, E.COMPLIANCE_APPROVED),
-    ApprovalType.CLIENT_CONSENT: (S.AWAITING_CLIENT_CONSENT, E.CLIENT_CONSENT_RECORDED),
-}
-
-# What brings a version, and makes what was approved before void.
-VERSION_EVENTS = frozenset({ProposalEventType.CREATED, ProposalEventType.NEW_VERSION_CREATED})
-
-APPROVAL_EVENTS = frozenset(event for _, event in APPROVALS.values())
+from service.domains.proposals.states import APPROVAL_EVENTS as APPROVAL_EVENTS
+from service.domains.proposals.states import APPROVALS as APPROVALS
+from service.domains.proposals.states import TERMINAL_STATES as TERMINAL_STATES
+from service.domains.proposals.states import TRANSITIONS as TRANSITIONS
+from service.domains.proposals.states import VERSION_EVENTS as VERSION_EVENTS
+from service.domains.proposals.states import ApprovalType as ApprovalType
+from service.domains.proposals.states import ProposalEventType as ProposalEventType
+from service.domains.proposals.states import ProposalState as ProposalState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,12 +20,16 @@ LIQUIDITY_TIERS = frozenset({"L1", "L2", "L3", "L4", "L5"})
 
 class ValuationMode(Enum):
     CALCULATED = "CALCULATED"
+    """Quantity times price."""
     TRUST_SNAPSHOT = "TRUST_SNAPSHOT"
+    """The market value of the snapshot where a position has one, else quantity times price."""
 
 
 class TargetMethod(Enum):
     HEURISTIC = "HEURISTIC"
+    """Limits are applied one after the other; what does not fit goes to others or stays in cash."""
     SOLVER = "SOLVER"
+    """The weights nearest to the model that keep all limits at once."""
 
 
 def is_share(value: Decimal) -> bool:
@@ -44,7 +48,8 @@ class GroupConstraint(Checked, frozen=True, kw_only=True):
         FieldRule("max_weight", "max_weight must be between 0 and 1 inclusive", is_share),
     )
 
-    max_weight: Annotated[Exact, Meta(description="Fraction of total value.", examples=["0.30"])]
+    max_weight: Annotated[Exact, Meta(examples=["0.30"])]
+    """Highest weight of the group, a fraction of the total value of the portfolio (0.30 is 30 %)."""
 
 
 class SuitabilityThresholds(Checked, frozen=True, kw_only=True):
@@ -72,13 +77,23 @@ class SuitabilityThresholds(Checked, frozen=True, kw_only=True):
     )
 
     single_position_max_weight: Exact = Decimal("0.10")
+    """Highest weight of one instrument, a fraction of one."""
     issuer_max_weight: Exact = Decimal("0.20")
+    """Highest weight of all instruments of one issuer, a fraction of one."""
     max_weight_by_liquidity_tier: Annotated[dict[str, Exact], TIERS] = field(
         default_factory=lambda: {"L4": Decimal("0.10"), "L5": Decimal("0.05")}
     )
+    """Highest weight of all instruments of a liquidity tier, a fraction of one, by tier; a tier that is not
+    named has no limit. A map that is sent replaces the default whole."""
     cash_band_min_weight: Exact = Decimal("0.01")
+    """Lowest weight of cash, a fraction of one."""
     cash_band_max_weight: Exact = Decimal("0.05")
+    """Highest weight of cash, a fraction of one."""
     data_quality_issue_severity: Literal["LOW", "MEDIUM", "HIGH"] = "MEDIUM"
+    """Severity of an issue that tells of missing shelf data.
+
+    Values as of `service.domains.rebalances.results.values.Severity`.
+    """
 
 
 # Frozen, so every request without its own shares it.
@@ -112,73 +127,104 @@ class EngineOptions(Checked, frozen=True, kw_only=True):
         ),
     )
 
-    valuation_mode: Annotated[ValuationMode, Meta(description="Valuation of the state before trades.")] = (
-        ValuationMode.CALCULATED
-    )
-    target_method: Annotated[TargetMethod, Meta(description="How target weights are found.")] = (
-        TargetMethod.HEURISTIC
-    )
-    compare_target_methods: Annotated[bool, Meta(description="Run the other method too.")] = False
-    compare_target_methods_tolerance: Annotated[
-        Exact, Meta(description="Absolute weight difference that counts.")
-    ] = Decimal("0.0001")
-    cash_band_min_weight: Annotated[
-        Exact, Meta(description="Lower bound of the cash weight; hard in the solver.")
-    ] = Decimal("0.00")
-    cash_band_max_weight: Annotated[
-        Exact, Meta(description="Upper bound of the cash weight; hard in the solver.")
-    ] = Decimal("1.00")
-    single_position_max_weight: Annotated[
-        Exact | None, Meta(description="Cap on one position.", examples=["0.10"])
-    ] = None
-    min_trade_notional: Annotated[
-        Money | None, Meta(description="Minimum ticket; replaces those of the shelf.")
-    ] = None
-    allow_restricted: Annotated[bool, Meta(description="RESTRICTED targets become buyable.")] = False
-    suppress_dust_trades: Annotated[bool, Meta(description="Drop trades below the minimum ticket.")] = True
-    dust_trade_threshold: Annotated[Money | None, Meta(description="Not read.")] = None
-    fx_buffer_pct: Annotated[Exact, Meta(description="Fraction added to a funding FX purchase.")] = Decimal(
-        "0.01"
-    )
+    valuation_mode: ValuationMode = ValuationMode.CALCULATED
+    """How the state before trades is valued; the state after is always calculated."""
+    target_method: TargetMethod = TargetMethod.HEURISTIC
+    """How target weights are found; not used for proposals."""
+    compare_target_methods: bool = False
+    """Whether the other target method is run too and compared; not used for proposals."""
+    compare_target_methods_tolerance: Exact = Decimal("0.0001")
+    """Difference of weights up to which the two methods agree, a fraction of one."""
+    cash_band_min_weight: Exact = Decimal("0.00")
+    """Lowest weight of cash, a fraction of one: a soft rule, and a hard limit of the solver."""
+    cash_band_max_weight: Exact = Decimal("1.00")
+    """Highest weight of cash, a fraction of one: a soft rule, and a hard limit of the solver."""
+    single_position_max_weight: Annotated[Exact | None, Meta(examples=["0.10"])] = None
+    """Highest weight of one position, a fraction of one: cuts targets, and is a hard rule after trades. Null
+    sets no limit."""
+    min_trade_notional: Money | None = None
+    """Minimum ticket of every trade, in place of those of the shelf; null leaves those of the shelf. Not used
+    for proposals."""
+    allow_restricted: bool = False
+    """Whether RESTRICTED instruments may be bought."""
+    suppress_dust_trades: bool = True
+    """Whether trades below the minimum ticket are left out; not used for proposals."""
+    dust_trade_threshold: Money | None = None
+    """Accepted for the sake of the contract and not used."""
+    fx_buffer_pct: Exact = Decimal("0.01")
+    """Share by which an FX purchase that funds trades exceeds the shortfall (0.01 is 1 %); not used for
+    proposals."""
     block_on_missing_prices: bool = True
+    """Whether a missing price blocks; if not, the holding counts as 0 and its trades are left out."""
     block_on_missing_fx: bool = True
-    min_cash_buffer_pct: Annotated[Exact, Meta(description="Fraction kept uninvested (heuristic only).")] = (
-        Decimal("0.0")
-    )
-    max_turnover_pct: Annotated[
-        Exact | None, Meta(description="Turnover budget as a fraction of the value before.")
-    ] = None
-    enable_tax_awareness: Annotated[bool, Meta(description="Size sales by tax lots.")] = False
-    max_realized_capital_gains: Annotated[
-        Exact | None, Meta(description="Gains budget in base currency; null is unlimited.")
-    ] = None
-    enable_settlement_awareness: Annotated[bool, Meta(description="Check the cash ladder.")] = False
+    """Whether a missing rate blocks; if not, what it would convert counts as 0 in the base currency."""
+    min_cash_buffer_pct: Exact = Decimal("0.0")
+    """Share of the total value that the heuristic leaves in cash, a fraction of one; the solver and proposals
+    do not use it."""
+    max_turnover_pct: Exact | None = None
+    """Turnover budget: purchases and sales together, as a fraction of the total value before trades. Null
+    sets none; not used for proposals."""
+    enable_tax_awareness: bool = False
+    """Whether sales are sized by tax lots and the gains budget; not used for proposals."""
+    max_realized_capital_gains: Exact | None = None
+    """Gains budget of the whole run in the base currency; null is unlimited, and without tax awareness it is
+    not used."""
+    enable_settlement_awareness: bool = False
+    """Whether cash is projected day by day until everything has settled; not used for proposals."""
     enable_proposal_simulation: bool = False
-    enable_workflow_gates: Annotated[bool, Meta(description="Decide a gate.")] = True
+    """Must be true for proposals, or they are refused, unless the service is set not to ask for it; not used
+    for rebalances."""
+    enable_workflow_gates: bool = True
+    """Whether the result says who has to act next; if not, its gate decision is null."""
     workflow_requires_client_consent: bool = False
+    """Whether the client has to agree to a rebalance; proposals always need consent."""
     client_consent_already_obtained: bool = False
+    """Whether the client has agreed already."""
     proposal_apply_cash_flows_first: bool = True
+    """Accepted and not used: cash flows always come first."""
     proposal_block_negative_cash: bool = True
-    link_buy_to_same_currency_sell_dependency: Annotated[
-        bool | None, Meta(description="Null means true.")
-    ] = None
+    """Whether a balance that is negative after a cash flow of a proposal blocks it."""
+    link_buy_to_same_currency_sell_dependency: bool | None = None
+    """Whether a purchase waits for the last sale in its currency; null means true for rebalances and false
+    for proposals."""
     enable_drift_analytics: bool = True
+    """Whether the drift of a proposal from its reference model is computed."""
     enable_suitability_scanner: bool = True
+    """Whether a proposal is scanned for suitability issues."""
     suitability_thresholds: SuitabilityThresholds = DEFAULT_THRESHOLDS
+    """Limits of the suitability scan of proposals."""
     enable_instrument_drift: bool = True
+    """Whether drift is computed by instrument too, where the reference model names instruments."""
     drift_top_contributors_limit: int = 5
+    """How many rows lists of drift, weight changes and highlights have at most."""
     drift_unmodeled_exposure_threshold: Exact = Decimal("0.01")
+    """Weight from which a holding that is not in the reference model is listed, a fraction of one."""
     auto_funding: bool = True
+    """Whether FX trades are added for purchases that lack their currency; if not, all purchases are executed,
+    paid for or not."""
     funding_mode: Literal["AUTO_FX"] = "AUTO_FX"
+    """How purchases of a proposal are funded.
+
+    - AUTO_FX: By one FX trade per currency, out of cash in other currencies.
+    """
     fx_funding_source_currency: Literal["BASE_ONLY", "ANY_CASH"] = "ANY_CASH"
+    """Which cash may pay for FX trades of a proposal.
+
+    - BASE_ONLY: Cash in the base currency only.
+    - ANY_CASH: The base currency first, then every other currency that is held, in ascending order.
+    """
     fx_generation_policy: Literal["ONE_FX_PER_CCY"] = "ONE_FX_PER_CCY"
-    settlement_horizon_days: Annotated[int, Meta(description="Minimum ladder length in days.")] = 5
-    fx_settlement_days: Annotated[int, Meta(description="Day offset of FX legs.")] = 2
-    max_overdraft_by_ccy: Annotated[
-        dict[str, Exact], OVERDRAFTS, Meta(description="Tolerated ladder overdraft per currency, positive.")
-    ] = field(default_factory=dict)
+    """How many FX trades fund the purchases of a proposal.
+
+    - ONE_FX_PER_CCY: One for each currency that is lacking, from one source.
+    """
+    settlement_horizon_days: int = 5
+    """Days that cash is projected for at least (T+n)."""
+    fx_settlement_days: int = 2
+    """Days after which FX trades settle (T+n)."""
+    max_overdraft_by_ccy: Annotated[dict[str, Exact], OVERDRAFTS] = field(default_factory=dict)
+    """Overdraft that the cash projection tolerates, by currency, as a positive amount in that currency."""
     group_constraints: Annotated[
-        dict[str, GroupConstraint],
-        GROUPS,
-        Meta(description="Caps by `attribute:value`.", examples=[{"sector:TECH": {"max_weight": "0.3"}}]),
+        dict[str, GroupConstraint], GROUPS, Meta(examples=[{"sector:TECH": {"max_weight": "0.3"}}])
     ] = field(default_factory=dict)
+    """Caps by `attribute:value` of the shelf; not used for proposals."""

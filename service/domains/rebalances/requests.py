@@ -9,7 +9,6 @@ import re
 from typing import Annotated, Any, ClassVar
 
 import msgspec
-from msgspec import Meta
 
 from service.domains.rebalances.options import EngineOptions
 from service.domains.rebalances.snapshots import (
@@ -38,20 +37,25 @@ class RebalanceRequest(msgspec.Struct, frozen=True, kw_only=True):
 
     TOTALS: ClassVar[tuple[TotalBound, ...]] = (_CURRENCIES,)
 
-    portfolio_snapshot: Annotated[PortfolioSnapshot, Meta(description="Holdings and cash before.")]
-    market_data_snapshot: Annotated[MarketDataSnapshot, Meta(description="Prices and FX.")]
-    model_portfolio: Annotated[ModelPortfolio, Meta(description="Target weights.")]
-    shelf_entries: Annotated[tuple[ShelfEntry, ...], ROWS, Meta(description="Product eligibility.")]
-    options: Annotated[EngineOptions, Meta(description="Switches and limits; may be `{}`.")]
+    portfolio_snapshot: PortfolioSnapshot
+    """Holdings and cash before trades."""
+    market_data_snapshot: MarketDataSnapshot
+    """Prices and rates."""
+    model_portfolio: ModelPortfolio
+    """Target weights; what they leave is cash."""
+    shelf_entries: Annotated[tuple[ShelfEntry, ...], ROWS]
+    """What the house allows for each product; may be empty."""
+    options: EngineOptions
+    """Switches and limits; may be `{}`."""
 
 
 class SimulationScenario(msgspec.Struct, frozen=True, kw_only=True):
     """One what-if; its options are validated by themselves when it runs."""
 
-    description: Annotated[str | None, COMMENT, Meta(description="For the reader; not used.")] = None
-    options: Annotated[dict[str, Any], FREE, Meta(description="Engine options of this scenario.")] = (
-        msgspec.field(default_factory=dict)
-    )
+    description: Annotated[str | None, COMMENT] = None
+    """What the scenario is about, for its reader; not used. Null where nothing is said."""
+    options: Annotated[dict[str, Any], FREE] = msgspec.field(default_factory=dict)
+    """Engine options of this scenario."""
 
 
 class BatchRebalanceRequest(Checked, frozen=True, kw_only=True):
@@ -72,13 +76,16 @@ class BatchRebalanceRequest(Checked, frozen=True, kw_only=True):
         ),
     )
 
-    portfolio_snapshot: Annotated[PortfolioSnapshot, Meta(description="Holdings and cash before.")]
-    market_data_snapshot: Annotated[MarketDataSnapshot, Meta(description="Prices and FX.")]
-    model_portfolio: Annotated[ModelPortfolio, Meta(description="Target weights.")]
-    shelf_entries: Annotated[tuple[ShelfEntry, ...], ROWS, Meta(description="Product eligibility.")]
-    scenarios: Annotated[
-        dict[str, SimulationScenario], SCENARIOS, Meta(description="1 to 20 scenarios by name.")
-    ]
+    portfolio_snapshot: PortfolioSnapshot
+    """Holdings and cash before trades, the same for all scenarios."""
+    market_data_snapshot: MarketDataSnapshot
+    """Prices and rates, the same for all scenarios."""
+    model_portfolio: ModelPortfolio
+    """Target weights, the same for all scenarios."""
+    shelf_entries: Annotated[tuple[ShelfEntry, ...], ROWS]
+    """What the house allows for each product; may be empty."""
+    scenarios: Annotated[dict[str, SimulationScenario], SCENARIOS]
+    """1 to 20 scenarios by name."""
 
     def request_of(self, options: EngineOptions) -> RebalanceRequest:
         """The single simulation that a scenario with these options stands for."""

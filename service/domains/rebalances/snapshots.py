@@ -31,7 +31,24 @@ from service.domains.values.money import ENGINE_CONTEXT, ZERO, Exact, Money
 LOT_TOLERANCE = Decimal("0.0001")
 
 ShelfStatus = Literal["APPROVED", "RESTRICTED", "BANNED", "SUSPENDED", "SELL_ONLY"]
+"""What the house allows to do with the product.
+
+- APPROVED: It may be bought and sold.
+- RESTRICTED: It may be bought only where the options allow restricted products; what a rebalance holds of it
+  beside the model is kept.
+- BANNED: It may not be bought; a rebalance keeps what is held.
+- SUSPENDED: It may not be bought for the time being; a rebalance keeps what is held.
+- SELL_ONLY: It may only be sold.
+"""
 LiquidityTier = Literal["L1", "L2", "L3", "L4", "L5"]
+"""How fast the product can be sold.
+
+- L1: The most liquid tier.
+- L2: The second most liquid tier.
+- L3: The middle tier.
+- L4: The second least liquid tier; by default a proposal may hold 10 % in it.
+- L5: The least liquid tier; by default a proposal may hold 5 % in it.
+"""
 
 
 class TaxLot(Checked, frozen=True, kw_only=True):
@@ -39,10 +56,14 @@ class TaxLot(Checked, frozen=True, kw_only=True):
 
     CHECKS: ClassVar[tuple[Check, ...]] = (Bound("quantity", ge=0),)
 
-    lot_id: Annotated[str, ID, Meta(description="Identifier of the lot; breaks ties.", examples=["lot_1"])]
-    quantity: Annotated[Exact, Meta(description="Units in the lot.", examples=["100"])]
-    unit_cost: Annotated[Money, Meta(description="Cost per unit, in any currency.")]
-    purchase_date: Annotated[str, LABEL, Meta(description="Compared as text.", examples=["2024-03-01"])]
+    lot_id: Annotated[str, ID, Meta(examples=["lot_1"])]
+    """Id of the lot; decides between lots of equal cost and date."""
+    quantity: Annotated[Exact, Meta(examples=["100"])]
+    """Units in the lot; 0 or more."""
+    unit_cost: Money
+    """Purchase cost per unit, in any currency that there is a rate for."""
+    purchase_date: Annotated[str, LABEL, Meta(examples=["2024-03-01"])]
+    """Date of the purchase; compared as text, so it should be written YYYY-MM-DD."""
 
 
 def _lots_add_up(position: Position) -> bool:
@@ -61,21 +82,28 @@ class Position(Checked, frozen=True, kw_only=True):
         WholeRule("sum(lot.quantity) must equal position.quantity within tolerance 0.0001", _lots_add_up),
     )
 
-    instrument_id: Annotated[str, ID, Meta(description="Identifier of the instrument.", examples=["EQ_1"])]
-    quantity: Annotated[Exact, Meta(description="Units held; negative is short.", examples=["100"])]
-    market_value: Annotated[Money | None, Meta(description="Valuation reported upstream.")] = None
-    lots: Annotated[tuple[TaxLot, ...], LOTS, Meta(description="Tax lots of the position.")] = ()
+    instrument_id: Annotated[str, ID, Meta(examples=["EQ_1"])]
+    """Instrument that is held."""
+    quantity: Annotated[Exact, Meta(examples=["100"])]
+    """Units held; negative is short."""
+    market_value: Money | None = None
+    """Value reported upstream: that of the state before trades where snapshots are trusted, and what trades
+    are sized by in every mode; null where none is reported."""
+    lots: Annotated[tuple[TaxLot, ...], LOTS] = ()
+    """Tax lots; where there are any, their units add up to the quantity within 0.0001."""
 
 
 class CashBalance(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Cash of one currency."""
 
-    currency: Annotated[str, CURRENCY, Meta(description="Currency code.", examples=["SGD"])]
-    amount: Annotated[Exact, Meta(description="Spendable cash.", examples=["10000.00"])]
-    settled: Annotated[
-        Exact | None, Meta(description="Opening balance of the settlement ladder; else amount.")
-    ] = None
-    pending: Annotated[Exact | None, Meta(description="Echoed, never read.")] = None
+    currency: Annotated[str, CURRENCY, Meta(examples=["SGD"])]
+    """Currency of the balance."""
+    amount: Annotated[Exact, Meta(examples=["10000.00"])]
+    """Cash that can be spent, in that currency; negative if overdrawn."""
+    settled: Exact | None = None
+    """Settled cash, which the cash projection opens with; null where the amount stands for it."""
+    pending: Exact | None = None
+    """Cash on its way; answered as it was sent, and not used."""
 
 
 class PortfolioSnapshot(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,55 +113,64 @@ class PortfolioSnapshot(msgspec.Struct, frozen=True, kw_only=True):
         TotalBound(LOTS_MAX, "lots in all", lambda book: sum([len(row.lots) for row in book.positions])),
     )
 
-    snapshot_id: Annotated[str | None, ID, Meta(description="Echoed by batch calls.")] = None
-    portfolio_id: Annotated[str, ID, Meta(description="Identifier of the portfolio.", examples=["pf_1"])]
-    base_currency: Annotated[str, CURRENCY, Meta(description="Valuation currency.", examples=["SGD"])]
-    positions: Annotated[tuple[Position, ...], ROWS, Meta(description="Holdings.")] = ()
-    cash_balances: Annotated[tuple[CashBalance, ...], CASH_ROWS, Meta(description="Cash per currency.")] = ()
+    snapshot_id: Annotated[str | None, ID] = None
+    """Id of the snapshot; shown by batches and proposals, not used otherwise. Null where it has none."""
+    portfolio_id: Annotated[str, ID, Meta(examples=["pf_1"])]
+    """Id that the house gives the portfolio; runs and proposals are listed by it."""
+    base_currency: Annotated[str, CURRENCY, Meta(examples=["SGD"])]
+    """Currency that everything is valued in."""
+    positions: Annotated[tuple[Position, ...], ROWS] = ()
+    """Holdings of instruments."""
+    cash_balances: Annotated[tuple[CashBalance, ...], CASH_ROWS] = ()
+    """Cash by currency."""
 
 
 class Price(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Price of one unit of an instrument."""
 
-    instrument_id: Annotated[str, ID, Meta(description="Identifier of the instrument.", examples=["EQ_1"])]
-    price: Annotated[
-        Exact, Meta(description="Price per unit; one not above zero counts as missing.", examples=["100.00"])
-    ]
-    currency: Annotated[str, CURRENCY, Meta(description="Currency of the price.", examples=["SGD"])]
+    instrument_id: Annotated[str, ID, Meta(examples=["EQ_1"])]
+    """Instrument that the price is for."""
+    price: Annotated[Exact, Meta(examples=["100.00"])]
+    """Price per unit in the currency beside it; one not above zero counts as missing."""
+    currency: Annotated[str, CURRENCY, Meta(examples=["SGD"])]
+    """Currency of the price."""
 
 
 class FxRate(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Units of the second currency per unit of the first."""
 
-    pair: Annotated[str, PAIR, Meta(description="`AAA/BBB`: units of BBB per one AAA.", examples=["USD/SGD"])]
-    rate: Annotated[
-        Exact, Meta(description="The rate; one not above zero counts as missing.", examples=["1.35"])
-    ]
+    pair: Annotated[str, PAIR, Meta(examples=["USD/SGD"])]
+    """`AAA/BBB`: units of BBB per one AAA."""
+    rate: Annotated[Exact, Meta(examples=["1.35"])]
+    """What one unit of the first currency costs in the second; a rate not above zero counts as missing."""
 
 
 class MarketDataSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     """Prices and exchange rates."""
 
-    snapshot_id: Annotated[str | None, ID, Meta(description="Echoed by batch calls.")] = None
-    prices: Annotated[
-        tuple[Price, ...], ROWS, Meta(description="Prices; the first row of an id counts.")
-    ] = ()
-    fx_rates: Annotated[
-        tuple[FxRate, ...], RATES, Meta(description="Rates; the first row of a pair counts.")
-    ] = ()
+    snapshot_id: Annotated[str | None, ID] = None
+    """Id of the snapshot; shown by batches and proposals, not used otherwise. Null where it has none."""
+    prices: Annotated[tuple[Price, ...], ROWS] = ()
+    """Prices; the first row of an id counts."""
+    fx_rates: Annotated[tuple[FxRate, ...], RATES] = ()
+    """Rates; the first row of a pair counts."""
 
 
 class ModelTarget(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Wanted weight of one instrument."""
 
-    instrument_id: Annotated[str, ID, Meta(description="Identifier of the instrument.", examples=["EQ_1"])]
-    weight: Annotated[Exact, Meta(description="Fraction of total portfolio value.", examples=["0.25"])]
+    instrument_id: Annotated[str, ID, Meta(examples=["EQ_1"])]
+    """Instrument that is wanted."""
+    weight: Annotated[Exact, Meta(examples=["0.25"])]
+    """Wanted share of the total value, a fraction of one (0.25 is 25 %); the weights need not add up to
+    one."""
 
 
 class ModelPortfolio(msgspec.Struct, frozen=True, kw_only=True):
     """Target weights; what is left is cash."""
 
-    targets: Annotated[tuple[ModelTarget, ...], ROWS, Meta(description="Target rows; may be empty.")]
+    targets: Annotated[tuple[ModelTarget, ...], ROWS]
+    """Target rows; may be empty."""
 
 
 class ShelfEntry(Checked, frozen=True, kw_only=True):
@@ -141,20 +178,24 @@ class ShelfEntry(Checked, frozen=True, kw_only=True):
 
     CHECKS: ClassVar[tuple[Check, ...]] = (Bound("settlement_days", ge=0, le=10),)
 
-    instrument_id: Annotated[str, ID, Meta(description="Identifier of the instrument.", examples=["EQ_1"])]
-    status: Annotated[ShelfStatus, Meta(description="Whether it may be held, bought or sold.")]
-    asset_class: Annotated[str, LABEL, Meta(description="Allocation bucket.", examples=["EQUITY"])] = (
-        "UNKNOWN"
+    instrument_id: Annotated[str, ID, Meta(examples=["EQ_1"])]
+    """Instrument that the entry is about."""
+    status: ShelfStatus
+    """What the house allows to do with the product."""
+    asset_class: Annotated[str, LABEL, Meta(examples=["EQUITY"])] = "UNKNOWN"
+    """Bucket that the value is counted under."""
+    issuer_id: Annotated[str | None, OPEN_ID] = None
+    """Issuer, for the concentration check of proposals; null where it is not known."""
+    liquidity_tier: LiquidityTier | None = None
+    """Liquidity tier, for the liquidity check of proposals; null where it is not known."""
+    settlement_days: Annotated[int, Meta(examples=[2])] = 2
+    """Days after which the cash of a trade moves (T+n); not used for proposals."""
+    min_notional: Money | None = None
+    """Minimum ticket of the instrument; null sets none. Not used for proposals."""
+    attributes: Annotated[dict[str, str], ATTRIBUTES, Meta(examples=[{"sector": "TECH"}])] = msgspec.field(
+        default_factory=dict
     )
-    issuer_id: Annotated[str | None, OPEN_ID, Meta(description="Read by the advisory engine only.")] = None
-    liquidity_tier: Annotated[LiquidityTier | None, Meta(description="Advisory engine only.")] = None
-    settlement_days: Annotated[int, Meta(description="Day offset of the cash leg.", examples=[2])] = 2
-    min_notional: Annotated[Money | None, Meta(description="Minimum ticket of the instrument.")] = None
-    attributes: Annotated[
-        dict[str, str],
-        ATTRIBUTES,
-        Meta(description="Tags for group limits and allocations.", examples=[{"sector": "TECH"}]),
-    ] = msgspec.field(default_factory=dict)
+    """Names and values, such as the sector, that group caps and allocations go by."""
 
 
 def currencies_of(portfolio: PortfolioSnapshot, market: MarketDataSnapshot) -> set[str]:

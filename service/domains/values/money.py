@@ -165,4 +165,6 @@ class Money(msgspec.Struct, frozen=True, gc=False):
     """An amount of one currency; the currency is a raw code, compared as text."""
 
     amount: Exact
+    """Amount in the currency beside it; not rounded to minor units where it is answered."""
     currency: Annotated[str, CURRENCY]
+    """Currency code, compared as text; no list of currencies is consulted."""

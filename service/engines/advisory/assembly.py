@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from service.domains.proposals.results import ProposalResult
-from service.domains.rebalances.results import DiagnosticsData, Explanation, LineageData
+from service.domains.rebalances.results.diagnostics import DiagnosticsData
+from service.domains.rebalances.results.rebalance import LineageData
+from service.domains.rebalances.results.targets import Explanation
 from service.engines.advisory.run import Run
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from service.domains.rebalances.results import SimulatedState
+from service.domains.rebalances.results.states import SimulatedState
 from service.domains.values.money import ENGINE_CONTEXT
 from service.engines.portfolio.missing_data import NO_GAPS, MissingData
 

@@ -15,9 +15,12 @@ from service.domains.proposals.results import (
     DriftAnalysis,
     ProposalIntent,
     ProposedTradeIntent,
-    SuitabilityResult,
 )
-from service.domains.rebalances.results import GateDecision, Reconciliation, RuleResult, RunStatusText
+from service.domains.proposals.suitability import SuitabilityResult
+from service.domains.rebalances.results.gates import GateDecision
+from service.domains.rebalances.results.rebalance import Reconciliation
+from service.domains.rebalances.results.rules import RuleResult
+from service.domains.rebalances.results.values import RunStatusText
 from service.engines.advisory.request_index import RequestIndex
 from service.engines.advisory.stages.funding import Funding
 from service.engines.limits.result_size import ResultSize

@@ -12,7 +12,9 @@ from decimal import Decimal
 
 import msgspec
 
-from service.domains.rebalances.results import Reconciliation, RuleResult, RunStatusText
+from service.domains.rebalances.results.rebalance import Reconciliation
+from service.domains.rebalances.results.rules import RuleResult
+from service.domains.rebalances.results.values import RunStatusText
 from service.domains.values.money import ZERO, Money
 from service.engines.advisory.request_index import RequestIndex
 from service.engines.portfolio.missing_data import NO_GAPS, MissingData

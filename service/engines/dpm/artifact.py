@@ -8,6 +8,7 @@ from service.domains.dpm_runs.artifacts import Artifact
 from service.domains.dpm_runs.values import DpmRun
 from service.domains.policy_packs import AppliedPolicy, PackSource
 from service.domains.values.canonical import canonical_json, digest_of, without_keys
+from service.domains.values.ids import CorrelationId, IdempotencyKey, PortfolioId, RequestHash, RunId
 
 ARTIFACT_VERSION = "1.0"
 HASH_FIELDS = frozenset({"artifact_hash"})
@@ -29,52 +30,80 @@ class ResultParts(msgspec.Struct, frozen=True):
 
 
 class RequestSnapshot(msgspec.Struct, frozen=True):
-    portfolio_id: str
-    request_hash: str
+    """What the run was asked for, by its names."""
+
+    portfolio_id: PortfolioId
+    request_hash: RequestHash
 
 
 class ArtifactHashes(msgspec.Struct, frozen=True, omit_defaults=True):
     """Without its own hash it is what the hash is taken of."""
 
-    request_hash: str
+    request_hash: RequestHash
     artifact_hash: str | None = None
+    """`sha256:` and the hash of the artifact without this hash."""
 
 
 class ArtifactEvidence(msgspec.Struct, frozen=True):
+    """What the figures were made by and of."""
+
     engine_version: str
+    """Version of the engine that computed the run; `unknown` where it is not recorded."""
     run_created_at: str
+    """Instant at which the run was recorded, in UTC."""
     hashes: ArtifactHashes
+    """Hashes of the request and of the artifact."""
 
 
 class ArtifactPolicy(msgspec.Struct, frozen=True, kw_only=True):
     """The policy pack a run was computed under, and all options it was computed with."""
 
     policy_pack_id: str
+    """Policy pack that was applied."""
     version: str
+    """State of the pack that was applied, as its publisher named it."""
     source: PackSource
+    """Where the selection of the pack came from."""
     content_hash: str
+    """`sha256:` and the hash of the whole pack."""
     effective_options: msgspec.Raw
+    """All options that the run was computed with, those of the pack laid over those of the request."""
 
 
 class ArtifactDocument(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """`DpmRunArtifactResponse` of the HTTP contract (8.2), and the policy where one was applied."""
 
     artifact_id: str
+    """Id of the artifact; follows from that of the run."""
     artifact_version: str
-    rebalance_run_id: str
-    correlation_id: str
-    idempotency_key: str | None
-    portfolio_id: str
+    """Version of the form of artifacts."""
+    rebalance_run_id: RunId
+    correlation_id: CorrelationId
+    idempotency_key: IdempotencyKey | None
+    portfolio_id: PortfolioId
     status: str
+    """What the simulation came to.
+
+    Values as of `service.domains.rebalances.results.values.RunStatusText`.
+    """
     request_snapshot: RequestSnapshot
+    """What the run was asked for, by its names."""
     before_summary: msgspec.Raw
+    """Portfolio before trades, as in the result."""
     after_summary: msgspec.Raw
+    """Portfolio after trades, as in the result."""
     order_intents: msgspec.Raw
+    """Orders in the sequence of execution, as in the result."""
     rule_outcomes: msgspec.Raw
+    """What each rule found, as in the result."""
     diagnostics: msgspec.Raw
+    """What the stages noticed, as in the result."""
     result: msgspec.Raw
+    """The whole result, as it was answered."""
     evidence: ArtifactEvidence
+    """What the figures were made by and of."""
     policy_pack: ArtifactPolicy | None = None
+    """Policy pack that was applied; absent where none was."""
 
 
 def artifact_id_of(rebalance_run_id: str) -> str:

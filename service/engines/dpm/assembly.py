@@ -9,17 +9,11 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from service.domains.rebalances.results import (
-    DiagnosticsData,
-    Explanation,
-    GateDecision,
-    LineageData,
-    RebalanceResult,
-    RunStatusText,
-    TargetData,
-    UniverseCoverage,
-    UniverseData,
-)
+from service.domains.rebalances.results.diagnostics import DiagnosticsData
+from service.domains.rebalances.results.gates import GateDecision
+from service.domains.rebalances.results.rebalance import LineageData, RebalanceResult
+from service.domains.rebalances.results.targets import Explanation, TargetData, UniverseCoverage, UniverseData
+from service.domains.rebalances.results.values import RunStatusText
 from service.domains.values.money import ONE, ZERO
 from service.engines.dpm.run import Run
 from service.engines.portfolio.request_index import MARKET_DATA_ID

@@ -11,7 +11,8 @@ from collections.abc import Collection
 from decimal import localcontext
 
 from service.domains.rebalances.requests import BatchRebalanceRequest
-from service.domains.rebalances.results import BatchScenarioMetric, RebalanceResult, SecurityTradeIntent
+from service.domains.rebalances.results.intents import SecurityTradeIntent
+from service.domains.rebalances.results.rebalance import BatchScenarioMetric, RebalanceResult
 from service.domains.values.money import ENGINE_CONTEXT, ZERO, Money
 from service.engines.dpm.run import RunIdentity
 from service.engines.limits.answer_bounds import bounded_number

@@ -10,13 +10,11 @@ from enum import Enum
 
 import msgspec
 
-from service.domains.rebalances.results import (
-    DroppedIntent,
-    Reconciliation,
-    RuleResult,
-    SecurityTradeIntent,
-    TargetMethodComparison,
-)
+from service.domains.rebalances.results.diagnostics import DroppedIntent
+from service.domains.rebalances.results.intents import SecurityTradeIntent
+from service.domains.rebalances.results.rebalance import Reconciliation
+from service.domains.rebalances.results.rules import RuleResult
+from service.domains.rebalances.results.targets import TargetMethodComparison
 from service.engines.dpm.request_index import RequestIndex
 from service.engines.dpm.stages.ordering import Ordered
 from service.engines.dpm.stages.settlement import Ladder

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from service.domains.rebalances.options import ValuationMode
 from service.domains.rebalances.requests import RebalanceRequest
-from service.domains.rebalances.results import RebalanceResult
+from service.domains.rebalances.results.rebalance import RebalanceResult
 from service.engines.dpm.assembly import result_of
 from service.engines.dpm.request_index import open_book
 from service.engines.dpm.run import Block, Run, RunIdentity

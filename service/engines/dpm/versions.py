@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from service.domains.rebalances.requests import RebalanceRequest
-from service.domains.rebalances.results import RebalanceResult
+from service.domains.rebalances.results.rebalance import RebalanceResult
 from service.engines.dpm import v1
 
 

@@ -14,7 +14,8 @@ from decimal import Decimal
 
 import msgspec
 
-from service.domains.rebalances.results import AllocationMetric, PositionSummary, TargetInstrument
+from service.domains.rebalances.results.states import AllocationMetric, PositionSummary
+from service.domains.rebalances.results.targets import TargetInstrument
 from service.domains.values.money import EXPONENT_MAX, FIRST_DIGIT_MIN, ZERO, Money
 from service.errors.engines import ResultTooLarge
 

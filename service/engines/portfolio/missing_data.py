@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from service.domains.rebalances.options import EngineOptions
-from service.domains.rebalances.results import DataQuality
+from service.domains.rebalances.results.diagnostics import DataQuality
 
 
 class MissingData(msgspec.Struct, frozen=True):

@@ -17,7 +17,7 @@ from operator import truediv
 import msgspec
 
 from service.domains.rebalances.options import ValuationMode
-from service.domains.rebalances.results import AllocationMetric, PositionSummary, SimulatedState
+from service.domains.rebalances.results.states import AllocationMetric, PositionSummary, SimulatedState
 from service.domains.rebalances.snapshots import CashBalance, Position, ShelfEntry
 from service.domains.values.money import ONE, ZERO, Money
 from service.engines.limits.result_size import ResultSize

@@ -10,15 +10,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from service.domains.rebalances.results import (
-    DataQuality,
+from service.domains.rebalances.results.diagnostics import DataQuality
+from service.domains.rebalances.results.gates import (
+    Gate,
     GateDecision,
     GateDecisionSummary,
     GateReason,
-    RuleResult,
-    RunStatusText,
-    Severity,
+    GateStep,
 )
+from service.domains.rebalances.results.rules import RuleResult
+from service.domains.rebalances.results.values import RunStatusText, Severity
 
 SEVERITY_RANK = {"HIGH": 0, "MEDIUM": 1, "LOW": 2}
 
@@ -44,6 +45,8 @@ def decide_gate(
     of_rules, of_issues = [rule.severity for rule in failed], [issue.severity for issue in issues]
     hard, soft = of_rules.count("HARD"), of_rules.count("SOFT")
     high, medium = of_issues.count("HIGH"), of_issues.count("MEDIUM")
+    gate: Gate
+    next_step: GateStep
     if status == "BLOCKED" or hard:
         gate, next_step = "BLOCKED", "FIX_INPUT"
     elif high:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from service.domains.rebalances.options import EngineOptions
-from service.domains.rebalances.results import RuleResult
+from service.domains.rebalances.results.rules import RuleResult
 from service.domains.values.money import ZERO
 from service.engines.portfolio.missing_data import MissingData
 from service.engines.portfolio.valuation import Valuation

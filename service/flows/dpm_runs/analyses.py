@@ -58,12 +58,27 @@ class BatchAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """`BatchRebalanceResult` of the HTTP contract; results are the stored bytes."""
 
     batch_run_id: str
+    """Id of the batch: `batch_` and 32 hexadecimal digits."""
     run_at_utc: str
+    """Instant at which the batch was computed, in UTC."""
     base_snapshot_ids: dict[str, str]
+    """What the scenarios were computed from: `portfolio_snapshot_id` and `market_data_snapshot_id`; the
+    portfolio id and `md` where the snapshots have none."""
     results: dict[str, msgspec.Raw]
+    """Result of each scenario that ran, by its name; one that is blocked is among them."""
     comparison_metrics: dict[str, msgspec.Raw]
+    """Figures of each scenario that ran, by its name."""
     failed_scenarios: dict[str, str]
+    """Why a scenario did not run, by its name; empty where all ran.
+
+    - INVALID_OPTIONS: Its options break the published shape; the first fault follows.
+    - SCENARIO_EXECUTION_ERROR: Its simulation failed; the kind of the error follows.
+    """
     warnings: tuple[str, ...]
+    """Something to know about the batch.
+
+    - PARTIAL_BATCH_FAILURE: At least one scenario did not run.
+    """
 
 
 def check_batch_body(readers: Readers, body: bytes) -> None:

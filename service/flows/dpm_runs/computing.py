@@ -13,7 +13,7 @@ from service.domains.dpm_runs.values import DpmRun, RunRequest, RunStatus
 from service.domains.policy_packs import AppliedPolicy, ResolvedPack, applied
 from service.domains.rebalances.options import EngineOptions
 from service.domains.rebalances.requests import BatchRebalanceRequest, RebalanceRequest
-from service.domains.rebalances.results import RebalanceResult
+from service.domains.rebalances.results.rebalance import RebalanceResult
 from service.domains.values.canonical import canonical_json, digest_of
 from service.engines.dpm import versions
 from service.engines.dpm.v1 import RunIdentity

@@ -37,8 +37,12 @@ logger = structlog.get_logger()
 
 
 class Outcome(Enum):
+    """What a replay found."""
+
     MATCH = "MATCH"
+    """The result computed now is the one that is stored."""
     MISMATCH = "MISMATCH"
+    """It differs, or it could not be computed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from service.domains.proposals.values import (
     ProposalVersion,
     VersionHead,
 )
+from service.domains.values.ids import ActorId, PortfolioId, ProposalId, ProposalVersionId, RequestHash
 
 NO_EVIDENCE = b"{}"
 
@@ -21,73 +22,130 @@ NO_EVIDENCE = b"{}"
 class ProposalSummary(msgspec.Struct, frozen=True, kw_only=True):
     """`ProposalSummary`; an adviser's notes are kept and shown to nobody."""
 
-    proposal_id: str
-    portfolio_id: str
+    proposal_id: ProposalId
+    portfolio_id: PortfolioId
     mandate_id: str | None
+    """Mandate that the proposal is for; null where none was named."""
     jurisdiction: str | None
+    """Booking centre; null where none was named."""
     created_by: str
+    """Who created the proposal, as the caller named them."""
     created_at: str
+    """Instant at which the proposal was created, in UTC."""
     last_event_at: str
+    """Instant of its latest event, in UTC."""
     current_state: str
+    """Where the proposal stands.
+
+    Values as of `service.domains.proposals.states.ProposalState`.
+    """
     current_version_no: int
+    """Number of its latest version, from 1."""
     title: str | None
+    """Title that lists show; null where it has none."""
     revision: int
+    """Number of its latest event, from 1; grows by one with every change."""
 
 
 class VersionDetail(msgspec.Struct, frozen=True, kw_only=True):
     """`ProposalVersionDetail`."""
 
-    proposal_version_id: str
-    proposal_id: str
+    proposal_version_id: ProposalVersionId
+    proposal_id: ProposalId
     version_no: int
+    """Number of the version, from 1."""
     created_at: str
-    request_hash: str
+    """Instant at which the version was created, in UTC."""
+    request_hash: RequestHash
     artifact_hash: str
+    """`sha256:` and the hash of the artifact."""
     simulation_hash: str
+    """`sha256:` and the hash of the result."""
     status_at_creation: str
+    """What the simulation of the version came to.
+
+    Values as of `service.domains.rebalances.results.values.RunStatusText`.
+    """
     proposal_result: msgspec.Raw
+    """The whole result of the simulation."""
     artifact: msgspec.Raw
+    """Artifact of the version: what a client is shown, and the evidence for it."""
     evidence_bundle: msgspec.Raw
+    """Evidence for the artifact; empty where it is not kept or was not asked for."""
     gate_decision: msgspec.Raw | None
+    """Who has to act next; null where workflow gates were off."""
 
 
 class WorkflowEvent(msgspec.Struct, frozen=True, kw_only=True):
     """`ProposalWorkflowEvent`."""
 
     event_id: str
-    proposal_id: str
+    """Id of the event: `pwe_` and 32 hexadecimal digits."""
+    proposal_id: ProposalId
     event_type: str
+    """What happened.
+
+    Values as of `service.domains.proposals.states.ProposalEventType`.
+    """
     from_state: str | None
+    """State before the event; null for the first one.
+
+    Values as of `service.domains.proposals.states.ProposalState`.
+    """
     to_state: str
-    actor_id: str
+    """State after the event.
+
+    Values as of `service.domains.proposals.states.ProposalState`.
+    """
+    actor_id: ActorId
     occurred_at: str
+    """Instant of the event, in UTC."""
     reason: msgspec.Raw
+    """Why, as free members that the caller sent; facts of an approval where the event is one."""
     related_version_no: int | None
+    """Number of the version that the event is about; null where none is."""
 
 
 class ApprovalRecord(msgspec.Struct, frozen=True, kw_only=True):
     """`ProposalApprovalRecord`."""
 
     approval_id: str
-    proposal_id: str
+    """Id of the approval: `pap_` and 32 hexadecimal digits."""
+    proposal_id: ProposalId
     approval_type: str
+    """Whose approval it is.
+
+    Values as of `service.domains.proposals.states.ApprovalType`.
+    """
     approved: bool
-    actor_id: str
+    """Whether it was given; false rejected the proposal."""
+    actor_id: ActorId
     occurred_at: str
+    """Instant of the approval, in UTC."""
     details: msgspec.Raw
+    """Free members that the caller sent."""
     related_version_no: int | None
+    """Number of the version that the approval is about; null where none is."""
 
 
 class LineageVersion(msgspec.Struct, frozen=True, kw_only=True):
     """`ProposalVersionLineageItem`."""
 
-    proposal_version_id: str
+    proposal_version_id: ProposalVersionId
     version_no: int
+    """Number of the version, from 1."""
     created_at: str
+    """Instant at which the version was created, in UTC."""
     status_at_creation: str
-    request_hash: str
+    """What the simulation of the version came to.
+
+    Values as of `service.domains.rebalances.results.values.RunStatusText`.
+    """
+    request_hash: RequestHash
     simulation_hash: str
+    """`sha256:` and the hash of the result."""
     artifact_hash: str
+    """`sha256:` and the hash of the artifact."""
 
 
 def summary_of(proposal: Proposal) -> ProposalSummary:

@@ -15,6 +15,7 @@ from service.domains.proposals.values import (
     ProposalVersion,
     VersionHead,
 )
+from service.domains.values.ids import NextCursor, ProposalId, RequestHash
 from service.domains.values.pages import Page
 from service.flows.lineage import LineageEdge, edge_of
 from service.flows.proposals.answer_parts import (
@@ -40,68 +41,93 @@ class Created(msgspec.Struct, frozen=True, kw_only=True):
     """`ProposalCreateResponse`, for a new proposal and for a new version."""
 
     proposal: ProposalSummary
+    """The proposal with the new version."""
     version: VersionDetail
+    """The new version."""
     latest_workflow_event: WorkflowEvent
+    """Event that brought the version."""
 
 
 class Detail(msgspec.Struct, frozen=True, kw_only=True):
     """`ProposalDetailResponse`."""
 
     proposal: ProposalSummary
+    """The proposal as its latest event left it."""
     current_version: VersionDetail
+    """Its latest version."""
     last_gate_decision: msgspec.Raw | None
+    """Who has to act next, going by the latest version; null where workflow gates were off."""
 
 
 class ProposalList(msgspec.Struct, frozen=True, kw_only=True):
     """`ProposalListResponse`."""
 
     items: list[ProposalSummary]
-    next_cursor: str | None
+    """Proposals on the page, newest first."""
+    next_cursor: NextCursor | None
 
 
 class Transitioned(msgspec.Struct, frozen=True, kw_only=True):
     """`ProposalStateTransitionResponse`."""
 
-    proposal_id: str
+    proposal_id: ProposalId
     current_state: str
+    """State after the event.
+
+    Values as of `service.domains.proposals.states.ProposalState`.
+    """
     latest_workflow_event: WorkflowEvent
+    """What the request made happen to the proposal."""
     approval: ApprovalRecord | None
+    """Approval that was given or refused; null where the event is none."""
 
 
 class Timeline(msgspec.Struct, frozen=True, kw_only=True):
     """`ProposalWorkflowTimelineResponse`, and a cursor where more events follow."""
 
-    proposal_id: str
+    proposal_id: ProposalId
     current_state: str
+    """Where the proposal stands.
+
+    Values as of `service.domains.proposals.states.ProposalState`.
+    """
     events: list[WorkflowEvent]
-    next_cursor: str | None
+    """Events on the page, oldest first."""
+    next_cursor: NextCursor | None
 
 
 class Approvals(msgspec.Struct, frozen=True, kw_only=True):
     """`ProposalApprovalsResponse`, and a cursor where more approvals follow."""
 
-    proposal_id: str
+    proposal_id: ProposalId
     approvals: list[ApprovalRecord]
-    next_cursor: str | None
+    """Approvals on the page, given or refused, oldest first."""
+    next_cursor: NextCursor | None
 
 
 class ProposalLineage(msgspec.Struct, frozen=True, kw_only=True):
     """`ProposalLineageResponse`, the edges that the versions brought, and a cursor where more follow."""
 
     proposal: ProposalSummary
+    """The proposal as its latest event left it."""
     versions: list[LineageVersion]
+    """Versions on the page, oldest first."""
     edges: list[LineageEdge]
-    next_cursor: str | None
+    """Edges that these versions brought, oldest first."""
+    next_cursor: NextCursor | None
 
 
 class ProposalKeyLookup(msgspec.Struct, frozen=True, kw_only=True):
     """`ProposalIdempotencyLookupResponse`."""
 
     idempotency_key: str
-    request_hash: str
-    proposal_id: str
+    """Idempotency key that was asked for."""
+    request_hash: RequestHash
+    proposal_id: ProposalId
     proposal_version_no: int
+    """Number of the version that the key brought, from 1."""
     created_at: str
+    """Instant at which the key was used, in UTC."""
 
 
 def answer_created(proposal: Proposal, version: ProposalVersion, event: ProposalEvent) -> bytes:

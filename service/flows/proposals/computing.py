@@ -12,7 +12,7 @@ import msgspec
 from service.domains.proposals.artifacts import ProposalArtifact
 from service.domains.proposals.requests import ProposalSimulateRequest
 from service.domains.proposals.results import ProposalResult
-from service.domains.rebalances.results import RunStatusText
+from service.domains.rebalances.results.values import RunStatusText
 from service.domains.values.canonical import canonical_json, digest_of
 from service.domains.values.money import stored_hook
 from service.engines.advisory import versions

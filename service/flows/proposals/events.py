@@ -11,17 +11,15 @@ import msgspec
 
 from service.domains.dpm_runs.values import DEFAULT_TENANT
 from service.domains.proposals.rules import ProposalRules, Step, decide_version
+from service.domains.proposals.states import ApprovalType, ProposalEventType, ProposalState
 from service.domains.proposals.values import (
     NO_PROPOSAL,
-    ApprovalType,
     Proposal,
     ProposalApproval,
     ProposalChange,
     ProposalEvent,
-    ProposalEventType,
     ProposalKey,
     ProposalKeyScope,
-    ProposalState,
     ProposalVersion,
 )
 from service.flows.proposals.answers import answer_created, answer_transition

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from service.domains.proposals.rules import Expected
-from service.domains.proposals.values import ApprovalType, ProposalEventType, ProposalState
+from service.domains.proposals.states import ApprovalType, ProposalEventType, ProposalState
 from service.domains.values.canonical import canonical_json_of_numbers, digest_of
 from service.flows.proposals.events import JSON, ReviewInput
 from service.flows.proposals.versions import ProposalReaders

@@ -5,16 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from service.domains.proposals.documents import whole_key, whole_version
+from service.domains.proposals.states import ApprovalType, ProposalEventType, ProposalState
 from service.domains.proposals.values import (
-    ApprovalType,
     Proposal,
     ProposalApproval,
     ProposalChange,
     ProposalEvent,
-    ProposalEventType,
     ProposalKey,
     ProposalKeyScope,
-    ProposalState,
     ProposalVersion,
     VersionHead,
 )

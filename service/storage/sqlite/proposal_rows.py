@@ -6,15 +6,13 @@ import sqlite3
 from typing import Any
 
 from service.domains.proposals.documents import whole_key, whole_version
+from service.domains.proposals.states import ApprovalType, ProposalEventType, ProposalState
 from service.domains.proposals.values import (
-    ApprovalType,
     Proposal,
     ProposalApproval,
     ProposalEvent,
-    ProposalEventType,
     ProposalKey,
     ProposalKeyScope,
-    ProposalState,
     ProposalVersion,
     VersionHead,
 )

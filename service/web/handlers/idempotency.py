@@ -6,6 +6,7 @@ import msgspec
 from aiohttp import web
 
 from service.domains.idempotency import KeyHistoryEntry
+from service.domains.values.ids import CorrelationId, NextCursor, RequestHash, RunId
 from service.domains.values.pages import Page
 from service.errors.idempotency import IdempotencyKeyNotFound
 from service.web import keys
@@ -19,26 +20,31 @@ class KeyLookup(msgspec.Struct, frozen=True, kw_only=True):
     """`DpmRunIdempotencyLookupResponse`."""
 
     idempotency_key: str
-    request_hash: str
-    rebalance_run_id: str
+    """Idempotency key that was asked for."""
+    request_hash: RequestHash
+    rebalance_run_id: RunId
     created_at: str
+    """Instant at which the key was used, in UTC."""
 
 
 class KeyHistoryItem(msgspec.Struct, frozen=True, kw_only=True):
     """`DpmRunIdempotencyHistoryItem`."""
 
-    rebalance_run_id: str
-    correlation_id: str
-    request_hash: str
+    rebalance_run_id: RunId
+    correlation_id: CorrelationId
+    request_hash: RequestHash
     created_at: str
+    """Instant at which the key was used, in UTC."""
 
 
 class KeyHistory(msgspec.Struct, frozen=True, kw_only=True):
     """`DpmRunIdempotencyHistoryResponse`, and a cursor where more runs follow."""
 
     idempotency_key: str
+    """Idempotency key that was asked for."""
     history: list[KeyHistoryItem]
-    next_cursor: str | None
+    """Runs that the key brought, oldest first."""
+    next_cursor: NextCursor | None
 
 
 async def get_simulation_key(request: web.Request) -> web.Response:

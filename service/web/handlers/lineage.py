@@ -6,6 +6,7 @@ import msgspec
 from aiohttp import web
 
 from service.domains.lineage import Edge, EdgeFilter
+from service.domains.values.ids import NextCursor
 from service.domains.values.pages import Page
 from service.flows.lineage import LineageEdge, edge_of
 from service.web import keys
@@ -19,9 +20,12 @@ class Lineage(msgspec.Struct, frozen=True, kw_only=True):
     """`DpmLineageResponse`; truncated says that a walk met more edges than are shown on all its pages."""
 
     entity_id: str
+    """Id that the walk started from."""
     edges: list[LineageEdge]
-    next_cursor: str | None
+    """Edges that the walk met, oldest first."""
+    next_cursor: NextCursor | None
     truncated: bool
+    """Whether the walk met more edges than all its pages show, which are those nearest to the entity."""
 
 
 async def list_lineage(request: web.Request) -> web.Response:

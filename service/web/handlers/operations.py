@@ -9,11 +9,24 @@ from http import HTTPStatus
 import msgspec
 from aiohttp import web
 
-from service.domains.operations import Operation, OperationFilter, OperationSummary
+from service.domains.operations import (
+    Operation,
+    OperationFilter,
+    OperationSummary,
+)
 from service.errors.operations import OperationNotFound
 from service.flows.idempotency import KeyedAnswer
 from service.runtime import large_texts
 from service.web import keys
+from service.web.answers.operations import (
+    AttemptFailure,
+    OperationAccepted,
+    OperationFailure,
+    OperationList,
+    OperationListItem,
+    OperationProgress,
+    OperationStatus,
+)
 from service.web.handlers.policy_packs import resolved, told
 from service.web.requests import headers, parameters
 from service.web.schemas.parameters import OperationListQuery
@@ -22,88 +35,6 @@ OPERATION_LIST = OperationListQuery()
 OPERATIONS = "/rebalance/operations"
 # Most operations have ended by then.
 RETRY_AFTER_SECONDS = "1"
-
-
-class OperationFailure(msgspec.Struct, frozen=True):
-    """`DpmAsyncError`."""
-
-    code: str
-    message: str
-
-
-class OperationProgress(msgspec.Struct, frozen=True):
-    """How many scenarios there are, and of how many it is known what came of them."""
-
-    scenarios_total: int
-    scenarios_done: int
-
-
-class AttemptFailure(msgspec.Struct, frozen=True):
-    """Why the latest attempt was over that did not end the operation, and when."""
-
-    code: str
-    message: str
-    attempt: int
-    at: str
-
-
-class OperationAccepted(msgspec.Struct, frozen=True, kw_only=True):
-    """`DpmAsyncAcceptedResponse`, and how far it is."""
-
-    operation_id: str
-    operation_type: str
-    status: str
-    correlation_id: str
-    created_at: str
-    status_url: str
-    execute_url: str
-    progress: OperationProgress
-    attempt: int
-
-
-class OperationStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """`DpmAsyncOperationStatusResponse`, and how far it is; the result is the stored bytes."""
-
-    operation_id: str
-    operation_type: str
-    status: str
-    is_executable: bool
-    correlation_id: str
-    created_at: str
-    started_at: str | None
-    finished_at: str | None
-    result: msgspec.Raw | None
-    error: OperationFailure | None
-    progress: OperationProgress
-    attempt: int
-    lease_owner: str | None
-    lease_expires_at: str | None
-    last_error: AttemptFailure | None
-
-
-class OperationListItem(msgspec.Struct, frozen=True, kw_only=True):
-    """`DpmAsyncOperationListItemResponse`, and how far it is; its order is not that of the single answer."""
-
-    operation_id: str
-    operation_type: str
-    status: str
-    correlation_id: str
-    is_executable: bool
-    created_at: str
-    started_at: str | None
-    finished_at: str | None
-    progress: OperationProgress
-    attempt: int
-    lease_owner: str | None
-    lease_expires_at: str | None
-    last_error: AttemptFailure | None
-
-
-class OperationList(msgspec.Struct, frozen=True, kw_only=True):
-    """`DpmAsyncOperationListResponse`."""
-
-    items: list[OperationListItem]
-    next_cursor: str | None
 
 
 async def submit(request: web.Request) -> web.Response:

@@ -13,6 +13,7 @@ from service.domains.shadow_differences import (
     ShadowCounts,
     ShadowDifferenceFilter,
 )
+from service.domains.values.ids import NextCursor
 from service.flows.shadow_differences import ShadowReport
 from service.web import keys
 from service.web.requests import parameters
@@ -25,34 +26,52 @@ class ShadowSinceStart(msgspec.Struct, frozen=True, kw_only=True):
     """What the answering process has seen since it started."""
 
     applied: int
+    """Writes that the shadow answered as the primary did."""
     differed: int
+    """Writes that it answered otherwise, or could not take."""
     missed: int
+    """Writes that never reached it."""
     waiting: int
+    """Writes that are still to reach it."""
     unrecorded: int
+    """Differences that were counted but not kept, for there were too many."""
 
 
 class ParityDifference(msgspec.Struct, frozen=True, kw_only=True):
     """One thing in which the shadow is not as the primary."""
 
     difference_id: str
+    """Id of the difference: `diff_` and 32 hexadecimal digits."""
     kind: DifferenceKind
+    """What is known of the difference."""
     act: str
+    """Write in which the stores differ, by its name in the code."""
     entity_id: str
+    """Entity that was written."""
     place: str
+    """What differs: a part of what the write answered, or of what is stored."""
     primary: str
+    """What the primary has there, shortened; a hash where it is long."""
     shadow: str
+    """What the shadow has there, shortened; a hash where it is long."""
     found_at: str
+    """Instant at which the difference was found, in UTC."""
     correlation_id: str | None
+    """Id that the request of the write was filed under; null where it came of none."""
 
 
 class Parity(msgspec.Struct, frozen=True, kw_only=True):
     """How the shadow does; no backend when there is none."""
 
     shadow_backend: str | None
+    """Store that every write is repeated on and compared; null where there is none."""
     since_start: ShadowSinceStart | None
+    """What the process that answers has seen since it started; null without a shadow."""
     difference_counts: Mapping[str, int]
+    """How many differences are kept, by kind."""
     items: list[ParityDifference]
-    next_cursor: str | None
+    """Differences on the page, newest first."""
+    next_cursor: NextCursor | None
 
 
 async def get_parity(request: web.Request) -> web.Response:

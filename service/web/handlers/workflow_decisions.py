@@ -7,6 +7,7 @@ from collections.abc import Callable
 import msgspec
 from aiohttp import web
 
+from service.domains.values.ids import ActorId, CorrelationId, NextCursor, RunId
 from service.domains.workflow_decisions import (
     NO_CORRELATION,
     DecisionFilter,
@@ -33,38 +34,58 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     """`DpmRunWorkflowDecisionResponse`."""
 
     decision_id: str
-    run_id: str
+    """Id of the decision: `dwd_` and 32 hexadecimal digits."""
+    run_id: RunId
     action: str
+    """What was decided.
+
+    Values as of `service.domains.workflow_decisions.WorkflowAction`.
+    """
     reason_code: str
+    """Why, as a code of the house."""
     comment: str | None
-    actor_id: str
+    """Why, in words; null where nothing was said."""
+    actor_id: ActorId
     decided_at: str
-    correlation_id: str
+    """Instant of the decision, in UTC."""
+    correlation_id: CorrelationId
 
 
 class Workflow(msgspec.Struct, frozen=True, kw_only=True):
     """`DpmRunWorkflowResponse`."""
 
-    run_id: str
+    run_id: RunId
     run_status: str
+    """What the simulation came to.
+
+    Values as of `service.domains.rebalances.results.values.RunStatusText`.
+    """
     workflow_status: str
+    """Where the review of the run stands.
+
+    Values as of `service.domains.workflow_decisions.WorkflowStatus`.
+    """
     requires_review: bool
+    """Whether runs in this status need a review, going by the settings."""
     latest_decision: Decision | None
+    """Latest decision on the run; null where there is none."""
 
 
 class WorkflowHistory(msgspec.Struct, frozen=True, kw_only=True):
     """`DpmRunWorkflowHistoryResponse`, and a cursor where more decisions follow."""
 
-    run_id: str
+    run_id: RunId
     decisions: list[Decision]
-    next_cursor: str | None
+    """Decisions on the page, oldest first."""
+    next_cursor: NextCursor | None
 
 
 class DecisionList(msgspec.Struct, frozen=True, kw_only=True):
     """`DpmWorkflowDecisionListResponse`."""
 
     items: list[Decision]
-    next_cursor: str | None
+    """Decisions on the page, newest first."""
+    next_cursor: NextCursor | None
 
 
 async def get_workflow(request: web.Request) -> web.Response:

@@ -68,11 +68,24 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     """RFC 9457, with `detail` as the HTTP contract has it and our stable code."""
 
     type: str = "about:blank"
+    """Always `about:blank`: the kind of problem is told by `code`."""
     title: str
+    """Name of the HTTP status."""
     status: int
+    """HTTP status of the answer."""
     detail: Any
+    """The code, mostly with a sentence for people; of a request that breaks the published shape, one entry
+    for each fault."""
     instance: str
+    """Path that was asked for."""
     code: str
+    """What is wrong; a code never changes its meaning.
+
+    - HTTP_UNREADABLE: What was sent is not well-formed HTTP.
+    - NOT_FOUND: There is nothing under this path.
+    - METHOD_NOT_ALLOWED: The path does not take this method; the header `Allow` names those it takes.
+    - INTERNAL_ERROR: The service failed; the correlation id finds the cause in its log.
+    """
 
 
 def status_of(kind: type[ServiceError]) -> HTTPStatus:

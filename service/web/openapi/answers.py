@@ -7,13 +7,16 @@ holds the stored bytes of a document, or a word as plain text, TYPES says what t
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import msgspec
 from msgspec import inspect
 
-from service.domains.rebalances.results import INTENT_TYPE
+from service.domains.rebalances.results import intents
+from service.domains.rebalances.results.intents import INTENT_TYPE
 from service.domains.values.money import Exact
+from service.domains.values.texts import text_of_field, text_of_name
 from service.web.openapi import numbers
 from service.web.openapi.answer_types import TYPES
 from service.web.openapi.names import PUBLISHED_AS, PUBLISHED_ONCE, answer_name
@@ -91,19 +94,27 @@ class Answers:
         assert isinstance(kind, inspect.StructType)
         properties: dict[str, Any] = {}
         if kind.tag_field is not None:
-            properties[kind.tag_field] = {"type": "string", "const": kind.tag}
+            properties[kind.tag_field] = _tag(kind)
         always = list(properties)
         for field in kind.fields:
             override = TYPES.get((struct, field.name))
-            properties[field.encode_name] = (
-                self._schema(field.type) if override is None else self.reference(override)
-            )
+            schema = self._schema(field.type) if override is None else self.reference(override)
+            if text := text_of_field(struct, field.name).markdown:
+                schema = {**schema, "description": text}
+            properties[field.encode_name] = schema
             if override is not None or _is_always_there(struct, field):
                 always.append(field.encode_name)
-        schema: dict[str, Any] = {"type": "object", "properties": properties, "required": always}
+        whole: dict[str, Any] = {"type": "object", "properties": properties, "required": always}
         if own := _said_of(struct):
-            schema["description"] = own
-        return schema
+            whole["description"] = own
+        return whole
+
+
+def _tag(kind: inspect.StructType) -> dict[str, Any]:
+    assert kind.tag_field == INTENT_TYPE, kind
+    text = text_of_name(intents, "INTENT_TYPE")
+    own = replace(text, codes={str(kind.tag): text.codes[str(kind.tag)]})
+    return {"type": "string", "const": kind.tag, "description": own.markdown}
 
 
 def _is_always_there(struct: type, field: inspect.Field) -> bool:

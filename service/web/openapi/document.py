@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from enum import Enum
 from http import HTTPStatus
 from typing import Any
 
 from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
 
+from service.domains.values.texts import Text, text_of_class, text_of_enum, text_of_field
+from service.errors.families import ServiceError
+from service.errors.requests import RequestTooSlow
 from service.web.middleware.problem_details import Problem
 from service.web.openapi import (
     dpm_runs,
@@ -22,10 +27,13 @@ from service.web.openapi import (
 from service.web.openapi import service as own
 from service.web.openapi.answers import Answers
 from service.web.openapi.examples import examples
+from service.web.openapi.names import answer_name
 from service.web.openapi.operation import TAG_TEXTS, Operation
 from service.web.openapi.parameters import IN_QUERY, path_names, path_parameter
-from service.web.openapi.problems import problems_of
+from service.web.openapi.problems import all_refusals, problems_of
 from service.web.schemas.derive import schema_of
+from service.web.schemas.fields import Choice
+from service.web.schemas.parameters import QuerySchema
 
 OPENAPI_VERSION = "3.1.0"
 # That of the published contract, not that of a build: it changes when what clients see does (6.6).
@@ -110,7 +118,14 @@ def document() -> dict[str, Any]:
     assert plugin.converter is not None, "a document has been made with the plugin"
     requests.teach(plugin.converter)
     for named, vocabulary in ((name, kind) for kind, name in requests.NAMED_CHOICES.items()):
-        spec.components.schema(named, {"type": "string", "enum": [member.value for member in vocabulary]})
+        spec.components.schema(
+            named,
+            {
+                "type": "string",
+                "enum": [member.value for member in vocabulary],
+                "description": text_of_enum(vocabulary).markdown,
+            },
+        )
     answers = Answers()
     for operation in OPERATIONS:
         spec.path(
@@ -126,6 +141,7 @@ def document() -> dict[str, Any]:
         spec.components.header(name, header)
     made = spec.to_dict()
     _describe_requests(made, plugin)
+    _describe_codes(made)
     made["components"]["schemas"] = dict(sorted(made["components"]["schemas"].items()))
     return made
 
@@ -157,8 +173,17 @@ def _parameters(operation: Operation, plugin: MarshmallowPlugin) -> list[dict[st
         assert plugin.converter is not None
         for parameter in plugin.converter.schema2parameters(operation.query(), location="query"):
             _take_null_out_of(parameter["schema"])
-            found.append({**parameter, "description": IN_QUERY[parameter["name"]]})
+            found.append({**parameter, "description": _text_in_query(operation.query, parameter["name"])})
     return [*found, *(header.parameter for header in operation.headers)]
+
+
+def _text_in_query(query: type[QuerySchema], name: str) -> str:
+    codes: Mapping[str, str] = {}
+    field = next(each for known, each in query().fields.items() if (each.data_key or known) == name)
+    if isinstance(field, Choice):
+        member = next(iter(field.values.values()))
+        codes = text_of_enum(type(member)).codes if isinstance(member, Enum) else codes
+    return Text(IN_QUERY[name], codes).markdown
 
 
 def _success(operation: Operation, answers: Answers, example: dict[str, Any]) -> dict[str, Any]:
@@ -195,6 +220,20 @@ def _take_null_out_of(schema: dict[str, Any]) -> None:
 
 def _reference(example: str) -> dict[str, Any]:
     return {"recorded": {"$ref": f"#/components/examples/{example}"}}
+
+
+def _describe_codes(made: dict[str, Any]) -> None:
+    """The codes of all refusals, once, where a problem says which it is."""
+    own = text_of_field(Problem, "code")
+    # What comes too slowly is refused before it is known which operation it asks for.
+    kinds: list[type[ServiceError]] = [
+        RequestTooSlow,
+        *(kind for each in OPERATIONS for kind in all_refusals(each)),
+    ]
+    refusals = {kind.code: text_of_class(kind) for kind in kinds}
+    codes = dict(sorted({**refusals, **own.codes}.items()))
+    problem = made["components"]["schemas"][answer_name(Problem)]
+    problem["properties"]["code"]["description"] = Text(own.words, codes).markdown
 
 
 def _describe_requests(made: dict[str, Any], plugin: MarshmallowPlugin) -> None:

@@ -7,7 +7,7 @@ from http import HTTPStatus
 from typing import Any
 
 from service.domains.rebalances.requests import BatchRebalanceRequest, RebalanceRequest
-from service.domains.rebalances.results import RebalanceResult
+from service.domains.rebalances.results.rebalance import RebalanceResult
 from service.errors.dpm_runs import (
     ArtifactsDisabled,
     BundleApisDisabled,
@@ -22,13 +22,13 @@ from service.errors.operations import OperationNotFound, OperationsDisabled
 from service.errors.policy_packs import PolicyDsnRequired, PolicyPackUnknown, PolicyStoreUnavailable
 from service.flows.dpm_runs.analyses import BatchAnswer
 from service.flows.dpm_runs.artifacts import ArtifactDocument
+from service.web.answers.operations import OperationAccepted
 from service.web.handlers.dpm_runs.replays import ReplayAnswer
 from service.web.handlers.dpm_runs.runs import RunList, RunLookup
 from service.web.handlers.dpm_runs.support_bundles import SupportBundleAnswer
 from service.web.handlers.dpm_runs.supportability import SupportabilitySummary
 from service.web.handlers.idempotency import KeyHistory, KeyLookup
 from service.web.handlers.lineage import Lineage
-from service.web.handlers.operations import OperationAccepted
 from service.web.handlers.shadow_differences import Parity
 from service.web.openapi.operation import (
     PACK_HEADERS,

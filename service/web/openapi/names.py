@@ -10,16 +10,17 @@ from collections.abc import Mapping
 
 from service.domains import policy_packs
 from service.domains.proposals import artifacts as proposal_artifacts
-from service.domains.proposals import requests, results
+from service.domains.proposals import requests, results, suitability
 from service.domains.rebalances.options import GroupConstraint
-from service.domains.rebalances.results import SecurityTradeIntent
+from service.domains.rebalances.results.intents import SecurityTradeIntent
 from service.domains.rebalances.snapshots import CashBalance
 from service.domains.values.money import Money
 from service.domains.workflow_decisions import WorkflowActionRequest
 from service.flows import lineage
 from service.flows.dpm_runs import analyses, artifacts
 from service.flows.proposals import answer_parts, answers
-from service.web.handlers import idempotency, operations, shadow_differences, workflow_decisions
+from service.web.answers import operations
+from service.web.handlers import idempotency, shadow_differences, workflow_decisions
 from service.web.handlers import lineage as lineage_handlers
 from service.web.handlers import policy_packs as policy_pack_handlers
 from service.web.handlers.dpm_runs import replays, runs, support_bundles, supportability
@@ -106,10 +107,10 @@ ANSWER_NAMES: Mapping[type, str] = {
     results.DriftBucket: "DriftBucketDetail",
     results.DriftDimension: "DriftDimensionAnalysis",
     results.DriftHighlight: "DriftHighlightEntry",
-    results.IssueEvidence: "SuitabilityEvidence",
+    suitability.IssueEvidence: "SuitabilityEvidence",
     results.ProposedTradeIntent: "SecurityTradeIntent",
     results.ReferenceModelSummary: "DriftReferenceModelSummary",
-    results.SnapshotIds: "SuitabilityEvidenceSnapshotIds",
+    suitability.SnapshotIds: "SuitabilityEvidenceSnapshotIds",
     results.UnmodeledExposure: "DriftUnmodeledExposure",
     answers.Approvals: "ProposalApprovalsResponse",
     answers.Created: "ProposalCreateResponse",

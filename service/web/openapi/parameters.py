@@ -13,17 +13,20 @@ _NAME = re.compile(r"{(\w+)}")
 
 # An example of each part of a path.
 IN_PATH: Mapping[str, tuple[str, Any]] = {
-    "rebalance_run_id": ("Id of a run.", "rr_019ac00000007000800000000000abcd"),
+    "rebalance_run_id": ("Id of a run, as its result shows it.", "rr_019ac00000007000800000000000abcd"),
     "correlation_id": ("The id that a caller sent, or was given, with a request.", "corr_demo_1"),
     "request_hash": (
         "The hash of a request, as runs show it.",
         "sha256:d662dd868633f9012fecd429bf0aa3d6b2d46d3702022547f61be29b59a248ce",
     ),
     "idempotency_key": ("The key that a caller sent with a request.", "demo-key-1"),
-    "operation_id": ("Id of an operation.", "dop_019ac00000007000800000000000abcd"),
+    "operation_id": (
+        "Id of an operation, as its acceptance shows it.",
+        "dop_019ac00000007000800000000000abcd",
+    ),
     "entity_id": ("Any id that edges lead from or to.", "rr_019ac00000007000800000000000abcd"),
-    "policy_pack_id": ("Id of a policy pack.", "dpm_core_sg"),
-    "proposal_id": ("Id of a proposal.", "pp_019ac00000007000800000000000abcd"),
+    "policy_pack_id": ("Id that requests select the policy pack by.", "dpm_core_sg"),
+    "proposal_id": ("Id of a proposal, as its creation shows it.", "pp_019ac00000007000800000000000abcd"),
     VERSION_NO: ("Number of a version, from 1.", 1),
 }
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Any
 
+import msgspec
 from apispec.ext.marshmallow import MarshmallowPlugin
 from apispec.ext.marshmallow.openapi import OpenAPIConverter
 from marshmallow import fields
@@ -25,6 +26,7 @@ from service.domains.rebalances.options import (
 from service.domains.rebalances.requests import SCENARIOS_MAX, BatchRebalanceRequest
 from service.domains.values.bounds import FreeBound, TextBound
 from service.domains.values.fields import Check, Checked, FieldRule, WholeRule
+from service.domains.values.texts import text_of_field
 from service.web.openapi import numbers
 from service.web.openapi.names import REQUEST_NAMES
 from service.web.requests.body_bounds import totals_of
@@ -96,6 +98,8 @@ def published(self: OpenAPIConverter, field: fields.Field[Any], ret: dict[str, A
     if not isinstance(field, ExactNumber | Unfractioned):
         for word, said in _rule_of(field).items():
             ret[word] = {**ret.get(word, {}), **said} if word == NAMES else said
+    if text := _text_of(field):
+        ret["description"] = text
     if "example" in ret:
         ret["examples"] = [ret.pop("example")]
     # Generators take neither; that a field is optional says what is meant.
@@ -130,6 +134,14 @@ def _rule_of(field: fields.Field[Any]) -> Mapping[str, Any]:
     if isinstance(parent, StructSchema) and field.name is not None:
         return RULES.get((parent.struct, field.name), {})
     return {}
+
+
+def _text_of(field: fields.Field[Any]) -> str:
+    parent = field.parent
+    if isinstance(parent, StructSchema) and field.name is not None:
+        names = {each.encode_name: each.name for each in msgspec.structs.fields(parent.struct)}
+        return text_of_field(parent.struct, names[field.name]).markdown
+    return ""
 
 
 def _publish_number(ret: dict[str, Any], field: fields.Field[Any], *, fraction: bool) -> None:

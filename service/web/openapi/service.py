@@ -15,6 +15,10 @@ class Health(msgspec.Struct, frozen=True):
     """It is well; who is not answers 503, or not at all."""
 
     status: Literal["UP"]
+    """Whether the service is well.
+
+    - UP: It is well.
+    """
 
 
 OPERATIONS: tuple[Operation, ...] = (

@@ -1,6 +1,6 @@
 """Derives the schema of a value from its type, so that each is declared once, as the value.
 
-A type's fields, defaults, descriptions and CHECKS become schema fields; what the type refuses as a
+A type's fields, defaults, examples and CHECKS become schema fields; what the type refuses as a
 whole, the schema refuses when it builds the value. A type this cannot express is a bug found at once.
 """
 
@@ -180,11 +180,7 @@ def _metadata(info: msgspec.structs.FieldInfo, checks: tuple[FieldCheck, ...]) -
     described: dict[str, Any] = {}
     if get_origin(info.type) is Annotated:
         for meta in get_args(info.type)[1:]:
-            if not isinstance(meta, Meta):
-                continue
-            if meta.description is not None:
-                described["description"] = meta.description
-            if meta.examples:
+            if isinstance(meta, Meta) and meta.examples:
                 described["example"] = meta.examples[0]
     for check in checks:
         if isinstance(check, Bound):

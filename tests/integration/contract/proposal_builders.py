@@ -8,20 +8,22 @@ from typing import Any
 from service.domains.dpm_runs.values import DEFAULT_TENANT
 from service.domains.lineage import Edge
 from service.domains.proposals.simulations import ProposalSimulation
-from service.domains.proposals.values import (
+from service.domains.proposals.states import (
     APPROVALS,
-    NO_PROPOSAL,
     TRANSITIONS,
     ApprovalType,
+    ProposalEventType,
+    ProposalState,
+)
+from service.domains.proposals.values import (
+    NO_PROPOSAL,
     Proposal,
     ProposalApproval,
     ProposalChange,
     ProposalEvent,
-    ProposalEventType,
     ProposalFilter,
     ProposalKey,
     ProposalKeyScope,
-    ProposalState,
     ProposalVersion,
     VersionHead,
 )

@@ -10,7 +10,7 @@ import pytest_asyncio
 from service.domains.dpm_runs.values import DEFAULT_TENANT, RunStatus
 from service.domains.operations import CANCELLATION as CANCELLED_BY_CALLER
 from service.domains.operations import RELEASE, Claim, Lease
-from service.domains.proposals.values import ApprovalType, ProposalEventType, ProposalState
+from service.domains.proposals.states import ApprovalType, ProposalEventType, ProposalState
 from service.domains.retention.cutoffs import KEEP_ALL, RetentionCutoff
 from service.domains.workflow_decisions import WorkflowAction
 from service.errors.storage import StoreRefused

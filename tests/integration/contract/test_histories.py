@@ -6,7 +6,7 @@ import pytest
 
 from service.domains.dpm_runs.values import DEFAULT_TENANT, RunStatus
 from service.domains.idempotency import KeyScope
-from service.domains.proposals.values import (
+from service.domains.proposals.states import (
     TRANSITIONS,
     VERSION_EVENTS,
     ApprovalType,

@@ -19,7 +19,8 @@ from scripts.bench.seeding import BEGAN_AT, seed_runs, settle
 from scripts.harness.postgres import create_database, drop_database, free_port
 from service.domains.dpm_runs.values import DEFAULT_TENANT
 from service.domains.operations import CANCELLATION, OperationType
-from service.domains.proposals.values import ApprovalType, ProposalEventType, ProposalFilter
+from service.domains.proposals.states import ApprovalType, ProposalEventType
+from service.domains.proposals.values import ProposalFilter
 from service.domains.retention.cutoffs import KEEP_ALL, RetentionCutoff
 from service.domains.retention.deletions import DeletionBatch
 from service.domains.values.pages import EARLIEST

@@ -11,7 +11,7 @@ import pytest_asyncio
 
 from scripts.harness.sample_requests import a_proposal_body
 from service.domains.proposals.documents import stored_change
-from service.domains.proposals.values import ProposalEventType
+from service.domains.proposals.states import ProposalEventType
 from service.flows.proposals.events import RequestContext, creation
 from service.flows.proposals.versions import build_documents, read_creation, simulate_asked
 from service.wiring.proposals import LENIENT_PROPOSAL_READERS as READERS

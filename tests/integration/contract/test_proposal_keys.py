@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from service.domains.proposals.values import ApprovalType, ProposalEventType, ProposalKeyScope
+from service.domains.proposals.states import ApprovalType, ProposalEventType
+from service.domains.proposals.values import ProposalKeyScope
 from service.errors.idempotency import IdempotencyKeyConflict
 from service.errors.proposals import ProposalConcurrentUpdate, ProposalNotFound
 from tests.integration.contract.builders import OTHER_HASH, after

@@ -9,7 +9,8 @@ import pytest
 import pytest_asyncio
 
 from service.domains.dpm_runs.values import DEFAULT_TENANT
-from service.domains.proposals.values import ProposalEventType, ProposalFilter, ProposalState
+from service.domains.proposals.states import ProposalEventType, ProposalState
+from service.domains.proposals.values import ProposalFilter
 from tests.integration.contract.builders import after
 from tests.integration.contract.proposal_builders import a_creation, a_step, changes_to
 from tests.integration.contract.proposal_reading import keep, proposals_of

@@ -21,17 +21,19 @@ from hypothesis.stateful import (
 
 from service.domains.lineage import DEPTH_MAX, Direction, EdgeFilter
 from service.domains.operations import Ending, OperationType
-from service.domains.proposals.values import (
+from service.domains.proposals.states import (
     TERMINAL_STATES,
     TRANSITIONS,
     ApprovalType,
+    ProposalEventType,
+    ProposalState,
+)
+from service.domains.proposals.values import (
     Proposal,
     ProposalChange,
-    ProposalEventType,
     ProposalFilter,
     ProposalKey,
     ProposalKeyScope,
-    ProposalState,
 )
 from service.domains.retention.cutoffs import KEEP_ALL
 from service.errors.idempotency import IdempotencyKeyConflict

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from service.domains.proposals.values import ApprovalType, ProposalEventType, ProposalState
+from service.domains.proposals.states import ApprovalType, ProposalEventType, ProposalState
 from service.domains.values.pages import all_of
 from service.errors.idempotency import IdempotencyKeyConflict
 from service.errors.proposals import ProposalConcurrentUpdate

@@ -10,7 +10,7 @@ import pytest_asyncio
 from service.domains.dpm_runs.supportability import Subject
 from service.domains.dpm_runs.values import DEFAULT_TENANT
 from service.domains.lineage import Direction, EdgeType, OwnerKind
-from service.domains.proposals.values import TERMINAL_STATES, TRANSITIONS, ApprovalType, ProposalState
+from service.domains.proposals.states import TERMINAL_STATES, TRANSITIONS, ApprovalType, ProposalState
 from service.domains.retention.cutoffs import KEEP_ALL
 from service.domains.values.pages import all_of
 from service.errors.proposals import ProposalConcurrentUpdate, ProposalNotFound, ProposalVersionNotFound

@@ -27,7 +27,7 @@ from service.domains.dpm_runs.values import (
     use_of,
 )
 from service.domains.idempotency import KeyScope
-from service.domains.proposals.values import ProposalState
+from service.domains.proposals.states import ProposalState
 from service.domains.retention.cutoffs import KEEP_ALL, RetentionCutoff
 from service.domains.retention.deletions import DeletedRows
 from service.domains.values.pages import all_of

@@ -17,7 +17,8 @@ from service.domains.proposals.rules import (
     require_same_portfolio,
     require_versionable,
 )
-from service.domains.proposals.values import ApprovalType, Proposal, ProposalEventType, ProposalState
+from service.domains.proposals.states import ApprovalType, ProposalEventType, ProposalState
+from service.domains.proposals.values import Proposal
 from service.errors.proposals import (
     ApprovalRequired,
     FourEyesViolation,

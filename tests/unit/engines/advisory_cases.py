@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from service.domains.proposals.results import CashFlowIntent, DriftDimension, ProposalIntent, ProposalResult
-from service.domains.rebalances.results import FxSpotIntent
+from service.domains.rebalances.results.intents import FxSpotIntent
 from service.engines.advisory.v1 import ProposalIdentity, simulate
 from service.web.requests import bodies
 from tests.unit.engines import cases

@@ -15,7 +15,8 @@ from decimal import Decimal
 from typing import Any
 
 from scripts.harness.sample_requests import read_request, written
-from service.domains.rebalances.results import FxSpotIntent, RebalanceResult
+from service.domains.rebalances.results.intents import FxSpotIntent
+from service.domains.rebalances.results.rebalance import RebalanceResult
 from service.engines.dpm.v1 import RunIdentity, simulate
 
 IDENTITY = RunIdentity("rr_1", "corr_1", "sha256:0")

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from service.domains.proposals.requests import ProposalSimulateRequest
 from service.domains.proposals.results import CashFlowIntent, ProposalResult, ProposedTradeIntent
-from service.domains.rebalances.results import FxSpotIntent
+from service.domains.rebalances.results.intents import FxSpotIntent
 from service.domains.values.canonical import canonical_json
 from service.domains.values.money import ZERO
 from service.engines.advisory.v1 import ProposalIdentity, simulate

@@ -10,7 +10,7 @@ import pytest
 from scripts.harness.sample_requests import a_batch_body, a_request
 from service.domains.rebalances.options import GroupConstraint, TargetMethod
 from service.domains.rebalances.requests import BatchRebalanceRequest
-from service.domains.rebalances.results import SecurityTradeIntent
+from service.domains.rebalances.results.intents import SecurityTradeIntent
 from service.domains.values.money import decode_hook
 from service.engines.dpm import batch, v1
 from service.engines.dpm.versions import CURRENT_VERSION, engine_of

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from scripts.harness.sample_requests import a_request
 from service.domains.rebalances.options import EngineOptions, GroupConstraint, TargetMethod, ValuationMode
 from service.domains.rebalances.requests import RebalanceRequest
-from service.domains.rebalances.results import FxSpotIntent, RebalanceResult
+from service.domains.rebalances.results.intents import FxSpotIntent
+from service.domains.rebalances.results.rebalance import RebalanceResult
 from service.domains.rebalances.snapshots import (
     CashBalance,
     FxRate,

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from service.domains.rebalances.results import SecurityTradeIntent
+from service.domains.rebalances.results.intents import SecurityTradeIntent
 from service.domains.values.money import Money
 from service.engines.dpm.stages.sizing import ALIGN
 from service.engines.dpm.stages.turnover import cap_turnover

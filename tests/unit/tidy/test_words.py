@@ -144,7 +144,6 @@ RETIRED_MODULES = {
     "endings",
     "finding",
     "forward_only",
-    "gates",
     "inside",
     "journal",
     "keeper",

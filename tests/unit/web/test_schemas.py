@@ -46,7 +46,7 @@ class Order(Checked, frozen=True, kw_only=True):
         WholeRule("name and note must differ", lambda order: order.name != order.note),
     )
 
-    name: Annotated[str, NAME, Meta(description="Its name.", examples=["one"])]
+    name: Annotated[str, NAME, Meta(examples=["one"])]
     side: Side = Side.BUY
     tier: Literal["LOW", "MID", "HIGH"] | None = None
     days: int = 2
@@ -383,7 +383,7 @@ def test_what_is_at_its_bound_is_taken():
 def test_fields_carry_what_a_published_description_needs():
     declared = schema_of(Order)._declared_fields
 
-    assert declared["name"].metadata == {"description": "Its name.", "example": "one"}
+    assert declared["name"].metadata == {"example": "one"}
     assert declared["days"].metadata == {"minimum": 0, "maximum": 10, "default": 2}
     assert declared["side"].metadata["default"] == "BUY"
     assert declared["amount"].allow_none and not declared["name"].allow_none

@@ -15,20 +15,24 @@ from decimal import Decimal, localcontext
 import msgspec
 from msgspec.structs import replace
 
-from service.domains.proposals.artifacts import (
+from service.domains.proposals.artifact_impacts import (
     ArtifactDelta,
-    ArtifactDocument,
     ArtifactState,
+    PortfolioImpact,
+    WeightChange,
+)
+from service.domains.proposals.artifacts import (
+    ArtifactDocument,
     EvidenceBundle,
     EvidenceHashes,
     EvidenceOutputs,
-    PortfolioImpact,
     ProposalArtifact,
-    WeightChange,
 )
 from service.domains.proposals.requests import ProposalSimulateRequest
 from service.domains.proposals.results import ProposalResult
-from service.domains.rebalances.results import AllocationMetric, GateDecision, Reconciliation, SimulatedState
+from service.domains.rebalances.results.gates import GateDecision
+from service.domains.rebalances.results.rebalance import Reconciliation
+from service.domains.rebalances.results.states import AllocationMetric, SimulatedState
 from service.domains.values.canonical import canonical_json, digest_of, without_keys
 from service.domains.values.money import ENGINE_CONTEXT, ZERO, Money
 from service.engines.advisory.artifacts.texts import assumptions_of, disclosures_of, four_places, summary_of

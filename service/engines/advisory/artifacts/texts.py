@@ -18,7 +18,9 @@ from service.domains.proposals.artifacts import (
 from service.domains.proposals.requests import ProposalSimulateRequest
 from service.domains.proposals.results import ProposalResult, ProposedTradeIntent
 from service.domains.rebalances.options import ValuationMode
-from service.domains.rebalances.results import FxSpotIntent, GateDecision, LineageData
+from service.domains.rebalances.results.gates import GateDecision
+from service.domains.rebalances.results.intents import FxSpotIntent
+from service.domains.rebalances.results.rebalance import LineageData
 from service.domains.values.money import EXPONENT_MAX
 from service.engines.limits.answer_bounds import bounded_number
 from service.engines.portfolio.valuation import CASH_CLASS

@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import Decimal
 
-from service.domains.proposals.artifacts import (
+from service.domains.proposals.artifact_trades import (
     ArtifactExchange,
-    ArtifactSuitability,
     ArtifactTrade,
     ExecutionNote,
-    IssueHighlight,
     TradesAndFunding,
 )
+from service.domains.proposals.artifacts import ArtifactSuitability, IssueHighlight
 from service.domains.proposals.results import ProposalResult, ProposedTradeIntent
-from service.domains.rebalances.results import FxSpotIntent
+from service.domains.rebalances.results.intents import FxSpotIntent
 from service.domains.rebalances.snapshots import FxRate
 from service.engines.advisory.artifacts.texts import four_places
 

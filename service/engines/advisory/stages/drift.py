@@ -21,7 +21,7 @@ from service.domains.proposals.results import (
     UnmodeledExposure,
 )
 from service.domains.rebalances.options import EngineOptions
-from service.domains.rebalances.results import SimulatedState
+from service.domains.rebalances.results.states import SimulatedState
 from service.domains.values.money import ZERO
 from service.engines.portfolio.valuation import CASH_CLASS, Valuation, exact_weights, weights_by_key
 

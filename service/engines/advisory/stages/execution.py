@@ -14,7 +14,7 @@ import msgspec
 from msgspec.structs import replace
 
 from service.domains.proposals.results import ProposedTradeIntent
-from service.domains.rebalances.results import FxSpotIntent
+from service.domains.rebalances.results.intents import FxSpotIntent
 from service.domains.values.money import ZERO
 from service.engines.advisory.stages.funding import Funding
 

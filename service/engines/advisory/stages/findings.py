@@ -14,9 +14,9 @@ from typing import NamedTuple
 import msgspec
 
 from service.domains.proposals.requests import ProposedTrade
-from service.domains.proposals.results import IssueDimension
+from service.domains.proposals.suitability import IssueDimension
 from service.domains.rebalances.options import EngineOptions
-from service.domains.rebalances.results import Severity
+from service.domains.rebalances.results.values import Severity
 from service.domains.rebalances.snapshots import LiquidityTier, ShelfEntry
 from service.domains.values.money import ZERO
 from service.engines.portfolio.valuation import Valuation

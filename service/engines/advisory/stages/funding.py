@@ -19,12 +19,8 @@ import msgspec
 from msgspec.structs import replace
 
 from service.domains.proposals.results import ProposedTradeIntent
-from service.domains.rebalances.results import (
-    FundingPlanEntry,
-    FxSpotIntent,
-    InsufficientCashEntry,
-    IntentRationale,
-)
+from service.domains.rebalances.results.diagnostics import FundingPlanEntry, InsufficientCashEntry
+from service.domains.rebalances.results.intents import FxSpotIntent, IntentRationale
 from service.domains.values.money import ZERO
 from service.engines.advisory.overflow import is_too_wide
 from service.engines.advisory.request_index import RequestIndex

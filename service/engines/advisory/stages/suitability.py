@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from service.domains.proposals.results import (
+from service.domains.proposals.suitability import (
     IssueEvidence,
     RecommendedGate,
     SnapshotIds,

@@ -13,7 +13,7 @@ import msgspec
 
 from service.domains.proposals.requests import INVALID_TRADE_INPUT, ProposedTrade
 from service.domains.proposals.results import ProposedTradeIntent
-from service.domains.rebalances.results import IntentRationale
+from service.domains.rebalances.results.intents import IntentRationale
 from service.domains.rebalances.snapshots import Price, ShelfEntry
 from service.domains.values.money import Money
 from service.engines.advisory.request_index import RequestIndex

@@ -21,7 +21,7 @@ from collections.abc import Mapping
 from decimal import Decimal, localcontext
 from typing import NamedTuple
 
-from service.domains.rebalances.results import RunStatusText
+from service.domains.rebalances.results.values import RunStatusText
 from service.domains.values.money import ONE, ZERO
 from service.engines.dpm.comparison.near_caps import UNIT, WIDE, NearWeights, Undecided, is_above
 from service.engines.dpm.request_index import RequestIndex

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from service.domains.rebalances.results import FxSpotIntent, Intent
+from service.domains.rebalances.results.intents import FxSpotIntent, Intent
 from service.domains.rebalances.snapshots import CashBalance, PortfolioSnapshot, Position
 from service.domains.values.money import ZERO
 from service.engines.portfolio.holdings import amounts_of, cash_with, positions_with, quantities_of

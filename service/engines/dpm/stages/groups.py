@@ -15,7 +15,7 @@ from typing import NamedTuple, TypeVar
 
 import msgspec
 
-from service.domains.rebalances.results import GroupConstraintEvent
+from service.domains.rebalances.results.diagnostics import GroupConstraintEvent
 from service.domains.values.money import ZERO
 from service.engines.dpm.request_index import RequestIndex
 from service.engines.limits.result_size import ResultSize

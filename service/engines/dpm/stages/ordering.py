@@ -13,7 +13,12 @@ from decimal import Decimal
 import msgspec
 from msgspec.structs import replace
 
-from service.domains.rebalances.results import FxSpotIntent, Intent, IntentRationale, SecurityTradeIntent
+from service.domains.rebalances.results.intents import (
+    FxSpotIntent,
+    Intent,
+    IntentRationale,
+    SecurityTradeIntent,
+)
 from service.domains.values.money import ZERO
 from service.engines.dpm.request_index import RequestIndex
 from service.engines.portfolio.missing_data import NO_GAPS, MissingData

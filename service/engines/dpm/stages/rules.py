@@ -12,7 +12,9 @@ from decimal import Decimal
 
 import msgspec
 
-from service.domains.rebalances.results import CashLadderBreach, Reconciliation, RuleResult
+from service.domains.rebalances.results.diagnostics import CashLadderBreach
+from service.domains.rebalances.results.rebalance import Reconciliation
+from service.domains.rebalances.results.rules import RuleResult
 from service.domains.values.money import Money
 from service.engines.review.rules import (
     RECONCILIATION_SHARE,

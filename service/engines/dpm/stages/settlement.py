@@ -12,7 +12,8 @@ from decimal import Decimal
 
 import msgspec
 
-from service.domains.rebalances.results import CashLadderBreach, CashLadderPoint, FxSpotIntent, Intent
+from service.domains.rebalances.results.diagnostics import CashLadderBreach, CashLadderPoint
+from service.domains.rebalances.results.intents import FxSpotIntent, Intent
 from service.domains.values.money import ZERO
 from service.engines.dpm.request_index import RequestIndex
 

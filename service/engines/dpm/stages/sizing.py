@@ -16,14 +16,10 @@ from typing import Literal
 
 import msgspec
 
-from service.domains.rebalances.results import (
-    IntentRationale,
-    SecurityTradeIntent,
-    SuppressedIntent,
-    TargetInstrument,
-    TaxBudgetConstraintEvent,
-    TaxImpact,
-)
+from service.domains.rebalances.results.diagnostics import SuppressedIntent, TaxBudgetConstraintEvent
+from service.domains.rebalances.results.intents import IntentRationale, SecurityTradeIntent
+from service.domains.rebalances.results.rebalance import TaxImpact
+from service.domains.rebalances.results.targets import TargetInstrument
 from service.domains.rebalances.snapshots import Price
 from service.domains.values.money import ZERO, Money
 from service.engines.dpm.request_index import RequestIndex

@@ -13,7 +13,8 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from service.domains.rebalances.options import TargetMethod
-from service.domains.rebalances.results import RunStatusText, TargetMethodComparison
+from service.domains.rebalances.results.targets import TargetMethodComparison
+from service.domains.rebalances.results.values import RunStatusText
 from service.domains.values.money import ONE, ZERO
 from service.engines.dpm.comparison.near_caps import Undecided
 from service.engines.dpm.comparison.near_heuristic import near_heuristic

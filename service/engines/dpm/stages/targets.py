@@ -12,7 +12,9 @@ from decimal import Decimal
 
 import msgspec
 
-from service.domains.rebalances.results import GroupConstraintEvent, RunStatusText, TargetInstrument
+from service.domains.rebalances.results.diagnostics import GroupConstraintEvent
+from service.domains.rebalances.results.targets import TargetInstrument
+from service.domains.rebalances.results.values import RunStatusText
 from service.domains.values.money import ONE, ZERO, Money
 from service.engines.dpm.request_index import RequestIndex
 from service.engines.dpm.stages.groups import CapsRead, cap_groups, read_groups

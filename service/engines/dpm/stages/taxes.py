@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
-from service.domains.rebalances.results import TaxImpact
+from service.domains.rebalances.results.rebalance import TaxImpact
 from service.domains.rebalances.snapshots import Position, Price
 from service.domains.values.money import ZERO, Money
 from service.engines.dpm.request_index import RequestIndex

@@ -12,7 +12,8 @@ from decimal import Decimal
 
 import msgspec
 
-from service.domains.rebalances.results import DroppedIntent, SecurityTradeIntent
+from service.domains.rebalances.results.diagnostics import DroppedIntent
+from service.domains.rebalances.results.intents import SecurityTradeIntent
 from service.domains.values.money import ZERO, Money
 
 PARTIAL = "PARTIAL_REBALANCE_TURNOVER_LIMIT"

@@ -12,7 +12,7 @@ from decimal import Decimal
 
 import msgspec
 
-from service.domains.rebalances.results import ExcludedInstrument
+from service.domains.rebalances.results.targets import ExcludedInstrument
 from service.domains.values.money import ZERO
 from service.engines.dpm.request_index import RequestIndex
 from service.engines.portfolio.missing_data import NO_GAPS, MissingData

@@ -6,8 +6,8 @@ from dataclasses import fields, replace
 from itertools import islice, takewhile
 
 from service.domains.proposals.documents import stored_change, whole_key, whole_version
+from service.domains.proposals.states import VERSION_EVENTS
 from service.domains.proposals.values import (
-    VERSION_EVENTS,
     Proposal,
     ProposalApproval,
     ProposalChange,

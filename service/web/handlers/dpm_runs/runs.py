@@ -8,6 +8,14 @@ import msgspec
 from aiohttp import web
 
 from service.domains.dpm_runs.values import DpmRun, RunFilter, RunSummary
+from service.domains.values.ids import (
+    CorrelationId,
+    IdempotencyKey,
+    NextCursor,
+    PortfolioId,
+    RequestHash,
+    RunId,
+)
 from service.errors.dpm_runs import RunNotFound
 from service.runtime import large_texts
 from service.web import keys
@@ -21,32 +29,40 @@ RUN_LIST = RunListQuery()
 class RunLookup(msgspec.Struct, frozen=True, kw_only=True):
     """`DpmRunLookupResponse`; the result is the stored bytes."""
 
-    rebalance_run_id: str
-    correlation_id: str
-    request_hash: str
-    idempotency_key: str | None
-    portfolio_id: str
+    rebalance_run_id: RunId
+    correlation_id: CorrelationId
+    request_hash: RequestHash
+    idempotency_key: IdempotencyKey | None
+    portfolio_id: PortfolioId
     created_at: str
+    """Instant at which the run was recorded, in UTC."""
     result: msgspec.Raw
+    """The whole result, as it was answered."""
 
 
 class RunListItem(msgspec.Struct, frozen=True, kw_only=True):
     """`DpmRunListItemResponse`."""
 
-    rebalance_run_id: str
-    correlation_id: str
-    request_hash: str
-    idempotency_key: str | None
-    portfolio_id: str
+    rebalance_run_id: RunId
+    correlation_id: CorrelationId
+    request_hash: RequestHash
+    idempotency_key: IdempotencyKey | None
+    portfolio_id: PortfolioId
     status: str
+    """What the simulation came to.
+
+    Values as of `service.domains.rebalances.results.values.RunStatusText`.
+    """
     created_at: str
+    """Instant at which the run was recorded, in UTC."""
 
 
 class RunList(msgspec.Struct, frozen=True, kw_only=True):
     """`DpmRunListResponse`."""
 
     items: list[RunListItem]
-    next_cursor: str | None
+    """Runs on the page, newest first."""
+    next_cursor: NextCursor | None
 
 
 async def simulate(request: web.Request) -> web.Response:

@@ -6,6 +6,7 @@ import msgspec
 from aiohttp import web
 
 from service.domains.dpm_runs.values import RunSummary
+from service.domains.values.ids import RunId
 from service.domains.values.pages import Page
 from service.errors.dpm_runs import RunNotFound
 from service.errors.idempotency import IdempotencyKeyNotFound
@@ -14,11 +15,12 @@ from service.flows.dpm_runs.support_bundles import BundleParts, SupportBundle
 from service.flows.workflow_decisions import History
 from service.runtime import large_texts
 from service.web import keys
+from service.web.answers.operations import OperationStatus
 from service.web.handlers.dpm_runs.runs import RunLookup, lookup_of
 from service.web.handlers.idempotency import KeyHistory
 from service.web.handlers.idempotency import history_of as key_history_of
 from service.web.handlers.lineage import Lineage, lineage_of
-from service.web.handlers.operations import OperationStatus, status_of
+from service.web.handlers.operations import status_of
 from service.web.handlers.workflow_decisions import WorkflowHistory, history_of
 from service.web.requests import parameters
 from service.web.schemas.support_bundles import SupportBundleQuery
@@ -29,22 +31,35 @@ BUNDLE = SupportBundleQuery()
 class RelatedRun(msgspec.Struct, frozen=True, kw_only=True):
     """One run of the analysis that a run belongs to."""
 
-    rebalance_run_id: str
+    rebalance_run_id: RunId
     scenario: str | None
+    """Name of the scenario that the run computed; null where it is none of a batch."""
     status: str
+    """What the simulation came to.
+
+    Values as of `service.domains.rebalances.results.values.RunStatusText`.
+    """
     created_at: str
+    """Instant at which the run was recorded, in UTC."""
 
 
 class SupportBundleAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """`DpmRunSupportBundleResponse`, and the runs of the same analysis; the artifact is the kept bytes."""
 
     run: RunLookup
+    """The run with its result."""
     artifact: msgspec.Raw | None
+    """Artifact of the run; null where it was not asked for."""
     async_operation: OperationStatus | None
+    """Operation that the run came of; null where there is none or it was not asked for."""
     workflow_history: WorkflowHistory
+    """Decisions on the run."""
     lineage: Lineage
+    """Edges at the run."""
     idempotency_history: KeyHistory | None
+    """Uses of the key that the run was sent with; null without a key, or where it was not asked for."""
     related_runs: list[RelatedRun]
+    """Other runs of the same analysis; empty where there is none."""
 
 
 async def get_bundle(request: web.Request) -> web.Response:

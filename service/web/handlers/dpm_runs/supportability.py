@@ -17,19 +17,33 @@ class SupportabilitySummary(msgspec.Struct, frozen=True, kw_only=True):
     """`DpmSupportabilitySummaryResponse`."""
 
     store_backend: str
+    """Store that runs and operations are kept in."""
     retention_days: int
+    """Days after which a run expires; 0 where runs are kept for good."""
     run_count: int
+    """How many runs are stored."""
     operation_count: int
+    """How many operations of the discretionary desk are stored."""
     operation_status_counts: Mapping[str, int]
+    """How many operations are in each status."""
     run_status_counts: Mapping[str, int]
+    """How many runs came to each status."""
     workflow_decision_count: int
+    """How many decisions on runs are stored."""
     workflow_action_counts: Mapping[str, int]
+    """How many decisions of each kind there are."""
     workflow_reason_code_counts: Mapping[str, int]
+    """How many decisions there are for each reason code."""
     lineage_edge_count: int
+    """How many edges are stored."""
     oldest_run_created_at: str | None
+    """Instant of the oldest run, in UTC; null where there is none."""
     newest_run_created_at: str | None
+    """Instant of the newest run, in UTC; null where there is none."""
     oldest_operation_created_at: str | None
+    """Instant of the oldest operation, in UTC; null where there is none."""
     newest_operation_created_at: str | None
+    """Instant of the newest operation, in UTC; null where there is none."""
 
 
 async def get_summary(request: web.Request) -> web.Response:
