@@ -1,4 +1,4 @@
-"""Writes out what an operator needs beside the service: SQL of logins and roles, dashboard, alerts, handbook."""
+"""Writes out what an operator needs beside the service: SQL of logins and roles, dashboard, alerts, pages."""
 
 from __future__ import annotations
 
