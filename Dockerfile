@@ -10,6 +10,8 @@ RUN python -m venv /opt/venv \
 COPY pyproject.toml setup.cfg setup.py README.md ./
 COPY sql sql
 COPY migrations migrations
+COPY deploy deploy
+COPY docs docs
 COPY service service
 RUN pip wheel --no-deps --no-index --no-build-isolation --wheel-dir /wheels . \
     && /opt/venv/bin/pip install --no-deps --no-index /wheels/*.whl

@@ -11,7 +11,17 @@ from tempfile import TemporaryDirectory
 from scripts.harness.servers import ROOT
 
 # The image is built from the same.
-SOURCES = ("pyproject.toml", "setup.cfg", "setup.py", "README.md", "sql", "migrations", "service")
+SOURCES = (
+    "pyproject.toml",
+    "setup.cfg",
+    "setup.py",
+    "README.md",
+    "sql",
+    "migrations",
+    "deploy",
+    "docs",
+    "service",
+)
 BUILD_SECONDS_MAX = 120.0
 
 

@@ -1,4 +1,4 @@
-"""The table of log events: the calls of every logger, with the sentences of observability/events.py."""
+"""The table of log events: every call of a logger, and the sentences of service/observability/events.py."""
 
 from __future__ import annotations
 

@@ -7,8 +7,20 @@ from collections.abc import Iterator
 
 from scripts.docs.sources import calls_in, modules, texts_in
 from scripts.docs.tables import codes_of, table_of
+from service.errors.storage_causes import StoreCause
+from service.observability.instruments import ENGINE_PROCESS_ENDS
+from service.observability.process_metrics import FATES
+from service.observability.server_metrics import PURGED_KINDS
+from service.observability.worker_metrics import OUTCOMES
 
 PREFIX = "lotus_"
+VALUES = {
+    "`outcome` of an attempt": OUTCOMES,
+    "`fate` of an operation that the reaper found": FATES,
+    "`cause` of the end of an engine process": ENGINE_PROCESS_ENDS,
+    "`cause` of a failure of the store": tuple(cause.value for cause in StoreCause),
+    "`kind` of rows that retention deleted": PURGED_KINDS,
+}
 # A counter is exported with this ending, wherever its count is kept.
 TOTAL = "_total"
 PROCESSES = {"server_metrics": "server", "worker_metrics": "worker", "supervisor_metrics": "supervisor"}
@@ -17,6 +29,11 @@ PROCESSES = {"server_metrics": "server", "worker_metrics": "worker", "supervisor
 def table(_: str) -> str:
     """Every metric once, by name: its kind, labels, sentence and the process that exports it."""
     return table_of(("metric", "kind", "labels", "says", "of"), sorted(set(instruments())))
+
+
+def values_table(_: str) -> str:
+    """The values of the labels that the program fixes."""
+    return table_of(("label", "values"), ((name, codes_of(values)) for name, values in VALUES.items()))
 
 
 def instruments() -> Iterator[tuple[str, str, str, str, str]]:

@@ -1,7 +1,7 @@
 """The pages of docs/ and the parts of them that are generated.
 
-A generated part is between `<!-- generated: NAME -->` and `<!-- end -->`; the rest of a page is written by
-hand and never changed.
+A generated part stands between `<!-- generated: NAME -->` and `<!-- end -->`; the rest of a page is written
+by hand and never changed.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from scripts.docs import errors, events, metrics, operations, settings, states
+from scripts.docs import contracts, errors, events, metrics, operations, settings, states
 
 ROOT = Path(__file__).resolve().parents[2]
 PART = re.compile(r"(<!-- generated: (?P<name>[\w-]+) -->\n)(?P<text>.*?)(<!-- end -->)", re.DOTALL)
@@ -18,9 +18,11 @@ PART = re.compile(r"(<!-- generated: (?P<name>[\w-]+) -->\n)(?P<text>.*?)(<!-- e
 # Each is given the part as it stands, because one of them keeps a column that is written by hand.
 PARTS: Mapping[str, Callable[[str], str]] = {
     "operations": operations.table,
+    "import-contracts": contracts.table,
     "errors": errors.table,
     "settings": settings.table,
     "metrics": metrics.table,
+    "metric-values": metrics.values_table,
     "log-events": events.table,
     "proposal-transitions": states.proposal_table,
     "proposal-approvals": states.approval_table,

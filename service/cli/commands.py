@@ -1,4 +1,6 @@
-"""The command line: serve, worker, migrate, cutover-check, compare-backends, copy, purge, verify."""
+"""The command line: serve, worker, migrate, cutover-check, compare-backends, copy, purge, verify,
+deploy-files.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +12,7 @@ from service import __version__
 from service.cli.compare_backends import compare_backends
 from service.cli.copy import copy
 from service.cli.cutover_check import cutover_check
+from service.cli.deploy_files import deploy_files
 from service.cli.migrate import migrate
 from service.cli.purge import purge
 from service.cli.serve import serve
@@ -31,6 +34,7 @@ main.add_command(compare_backends)
 main.add_command(copy)
 main.add_command(purge)
 main.add_command(verify)
+main.add_command(deploy_files)
 
 
 def _add_alias(name: str, command: click.Command) -> None:

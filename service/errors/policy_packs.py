@@ -8,7 +8,7 @@ from service.errors.storage import PostgresDsnRequired, StoreUnavailable
 
 
 class PolicyCatalogConcurrentUpdate(Conflict):
-    """Somebody else changed the catalog before; never reaches a caller, the flow decides anew."""
+    """The catalog changed since it was read; never reaches a caller, the flow decides again."""
 
     code = message = "DPM_POLICY_PACK_CATALOG_MOVED"
 

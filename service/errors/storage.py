@@ -44,49 +44,49 @@ class StoreBusy(StoreUnavailable):
 
 
 class StoreReadOnly(Unavailable):
-    """The store takes no writes; told by readiness."""
+    """The store takes no writes; readiness answers this code."""
 
     code = message = "DPM_SUPPORTABILITY_STORE_READ_ONLY"
 
 
 class StoreInRecovery(Unavailable):
-    """The database is a standby, or replays its log; told by readiness."""
+    """The database is a standby, or replays its log; readiness answers this code."""
 
     code = message = "DPM_SUPPORTABILITY_STORE_IN_RECOVERY"
 
 
 class StoreDiskFull(Unavailable):
-    """There is no room for another row; told by readiness."""
+    """There is no room for another row; readiness answers this code."""
 
     code = message = "DPM_SUPPORTABILITY_STORE_DISK_FULL"
 
 
 class StoreDiskFailed(Unavailable):
-    """The disk refuses to be read or written; told by readiness."""
+    """The disk refuses to be read or written; readiness answers this code."""
 
     code = message = "DPM_SUPPORTABILITY_STORE_DISK_FAILED"
 
 
 class StoreLocked(Unavailable):
-    """Another process holds the write lock; told by readiness."""
+    """Another process holds the write lock; readiness answers this code."""
 
     code = message = "DPM_SUPPORTABILITY_STORE_LOCKED"
 
 
 class StoreDamaged(Unavailable):
-    """What is stored cannot be read as a database; told by readiness."""
+    """What is stored cannot be read as a database; readiness answers this code."""
 
     code = message = "DPM_SUPPORTABILITY_STORE_DAMAGED"
 
 
 class StoreExhausted(Unavailable):
-    """The database has no connection or memory left; told by readiness."""
+    """The database has no connection or memory left; readiness answers this code."""
 
     code = message = "DPM_SUPPORTABILITY_STORE_EXHAUSTED"
 
 
 class StoreSchemaMismatch(Unavailable):
-    """The database has the schema of another build; told by readiness."""
+    """The database has the schema of another build; readiness answers this code."""
 
     code = message = "DPM_SUPPORTABILITY_STORE_SCHEMA_MISMATCH"
 

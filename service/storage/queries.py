@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-# Installed, sql/ and migrations/ lie inside the package; in a checkout, beside it.
+# Installed, sql/ and what else setup.py names lie inside the package; in a checkout, beside it.
 PACKAGE = Path(__file__).resolve().parents[1]
 SHIPPED = PACKAGE if (PACKAGE / "sql").is_dir() else PACKAGE.parent
 SQL_DIR = SHIPPED / "sql"

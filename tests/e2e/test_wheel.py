@@ -87,7 +87,9 @@ def test_a_wheel_holds_the_package_and_its_sql_and_nothing_else(wheel):
     with zipfile.ZipFile(wheel) as opened:
         held = {name for name in opened.namelist() if ".dist-info/" not in name}
 
-    beside = files_under(ROOT / "sql") | files_under(ROOT / "migrations")
+    folders = ("sql", "migrations", "deploy", "docs")
+    beside = {name for folder in folders for name in files_under(ROOT / folder)}
+    beside -= files_under(ROOT / "docs" / "decisions")
     assert held == files_under(ROOT / "service") | {f"service/{name}" for name in beside}
 
 
@@ -108,6 +110,17 @@ def test_what_is_installed_is_found_in_its_own_folder(installed, tmp_path):
 
     assert Path(found) == installed.packages / "service" / "__init__.py"
     assert Path(sql) == installed.packages / "service" / "sql"
+
+
+def test_a_wheel_alone_writes_out_what_a_deployment_needs(installed, tmp_path):
+    told = run([str(installed.python), "-m", "service", "deploy-files", "deploy"], cwd=tmp_path)
+
+    written = {path.relative_to(tmp_path).as_posix() for path in (tmp_path / "deploy").rglob("*.*")}
+    assert set(told.split()) == written
+    assert written >= files_under(ROOT / "deploy") | {
+        "deploy/postgres/roles.sql",
+        "deploy/docs/run/go-live.md",
+    }
 
 
 def test_an_installed_server_keeps_a_run_that_the_next_one_finds(installed, tmp_path, demo_body):

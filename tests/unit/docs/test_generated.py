@@ -1,13 +1,17 @@
 """What docs/ has from the code is what the code has."""
 
 import json
+import re
 
 import pytest
 
+from scripts.bench import __main__ as bench
 from scripts.docs import errors, events, metrics, operations, settings
 from scripts.docs.pages import PART, PARTS, filled, pages
 from service.domains import operations as operation_domain
+from service.domains.shadow_differences import DifferenceKind
 from service.observability.events import EVENTS
+from service.settings.environment import StoreBackend
 from tests.conftest import ROOT
 
 PAGES = pages()
@@ -116,3 +120,29 @@ def test_every_code_of_the_cutover_is_on_its_page(beginning):
 
 def words_of(text, beginning):
     return [word for word in text.replace('"', " ").replace("{", " ").split() if word.startswith(beginning)]
+
+
+def test_every_kind_of_difference_is_explained():
+    section = text_of("backends.md").partition("\n## A shadow\n")[2]
+
+    assert re.findall(r"^\| `([A-Z]+)` \| ", section, re.MULTILINE) == [kind.value for kind in DifferenceKind]
+
+
+def test_every_backend_is_described():
+    assert re.findall(
+        r"^\| (?:memory|SQLite|PostgreSQL) \| `([A-Z_]+)`", text_of("backends.md"), re.MULTILINE
+    ) == [backend.value for backend in StoreBackend]
+
+
+def test_every_figure_has_a_command_that_there_is_a_machine_and_a_date():
+    rows = [line for line in text_of("performance.md").splitlines() if line.startswith("| ")]
+    figures = [
+        row.removesuffix(" |").split(" | ")[-3:] for row in rows if "---" not in row and "| what" not in row
+    ]
+    parts = {command[len("`make bench ONLY=") : -1] for command, _, _ in figures if "ONLY=" in command}
+
+    assert len(figures) > 20
+    assert parts <= set(bench.PARTS)
+    for command, machine, date in figures:
+        assert command.startswith("`make ") or command == "measured by hand"
+        assert machine == "shared" and re.fullmatch(r"(before )?\d{4}-\d\d-\d\d", date)

@@ -13,7 +13,9 @@ TICKED = re.compile(r"`([^`\n]+)`")
 FOLDERS = ("service", "tests", "scripts", "docs", "sql", "migrations", "deploy")
 PATH = re.compile(rf"(?:{'|'.join(FOLDERS)})/[\w./-]*")
 # Written out by `deploy-files`; in the repository it stands elsewhere.
-WRITTEN = {"deploy/postgres/roles.sql": "migrations/roles.sql"}
+WRITTEN = {"deploy/postgres/roles.sql": "migrations/roles.sql", "deploy/docs": "docs"}
+# "`overlay` in `service/engines/policy/overlay.py`"
+PLACED = re.compile(rf"`(\w+)` in `((?:{'|'.join(FOLDERS)})/[\w./-]+\.\w+)`")
 README_LINES_MAX = 120
 
 
@@ -64,6 +66,19 @@ def test_every_page_is_reached_from_the_readme():
 
 def test_the_readme_is_one_look():
     assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= README_LINES_MAX
+
+
+def test_every_room_is_described():
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    rooms = [path.name for path in (ROOT / "service").iterdir() if (path / "__init__.py").is_file()]
+
+    assert not [room for room in rooms if f"| `service/{room}` |" not in text]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=id_of)
+def test_a_name_that_is_said_to_be_in_a_file_is_in_it(page):
+    for name, path in PLACED.findall(page.read_text(encoding="utf-8")):
+        assert name.removesuffix("_total") in (ROOT / path).read_text(encoding="utf-8"), (name, path)
 
 
 def test_a_path_that_is_not_there_would_be_found():
