@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from service.domains.dpm_runs.values import DEFAULT_TENANT
+from service.domains.callers import DEFAULT_TENANT
 from service.domains.retention.cutoffs import KEEP_ALL
 from service.domains.values.canonical import digest_of
 from service.errors.operations import LeaseLost, OperationNotFound
