@@ -44,6 +44,7 @@ from service.storage.sql.proposals.rows import (
     row_of_proposal,
     row_of_version,
 )
+from service.web.answers.proposals.proposals import STORED
 from service.web.requests import bodies
 from service.wiring.readers import LENIENT_PROPOSAL_READERS
 
@@ -175,6 +176,7 @@ def a_creation(new_id: TimeOrderedIds) -> Prepared:
     return creation(
         Caller.local(),
         new_id,
+        STORED,
         asked,
         documents,
         RequestContext(idempotency_key="floor", correlation_id=None),

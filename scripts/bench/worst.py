@@ -26,9 +26,9 @@ from service.errors.engines import ResultTooLarge
 from service.errors.requests import RequestInvalid
 from service.flows.dpm_runs.analyses import (
     AnswerRoom,
+    BatchAnalysis,
     BatchIdentity,
     analyze_body,
-    batch_answer,
     plan_body,
     run_scenario,
 )
@@ -36,6 +36,7 @@ from service.flows.dpm_runs.computing import Readers, simulate_body
 from service.flows.limits.result_sizes import RESULT_BYTES_MAX
 from service.flows.proposals import computing
 from service.flows.proposals.versions import ProposalReaders, build_documents, read_creation, simulate_asked
+from service.web.answers.dpm_runs import batch_answer
 from service.web.requests import bodies
 
 ROWS = 20_000
@@ -232,7 +233,7 @@ def _refused(body: bytes) -> int:
 
 
 def _analyze(body: bytes) -> int:
-    return len(batch_answer(analyze_body(READERS, body, IDENTITY), AT))
+    return len(batch_answer(BatchAnalysis(analyze_body(READERS, body, IDENTITY), AT)))
 
 
 def _measured(corner: Corner) -> Measured:
@@ -255,7 +256,7 @@ def _dearest_scenario(body: bytes) -> Measured:
         started = time.process_time()
         outcomes.append(room.take(run_scenario(written, room.bytes_left, scenario.name)))
         seconds.append(time.process_time() - started)
-    answered = len(batch_answer(Analyzed(plan, tuple(outcomes)), AT))
+    answered = len(batch_answer(BatchAnalysis(Analyzed(plan, tuple(outcomes)), AT)))
     return Measured(answered, max(seconds), f" the dearest scenario, {sum(seconds):.2f} all")
 
 

@@ -20,11 +20,13 @@ from service.domains.values.bounds import GROUPS, LABEL
 from service.domains.values.canonical import canonical_json, digest_of
 from service.domains.values.fields import Bound, Check, Checked, FieldRule
 from service.domains.values.money import Exact, decode_hook
+from service.domains.values.published import published
 
 # A catalog is answered whole, so it has an end.
 PACKS_MAX = 1000
 
 
+@published("DpmPolicyPackTurnoverPolicy-Output", request="DpmPolicyPackTurnoverPolicy-Input")
 class TurnoverPolicy(Checked, frozen=True, kw_only=True):
     """What a pack says of turnover."""
 
@@ -37,6 +39,7 @@ class TurnoverPolicy(Checked, frozen=True, kw_only=True):
     it."""
 
 
+@published("DpmPolicyPackTaxPolicy-Output", request="DpmPolicyPackTaxPolicy-Input")
 class TaxPolicy(Checked, frozen=True, kw_only=True):
     """What a pack says of tax."""
 
@@ -48,6 +51,7 @@ class TaxPolicy(Checked, frozen=True, kw_only=True):
     """Replaces the gains budget of the request, in the base currency; null leaves it."""
 
 
+@published("DpmPolicyPackSettlementPolicy", request="DpmPolicyPackSettlementPolicy", once=True)
 class SettlementPolicy(Checked, frozen=True, kw_only=True):
     """What a pack says of settlement."""
 
@@ -59,6 +63,7 @@ class SettlementPolicy(Checked, frozen=True, kw_only=True):
     """Replaces the days that cash is projected for at least (T+n); null leaves it."""
 
 
+@published("DpmPolicyPackConstraintPolicy-Output", request="DpmPolicyPackConstraintPolicy-Input")
 class ConstraintPolicy(Checked, frozen=True, kw_only=True):
     """What a pack says of limits on weights."""
 
@@ -77,6 +82,7 @@ class ConstraintPolicy(Checked, frozen=True, kw_only=True):
     """Caps by `attribute:value`; if there are any, they replace all of the request."""
 
 
+@published("DpmPolicyPackWorkflowPolicy", request="DpmPolicyPackWorkflowPolicy", once=True)
 class WorkflowPolicy(msgspec.Struct, frozen=True, kw_only=True):
     """What a pack says of gates."""
 
@@ -88,6 +94,7 @@ class WorkflowPolicy(msgspec.Struct, frozen=True, kw_only=True):
     """Replaces whether the client has agreed already; null leaves it."""
 
 
+@published("DpmPolicyPackIdempotencyPolicy", request="DpmPolicyPackIdempotencyPolicy", once=True)
 class IdempotencyPolicy(msgspec.Struct, frozen=True, kw_only=True):
     """What a pack says of idempotency keys."""
 
@@ -96,6 +103,7 @@ class IdempotencyPolicy(msgspec.Struct, frozen=True, kw_only=True):
     leaves what the service is set to."""
 
 
+@published(request="DpmPolicyPackUpsertRequest")
 class PolicyPackUpsert(msgspec.Struct, frozen=True, kw_only=True):
     """What a pack is to be; what is null leaves the option of the request as it is."""
 
@@ -115,6 +123,7 @@ class PolicyPackUpsert(msgspec.Struct, frozen=True, kw_only=True):
     """What the pack says of idempotency keys."""
 
 
+@published("DpmPolicyPackDefinition")
 class PolicyPack(msgspec.Struct, frozen=True, kw_only=True):
     """`DpmPolicyPackDefinition` of the HTTP contract."""
 

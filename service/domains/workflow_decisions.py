@@ -10,6 +10,7 @@ from typing import Annotated, ClassVar, Literal
 from service.domains.dpm_runs.values import RunStatus
 from service.domains.values.bounds import COMMENT, ID, REASON_CODE
 from service.domains.values.fields import Check, Checked, Pattern
+from service.domains.values.published import published
 from service.errors.workflow_decisions import (
     WorkflowInvalidTransition,
     WorkflowNotRequired,
@@ -56,6 +57,7 @@ ALLOWED = {
 }
 
 
+@published(request="DpmRunWorkflowActionRequest")
 class WorkflowActionRequest(Checked, frozen=True, kw_only=True):
     """What a reviewer sends; the status they saw, if said, must still be the one that holds."""
 

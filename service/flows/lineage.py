@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-
-import msgspec
 
 from service.domains.callers import Caller
 from service.domains.lineage import Edge, EdgeFilter, places_of
@@ -13,24 +11,6 @@ from service.domains.retention.cutoffs import Retention
 from service.domains.values.pages import Page, empty_page, page_of
 from service.runtime.clock import Clock
 from service.storage.ports.store import Store
-
-
-class LineageEdge(msgspec.Struct, frozen=True, kw_only=True):
-    """`DpmLineageEdgeResponse`, also where a proposal shows its own lineage."""
-
-    source_entity_id: str
-    """Id that the edge leads from."""
-    edge_type: str
-    """What the edge says of its two ends.
-
-    Values as of `service.domains.lineage.EdgeType`.
-    """
-    target_entity_id: str
-    """Id that the edge leads to."""
-    created_at: str
-    """Instant at which the entity that brought the edge was created, in UTC."""
-    metadata: Mapping[str, str]
-    """Facts of the edge as text, such as the type of an operation, the number of a version or a trace id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +54,3 @@ def _page_after(cursor: str | None, shown: Sequence[Edge], limit: int) -> Page[E
         if start == 0:
             return empty_page()
     return page_of(shown[start : start + limit + 1], limit, lambda edge: edge.cursor)
-
-
-def edge_of(edge: Edge) -> LineageEdge:
-    return LineageEdge(
-        source_entity_id=edge.source_entity_id,
-        edge_type=edge.edge_type.value,
-        target_entity_id=edge.target_entity_id,
-        created_at=edge.created_at.isoformat(),
-        metadata=edge.metadata,
-    )

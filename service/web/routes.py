@@ -8,6 +8,7 @@ from functools import partial
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from service.web.answers.operations import OPERATIONS
 from service.web.handlers import (
     docs,
     health,
@@ -48,7 +49,7 @@ post, put, delete = (partial(route, method) for method in ("POST", "PUT", "DELET
 BY_CORRELATION = "/rebalance/runs/by-correlation/{correlation_id}"
 BY_KEY = "/rebalance/runs/idempotency/{idempotency_key}"
 BY_RUN = "/rebalance/runs/{rebalance_run_id}"
-BY_OPERATION = f"{operations.OPERATIONS}/{{operation_id}}"
+BY_OPERATION = f"{OPERATIONS}/{{operation_id}}"
 CATALOG = "/rebalance/policies/catalog"
 BY_PACK = f"{CATALOG}/{{policy_pack_id}}"
 PROPOSALS = "/rebalance/proposals"
@@ -91,10 +92,8 @@ ROUTES: tuple[web.RouteDef, ...] = (
     post(f"{BY_RUN}/workflow/actions", workflow_decisions.decide),
     post(f"{BY_RUN}/replay", replays.replay),
     get("/rebalance/idempotency/{idempotency_key}/history", idempotency.list_key_history),
-    get(operations.OPERATIONS, operations.list_operations),
-    get(
-        f"{operations.OPERATIONS}/by-correlation/{{correlation_id}}", operations.get_operation_by_correlation
-    ),
+    get(OPERATIONS, operations.list_operations),
+    get(f"{OPERATIONS}/by-correlation/{{correlation_id}}", operations.get_operation_by_correlation),
     get(BY_OPERATION, operations.get_operation),
     post(f"{BY_OPERATION}/execute", operations.execute),
     post(f"{BY_OPERATION}/cancel", operations.cancel),
@@ -150,7 +149,7 @@ QUERIES: Mapping[tuple[str, str], QuerySchema] = {
     ("GET", "/rebalance/runs"): runs.RUN_LIST,
     **{("GET", path): support_bundles.BUNDLE for path in BUNDLES},
     ("POST", f"{BY_RUN}/replay"): replays.REPLAY,
-    ("GET", operations.OPERATIONS): operations.OPERATION_LIST,
+    ("GET", OPERATIONS): operations.OPERATION_LIST,
     ("GET", "/rebalance/supportability/parity"): shadow_differences.PARITY,
     ("GET", "/rebalance/lineage/{entity_id}"): lineage.LINEAGE,
     ("GET", "/rebalance/workflow/decisions"): workflow_decisions.DECISION_LIST,

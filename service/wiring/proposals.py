@@ -23,6 +23,8 @@ from service.settings.environment import StoreBackend
 from service.settings.process import ArtifactMode, ExecutionMode, Settings
 from service.settings.proposals import ProposalSettings
 from service.storage.ports.store import Store
+from service.web.answers.dpm_runs import batch_answer
+from service.web.answers.proposals.proposals import STORED
 from service.wiring.readers import LENIENT_PROPOSAL_READERS as LENIENT_PROPOSAL_READERS
 from service.wiring.readers import proposal_readers_of
 
@@ -83,6 +85,7 @@ def proposals_of(
         offload=offload,
         readers=readers,
         rules=rules_of(settings.proposals),
+        answers=STORED,
         result_bytes_max=settings.engines.result_bytes_max,
     )
 
@@ -141,6 +144,7 @@ def works_of(
         clock=clock,
         offload=offload,
         artifacts_persisted=settings.artifact_mode is ArtifactMode.PERSISTED,
+        encode=batch_answer,
         result_bytes_max=settings.engines.result_bytes_max,
     )
     return {

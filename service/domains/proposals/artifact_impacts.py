@@ -8,8 +8,10 @@ from service.domains.rebalances.results.rebalance import Reconciliation
 from service.domains.rebalances.results.states import AllocationMetric
 from service.domains.rebalances.results.values import Value
 from service.domains.values.money import Money
+from service.domains.values.published import published
 
 
+@published("ProposalArtifactPortfolioState")
 class ArtifactState(Value, frozen=True, kw_only=True):
     """The rows of a state from the heaviest to the lightest."""
 
@@ -21,6 +23,7 @@ class ArtifactState(Value, frozen=True, kw_only=True):
     """Value by position, the heaviest first; cash is left out."""
 
 
+@published("ProposalArtifactWeightChange")
 class WeightChange(Value, frozen=True, kw_only=True):
     """How the weight of one instrument changes."""
 
@@ -39,6 +42,7 @@ class WeightChange(Value, frozen=True, kw_only=True):
     """Weight after less weight before, with four decimals."""
 
 
+@published("ProposalArtifactPortfolioDelta")
 class ArtifactDelta(Value, frozen=True, kw_only=True):
     """What the proposal changes."""
 
@@ -48,6 +52,7 @@ class ArtifactDelta(Value, frozen=True, kw_only=True):
     """Instruments whose weights change, the largest change first."""
 
 
+@published("ProposalArtifactPortfolioImpact")
 class PortfolioImpact(Value, frozen=True, kw_only=True):
     """The portfolio before and after."""
 

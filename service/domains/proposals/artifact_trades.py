@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from service.domains.proposals.requests import Side
 from service.domains.rebalances.results.intents import Dependencies, IntentId, IntentRationale
 from service.domains.rebalances.results.values import Value
 from service.domains.values.money import Money
+from service.domains.values.published import document, published
 
 
+class ProposalArtifactTradeRationale(IntentRationale, frozen=True, kw_only=True):
+    """Why the trade is there."""
+
+
+@published("ProposalArtifactTrade")
 class ArtifactTrade(Value, frozen=True, kw_only=True):
     """A purchase or a sale of an instrument."""
 
@@ -30,10 +36,11 @@ class ArtifactTrade(Value, frozen=True, kw_only=True):
     estimated_notional_base: Money | None
     """The same in the base currency; null where there is no rate."""
     dependencies: Dependencies
-    rationale: IntentRationale
+    rationale: Annotated[IntentRationale, document(ProposalArtifactTradeRationale)]
     """Why the trade is proposed."""
 
 
+@published("ProposalArtifactFx")
 class ArtifactExchange(Value, frozen=True, kw_only=True):
     """An exchange that pays for purchases."""
 
@@ -49,6 +56,7 @@ class ArtifactExchange(Value, frozen=True, kw_only=True):
     pair."""
 
 
+@published("ProposalArtifactExecutionNote")
 class ExecutionNote(Value, frozen=True, kw_only=True):
     """Something to heed when the orders are sent."""
 
@@ -61,6 +69,7 @@ class ExecutionNote(Value, frozen=True, kw_only=True):
     """The note; the wording may change."""
 
 
+@published("ProposalArtifactTradesAndFunding")
 class TradesAndFunding(Value, frozen=True, kw_only=True):
     """What is traded, and what pays for it."""
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -20,9 +20,10 @@ from service.domains.proposals.artifact_trades import ArtifactTrade as ArtifactT
 from service.domains.proposals.artifact_trades import ExecutionNote as ExecutionNote
 from service.domains.proposals.artifact_trades import TradesAndFunding as TradesAndFunding
 from service.domains.proposals.requests import ProposalSimulateRequest
-from service.domains.proposals.suitability import SuitabilityIssue
+from service.domains.proposals.suitability import StatusChange, SuitabilityIssue
 from service.domains.rebalances.results.gates import GateDecision
 from service.domains.rebalances.results.values import RunStatusText, Severity, Value
+from service.domains.values.published import document, published
 
 NextStep = Literal["CLIENT_CONSENT", "RISK_REVIEW", "COMPLIANCE_REVIEW", "EXECUTION_READY", "NONE"]
 """What to do next.
@@ -46,6 +47,7 @@ class ProposalArtifact:
     evidence: bytes
 
 
+@published("ProposalArtifactTakeaway")
 class Takeaway(Value, frozen=True, kw_only=True):
     """One sentence for the reader."""
 
@@ -62,6 +64,16 @@ class Takeaway(Value, frozen=True, kw_only=True):
     """The sentence; the wording may change."""
 
 
+class ProposalArtifactSummaryNote(msgspec.Struct, frozen=True):
+    """None is written so far."""
+
+    code: str
+    """What the note is about; none is written so far."""
+    text: str
+    """The note; none is written so far."""
+
+
+@published("ProposalArtifactSummary")
 class ArtifactSummary(Value, frozen=True, kw_only=True):
     """What a reader should know first."""
 
@@ -75,17 +87,18 @@ class ArtifactSummary(Value, frozen=True, kw_only=True):
     - DRIFT_REDUCTION: It leads nearer to the reference model by asset class.
     - PORTFOLIO_MAINTENANCE: None of these.
     """
-    advisor_notes: tuple[str, ...] = ()
+    advisor_notes: Annotated[tuple[str, ...], document(tuple[ProposalArtifactSummaryNote, ...])] = ()
     """Reserved for notes of the adviser, which are not published; always empty."""
     recommended_next_step: NextStep
     key_takeaways: tuple[Takeaway, ...]
     """A sentence on each subject."""
 
 
+@published("ProposalArtifactSuitabilityHighlight")
 class IssueHighlight(Value, frozen=True, kw_only=True):
     """One suitability issue in short."""
 
-    code: str
+    code: StatusChange
     """Whether the proposal brings the issue.
 
     Values as of `service.domains.proposals.suitability.StatusChange`.
@@ -94,6 +107,7 @@ class IssueHighlight(Value, frozen=True, kw_only=True):
     """The same, and the check that found it."""
 
 
+@published("ProposalArtifactSuitabilitySummary")
 class ArtifactSuitability(Value, frozen=True, kw_only=True):
     """All zero and empty when the scanner was off."""
 
@@ -117,6 +131,7 @@ class ArtifactSuitability(Value, frozen=True, kw_only=True):
     """All issues: new, persistent, then resolved ones, the gravest first in each."""
 
 
+@published("ProposalArtifactPricingAssumptions")
 class Pricing(Value, frozen=True, kw_only=True):
     """The market data that the figures rest on."""
 
@@ -133,6 +148,7 @@ class Pricing(Value, frozen=True, kw_only=True):
     """
 
 
+@published("ProposalArtifactInclusionFlag")
 class Limit(Value, frozen=True, kw_only=True):
     """Something the simulation does not model."""
 
@@ -142,6 +158,7 @@ class Limit(Value, frozen=True, kw_only=True):
     """What is not modelled, in words."""
 
 
+@published("ProposalArtifactAssumptionsAndLimits")
 class AssumptionsAndLimits(Value, frozen=True, kw_only=True):
     """What the figures rest on, and what they leave out."""
 
@@ -155,6 +172,7 @@ class AssumptionsAndLimits(Value, frozen=True, kw_only=True):
     """Timing of execution and slippage."""
 
 
+@published("ProposalArtifactProductDoc")
 class ProductDoc(Value, frozen=True, kw_only=True):
     """A document that a client is to be given."""
 
@@ -164,6 +182,7 @@ class ProductDoc(Value, frozen=True, kw_only=True):
     """Where the document is; a placeholder so far."""
 
 
+@published("ProposalArtifactDisclosures")
 class Disclosures(Value, frozen=True, kw_only=True):
     """What a client has to be told."""
 
@@ -173,27 +192,50 @@ class Disclosures(Value, frozen=True, kw_only=True):
     """A document for each instrument that is traded."""
 
 
+@published("ProposalArtifactEngineOutputs")
 class EvidenceOutputs(Value, frozen=True, kw_only=True):
     """The result in the very bytes it is stored in."""
 
-    proposal_result: msgspec.Raw
+    proposal_result: Annotated[msgspec.Raw, document(dict[str, Any])]
     """The whole result of the simulation, as it was answered."""
 
 
+@published("ProposalArtifactHashes")
 class EvidenceHashes(Value, frozen=True, kw_only=True, omit_defaults=True):
     """Without its own hash it is what the hash is taken of."""
 
     request_hash: str
     """`sha256:` and the hash of the request with every default filled in."""
-    artifact_hash: str | None = None
+    artifact_hash: Annotated[str | None, document(str)] = None
     """`sha256:` and the hash of the artifact, but for this hash and the instant it was made at."""
 
 
+@published("ProposalArtifactEvidenceInputs")
+class EvidenceInputs(msgspec.Struct, frozen=True):
+    """The request as it was read, with every default filled in."""
+
+    portfolio_snapshot: dict[str, Any]
+    """Holdings and cash before the proposal."""
+    market_data_snapshot: dict[str, Any]
+    """Prices and rates."""
+    shelf_entries: tuple[dict[str, Any], ...]
+    """What the house allows for each product."""
+    options: dict[str, Any]
+    """Switches and limits, all of them."""
+    proposed_cash_flows: tuple[dict[str, Any], ...]
+    """Deposits and withdrawals."""
+    proposed_trades: tuple[dict[str, Any], ...]
+    """Trades entered by the adviser."""
+    reference_model: dict[str, Any] | None
+    """Model that drift is measured against; null where none was sent."""
+
+
+@published("ProposalArtifactEvidenceBundle")
 class EvidenceBundle(Value, frozen=True, kw_only=True):
     # As it was read, with every default filled in.
     """What proves that the figures follow from the request."""
 
-    inputs: ProposalSimulateRequest
+    inputs: Annotated[ProposalSimulateRequest, document(EvidenceInputs)]
     """The request as it was read, with every default filled in."""
     engine_outputs: EvidenceOutputs
     """What the engine answered."""
@@ -203,6 +245,7 @@ class EvidenceBundle(Value, frozen=True, kw_only=True):
     """Version of the engine that computed the result; `unknown` where it is not recorded."""
 
 
+@published("ProposalArtifact")
 class ArtifactDocument(Value, frozen=True, kw_only=True):
     """`ProposalArtifact` of the published schema."""
 

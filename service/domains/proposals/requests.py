@@ -33,6 +33,7 @@ from service.domains.values.bounds import (
 )
 from service.domains.values.fields import Bound, Check, Checked, FieldRule, NoFraction, WholeRule
 from service.domains.values.money import Exact, ExactText
+from service.domains.values.published import published
 
 INVALID_TRADE_INPUT = "PROPOSAL_INVALID_TRADE_INPUT"
 
@@ -66,6 +67,7 @@ class ProposedCashFlow(Checked, frozen=True, kw_only=True, gc=False):
     """What it is for; copied to the intent. Null where nothing is said."""
 
 
+@published(request="ProposedTradeNotional")
 class TradeNotional(msgspec.Struct, frozen=True, gc=False):
     """The size of a trade as an amount of the currency its instrument is priced in."""
 
@@ -110,6 +112,7 @@ class ProposedTrade(Checked, frozen=True, kw_only=True):
     """Amount to trade instead of units; null where the trade is sized by its quantity."""
 
 
+@published(request="ReferenceAssetClassTarget")
 class AssetClassTarget(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Wanted weight of one asset class."""
 
@@ -119,6 +122,7 @@ class AssetClassTarget(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Wanted share of the total value, a fraction of one (0.25 is 25 %)."""
 
 
+@published(request="ReferenceInstrumentTarget")
 class InstrumentTarget(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Wanted weight of one instrument."""
 
@@ -171,6 +175,7 @@ class ProposalSimulateRequest(msgspec.Struct, frozen=True, kw_only=True):
     """What drift is measured against."""
 
 
+@published(request="ProposalCreateMetadata")
 class ProposalMetadata(msgspec.Struct, frozen=True, kw_only=True):
     """What is said about a proposal when it is created, and stays as it is."""
 

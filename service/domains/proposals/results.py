@@ -24,6 +24,7 @@ from service.domains.rebalances.results.states import SimulatedState
 from service.domains.rebalances.results.targets import Explanation
 from service.domains.rebalances.results.values import InstrumentId, RunStatusText, Value
 from service.domains.values.money import Money
+from service.domains.values.published import published
 
 
 class CashFlowIntent(Value, frozen=True, kw_only=True, tag_field=INTENT_TYPE, tag="CASH_FLOW"):
@@ -38,6 +39,7 @@ class CashFlowIntent(Value, frozen=True, kw_only=True, tag_field=INTENT_TYPE, ta
     """What it is for, as the request says; null where it says nothing."""
 
 
+@published("SecurityTradeIntent")
 class ProposedTradeIntent(Value, frozen=True, kw_only=True, tag_field=INTENT_TYPE, tag="SECURITY_TRADE"):
     """A trade as it was entered; without a rate to base it has no value there."""
 
@@ -65,6 +67,7 @@ class ProposedTradeIntent(Value, frozen=True, kw_only=True, tag_field=INTENT_TYP
 ProposalIntent = CashFlowIntent | ProposedTradeIntent | FxSpotIntent
 
 
+@published("DriftReferenceModelSummary")
 class ReferenceModelSummary(Value, frozen=True, kw_only=True):
     """The model that drift is measured against."""
 
@@ -76,6 +79,7 @@ class ReferenceModelSummary(Value, frozen=True, kw_only=True):
     """Base currency of the model; that of the portfolio."""
 
 
+@published("DriftBucketDetail")
 class DriftBucket(Value, frozen=True, kw_only=True):
     """How far one bucket is from the model, before and after."""
 
@@ -99,6 +103,7 @@ class DriftBucket(Value, frozen=True, kw_only=True):
     """Distance before less distance after; negative where the proposal leads away from the model."""
 
 
+@published("DriftDimensionAnalysis")
 class DriftDimension(Value, frozen=True, kw_only=True):
     """Drift of a whole portfolio by one kind of bucket."""
 
@@ -115,6 +120,7 @@ class DriftDimension(Value, frozen=True, kw_only=True):
     """All buckets in ascending order of their names."""
 
 
+@published("DriftHighlightEntry")
 class DriftHighlight(Value, frozen=True, kw_only=True):
     """A bucket whose distance from the model changes."""
 
@@ -124,6 +130,7 @@ class DriftHighlight(Value, frozen=True, kw_only=True):
     """Distance before less distance after, a fraction of one; negative where it grows."""
 
 
+@published("DriftUnmodeledExposure")
 class UnmodeledExposure(Value, frozen=True, kw_only=True):
     """A holding that the model does not name."""
 

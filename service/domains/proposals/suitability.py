@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from service.domains.rebalances.results.values import Severity, Value
+from service.domains.values.published import published
 
 IssueDimension = Literal["CONCENTRATION", "ISSUER", "LIQUIDITY", "GOVERNANCE", "CASH", "DATA_QUALITY"]
 """What the issue is about.
@@ -32,6 +33,7 @@ RecommendedGate = Literal["NONE", "RISK_REVIEW", "COMPLIANCE_REVIEW"]
 """
 
 
+@published("SuitabilityEvidenceSnapshotIds")
 class SnapshotIds(Value, frozen=True, kw_only=True):
     """The snapshots that a finding rests on."""
 
@@ -41,6 +43,7 @@ class SnapshotIds(Value, frozen=True, kw_only=True):
     """Id of the market data snapshot; `md` where it has none."""
 
 
+@published("SuitabilityEvidence")
 class IssueEvidence(Value, frozen=True, kw_only=True):
     """What a finding rests on."""
 

@@ -134,6 +134,8 @@ class ProposalKeyScope(Enum):
 
 
 # The scope of a creation, which has no proposal yet.
+# An evidence bundle that is not kept, or not shown.
+NO_EVIDENCE = b"{}"
 NO_PROPOSAL = ""
 
 

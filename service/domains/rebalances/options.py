@@ -14,6 +14,7 @@ from msgspec import Meta, field
 from service.domains.values.bounds import GROUPS, OVERDRAFTS, TIERS
 from service.domains.values.fields import Bound, Check, Checked, FieldRule, WholeRule
 from service.domains.values.money import Exact, Money
+from service.domains.values.published import published
 
 LIQUIDITY_TIERS = frozenset({"L1", "L2", "L3", "L4", "L5"})
 
@@ -41,6 +42,7 @@ def has_group_form(key: str) -> bool:
     return bool(name and colon and value) and ":" not in value
 
 
+@published("GroupConstraint-Output", request="GroupConstraint-Input")
 class GroupConstraint(Checked, frozen=True, kw_only=True):
     """Cap on the summed weight of the instruments that share one attribute value."""
 

@@ -27,6 +27,7 @@ from service.domains.values.bounds import (
 )
 from service.domains.values.fields import Bound, Check, Checked, WholeRule
 from service.domains.values.money import ENGINE_CONTEXT, ZERO, Exact, Money
+from service.domains.values.published import published
 
 LOT_TOLERANCE = Decimal("0.0001")
 
@@ -93,6 +94,7 @@ class Position(Checked, frozen=True, kw_only=True):
     """Tax lots; where there are any, their units add up to the quantity within 0.0001."""
 
 
+@published("CashBalance-Output", request="CashBalance-Input")
 class CashBalance(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Cash of one currency."""
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 
 from service.domains.values.bounds import CURRENCY
+from service.domains.values.published import published
 
 ZERO = Decimal(0)
 ONE = Decimal(1)
@@ -161,6 +162,7 @@ def stored_hook(wanted: type, value: Any) -> Any:
     raise NotImplementedError(wanted)
 
 
+@published("Money-Output", request="Money-Input")
 class Money(msgspec.Struct, frozen=True, gc=False):
     """An amount of one currency; the currency is a raw code, compared as text."""
 

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Annotated, Any
+
 import msgspec
 
 from service.domains.dpm_runs.artifacts import Artifact
 from service.domains.dpm_runs.values import DpmRun
 from service.domains.policy_packs import AppliedPolicy, PackSource
+from service.domains.rebalances.results.diagnostics import DiagnosticsData
+from service.domains.rebalances.results.intents import Intent
+from service.domains.rebalances.results.rebalance import RebalanceResult
+from service.domains.rebalances.results.rules import RuleResult
+from service.domains.rebalances.results.states import SimulatedState
 from service.domains.values.canonical import canonical_json, digest_of, without_keys
 from service.domains.values.ids import CorrelationId, IdempotencyKey, PortfolioId, RequestHash, RunId
+from service.domains.values.published import document, published
 
 ARTIFACT_VERSION = "1.0"
 HASH_FIELDS = frozenset({"artifact_hash"})
@@ -29,6 +37,7 @@ class ResultParts(msgspec.Struct, frozen=True):
     lineage: ResultLineage
 
 
+@published("DpmRunArtifactRequestSnapshot")
 class RequestSnapshot(msgspec.Struct, frozen=True):
     """What the run was asked for, by its names."""
 
@@ -36,14 +45,16 @@ class RequestSnapshot(msgspec.Struct, frozen=True):
     request_hash: RequestHash
 
 
+@published("DpmRunArtifactHashes")
 class ArtifactHashes(msgspec.Struct, frozen=True, omit_defaults=True):
     """Without its own hash it is what the hash is taken of."""
 
     request_hash: RequestHash
-    artifact_hash: str | None = None
+    artifact_hash: Annotated[str | None, document(str)] = None
     """`sha256:` and the hash of the artifact without this hash."""
 
 
+@published("DpmRunArtifactEvidence")
 class ArtifactEvidence(msgspec.Struct, frozen=True):
     """What the figures were made by and of."""
 
@@ -55,6 +66,7 @@ class ArtifactEvidence(msgspec.Struct, frozen=True):
     """Hashes of the request and of the artifact."""
 
 
+@published("DpmRunArtifactPolicy")
 class ArtifactPolicy(msgspec.Struct, frozen=True, kw_only=True):
     """The policy pack a run was computed under, and all options it was computed with."""
 
@@ -66,10 +78,11 @@ class ArtifactPolicy(msgspec.Struct, frozen=True, kw_only=True):
     """Where the selection of the pack came from."""
     content_hash: str
     """`sha256:` and the hash of the whole pack."""
-    effective_options: msgspec.Raw
+    effective_options: Annotated[msgspec.Raw, document(dict[str, Any])]
     """All options that the run was computed with, those of the pack laid over those of the request."""
 
 
+@published("DpmRunArtifactResponse")
 class ArtifactDocument(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """`DpmRunArtifactResponse` of the HTTP contract (8.2), and the policy where one was applied."""
 
@@ -88,17 +101,17 @@ class ArtifactDocument(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=
     """
     request_snapshot: RequestSnapshot
     """What the run was asked for, by its names."""
-    before_summary: msgspec.Raw
+    before_summary: Annotated[msgspec.Raw, document(SimulatedState)]
     """Portfolio before trades, as in the result."""
-    after_summary: msgspec.Raw
+    after_summary: Annotated[msgspec.Raw, document(SimulatedState)]
     """Portfolio after trades, as in the result."""
-    order_intents: msgspec.Raw
+    order_intents: Annotated[msgspec.Raw, document(tuple[Intent, ...])]
     """Orders in the sequence of execution, as in the result."""
-    rule_outcomes: msgspec.Raw
+    rule_outcomes: Annotated[msgspec.Raw, document(tuple[RuleResult, ...])]
     """What each rule found, as in the result."""
-    diagnostics: msgspec.Raw
+    diagnostics: Annotated[msgspec.Raw, document(DiagnosticsData)]
     """What the stages noticed, as in the result."""
-    result: msgspec.Raw
+    result: Annotated[msgspec.Raw, document(RebalanceResult)]
     """The whole result, as it was answered."""
     evidence: ArtifactEvidence
     """What the figures were made by and of."""

@@ -35,7 +35,6 @@ from service.errors.requests import RequestInvalid
 from service.flows.dpm_runs.computing import RESULT, Readers
 from service.flows.limits.result_sizes import RESULT_BYTES_MAX, encoded_within
 from service.runtime.clock import NewId
-from service.runtime.large_texts import written
 
 # A process works on a few analyses at a time, and sees each of them again for its next scenario.
 PLANS_OPEN_MAX = 4
@@ -55,31 +54,26 @@ def draw_batch(new_id: NewId, correlation_id: str | None) -> BatchIdentity:
     return BatchIdentity(new_id("batch"), correlation_id, tuple(new_id("rr") for _ in range(SCENARIOS_MAX)))
 
 
-class BatchAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """`BatchRebalanceResult` of the HTTP contract; results are the stored bytes."""
+@dataclass(frozen=True, slots=True)
+class BatchAnalysis:
+    """What came of every scenario of a batch, and when."""
 
-    batch_run_id: str
-    """Id of the batch: `batch_` and 32 hexadecimal digits."""
-    run_at_utc: str
-    """Instant at which the batch was computed, in UTC."""
-    base_snapshot_ids: dict[str, str]
-    """What the scenarios were computed from: `portfolio_snapshot_id` and `market_data_snapshot_id`; the
-    portfolio id and `md` where the snapshots have none."""
-    results: dict[str, msgspec.Raw]
-    """Result of each scenario that ran, by its name; one that is blocked is among them."""
-    comparison_metrics: dict[str, msgspec.Raw]
-    """Figures of each scenario that ran, by its name."""
-    failed_scenarios: dict[str, str]
-    """Why a scenario did not run, by its name; empty where all ran.
+    analyzed: Analyzed
+    run_at: datetime
 
-    - INVALID_OPTIONS: Its options break the published shape; the first fault follows.
-    - SCENARIO_EXECUTION_ERROR: Its simulation failed; the kind of the error follows.
-    """
-    warnings: tuple[str, ...]
-    """Something to know about the batch.
+    @property
+    def bytes_count(self) -> int:
+        """What the results have together."""
+        return self.analyzed.bytes_count
 
-    - PARTIAL_BATCH_FAILURE: At least one scenario did not run.
-    """
+    @property
+    def failed(self) -> dict[str, str]:
+        """Why a scenario did not run, by its name."""
+        return {one.scenario: one.failure for one in self.analyzed.outcomes if one.failure is not None}
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        return batch.batch_warnings(self.failed)
 
 
 def check_batch_body(readers: Readers, body: bytes) -> None:
@@ -180,24 +174,6 @@ def batch_runs(caller: Caller, analyzed: Analyzed, created_at: datetime) -> tupl
         for scenario, outcome in zip(plan.scenarios, analyzed.outcomes, strict=True)
         if outcome.status is not None and outcome.result is not None
     )
-
-
-def batch_answer(analyzed: Analyzed, run_at: datetime) -> bytes:
-    """What the caller reads, in bytes."""
-    plan, outcomes = analyzed.plan, analyzed.outcomes
-    failed = {one.scenario: one.failure for one in outcomes if one.failure is not None}
-    answer = BatchAnswer(
-        batch_run_id=plan.batch_id,
-        run_at_utc=run_at.isoformat(),
-        base_snapshot_ids=plan.base_snapshot_ids,
-        results={one.scenario: msgspec.Raw(one.result) for one in outcomes if one.result is not None},
-        comparison_metrics={
-            one.scenario: msgspec.Raw(one.metric) for one in outcomes if one.metric is not None
-        },
-        failed_scenarios=failed,
-        warnings=batch.batch_warnings(failed),
-    )
-    return written(answer, analyzed.bytes_count)
 
 
 def outcomes_in_order(plan: AnalysisPlan, staged: Sequence[StagedScenario]) -> tuple[StagedScenario, ...]:

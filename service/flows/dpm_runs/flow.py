@@ -23,9 +23,9 @@ from service.domains.values.pages import Page
 from service.errors.dpm_runs import RunExists, RunNotFound
 from service.flows.dpm_runs.analyses import (
     AnswerRoom,
+    BatchAnalysis,
     BatchIdentity,
     analyze_body,
-    batch_answer,
     batch_request,
     batch_runs,
     check_batch_body,
@@ -47,7 +47,6 @@ from service.flows.limits.work_costs import LOOP_STEPS_MAX, read_on_loop, work_o
 from service.flows.operations.scenarios import PROCESS_ENDED, compute_scenario
 from service.observability.trace_context import current_trace_id
 from service.runtime.clock import Clock, NewId
-from service.runtime.large_texts import where_large
 from service.runtime.process_pool import Executor, run_inline
 from service.storage.ports.store import Store
 
@@ -124,8 +123,8 @@ class DpmRunFlow:
 
     async def analyze(
         self, caller: Caller, body: bytes, *, correlation_id: str | None, pack: ResolvedPack | None = None
-    ) -> bytes:
-        """Simulates every scenario, records the successful ones together, and encodes the batch answer.
+    ) -> BatchAnalysis:
+        """Simulates every scenario, and records the successful ones together.
 
         A scenario that cannot be computed, or for which the answer has no room, fails by itself. Raises
         RequestInvalid, JsonTooDeep, StoreUnavailable, and what engine work is given up with.
@@ -140,7 +139,7 @@ class DpmRunFlow:
                     await self._store.dpm_runs.admit_batch(admission)
             except RunExists:
                 continue
-            return await where_large(computed.bytes_count, batch_answer, computed, run_at)
+            return BatchAnalysis(computed, run_at)
         raise AssertionError("drawn run ids keep clashing")
 
     async def check_simulation(self, caller: Caller, body: bytes) -> None:

@@ -13,7 +13,7 @@ from service.engines.dpm import versions
 from service.errors.dpm_runs import ReplayEngineUnknown
 from service.flows.dpm_runs.analyses import (
     AnswerRoom,
-    batch_answer,
+    BatchAnalysis,
     batch_request,
     batch_runs,
     outcomes_in_order,
@@ -36,12 +36,15 @@ class AnalysisWork:
         clock: Clock,
         offload: Executor,
         artifacts_persisted: bool,
+        encode: Callable[[BatchAnalysis], bytes],
         result_bytes_max: int = RESULT_BYTES_MAX,
     ) -> None:
         self._result_bytes_max = result_bytes_max
         self._clock = clock
         self._offload = offload
         self._artifacts_persisted = artifacts_persisted
+        # Writes the answer that the operation keeps; how it is spelled is the business of the edge.
+        self._encode = encode
 
     async def do(self, attempt: Attempt) -> OperationStatus:
         """Goes on after the scenarios that earlier attempts staged; see attempts.Work."""
@@ -94,7 +97,7 @@ class AnalysisWork:
                 artifacts=await artifacts_of(runs, self._offload) if self._artifacts_persisted else (),
                 trace_id=current_trace_id(),
             )
-        answer = await where_large(analyzed.bytes_count, batch_answer, analyzed, finished_at)
+        answer = await where_large(analyzed.bytes_count, self._encode, BatchAnalysis(analyzed, finished_at))
         return Ending(finished_at=finished_at, result=answer, effect=batch)
 
 

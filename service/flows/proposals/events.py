@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -22,7 +22,6 @@ from service.domains.proposals.values import (
     ProposalKeyScope,
     ProposalVersion,
 )
-from service.flows.proposals.answers import answer_created, answer_transition
 from service.flows.proposals.versions import Command, Documents
 from service.runtime.clock import NewId
 
@@ -38,6 +37,14 @@ class RequestContext:
     correlation_id: str | None
     drawn_id: str | None = None
     cause_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """Writes the answers that a key repeats; how they are spelled is the business of the edge."""
+
+    created: Callable[[Proposal, ProposalVersion, ProposalEvent], bytes]
+    moved: Callable[[Proposal, ProposalEvent, ProposalApproval | None], bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +66,13 @@ def drawn(new_id: NewId, *prefixes: str) -> NewId:
 
 
 def creation(
-    caller: Caller, new_id: NewId, asked: Command, documents: Documents, sent: RequestContext, at: datetime
+    caller: Caller,
+    new_id: NewId,
+    answers: Answers,
+    asked: Command,
+    documents: Documents,
+    sent: RequestContext,
+    at: datetime,
 ) -> Prepared:
     """The first event of a proposal, which brings its first version; one instant serves for everything."""
     assert sent.idempotency_key is not None, "a creation has a key"
@@ -83,7 +96,7 @@ def creation(
     version = version_of(new_id, proposal, asked, documents, at)
     step = Step(ProposalEventType.CREATED, proposal.state, 1)
     event = event_of(new_id, proposal, None, step, asked.created_by, at, JSON.encode(reason_of(sent)))
-    answer = answer_created(proposal, version, event)
+    answer = answers.created(proposal, version, event)
     key = key_of(ProposalKeyScope.CREATE, NO_PROPOSAL, sent, asked.request_hash, proposal, at, answer)
     return Prepared(
         ProposalChange(proposal=proposal, event=event, version=version, key=key, cause_id=sent.cause_id),
@@ -93,6 +106,7 @@ def creation(
 
 def new_version(
     new_id: NewId,
+    answers: Answers,
     before: Proposal,
     asked: Command,
     documents: Documents,
@@ -118,7 +132,7 @@ def new_version(
         reason["returned_to_draft"] = before.state is not ProposalState.DRAFT
         reason["voided_approvals"] = [one.approval_id for one in approvals if one.approved]
     event = event_of(new_id, proposal, before.state, step, asked.created_by, at, JSON.encode(reason))
-    answer = answer_created(proposal, version, event)
+    answer = answers.created(proposal, version, event)
     key = key_of(ProposalKeyScope.VERSION, before.proposal_id, sent, asked.request_hash, proposal, at, answer)
     return Prepared(
         ProposalChange(proposal=proposal, event=event, version=version, key=key, cause_id=sent.cause_id),
@@ -141,7 +155,13 @@ class ReviewInput:
 
 
 def move(
-    new_id: NewId, before: Proposal, step: Step, said: ReviewInput, sent: RequestContext, at: datetime
+    new_id: NewId,
+    answers: Answers,
+    before: Proposal,
+    step: Step,
+    said: ReviewInput,
+    sent: RequestContext,
+    at: datetime,
 ) -> Prepared:
     """The event of a transition or an approval."""
     proposal = replace(before, state=step.to_state, last_event_at=at, revision=before.revision + 1)
@@ -162,7 +182,7 @@ def move(
             details=event.reason,
             related_version_no=step.related_version_no,
         )
-    answer = answer_transition(proposal, event, approval)
+    answer = answers.moved(proposal, event, approval)
     key = key_of(family, proposal.proposal_id, sent, said.request_hash, proposal, at, answer)
     return Prepared(ProposalChange(proposal=proposal, event=event, approval=approval, key=key), answer)
 

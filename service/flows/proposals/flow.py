@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from datetime import datetime
-from typing import TypeVar, TypeVarTuple, Unpack
 
 from service.domains.callers import Caller
 from service.domains.proposals.rules import (
@@ -19,28 +17,27 @@ from service.domains.proposals.rules import (
 from service.domains.proposals.values import NO_PROPOSAL, Proposal, ProposalApproval, ProposalKeyScope
 from service.errors.families import Conflict, Unprocessable
 from service.errors.idempotency import IdempotencyKeyConflict
-from service.errors.proposals import ProposalConcurrentUpdate, ProposalSimulationDisabled
-from service.flows.limits.result_sizes import RESULT_BYTES_MAX, require_within
-from service.flows.limits.work_costs import (
-    LOOP_ARTIFACT_BYTES_MAX,
-    LOOP_BODY_BYTES_MAX,
-    LOOP_STEPS_MAX,
-    work_on_body,
-    work_where,
+from service.errors.proposals import ProposalConcurrentUpdate
+from service.flows.limits.result_sizes import RESULT_BYTES_MAX
+from service.flows.proposals.documents import DocumentBuilder
+from service.flows.proposals.events import (
+    Answers,
+    Prepared,
+    RequestContext,
+    creation,
+    drawn,
+    move,
+    new_version,
 )
-from service.flows.proposals.events import Prepared, RequestContext, creation, drawn, move, new_version
 from service.flows.proposals.reads import ProposalReads
 from service.flows.proposals.review_inputs import read_approval, read_transition
 from service.flows.proposals.simulations import Response
 from service.flows.proposals.versions import (
     Command,
-    Documents,
     Outcome,
     ProposalReaders,
-    build_documents,
     read_creation,
     read_version,
-    simulate_asked,
 )
 from service.observability.trace_context import current_trace_id
 from service.runtime.clock import Clock, NewId
@@ -50,12 +47,6 @@ from service.storage.ports.store import Store
 
 # Each try is overtaken by a change that was kept, so somebody gets on; more than these at once wait in vain.
 TRIES_MAX = 100
-
-T = TypeVar("T")
-Ts = TypeVarTuple("Ts")
-
-# How often a result stands in the answer to a creation.
-RESULTS_IN_ANSWER = 3
 
 
 class ProposalFlow(ProposalReads):
@@ -68,15 +59,17 @@ class ProposalFlow(ProposalReads):
         offload: Executor,
         readers: ProposalReaders,
         rules: ProposalRules,
+        answers: Answers,
         result_bytes_max: int = RESULT_BYTES_MAX,
     ) -> None:
         super().__init__(store)
-        self._result_bytes_max = result_bytes_max
         self._clock = clock
         self._new_id = new_id
-        self._offload = offload
-        self._readers = readers
         self._rules = rules
+        self._answers = answers
+        self.documents = DocumentBuilder(
+            new_id=new_id, offload=offload, readers=readers, rules=rules, result_bytes_max=result_bytes_max
+        )
 
     async def create(
         self, caller: Caller, body: bytes, *, idempotency_key: str, correlation_id: str | None
@@ -99,12 +92,14 @@ class ProposalFlow(ProposalReads):
 
     async def prepare_creation(self, caller: Caller, asked: Command, sent: RequestContext) -> Prepared:
         """What a creation keeps. Raises ProposalSimulationDisabled."""
-        self._require_enabled(asked)
-        outcome = await self._simulate(asked, sent)
+        self.documents.require_enabled(asked)
+        outcome = await self.documents.simulate(asked, sent)
         at = self._clock.now()
-        documents = await self._documents(asked, outcome, at)
+        documents = await self.documents.build(asked, outcome, at)
         new_id = drawn(self._new_id, "pp", "ppv", "pwe")
-        return await where_large(documents.bytes_count, creation, caller, new_id, asked, documents, sent, at)
+        return await where_large(
+            documents.bytes_count, creation, caller, new_id, self._answers, asked, documents, sent, at
+        )
 
     async def add_version(
         self,
@@ -141,23 +136,23 @@ class ProposalFlow(ProposalReads):
         """
         before = await self._find(caller, proposal_id)
         require_versionable(before, Expected(revision=asked.expected_revision))
-        self._require_enabled(asked)
+        self.documents.require_enabled(asked)
         require_same_portfolio(before, asked.portfolio_id, self._rules)
         if not outcomes:
             keyless = replace(sent, idempotency_key=None)
-            outcomes.append(await self._simulate(asked, keyless))
+            outcomes.append(await self.documents.simulate(asked, keyless))
         at = self._clock.now()
-        documents = await self._documents(asked, outcomes[0], at)
+        documents = await self.documents.build(asked, outcomes[0], at)
         valid = await self._valid_approvals(before)
         new_id = drawn(self._new_id, "ppv", "pwe")
-        given = (new_id, before, asked, documents, valid, sent, self._rules, at)
+        given = (new_id, self._answers, before, asked, documents, valid, sent, self._rules, at)
         return await where_large(documents.bytes_count, new_version, *given)
 
     async def read(
         self, caller: Caller, reader: Callable[[ProposalReaders, bytes], Command], body: bytes
     ) -> Command:
         """What a body asks for. Raises RequestInvalid, JsonTooDeep."""
-        return await self._work_on(body, reader)
+        return await self.documents.read(body, reader)
 
     async def transition(
         self, caller: Caller, proposal_id: str, body: bytes, *, idempotency_key: str | None
@@ -165,7 +160,7 @@ class ProposalFlow(ProposalReads):
         """Raises RequestInvalid, JsonTooDeep, ProposalNotFound, IdempotencyKeyConflict, StoreUnavailable and
         what decide_transition raises.
         """
-        asked = await self._work_on(body, read_transition)
+        asked = await self.documents.read(body, read_transition)
         sent = RequestContext(idempotency_key=idempotency_key, correlation_id=None)
 
         async def look() -> Response | None:
@@ -178,7 +173,7 @@ class ProposalFlow(ProposalReads):
             step = decide_transition(
                 before, asked.event_type, asked.related_version_no, asked.expected, self._rules
             )
-            return move(self._new_id, before, step, asked.said, sent, self._clock.now())
+            return move(self._new_id, self._answers, before, step, asked.said, sent, self._clock.now())
 
         return await self._until_kept(look, decide)
 
@@ -188,7 +183,7 @@ class ProposalFlow(ProposalReads):
         """Raises RequestInvalid, JsonTooDeep, ProposalNotFound, IdempotencyKeyConflict, StoreUnavailable and
         what decide_approval raises.
         """
-        asked = await self._work_on(body, read_approval)
+        asked = await self.documents.read(body, read_approval)
         sent = RequestContext(idempotency_key=idempotency_key, correlation_id=None)
 
         async def look() -> Response | None:
@@ -207,7 +202,7 @@ class ProposalFlow(ProposalReads):
                 asked.expected,
                 self._rules,
             )
-            return move(self._new_id, before, step, asked.said, sent, self._clock.now())
+            return move(self._new_id, self._answers, before, step, asked.said, sent, self._clock.now())
 
         return await self._until_kept(look, decide)
 
@@ -221,11 +216,11 @@ class ProposalFlow(ProposalReads):
 
     async def check_transition(self, caller: Caller, body: bytes) -> None:
         """Raises what transition would raise on the body alone."""
-        await self._work_on(body, read_transition)
+        await self.documents.read(body, read_transition)
 
     async def check_approval(self, caller: Caller, body: bytes) -> None:
         """Raises what approve would raise on the body alone."""
-        await self._work_on(body, read_approval)
+        await self.documents.read(body, read_approval)
 
     async def _held(
         self, caller: Caller, family: ProposalKeyScope, scope: str, sent: RequestContext, request_hash: str
@@ -269,41 +264,3 @@ class ProposalFlow(ProposalReads):
         """The approvals since the current version came."""
         valid = await self._store.proposals.list_valid_approvals(proposal.tenant_id, proposal.proposal_id)
         return [*valid]
-
-    def _require_enabled(self, asked: Command) -> None:
-        if self._rules.simulation_flag_required and not asked.simulation_enabled:
-            raise ProposalSimulationDisabled()
-
-    async def _simulate(self, asked: Command, sent: RequestContext) -> Outcome:
-        correlation_id = sent.correlation_id or sent.drawn_id or self._new_id("corr")
-        small = asked.steps <= LOOP_STEPS_MAX and len(asked.request) <= LOOP_BODY_BYTES_MAX
-        return await self._compute(
-            small,
-            simulate_asked,
-            self._readers.simulate,
-            asked,
-            correlation_id,
-            sent.idempotency_key,
-            self._result_bytes_max,
-        )
-
-    async def _documents(self, asked: Command, outcome: Outcome, at: datetime) -> Documents:
-        # The result stands in the answer by itself, in the artifact and in the evidence.
-        require_within(RESULTS_IN_ANSWER * len(outcome.body), self._result_bytes_max)
-        small = len(asked.request) <= LOOP_BODY_BYTES_MAX and len(outcome.body) <= LOOP_ARTIFACT_BYTES_MAX
-        return await self._compute(
-            small,
-            build_documents,
-            self._readers.simulate,
-            asked,
-            outcome,
-            at,
-            self._rules.evidence_kept,
-            self._result_bytes_max,
-        )
-
-    async def _work_on(self, body: bytes, read: Callable[[ProposalReaders, bytes], T]) -> T:
-        return await work_on_body(self._offload, self._readers, body, read)
-
-    async def _compute(self, small: bool, work: Callable[[Unpack[Ts]], T], *args: *Ts) -> T:
-        return await work_where(self._offload, small, work, *args)

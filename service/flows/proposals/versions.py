@@ -17,11 +17,11 @@ from service.domains.proposals.requests import (
     ProposalVersionRequest,
 )
 from service.domains.proposals.results import ProposalResult
+from service.domains.proposals.values import NO_EVIDENCE
 from service.domains.values.canonical import canonical_json, digest_of
 from service.engines.advisory.artifacts.artifact import CanonicalTexts, build_artifact
 from service.flows.limits.result_sizes import RESULT_BYTES_MAX, require_within
 from service.flows.limits.work_costs import Read, proposal_steps
-from service.flows.proposals.answer_parts import NO_EVIDENCE
 from service.flows.proposals.computing import RESULT, Here, ReadProposal, simulate_proposal, stored_result
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from functools import partial
 from http import HTTPStatus
 
@@ -19,13 +18,11 @@ from service.flows.idempotency import KeyedAnswer
 from service.runtime import large_texts
 from service.web import keys
 from service.web.answers.operations import (
-    AttemptFailure,
-    OperationAccepted,
-    OperationFailure,
+    OPERATIONS,
     OperationList,
-    OperationListItem,
-    OperationProgress,
-    OperationStatus,
+    accepted_of,
+    listed,
+    status_of,
 )
 from service.web.handlers.policy_packs import resolved, told
 from service.web.requests import headers, parameters
@@ -33,7 +30,6 @@ from service.web.requests.callers import caller_of
 from service.web.schemas.parameters import OperationListQuery
 
 OPERATION_LIST = OperationListQuery()
-OPERATIONS = "/rebalance/operations"
 # Most operations have ended by then.
 RETRY_AFTER_SECONDS = "1"
 
@@ -111,34 +107,8 @@ async def list_operations(request: web.Request) -> web.Response:
     page = await request.app[keys.FLOWS].operations.list(
         caller_of(request), OperationFilter(**asked), limit=limit, cursor=cursor
     )
-    answer = OperationList(items=[_listed(item) for item in page.items], next_cursor=page.next_cursor)
+    answer = OperationList(items=[listed(item) for item in page.items], next_cursor=page.next_cursor)
     return web.Response(body=msgspec.json.encode(answer), content_type="application/json")
-
-
-def status_of(operation: Operation) -> OperationStatus:
-    error = operation.error
-    return OperationStatus(
-        operation_id=operation.operation_id,
-        operation_type=operation.operation_type.value,
-        status=operation.status.value,
-        is_executable=operation.is_executable,
-        correlation_id=operation.correlation_id,
-        created_at=operation.created_at.isoformat(),
-        started_at=_text_of(operation.started_at),
-        finished_at=_text_of(operation.finished_at),
-        result=msgspec.Raw(operation.result) if operation.result is not None else None,
-        error=OperationFailure(error.code, error.message) if error else None,
-        progress=_progress_of(operation),
-        attempt=operation.attempt,
-        lease_owner=operation.lease_owner,
-        lease_expires_at=_text_of(operation.lease_expires_at),
-        last_error=last_error_of(operation),
-    )
-
-
-def last_error_of(operation: OperationSummary) -> AttemptFailure | None:
-    error = operation.last_error
-    return AttemptFailure(error.code, error.message, error.attempt, error.at.isoformat()) if error else None
 
 
 def accepted_at(response: web.Response, location: str) -> web.Response:
@@ -155,47 +125,7 @@ def _require_open(request: web.Request) -> None:
 
 
 def _written(operation: OperationSummary) -> bytes:
-    return msgspec.json.encode(_accepted_of(operation))
-
-
-def _accepted_of(operation: OperationSummary) -> OperationAccepted:
-    return OperationAccepted(
-        operation_id=operation.operation_id,
-        operation_type=operation.operation_type.value,
-        status=operation.status.value,
-        correlation_id=operation.correlation_id,
-        created_at=operation.created_at.isoformat(),
-        status_url=f"{OPERATIONS}/{operation.operation_id}",
-        execute_url=f"{OPERATIONS}/{operation.operation_id}/execute",
-        progress=_progress_of(operation),
-        attempt=operation.attempt,
-    )
-
-
-def _listed(operation: OperationSummary) -> OperationListItem:
-    return OperationListItem(
-        operation_id=operation.operation_id,
-        operation_type=operation.operation_type.value,
-        status=operation.status.value,
-        correlation_id=operation.correlation_id,
-        is_executable=operation.is_executable,
-        created_at=operation.created_at.isoformat(),
-        started_at=_text_of(operation.started_at),
-        finished_at=_text_of(operation.finished_at),
-        progress=_progress_of(operation),
-        attempt=operation.attempt,
-        lease_owner=operation.lease_owner,
-        lease_expires_at=_text_of(operation.lease_expires_at),
-        last_error=last_error_of(operation),
-    )
-
-
-def _progress_of(operation: OperationSummary) -> OperationProgress:
-    return OperationProgress(operation.scenarios_total, operation.scenarios_done)
-
-
-def _text_of(instant: datetime | None) -> str | None:
-    return instant.isoformat() if instant is not None else None
+    return msgspec.json.encode(accepted_of(operation))
 
 
 async def _found(operation: Operation) -> web.Response:

@@ -8,54 +8,17 @@ from http import HTTPStatus
 import msgspec
 from aiohttp import web
 
-from service.domains.policy_packs import PackSource, PolicyPack
 from service.errors.policy_packs import PolicyPackNotFound, PolicyPackUnknown
 from service.errors.requests import RequestInvalid
 from service.flows.dpm_runs.computing import RESULT
 from service.flows.policy_packs.flow import PackResolution
 from service.web import keys
+from service.web.answers.policy_packs import EffectivePolicyPack, PolicyPackCatalog, PolicyPackMutation
 from service.web.requests import headers, parameters
 from service.web.requests.callers import caller_of
 
 STATUS_HEADER = "X-Policy-Pack-Status"
 UNKNOWN = "UNKNOWN"
-
-
-class EffectivePolicyPack(msgspec.Struct, frozen=True, kw_only=True):
-    """`DpmEffectivePolicyPackResolution`, and whether there is such a pack; null if that is not known."""
-
-    enabled: bool
-    """Whether policy packs are switched on."""
-    selected_policy_pack_id: str | None
-    """Policy pack that the headers and settings select; null where they select none."""
-    source: PackSource
-    """Where the selection comes from."""
-    selected_policy_pack_present: bool | None
-    """Whether the catalog has that pack; null where none is selected or the catalog cannot be asked."""
-
-
-class PolicyPackCatalog(msgspec.Struct, frozen=True, kw_only=True):
-    """`DpmPolicyPackCatalogResponse`."""
-
-    enabled: bool
-    """Whether policy packs are switched on."""
-    total: int
-    """How many policy packs the catalog has."""
-    selected_policy_pack_id: str | None
-    """Policy pack that the headers and settings select; null where they select none."""
-    selected_policy_pack_present: bool
-    """Whether the catalog has that pack."""
-    selected_policy_pack_source: PackSource
-    """Where the selection comes from."""
-    items: list[PolicyPack]
-    """All policy packs in ascending order of their ids."""
-
-
-class PolicyPackMutation(msgspec.Struct, frozen=True, kw_only=True):
-    """`DpmPolicyPackMutationResponse`."""
-
-    item: PolicyPack
-    """The policy pack as it is from now on."""
 
 
 async def get_effective(request: web.Request) -> web.Response:

@@ -7,18 +7,17 @@ from collections.abc import Callable
 import msgspec
 from aiohttp import web
 
-from service.domains.values.ids import ActorId, CorrelationId, NextCursor, RunId
 from service.domains.workflow_decisions import (
     NO_CORRELATION,
     DecisionFilter,
     WorkflowActionRequest,
-    WorkflowDecision,
 )
 from service.errors.dpm_runs import RunNotFound
 from service.errors.idempotency import IdempotencyKeyNotFound
 from service.flows.dpm_runs.references import ByCorrelation, ByKey, ByRunId, RunName
-from service.flows.workflow_decisions import History, Review
+from service.flows.workflow_decisions import Review
 from service.web import keys
+from service.web.answers.workflow_decisions import DecisionList, Workflow, decision_of, history_of
 from service.web.requests import headers, parameters
 from service.web.requests.callers import caller_of
 from service.web.schemas.parameters import HistoryQuery
@@ -29,64 +28,6 @@ HISTORY = HistoryQuery()
 
 # How the body of an action is read: leniently or strictly, as the process was told (ruling 9).
 DECODE_ACTION: web.AppKey[Callable[[bytes], WorkflowActionRequest]] = web.AppKey("DECODE_ACTION")
-
-
-class Decision(msgspec.Struct, frozen=True, kw_only=True):
-    """`DpmRunWorkflowDecisionResponse`."""
-
-    decision_id: str
-    """Id of the decision: `dwd_` and 32 hexadecimal digits."""
-    run_id: RunId
-    action: str
-    """What was decided.
-
-    Values as of `service.domains.workflow_decisions.WorkflowAction`.
-    """
-    reason_code: str
-    """Why, as a code of the house."""
-    comment: str | None
-    """Why, in words; null where nothing was said."""
-    actor_id: ActorId
-    decided_at: str
-    """Instant of the decision, in UTC."""
-    correlation_id: CorrelationId
-
-
-class Workflow(msgspec.Struct, frozen=True, kw_only=True):
-    """`DpmRunWorkflowResponse`."""
-
-    run_id: RunId
-    run_status: str
-    """What the simulation came to.
-
-    Values as of `service.domains.rebalances.results.values.RunStatusText`.
-    """
-    workflow_status: str
-    """Where the review of the run stands.
-
-    Values as of `service.domains.workflow_decisions.WorkflowStatus`.
-    """
-    requires_review: bool
-    """Whether runs in this status need a review, going by the settings."""
-    latest_decision: Decision | None
-    """Latest decision on the run; null where there is none."""
-
-
-class WorkflowHistory(msgspec.Struct, frozen=True, kw_only=True):
-    """`DpmRunWorkflowHistoryResponse`, and a cursor where more decisions follow."""
-
-    run_id: RunId
-    decisions: list[Decision]
-    """Decisions on the page, oldest first."""
-    next_cursor: NextCursor | None
-
-
-class DecisionList(msgspec.Struct, frozen=True, kw_only=True):
-    """`DpmWorkflowDecisionListResponse`."""
-
-    items: list[Decision]
-    """Decisions on the page, newest first."""
-    next_cursor: NextCursor | None
 
 
 async def get_workflow(request: web.Request) -> web.Response:
@@ -138,15 +79,7 @@ async def list_decisions(request: web.Request) -> web.Response:
         caller_of(request), DecisionFilter(**asked), limit=limit, cursor=cursor
     )
     return _answer(
-        DecisionList(items=[_decision_of(item) for item in page.items], next_cursor=page.next_cursor)
-    )
-
-
-def history_of(history: History) -> WorkflowHistory:
-    return WorkflowHistory(
-        run_id=history.rebalance_run_id,
-        decisions=[_decision_of(item) for item in history.decisions.items],
-        next_cursor=history.decisions.next_cursor,
+        DecisionList(items=[decision_of(item) for item in page.items], next_cursor=page.next_cursor)
     )
 
 
@@ -174,23 +107,10 @@ def _written(review: Review) -> bytes:
         Workflow(
             run_id=review.rebalance_run_id,
             run_status=review.run_status.value,
-            workflow_status=review.workflow_status.value,
+            workflow_status=review.workflow_status,
             requires_review=review.requires_review,
-            latest_decision=_decision_of(review.latest) if review.latest else None,
+            latest_decision=decision_of(review.latest) if review.latest else None,
         )
-    )
-
-
-def _decision_of(decision: WorkflowDecision) -> Decision:
-    return Decision(
-        decision_id=decision.decision_id,
-        run_id=decision.rebalance_run_id,
-        action=decision.action.value,
-        reason_code=decision.reason_code,
-        comment=decision.comment,
-        actor_id=decision.actor_id,
-        decided_at=decision.decided_at.isoformat(),
-        correlation_id=decision.correlation_id,
     )
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from http import HTTPStatus
 from random import randint
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import structlog
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from service.domains.values.published import document
 from service.errors.engines import GivenUp
 from service.errors.families import (
     BadRequest,
@@ -35,6 +36,7 @@ from service.errors.requests import (
 )
 from service.errors.storage import StoreBusy, StoreRefused, StoreUnavailable
 from service.flows.limits.result_sizes import AROUND_RESULTS_BYTES_MAX, require_within
+from service.web.answers.problems import ValidationEntry
 from service.web.requests.content_coding import ACCEPT_ENCODING
 
 # What is served under it has codes of its own for a store that is not there.
@@ -73,7 +75,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     """Name of the HTTP status."""
     status: int
     """HTTP status of the answer."""
-    detail: Any
+    detail: Annotated[Any, document(str | tuple[ValidationEntry, ...])]
     """The code, mostly with a sentence for people; of a request that breaks the published shape, one entry
     for each fault."""
     instance: str

@@ -1,7 +1,7 @@
 """Derives the published schemas of answers from the types that are encoded.
 
-Everything an answer has is always there, so all of it is required; what is not known is null. Where a type
-holds the stored bytes of a document, or a word as plain text, TYPES says what they are.
+Everything an answer has is always there, so all of it is required; what is not known is null. Where a field
+holds the stored bytes of a document, its annotation says which document it is.
 """
 
 from __future__ import annotations
@@ -13,15 +13,18 @@ from typing import Any
 import msgspec
 from msgspec import inspect
 
+from service.domains.proposals.results import ProposedTradeIntent
 from service.domains.rebalances.results import intents
 from service.domains.rebalances.results.intents import INTENT_TYPE
 from service.domains.values.money import Exact
+from service.domains.values.published import DOCUMENT, answer_name, is_published_once
 from service.domains.values.texts import text_of_field, text_of_name
 from service.web.openapi import numbers
-from service.web.openapi.answer_types import TYPES
-from service.web.openapi.names import PUBLISHED_AS, PUBLISHED_ONCE, answer_name
 
 NULL = {"type": "null"}
+
+# One name stands for the trades of both engines; that of the adviser leaves more open.
+PUBLISHED_AS: Mapping[type, type] = {intents.SecurityTradeIntent: ProposedTradeIntent}
 
 
 class Answers:
@@ -37,6 +40,8 @@ class Answers:
 
     def _schema(self, kind: inspect.Type) -> dict[str, Any]:
         match kind:
+            case inspect.Metadata(extra={"document": published}):
+                return self.reference(published)
             case inspect.Metadata(type=inner, extra_json_schema=extra):
                 return {**self._schema(inner), **(extra or {})}
             case inspect.StrType() | inspect.BoolType() | inspect.IntType() | inspect.DecimalType():
@@ -83,7 +88,7 @@ class Answers:
     def _component(self, kind: inspect.StructType) -> dict[str, Any]:
         struct = PUBLISHED_AS.get(kind.cls, kind.cls)
         name = answer_name(struct)
-        if name not in self._structs and struct not in PUBLISHED_ONCE:
+        if name not in self._structs and not is_published_once(struct):
             self._structs[name] = struct
             self.schemas[name] = self._object(struct)
         assert self._structs.get(name, struct) is struct, f"{name} would name two types"
@@ -97,12 +102,11 @@ class Answers:
             properties[kind.tag_field] = _tag(kind)
         always = list(properties)
         for field in kind.fields:
-            override = TYPES.get((struct, field.name))
-            schema = self._schema(field.type) if override is None else self.reference(override)
+            schema = self._schema(field.type)
             if text := text_of_field(struct, field.name).markdown:
                 schema = {**schema, "description": text}
             properties[field.encode_name] = schema
-            if override is not None or _is_always_there(struct, field):
+            if _is_document(field.type) or _is_always_there(struct, field):
                 always.append(field.encode_name)
         whole: dict[str, Any] = {"type": "object", "properties": properties, "required": always}
         if own := _said_of(struct):
@@ -115,6 +119,10 @@ def _tag(kind: inspect.StructType) -> dict[str, Any]:
     text = text_of_name(intents, "INTENT_TYPE")
     own = replace(text, codes={str(kind.tag): text.codes[str(kind.tag)]})
     return {"type": "string", "const": kind.tag, "description": own.markdown}
+
+
+def _is_document(kind: inspect.Type) -> bool:
+    return isinstance(kind, inspect.Metadata) and DOCUMENT in (kind.extra or {})
 
 
 def _is_always_there(struct: type, field: inspect.Field) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
 
+from service.domains.values.published import answer_name
 from service.domains.values.texts import Text, text_of_class, text_of_enum, text_of_field
 from service.errors.families import ServiceError
 from service.errors.requests import RequestTooSlow
@@ -27,7 +28,6 @@ from service.web.openapi import (
 from service.web.openapi import service as own
 from service.web.openapi.answers import Answers
 from service.web.openapi.examples import examples
-from service.web.openapi.names import answer_name
 from service.web.openapi.operation import TAG_TEXTS, Operation
 from service.web.openapi.parameters import IN_QUERY, path_names, path_parameter
 from service.web.openapi.problems import all_refusals, problems_of

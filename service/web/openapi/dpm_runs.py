@@ -20,16 +20,15 @@ from service.errors.idempotency import HistoryApisDisabled, IdempotencyKeyConfli
 from service.errors.lineage import LineageApisDisabled
 from service.errors.operations import OperationNotFound, OperationsDisabled
 from service.errors.policy_packs import PolicyDsnRequired, PolicyPackUnknown, PolicyStoreUnavailable
-from service.flows.dpm_runs.analyses import BatchAnswer
 from service.flows.dpm_runs.artifacts import ArtifactDocument
+from service.web.answers.dpm_runs import BatchAnswer, RunList, RunLookup
+from service.web.answers.idempotency import KeyHistory, KeyLookup
+from service.web.answers.lineage import Lineage
 from service.web.answers.operations import OperationAccepted
-from service.web.handlers.dpm_runs.replays import ReplayAnswer
-from service.web.handlers.dpm_runs.runs import RunList, RunLookup
-from service.web.handlers.dpm_runs.support_bundles import SupportBundleAnswer
-from service.web.handlers.dpm_runs.supportability import SupportabilitySummary
-from service.web.handlers.idempotency import KeyHistory, KeyLookup
-from service.web.handlers.lineage import Lineage
-from service.web.handlers.shadow_differences import Parity
+from service.web.answers.replays import ReplayAnswer
+from service.web.answers.shadow_differences import Parity
+from service.web.answers.support_bundles import SupportBundleAnswer
+from service.web.answers.supportability import SupportabilitySummary
 from service.web.openapi.operation import (
     PACK_HEADERS,
     STORE,

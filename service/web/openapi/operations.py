@@ -10,8 +10,8 @@ from service.errors.operations import (
     OperationNotPending,
     OperationsDisabled,
 )
+from service.web.answers.operations import OPERATIONS as PATH
 from service.web.answers.operations import OperationList, OperationStatus
-from service.web.handlers.operations import OPERATIONS as PATH
 from service.web.openapi.operation import STORE, SUPPORT, Operation, Tag
 from service.web.schemas.parameters import OperationListQuery
 

@@ -12,7 +12,7 @@ from service.errors.policy_packs import (
     PolicyPackNotFound,
     PolicyStoreUnavailable,
 )
-from service.web.handlers.policy_packs import EffectivePolicyPack, PolicyPackCatalog, PolicyPackMutation
+from service.web.answers.policy_packs import EffectivePolicyPack, PolicyPackCatalog, PolicyPackMutation
 from service.web.openapi.operation import PACK_HEADERS, Header, Operation, Refusals, Tag
 
 CATALOG = "/rebalance/policies/catalog"

@@ -7,8 +7,8 @@ from http import HTTPStatus
 from service.domains.proposals.requests import ProposalCreateRequest, ProposalVersionRequest
 from service.errors.operations import OperationEnded
 from service.errors.proposals import ProposalNotFound, ProposalOperationNotFound, ProposalOperationsDisabled
+from service.web.answers.proposals.operations import ProposalOperationAccepted, ProposalOperationStatus
 from service.web.handlers.proposals.operations import OPERATIONS as BY_OPERATION
-from service.web.handlers.proposals.operations import ProposalOperationAccepted, ProposalOperationStatus
 from service.web.openapi.operation import Header, Operation, Refusals
 from service.web.openapi.proposals import BY_PROPOSAL, OPEN, ROOT, act, found
 

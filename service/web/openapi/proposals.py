@@ -29,8 +29,8 @@ from service.errors.proposals import (
     ProposalVersionMismatch,
     ProposalVersionNotFound,
 )
-from service.flows.proposals.answer_parts import VersionDetail
-from service.flows.proposals.answers import (
+from service.web.answers.proposals.parts import VersionDetail
+from service.web.answers.proposals.proposals import (
     Approvals,
     Created,
     Detail,
@@ -40,7 +40,7 @@ from service.flows.proposals.answers import (
     Timeline,
     Transitioned,
 )
-from service.web.handlers.proposals.support import SupportabilityConfig
+from service.web.answers.proposals.support import SupportabilityConfig
 from service.web.openapi.operation import (
     PROPOSAL_STORE,
     Header,

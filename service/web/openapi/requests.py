@@ -26,9 +26,9 @@ from service.domains.rebalances.options import (
 from service.domains.rebalances.requests import SCENARIOS_MAX, BatchRebalanceRequest
 from service.domains.values.bounds import FreeBound, TextBound
 from service.domains.values.fields import Check, Checked, FieldRule, WholeRule
+from service.domains.values.published import request_name
 from service.domains.values.texts import text_of_field
 from service.web.openapi import numbers
-from service.web.openapi.names import REQUEST_NAMES
 from service.web.requests.body_bounds import totals_of
 from service.web.schemas.derive import StructSchema
 from service.web.schemas.fields import Choice, ExactNumber, FreeMap, ListOf, MapOf, Text, Unfractioned
@@ -79,7 +79,7 @@ def teach(converter: OpenAPIConverter) -> None:
 
 def name_of(schema: Any) -> str:
     struct = schema.struct
-    return REQUEST_NAMES.get(struct, struct.__name__)
+    return request_name(struct)
 
 
 def published(self: OpenAPIConverter, field: fields.Field[Any], ret: dict[str, Any]) -> dict[str, Any]:

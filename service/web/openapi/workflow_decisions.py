@@ -11,7 +11,7 @@ from service.errors.workflow_decisions import (
     WorkflowNotRequired,
     WorkflowStateConflict,
 )
-from service.web.handlers.workflow_decisions import DecisionList, Workflow, WorkflowHistory
+from service.web.answers.workflow_decisions import DecisionList, Workflow, WorkflowHistory
 from service.web.openapi.operation import SUPPORT, Header, Operation, Refusals, Tag
 from service.web.schemas.parameters import HistoryQuery
 from service.web.schemas.workflow_decisions import DecisionListQuery

@@ -15,6 +15,7 @@ from service.domains.proposals.documents import stored_change
 from service.domains.proposals.states import ProposalEventType
 from service.flows.proposals.events import RequestContext, creation
 from service.flows.proposals.versions import build_documents, read_creation, simulate_asked
+from service.web.answers.proposals.proposals import STORED
 from service.wiring.proposals import LENIENT_PROPOSAL_READERS as READERS
 from tests.integration.contract.builders import an_id
 from tests.integration.contract.proposal_builders import a_new_version, a_step, under_key
@@ -32,7 +33,7 @@ def a_real_creation(*, evidence_kept: bool = True):
     outcome = simulate_asked(READERS.simulate, asked, "corr-1", "key-1")
     documents = build_documents(READERS.simulate, asked, outcome, AT, evidence_kept)
     sent = RequestContext(idempotency_key="key-1", correlation_id="corr-1")
-    return creation(Caller.local(), an_id, asked, documents, sent, AT).change
+    return creation(Caller.local(), an_id, STORED, asked, documents, sent, AT).change
 
 
 @pytest.mark.parametrize("evidence_kept", [True, False])

@@ -16,6 +16,7 @@ from service.flows.operations.dispatch import JobHandler
 from service.flows.operations.flow import OperationFlow
 from service.flows.operations.recovery import Reaper
 from service.storage.memory.store import MemoryStore
+from service.web.answers.dpm_runs import batch_answer
 from service.web.requests import bodies
 
 AT = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
@@ -58,7 +59,10 @@ class Desk:
             clock=self,
             works={
                 OperationType.ANALYZE_SCENARIOS: AnalysisWork(
-                    clock=self, offload=self.offload, artifacts_persisted=artifacts_persisted
+                    encode=batch_answer,
+                    clock=self,
+                    offload=self.offload,
+                    artifacts_persisted=artifacts_persisted,
                 )
             },
             lease_seconds=lease_seconds,

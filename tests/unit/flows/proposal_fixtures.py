@@ -18,6 +18,7 @@ from service.flows.proposals.versions import ProposalReaders
 from service.flows.proposals.work import ProposalWork
 from service.flows.retention import RetentionFlow
 from service.storage.memory.store import MemoryStore
+from service.web.answers.proposals.proposals import STORED
 from service.web.requests import bodies
 
 AT = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
@@ -106,6 +107,7 @@ class ProposalDesk:
         self.offloaded = []
         self.lease_seconds = lease_seconds
         self.flow = ProposalFlow(
+            answers=STORED,
             store=self.store,
             clock=self,
             new_id=self.draw,
@@ -229,10 +231,8 @@ class ProposalDesk:
 
     async def events(self, proposal_id):
         """Every event with the state it led to, as it is shown."""
-        found = json.loads(
-            await self.flow.list_events(Caller.local(), proposal_id, limit=1_000, cursor=None)
-        )["events"]
-        return [(event["event_type"], event["to_state"]) for event in found]
+        found = await self.flow.list_events(Caller.local(), proposal_id, limit=1_000, cursor=None)
+        return [(event.event_type.value, event.to_state.value) for event in found.events.items]
 
     def count(self):
         """How many proposals there are."""

@@ -22,6 +22,7 @@ from service.flows.limits.result_sizes import RESULT_BYTES_MAX
 from service.flows.limits.work_costs import LOOP_BODY_BYTES_MAX, LOOP_COMMAS_MAX
 from service.runtime.process_pool import EngineProcessDied
 from service.storage.memory.store import MemoryStore
+from service.web.answers.dpm_runs import batch_answer
 from service.web.requests import bodies
 
 AT = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
@@ -71,7 +72,9 @@ class Flow:
         del request["options"]
         request["scenarios"] = {name: {} for name in scenarios}
         body = json.dumps(request).encode() + b" " * padding
-        return json.loads(await self.flow.analyze(Caller.local(), body, correlation_id=correlation_id))
+        return json.loads(
+            batch_answer(await self.flow.analyze(Caller.local(), body, correlation_id=correlation_id))
+        )
 
     async def artifact_of(self, run_id):
         return await self.store.artifacts.find(DEFAULT_TENANT, run_id, KEEP_ALL)
@@ -259,7 +262,7 @@ async def test_a_stored_run_is_computed_again_to_the_byte(flow):
         .replace(b": 1}", b": 1.0}")
     )
     alone = (await flow.simulate()).run
-    batch = json.loads(await flow.flow.analyze(Caller.local(), body, correlation_id="corr-2"))
+    batch = json.loads(batch_answer(await flow.flow.analyze(Caller.local(), body, correlation_id="corr-2")))
     ids = [result["rebalance_run_id"] for result in batch["results"].values()]
 
     assert len(ids) == 2
@@ -305,7 +308,9 @@ async def test_a_scenario_that_breaks_the_engine_is_named_and_harms_no_other(flo
 
     monkeypatch.setitem(versions.ENGINES, versions.CURRENT_VERSION, breaks)
     batch = json.loads(
-        await flow.flow.analyze(Caller.local(), json.dumps(request).encode(), correlation_id=None)
+        batch_answer(
+            await flow.flow.analyze(Caller.local(), json.dumps(request).encode(), correlation_id=None)
+        )
     )
 
     assert list(batch["results"]) == ["good"]
@@ -369,7 +374,9 @@ async def test_a_batch_without_a_good_scenario_is_not_recorded(flow, monkeypatch
     request["scenarios"] = {"bad": {"options": {"max_turnover_pct": "7"}}}
 
     batch = json.loads(
-        await flow.flow.analyze(Caller.local(), json.dumps(request).encode(), correlation_id=None)
+        batch_answer(
+            await flow.flow.analyze(Caller.local(), json.dumps(request).encode(), correlation_id=None)
+        )
     )
 
     assert list(batch["failed_scenarios"]) == ["bad"]

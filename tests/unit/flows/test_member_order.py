@@ -13,9 +13,9 @@ from service.domains.dpm_runs.values import DpmRun
 from service.domains.values.canonical import digest_of
 from service.domains.values.json_differences import equal_but_for_order
 from service.flows.dpm_runs.analyses import (
+    BatchAnalysis,
     BatchIdentity,
     analyze_body,
-    batch_answer,
     batch_request,
     batch_runs,
     run_scenario,
@@ -26,6 +26,7 @@ from service.flows.dpm_runs.replays import compute_again
 from service.flows.limits.result_sizes import RESULT_BYTES_MAX
 from service.flows.proposals.computing import artifact_of_result, recompute_proposal, simulate_proposal_body
 from service.flows.proposals.versions import ProposalReaders, build_documents, read_creation, simulate_asked
+from service.web.answers.dpm_runs import batch_answer
 from service.web.requests import bodies
 from tests.unit.flows.test_replays import READERS
 
@@ -105,7 +106,7 @@ def test_an_analysis_is_the_same_waited_for_or_not_and_is_computed_again(seed):
     first = analyze_body(READERS, written(document), identity)
     again = analyze_body(READERS, written(shuffled(document, Random(seed))), identity)
 
-    assert batch_answer(again, AT) == batch_answer(first, AT)
+    assert batch_answer(BatchAnalysis(again, AT)) == batch_answer(BatchAnalysis(first, AT))
     assert again.plan.written() == first.plan.written()
     assert run_scenario(again.plan.written(), RESULT_BYTES_MAX, "b") == first.outcomes[1]
     for run in batch_runs(Caller.local(), again, AT):

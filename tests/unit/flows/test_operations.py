@@ -14,6 +14,7 @@ from service.errors.requests import RequestInvalid
 from service.errors.storage import StoreUnavailable
 from service.flows.dpm_runs.flow import DpmRunFlow
 from service.flows.limits.work_costs import LOOP_BODY_BYTES_MAX
+from service.web.answers.dpm_runs import batch_answer
 from tests.unit.flows.operation_fixtures import BODY, SCENARIOS, Desk, without_ids
 
 
@@ -102,7 +103,7 @@ async def test_every_way_gives_the_same_result():
         artifacts_persisted=False,
     )
 
-    answered = await runs.analyze(Caller.local(), BODY, correlation_id="corr-1")
+    answered = batch_answer(await runs.analyze(Caller.local(), BODY, correlation_id="corr-1"))
 
     assert without_ids(at_once.result) == without_ids(executed.result) == without_ids(answered)
 

@@ -15,7 +15,7 @@ from service.errors.operations import OperationNotFound
 from service.errors.proposals import ProposalKeyNotFound, ProposalOperationNotFound
 from service.errors.requests import RequestInvalid
 from service.errors.storage import StoreUnavailable
-from service.flows.proposals import flow
+from service.flows.proposals import documents
 from service.flows.proposals import work as proposal_work
 from service.storage.memory.store import MemoryStore
 from tests.unit.flows.operation_fixtures import Desk
@@ -46,7 +46,7 @@ async def stalled(monkeypatch, desk, *work):
         reached.set()
         await asyncio.Event().wait()
 
-    monkeypatch.setattr(desk.flow, "_simulate", never)
+    monkeypatch.setattr(desk.flow.documents, "simulate", never)
     tasks = [asyncio.ensure_future(one) for one in work]
     await reached.wait()
     monkeypatch.undo()
@@ -103,7 +103,7 @@ async def test_a_correlation_id_is_a_reason_only_if_it_was_sent(desk):
 async def test_bodies_of_any_size_have_the_hash_they_would_have_at_once():
     simulate_request = json.loads(a_proposal_body(positions=150, max_turnover_pct="0.10"))
     body = json.dumps({"created_by": "adviser", "simulate_request": simulate_request}).encode()
-    assert len(body) > flow.LOOP_BODY_BYTES_MAX
+    assert len(body) > documents.LOOP_BODY_BYTES_MAX
     desk = ProposalDesk(idle=True)
 
     operation = await desk.operations.submit_create(
@@ -232,7 +232,7 @@ async def test_an_error_of_ours_ends_the_operation_and_names_its_kind(desk, monk
     async def breaks(*args):
         raise ZeroDivisionError
 
-    monkeypatch.setattr(desk.flow, "_simulate", breaks)
+    monkeypatch.setattr(desk.flow.documents, "simulate", breaks)
 
     assert await failed(desk, await desk.submit_create()) == (
         EXECUTION_ERROR,
@@ -317,7 +317,7 @@ async def test_what_was_only_just_accepted_is_not_begun_by_a_process_that_stops(
     async def never(*args):
         await asyncio.Event().wait()
 
-    monkeypatch.setattr(desk.flow, "_simulate", never)
+    monkeypatch.setattr(desk.flow.documents, "simulate", never)
 
     async with asyncio.timeout(HANG_SECONDS):
         await desk.operations.close()

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from scripts.harness.sample_requests import a_proposal_body
 from service.domains.values.canonical import canonical_json, digest_of, without_keys
-from service.flows.proposals.answer_parts import NO_EVIDENCE
 from service.flows.proposals.computing import RESULT, stored_result
 from service.flows.proposals.versions import build_documents, read_creation, read_version, simulate_asked
+from service.web.answers.proposals.parts import NO_EVIDENCE
 from service.wiring.proposals import LENIENT_PROPOSAL_READERS as READERS
 
 AT = datetime(2026, 11, 30, 1, 2, 3, tzinfo=UTC)

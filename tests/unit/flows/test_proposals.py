@@ -25,7 +25,8 @@ from service.errors.proposals import (
     ProposalVersionNotFound,
 )
 from service.errors.requests import RequestInvalid
-from service.flows.proposals import flow
+from service.flows.proposals import documents
+from service.web.answers.proposals import proposals
 from tests.unit.flows.proposal_fixtures import AT, OFF, READERS, ProposalDesk, body_of, told
 
 
@@ -39,11 +40,11 @@ def simulated(monkeypatch):
     """The ids of the correlations that were simulated for."""
     seen = []
 
-    def counting(read, asked, correlation_id, key, bytes_max, simulate=flow.simulate_asked):
+    def counting(read, asked, correlation_id, key, bytes_max, simulate=documents.simulate_asked):
         seen.append(correlation_id)
         return simulate(read, asked, correlation_id, key, bytes_max)
 
-    monkeypatch.setattr(flow, "simulate_asked", counting)
+    monkeypatch.setattr(documents, "simulate_asked", counting)
     return seen
 
 
@@ -112,7 +113,7 @@ async def test_a_replay_is_the_first_answer_to_the_byte_whatever_came_since(desk
 
     assert (again.body, again.replayed) == (first.body, True)
     assert (simulated, desk.count()) == ([], 1)
-    key = json.loads(await desk.flow.get_key(Caller.local(), "key-1"))
+    key = json.loads(proposals.answer_key(await desk.flow.get_key(Caller.local(), "key-1")))
     assert (key["proposal_id"], key["proposal_version_no"]) == (proposal_id, 1)
 
 
@@ -173,8 +174,11 @@ async def test_evidence_is_kept_only_while_the_control_is_on(kept):
     answer = told(await desk.create())
     proposal_id = answer["proposal"]["proposal_id"]
 
-    detail = json.loads(await desk.flow.get(Caller.local(), proposal_id, include_evidence=True))
-    without = json.loads(await desk.flow.get(Caller.local(), proposal_id, include_evidence=False))
+    found = await desk.flow.get(Caller.local(), proposal_id)
+    detail, without = (
+        json.loads(proposals.answer_detail(found.proposal, found.version, include_evidence=shown))
+        for shown in (True, False)
+    )
 
     assert (detail["current_version"]["evidence_bundle"] != {}) is kept
     assert answer["version"] == detail["current_version"]
@@ -185,9 +189,9 @@ async def test_evidence_is_kept_only_while_the_control_is_on(kept):
 async def test_large_bodies_are_computed_elsewhere_and_come_to_the_same():
     simulate_request = json.loads(a_proposal_body(positions=150))
     body = json.dumps({"created_by": "adviser", "simulate_request": simulate_request}).encode()
-    assert len(body) > flow.LOOP_BODY_BYTES_MAX
+    assert len(body) > documents.LOOP_BODY_BYTES_MAX
     near, far = ProposalDesk(), ProposalDesk()
-    near.flow._compute = lambda size, work, *args: near.offload(work, *args)
+    near.flow.documents._compute = lambda size, work, *args: near.offload(work, *args)
 
     answers = [
         await desk.flow.create(Caller.local(), body, idempotency_key="key-1", correlation_id="c")
@@ -236,7 +240,11 @@ async def test_a_version_voids_only_what_was_approved_since_the_one_before(desk)
     voided = answer["latest_workflow_event"]["reason"]["voided_approvals"]
     assert voided == [later, consent["approval"]["approval_id"]] and earlier not in voided
     assert draft["latest_workflow_event"]["reason"] == {"returned_to_draft": False, "voided_approvals": []}
-    lineage = json.loads(await desk.flow.get_lineage(Caller.local(), proposal_id, limit=200, cursor=None))
+    lineage = json.loads(
+        proposals.answer_lineage(
+            await desk.flow.get_lineage(Caller.local(), proposal_id, limit=200, cursor=None)
+        )
+    )
     assert [version["version_no"] for version in lineage["versions"]] == [1, 2, 3, 4]
     ids = [version["proposal_version_id"] for version in lineage["versions"]]
     ends = [
@@ -341,7 +349,7 @@ async def test_a_version_that_simulated_while_its_proposal_ended_is_refused(desk
     kept = await desk.get(proposal_id)
     assert (kept.state.value, kept.version_no) == ("CANCELLED", 1)
     with pytest.raises(ProposalVersionNotFound):
-        await desk.flow.get_version(Caller.local(), proposal_id, 2, include_evidence=True)
+        await desk.flow.get_version(Caller.local(), proposal_id, 2)
 
 
 async def test_of_two_who_saw_one_state_one_moves_the_proposal(desk):
@@ -357,9 +365,12 @@ async def test_of_two_who_saw_one_state_one_moves_the_proposal(desk):
         await desk.approve(proposal_id, "RISK", "RISK_REVIEW")
 
     assert (await desk.events(proposal_id))[-1] == ("REJECTED", "REJECTED")
-    shown = json.loads(await desk.flow.list_approvals(Caller.local(), proposal_id, limit=1_000, cursor=None))[
-        "approvals"
-    ]
+    shown = json.loads(
+        proposals.answer_approvals(
+            proposal_id,
+            await desk.flow.list_approvals(Caller.local(), proposal_id, limit=1_000, cursor=None),
+        )
+    )["approvals"]
     assert [(one["approval_type"], one["approved"]) for one in shown] == [("RISK", False)]
 
 

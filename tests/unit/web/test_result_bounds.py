@@ -97,7 +97,7 @@ async def test_a_kept_result_of_any_size_can_be_read_but_not_several_in_one_answ
     [
         (SIMULATE, {}, "service.flows.dpm_runs.flow.simulate_body"),
         ("/rebalance/proposals/simulate", {}, "service.flows.proposals.simulations.simulate_proposal_body"),
-        ("/rebalance/proposals", json.loads(body_of()), "service.flows.proposals.flow.simulate_asked"),
+        ("/rebalance/proposals", json.loads(body_of()), "service.flows.proposals.documents.simulate_asked"),
     ],
 )
 async def test_work_that_is_given_up_is_no_invitation_to_ask_again(start, monkeypatch, path, body, work):

@@ -7,63 +7,17 @@ from functools import partial
 import msgspec
 from aiohttp import web
 
-from service.domains.dpm_runs.values import DpmRun, RunFilter, RunSummary
-from service.domains.values.ids import (
-    CorrelationId,
-    IdempotencyKey,
-    NextCursor,
-    PortfolioId,
-    RequestHash,
-    RunId,
-)
+from service.domains.dpm_runs.values import DpmRun, RunFilter
 from service.errors.dpm_runs import RunNotFound
 from service.runtime import large_texts
 from service.web import keys
+from service.web.answers.dpm_runs import RunList, batch_answer, listed, lookup_of
 from service.web.handlers.policy_packs import resolved, told
 from service.web.requests import headers, parameters
 from service.web.requests.callers import caller_of
 from service.web.schemas.parameters import RunListQuery
 
 RUN_LIST = RunListQuery()
-
-
-class RunLookup(msgspec.Struct, frozen=True, kw_only=True):
-    """`DpmRunLookupResponse`; the result is the stored bytes."""
-
-    rebalance_run_id: RunId
-    correlation_id: CorrelationId
-    request_hash: RequestHash
-    idempotency_key: IdempotencyKey | None
-    portfolio_id: PortfolioId
-    created_at: str
-    """Instant at which the run was recorded, in UTC."""
-    result: msgspec.Raw
-    """The whole result, as it was answered."""
-
-
-class RunListItem(msgspec.Struct, frozen=True, kw_only=True):
-    """`DpmRunListItemResponse`."""
-
-    rebalance_run_id: RunId
-    correlation_id: CorrelationId
-    request_hash: RequestHash
-    idempotency_key: IdempotencyKey | None
-    portfolio_id: PortfolioId
-    status: str
-    """What the simulation came to.
-
-    Values as of `service.domains.rebalances.results.values.RunStatusText`.
-    """
-    created_at: str
-    """Instant at which the run was recorded, in UTC."""
-
-
-class RunList(msgspec.Struct, frozen=True, kw_only=True):
-    """`DpmRunListResponse`."""
-
-    items: list[RunListItem]
-    """Runs on the page, newest first."""
-    next_cursor: NextCursor | None
 
 
 async def simulate(request: web.Request) -> web.Response:
@@ -101,7 +55,9 @@ async def analyze(request: web.Request) -> web.Response:
             await flow.check_batch(caller_of(request), body)
     resolution = await resolved(request, partial(flow.check_batch, caller_of(request), body))
     sent = request[keys.CORRELATION_SENT]
-    answer = await flow.analyze(caller_of(request), body, correlation_id=sent or None, pack=resolution.pack)
+    caller = caller_of(request)
+    found = await flow.analyze(caller, body, correlation_id=sent or None, pack=resolution.pack)
+    answer = await large_texts.where_large(found.bytes_count, batch_answer, found)
     return told(web.Response(body=answer, content_type="application/json"), resolution)
 
 
@@ -113,7 +69,7 @@ async def list_runs(request: web.Request) -> web.Response:
     page = await request.app[keys.FLOWS].dpm_runs.list(
         caller_of(request), RunFilter(**asked), limit=limit, cursor=cursor
     )
-    answer = RunList(items=[_listed(run) for run in page.items], next_cursor=page.next_cursor)
+    answer = RunList(items=[listed(run) for run in page.items], next_cursor=page.next_cursor)
     return web.Response(body=msgspec.json.encode(answer), content_type="application/json")
 
 
@@ -145,27 +101,3 @@ async def get_run_by_request_hash(request: web.Request) -> web.Response:
 async def _found(run: DpmRun) -> web.Response:
     body = await large_texts.encoded(lookup_of(run), len(run.result))
     return web.Response(body=body, content_type="application/json")
-
-
-def lookup_of(run: DpmRun) -> RunLookup:
-    return RunLookup(
-        rebalance_run_id=run.rebalance_run_id,
-        correlation_id=run.correlation_id,
-        request_hash=run.request_hash,
-        idempotency_key=run.idempotency_key,
-        portfolio_id=run.portfolio_id,
-        created_at=run.created_at.isoformat(),
-        result=msgspec.Raw(run.result),
-    )
-
-
-def _listed(run: RunSummary) -> RunListItem:
-    return RunListItem(
-        rebalance_run_id=run.rebalance_run_id,
-        correlation_id=run.correlation_id,
-        request_hash=run.request_hash,
-        idempotency_key=run.idempotency_key,
-        portfolio_id=run.portfolio_id,
-        status=run.status.value,
-        created_at=run.created_at.isoformat(),
-    )

@@ -5,8 +5,6 @@ from __future__ import annotations
 import msgspec
 from aiohttp import web
 
-from service.domains.dpm_runs.values import RunSummary
-from service.domains.values.ids import RunId
 from service.domains.values.pages import Page
 from service.errors.dpm_runs import RunNotFound
 from service.errors.idempotency import IdempotencyKeyNotFound
@@ -15,52 +13,17 @@ from service.flows.dpm_runs.support_bundles import BundleParts, SupportBundle
 from service.flows.workflow_decisions import History
 from service.runtime import large_texts
 from service.web import keys
-from service.web.answers.operations import OperationStatus
-from service.web.handlers.dpm_runs.runs import RunLookup, lookup_of
-from service.web.handlers.idempotency import KeyHistory
-from service.web.handlers.idempotency import history_of as key_history_of
-from service.web.handlers.lineage import Lineage, lineage_of
-from service.web.handlers.operations import status_of
-from service.web.handlers.workflow_decisions import WorkflowHistory, history_of
+from service.web.answers.dpm_runs import lookup_of
+from service.web.answers.idempotency import history_of as key_history_of
+from service.web.answers.lineage import lineage_of
+from service.web.answers.operations import status_of
+from service.web.answers.support_bundles import SupportBundleAnswer, related
+from service.web.answers.workflow_decisions import history_of
 from service.web.requests import parameters
 from service.web.requests.callers import caller_of
 from service.web.schemas.support_bundles import SupportBundleQuery
 
 BUNDLE = SupportBundleQuery()
-
-
-class RelatedRun(msgspec.Struct, frozen=True, kw_only=True):
-    """One run of the analysis that a run belongs to."""
-
-    rebalance_run_id: RunId
-    scenario: str | None
-    """Name of the scenario that the run computed; null where it is none of a batch."""
-    status: str
-    """What the simulation came to.
-
-    Values as of `service.domains.rebalances.results.values.RunStatusText`.
-    """
-    created_at: str
-    """Instant at which the run was recorded, in UTC."""
-
-
-class SupportBundleAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """`DpmRunSupportBundleResponse`, and the runs of the same analysis; the artifact is the kept bytes."""
-
-    run: RunLookup
-    """The run with its result."""
-    artifact: msgspec.Raw | None
-    """Artifact of the run; null where it was not asked for."""
-    async_operation: OperationStatus | None
-    """Operation that the run came of; null where there is none or it was not asked for."""
-    workflow_history: WorkflowHistory
-    """Decisions on the run."""
-    lineage: Lineage
-    """Edges at the run."""
-    idempotency_history: KeyHistory | None
-    """Uses of the key that the run was sent with; null without a key, or where it was not asked for."""
-    related_runs: list[RelatedRun]
-    """Runs of the analysis that the run belongs to, itself included; empty where it belongs to none."""
 
 
 async def get_bundle(request: web.Request) -> web.Response:
@@ -124,7 +87,7 @@ async def _bundled(bundle: SupportBundle) -> web.Response:
             truncated=bundle.edges.next_cursor is not None,
         ),
         idempotency_history=None if key is None or uses is None else key_history_of(key, uses),
-        related_runs=[_related(head) for head in bundle.related],
+        related_runs=[related(head) for head in bundle.related],
     )
     documents = (
         run.result,
@@ -133,12 +96,3 @@ async def _bundled(bundle: SupportBundle) -> web.Response:
     )
     body = await large_texts.encoded(answer, sum(map(len, documents)))
     return web.Response(body=body, content_type="application/json")
-
-
-def _related(head: RunSummary) -> RelatedRun:
-    return RelatedRun(
-        rebalance_run_id=head.rebalance_run_id,
-        scenario=head.scenario,
-        status=head.status.value,
-        created_at=head.created_at.isoformat(),
-    )

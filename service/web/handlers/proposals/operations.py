@@ -12,92 +12,22 @@ from aiohttp import web
 from service.domains.callers import Caller
 from service.domains.operations import Operation, OperationSummary
 from service.domains.proposals.tasks import read_task_head
-from service.domains.values.ids import CorrelationId, IdempotencyKey, OperationId
 from service.domains.values.json_heads import head_before
 from service.errors.proposals import ProposalOperationNotFound
 from service.runtime import large_texts
 from service.web import keys
-from service.web.answers.operations import AttemptFailure, OperationFailure
-from service.web.handlers.operations import accepted_at, last_error_of
+from service.web.answers.operations import OperationFailure, last_error_of
+from service.web.answers.proposals.operations import (
+    CREATED_HEAD,
+    ProposalOperationAccepted,
+    ProposalOperationStatus,
+)
+from service.web.handlers.operations import accepted_at
 from service.web.handlers.proposals.proposals import proposal_id_of
 from service.web.requests import headers, parameters
 from service.web.requests.callers import caller_of
 
 OPERATIONS = "/rebalance/proposals/operations"
-
-
-class ProposalOperationAccepted(msgspec.Struct, frozen=True, kw_only=True):
-    """`ProposalAsyncAcceptedResponse`."""
-
-    operation_id: OperationId
-    operation_type: str
-    """What the operation does.
-
-    Values as of `service.domains.operations.OperationType`.
-    """
-    status: str
-    """How far the operation has come.
-
-    Values as of `service.domains.operations.OperationStatus`.
-    """
-    correlation_id: CorrelationId
-    created_at: str
-    """Instant at which the operation was accepted, in UTC."""
-    status_url: str
-    """Path to look the operation up under, without a host."""
-
-
-class ProposalOperationStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """`ProposalAsyncOperationStatusResponse`; the result is the stored bytes."""
-
-    operation_id: OperationId
-    operation_type: str
-    """What the operation does.
-
-    Values as of `service.domains.operations.OperationType`.
-    """
-    status: str
-    """How far the operation has come.
-
-    Values as of `service.domains.operations.OperationStatus`.
-    """
-    correlation_id: CorrelationId
-    idempotency_key: IdempotencyKey | None
-    proposal_id: str | None
-    """Proposal that a version is added to, or that was created; null until it is."""
-    created_by: str
-    """Who creates the proposal or the version, as the caller named them."""
-    created_at: str
-    """Instant at which the operation was accepted, in UTC."""
-    started_at: str | None
-    """Instant at which the latest attempt began, in UTC; null while the operation waits to be run."""
-    finished_at: str | None
-    """Instant at which the operation ended, in UTC; null until then."""
-    result: msgspec.Raw | None
-    """The proposal with its new version; null until the operation succeeds."""
-    error: OperationFailure | None
-    """Why it failed; null otherwise."""
-    attempt: int
-    """How often a process has begun to run it, not counting attempts that were released soon; 0 before the
-    first time."""
-    lease_owner: str | None
-    """Process that is running it; null while none is."""
-    lease_expires_at: str | None
-    """Instant in UTC after which another process may take it over, unless the lease is extended; null while
-    none is running it."""
-    last_error: AttemptFailure | None
-    """Why the latest attempt was over that did not end the operation; null where there was none."""
-
-
-class _Named(msgspec.Struct, frozen=True):
-    proposal_id: str
-
-
-class _Result(msgspec.Struct, frozen=True):
-    proposal: _Named
-
-
-_RESULT = msgspec.json.Decoder(_Result)
 
 
 async def submit_creation(request: web.Request) -> web.Response:
@@ -176,8 +106,8 @@ def _require_open(request: web.Request) -> None:
 def _accepted(operation: OperationSummary) -> web.Response:
     accepted = ProposalOperationAccepted(
         operation_id=operation.operation_id,
-        operation_type=operation.operation_type.value,
-        status=operation.status.value,
+        operation_type=operation.operation_type,
+        status=operation.status,
         correlation_id=operation.correlation_id,
         created_at=operation.created_at.isoformat(),
         status_url=f"{OPERATIONS}/{operation.operation_id}",
@@ -189,12 +119,12 @@ async def _found(operation: Operation) -> web.Response:
     task, result, error = read_task_head(operation.request), operation.result, operation.error
     proposal_id = task.proposal_id
     if result is not None:
-        proposal_id = _RESULT.decode(head_before(result, "version")).proposal.proposal_id
+        proposal_id = CREATED_HEAD.decode(head_before(result, "version")).proposal.proposal_id
     body = await large_texts.encoded(
         ProposalOperationStatus(
             operation_id=operation.operation_id,
-            operation_type=operation.operation_type.value,
-            status=operation.status.value,
+            operation_type=operation.operation_type,
+            status=operation.status,
             correlation_id=operation.correlation_id,
             idempotency_key=task.idempotency_key,
             proposal_id=proposal_id,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 
 from aiohttp import web
 
@@ -11,8 +12,9 @@ from service.domains.proposals.requests import VERSION_NO_MAX
 from service.domains.proposals.values import ProposalFilter
 from service.errors.proposals import ProposalNotFound, ProposalVersionNotFound
 from service.errors.requests import RequestInvalid
-from service.flows.proposals.answers import answer_list
+from service.runtime.large_texts import where_large
 from service.web import keys
+from service.web.answers.proposals.proposals import answer_detail, answer_list, answer_version
 from service.web.handlers.proposals.simulations import answer_of
 from service.web.requests import headers, parameters
 from service.web.requests.callers import caller_of
@@ -86,9 +88,10 @@ async def get_proposal(request: web.Request) -> web.Response:
     """One proposal with its current version."""
     asked = parameters.read(request, EVIDENCE)
     request.app[keys.GATES].require_proposals()
-    return json_of(
-        await request.app[keys.FLOWS].proposals.get(caller_of(request), proposal_id_of(request), **asked)
-    )
+    flow = request.app[keys.FLOWS].proposals
+    found = await flow.get(caller_of(request), proposal_id_of(request))
+    detail = partial(answer_detail, found.proposal, found.version, **asked)
+    return json_of(await where_large(found.version.bytes_count, detail))
 
 
 async def get_version(request: web.Request) -> web.Response:
@@ -106,7 +109,8 @@ async def get_version(request: web.Request) -> web.Response:
     if version_no > VERSION_NO_MAX:
         raise ProposalVersionNotFound()
     flow = request.app[keys.FLOWS].proposals
-    return json_of(await flow.get_version(caller_of(request), proposal_id, version_no, **asked))
+    version = await flow.get_version(caller_of(request), proposal_id, version_no)
+    return json_of(await where_large(version.bytes_count, partial(answer_version, version, **asked)))
 
 
 def proposal_id_of(request: web.Request) -> str:

@@ -7,6 +7,13 @@ from aiohttp import web
 
 from service.errors.proposals import ProposalKeyNotFound
 from service.web import keys
+from service.web.answers.proposals.proposals import (
+    answer_approvals,
+    answer_key,
+    answer_lineage,
+    answer_timeline,
+)
+from service.web.answers.proposals.support import SupportabilityConfig
 from service.web.handlers.proposals.proposals import json_of, proposal_id_of
 from service.web.requests import parameters
 from service.web.requests.callers import caller_of
@@ -14,31 +21,6 @@ from service.web.schemas.parameters import HistoryQuery, VersionHistoryQuery
 
 HISTORY = HistoryQuery()
 VERSIONS = VersionHistoryQuery()
-
-
-class SupportabilityConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """`ProposalSupportabilityConfigResponse`."""
-
-    store_backend: str
-    """Store that proposals are kept in."""
-    backend_ready: bool
-    """Whether the store answers."""
-    backend_init_error: str | None
-    """Code that callers are refused with while it does not; null where it does."""
-    lifecycle_enabled: bool
-    """Whether proposals can be created and changed."""
-    support_apis_enabled: bool
-    """Whether keys, lineage and this answer can be looked up."""
-    async_operations_enabled: bool
-    """Whether proposals can be created in the background."""
-    store_evidence_bundle: bool
-    """Whether the evidence of a version is kept beside its artifact."""
-    require_expected_state: bool
-    """Whether a change has to name the state or the revision that its caller saw."""
-    allow_portfolio_id_change_on_new_version: bool
-    """Whether a version may be about another portfolio than its proposal."""
-    require_proposal_simulation_flag: bool
-    """Whether requests have to set `enable_proposal_simulation`."""
 
 
 async def get_config(request: web.Request) -> web.Response:
@@ -64,21 +46,18 @@ async def list_events(request: web.Request) -> web.Response:
     """The events of a proposal, oldest first."""
     asked = parameters.read(request, HISTORY)
     _require_open(request)
-    return json_of(
-        await request.app[keys.FLOWS].proposals.list_events(
-            caller_of(request), proposal_id_of(request), **asked
-        )
-    )
+    flow, proposal_id = request.app[keys.FLOWS].proposals, proposal_id_of(request)
+    found = await flow.list_events(caller_of(request), proposal_id, **asked)
+    return json_of(answer_timeline(found.proposal, found.events))
 
 
 async def list_approvals(request: web.Request) -> web.Response:
     """What was approved of a proposal and what was not, oldest first."""
     asked = parameters.read(request, HISTORY)
     _require_open(request)
+    flow, proposal_id = request.app[keys.FLOWS].proposals, proposal_id_of(request)
     return json_of(
-        await request.app[keys.FLOWS].proposals.list_approvals(
-            caller_of(request), proposal_id_of(request), **asked
-        )
+        answer_approvals(proposal_id, await flow.list_approvals(caller_of(request), proposal_id, **asked))
     )
 
 
@@ -86,18 +65,15 @@ async def get_lineage(request: web.Request) -> web.Response:
     """The versions of a proposal, with their hashes."""
     asked = parameters.read(request, VERSIONS)
     _require_open(request)
-    return json_of(
-        await request.app[keys.FLOWS].proposals.get_lineage(
-            caller_of(request), proposal_id_of(request), **asked
-        )
-    )
+    flow, proposal_id = request.app[keys.FLOWS].proposals, proposal_id_of(request)
+    return json_of(answer_lineage(await flow.get_lineage(caller_of(request), proposal_id, **asked)))
 
 
 async def get_key(request: web.Request) -> web.Response:
     """The proposal that a key of a creation stands for."""
     _require_open(request)
     key = parameters.path_id(request, "idempotency_key", ProposalKeyNotFound)
-    return json_of(await request.app[keys.FLOWS].proposals.get_key(caller_of(request), key))
+    return json_of(answer_key(await request.app[keys.FLOWS].proposals.get_key(caller_of(request), key)))
 
 
 def _require_open(request: web.Request) -> None:

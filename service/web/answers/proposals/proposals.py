@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from typing import Annotated
 
 import msgspec
 
-from service.domains.lineage import Edge
+from service.domains.proposals.states import ProposalState
 from service.domains.proposals.values import (
     Proposal,
     ProposalApproval,
     ProposalEvent,
     ProposalKey,
     ProposalVersion,
-    VersionHead,
 )
+from service.domains.rebalances.results.gates import GateDecision
 from service.domains.values.ids import NextCursor, ProposalId, RequestHash
 from service.domains.values.pages import Page
-from service.flows.lineage import LineageEdge, edge_of
-from service.flows.proposals.answer_parts import (
+from service.domains.values.published import document, published
+from service.flows.proposals.events import Answers
+from service.flows.proposals.reads import ProposalLineage as Lineage
+from service.runtime.large_texts import written
+from service.web.answers.lineage import LineageEdge, edge_of
+from service.web.answers.proposals.parts import (
     ApprovalRecord,
     LineageVersion,
     ProposalSummary,
@@ -31,12 +35,9 @@ from service.flows.proposals.answer_parts import (
     summary_of,
     version_of,
 )
-from service.runtime.large_texts import written
-
-# How the ids of versions begin.
-VERSION_PREFIX = "ppv_"
 
 
+@published("ProposalCreateResponse")
 class Created(msgspec.Struct, frozen=True, kw_only=True):
     """`ProposalCreateResponse`, for a new proposal and for a new version."""
 
@@ -48,6 +49,7 @@ class Created(msgspec.Struct, frozen=True, kw_only=True):
     """Event that brought the version."""
 
 
+@published("ProposalDetailResponse")
 class Detail(msgspec.Struct, frozen=True, kw_only=True):
     """`ProposalDetailResponse`."""
 
@@ -55,10 +57,11 @@ class Detail(msgspec.Struct, frozen=True, kw_only=True):
     """The proposal as its latest event left it."""
     current_version: VersionDetail
     """Its latest version."""
-    last_gate_decision: msgspec.Raw | None
+    last_gate_decision: Annotated[msgspec.Raw | None, document(GateDecision | None)]
     """Who has to act next, going by the latest version; null where workflow gates were off."""
 
 
+@published("ProposalListResponse")
 class ProposalList(msgspec.Struct, frozen=True, kw_only=True):
     """`ProposalListResponse`."""
 
@@ -67,11 +70,12 @@ class ProposalList(msgspec.Struct, frozen=True, kw_only=True):
     next_cursor: NextCursor | None
 
 
+@published("ProposalStateTransitionResponse")
 class Transitioned(msgspec.Struct, frozen=True, kw_only=True):
     """`ProposalStateTransitionResponse`."""
 
     proposal_id: ProposalId
-    current_state: str
+    current_state: ProposalState
     """State after the event.
 
     Values as of `service.domains.proposals.states.ProposalState`.
@@ -82,11 +86,12 @@ class Transitioned(msgspec.Struct, frozen=True, kw_only=True):
     """Approval that was given or refused; null where the event is none."""
 
 
+@published("ProposalWorkflowTimelineResponse")
 class Timeline(msgspec.Struct, frozen=True, kw_only=True):
     """`ProposalWorkflowTimelineResponse`, and a cursor where more events follow."""
 
     proposal_id: ProposalId
-    current_state: str
+    current_state: ProposalState
     """Where the proposal stands.
 
     Values as of `service.domains.proposals.states.ProposalState`.
@@ -96,6 +101,7 @@ class Timeline(msgspec.Struct, frozen=True, kw_only=True):
     next_cursor: NextCursor | None
 
 
+@published("ProposalApprovalsResponse")
 class Approvals(msgspec.Struct, frozen=True, kw_only=True):
     """`ProposalApprovalsResponse`, and a cursor where more approvals follow."""
 
@@ -105,6 +111,7 @@ class Approvals(msgspec.Struct, frozen=True, kw_only=True):
     next_cursor: NextCursor | None
 
 
+@published("ProposalLineageResponse")
 class ProposalLineage(msgspec.Struct, frozen=True, kw_only=True):
     """`ProposalLineageResponse`, the edges that the versions brought, and a cursor where more follow."""
 
@@ -117,6 +124,7 @@ class ProposalLineage(msgspec.Struct, frozen=True, kw_only=True):
     next_cursor: NextCursor | None
 
 
+@published("ProposalIdempotencyLookupResponse")
 class ProposalKeyLookup(msgspec.Struct, frozen=True, kw_only=True):
     """`ProposalIdempotencyLookupResponse`."""
 
@@ -166,7 +174,7 @@ def answer_transition(proposal: Proposal, event: ProposalEvent, approval: Propos
     return msgspec.json.encode(
         Transitioned(
             proposal_id=proposal.proposal_id,
-            current_state=proposal.state.value,
+            current_state=proposal.state,
             latest_workflow_event=event_of(event),
             approval=approval_of(approval) if approval is not None else None,
         )
@@ -180,7 +188,7 @@ def answer_timeline(proposal: Proposal, events: Page[ProposalEvent]) -> bytes:
     return msgspec.json.encode(
         Timeline(
             proposal_id=proposal.proposal_id,
-            current_state=state.value,
+            current_state=state,
             events=[event_of(event) for event in events.items],
             next_cursor=events.next_cursor,
         )
@@ -197,23 +205,14 @@ def answer_approvals(proposal_id: str, approvals: Page[ProposalApproval]) -> byt
     )
 
 
-def answer_lineage(proposal: Proposal, versions: Page[VersionHead], edges: Iterable[Edge]) -> bytes:
-    """The versions the proposal had when it was read, with the edges they brought; none that came since."""
-    known = [lineage_of(each) for each in versions.items if each.version_no <= proposal.version_no]
-    ids = {each.proposal_version_id for each in known}
-    # What a later version brought starts at it, or at its artifact and ends at it.
-    brought = [
-        edge_of(edge)
-        for edge in edges
-        if edge.source_entity_id in ids
-        or (edge.target_entity_id in ids and not edge.source_entity_id.startswith(VERSION_PREFIX))
-    ]
+def answer_lineage(lineage: Lineage) -> bytes:
+    """The versions of a proposal, with the edges they brought."""
     return msgspec.json.encode(
         ProposalLineage(
-            proposal=summary_of(proposal),
-            versions=known,
-            edges=brought,
-            next_cursor=versions.next_cursor,
+            proposal=summary_of(lineage.proposal),
+            versions=[lineage_of(version) for version in lineage.versions.items],
+            edges=[edge_of(edge) for edge in lineage.edges],
+            next_cursor=lineage.versions.next_cursor,
         )
     )
 
@@ -229,3 +228,6 @@ def answer_key(key: ProposalKey) -> bytes:
             created_at=key.created_at.isoformat(),
         )
     )
+
+
+STORED = Answers(created=answer_created, moved=answer_transition)

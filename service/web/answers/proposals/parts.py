@@ -5,18 +5,25 @@ Documents are the stored bytes. `revision` is ours, and comes last in a summary.
 
 from __future__ import annotations
 
+from typing import Annotated, Any
+
 import msgspec
 
+from service.domains.proposals.artifacts import ArtifactDocument
+from service.domains.proposals.results import ProposalResult
+from service.domains.proposals.states import ApprovalType, ProposalEventType, ProposalState
 from service.domains.proposals.values import (
+    NO_EVIDENCE,
     Proposal,
     ProposalApproval,
     ProposalEvent,
     ProposalVersion,
     VersionHead,
 )
+from service.domains.rebalances.results.gates import GateDecision
+from service.domains.rebalances.results.values import RunStatusText
 from service.domains.values.ids import ActorId, PortfolioId, ProposalId, ProposalVersionId, RequestHash
-
-NO_EVIDENCE = b"{}"
+from service.domains.values.published import document, published
 
 
 class ProposalSummary(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,7 +41,7 @@ class ProposalSummary(msgspec.Struct, frozen=True, kw_only=True):
     """Instant at which the proposal was created, in UTC."""
     last_event_at: str
     """Instant of its latest event, in UTC."""
-    current_state: str
+    current_state: ProposalState
     """Where the proposal stands.
 
     Values as of `service.domains.proposals.states.ProposalState`.
@@ -47,6 +54,7 @@ class ProposalSummary(msgspec.Struct, frozen=True, kw_only=True):
     """Number of its latest event, from 1; grows by one with every change."""
 
 
+@published("ProposalVersionDetail")
 class VersionDetail(msgspec.Struct, frozen=True, kw_only=True):
     """`ProposalVersionDetail`."""
 
@@ -61,38 +69,39 @@ class VersionDetail(msgspec.Struct, frozen=True, kw_only=True):
     """`sha256:` and the hash of the artifact."""
     simulation_hash: str
     """`sha256:` and the hash of the result."""
-    status_at_creation: str
+    status_at_creation: Annotated[str, document(RunStatusText)]
     """What the simulation of the version came to.
 
     Values as of `service.domains.rebalances.results.values.RunStatusText`.
     """
-    proposal_result: msgspec.Raw
+    proposal_result: Annotated[msgspec.Raw, document(ProposalResult)]
     """The whole result of the simulation."""
-    artifact: msgspec.Raw
+    artifact: Annotated[msgspec.Raw, document(ArtifactDocument)]
     """Artifact of the version: what a client is shown, and the evidence for it."""
-    evidence_bundle: msgspec.Raw
+    evidence_bundle: Annotated[msgspec.Raw, document(dict[str, Any])]
     """Evidence for the artifact; empty where it is not kept or was not asked for."""
-    gate_decision: msgspec.Raw | None
+    gate_decision: Annotated[msgspec.Raw | None, document(GateDecision | None)]
     """Who has to act next; null where workflow gates were off."""
 
 
+@published("ProposalWorkflowEvent")
 class WorkflowEvent(msgspec.Struct, frozen=True, kw_only=True):
     """`ProposalWorkflowEvent`."""
 
     event_id: str
     """Id of the event: `pwe_` and 32 hexadecimal digits."""
     proposal_id: ProposalId
-    event_type: str
+    event_type: ProposalEventType
     """What happened.
 
     Values as of `service.domains.proposals.states.ProposalEventType`.
     """
-    from_state: str | None
+    from_state: ProposalState | None
     """State before the event; null for the first one.
 
     Values as of `service.domains.proposals.states.ProposalState`.
     """
-    to_state: str
+    to_state: ProposalState
     """State after the event.
 
     Values as of `service.domains.proposals.states.ProposalState`.
@@ -100,20 +109,21 @@ class WorkflowEvent(msgspec.Struct, frozen=True, kw_only=True):
     actor_id: ActorId
     occurred_at: str
     """Instant of the event, in UTC."""
-    reason: msgspec.Raw
+    reason: Annotated[msgspec.Raw, document(dict[str, Any])]
     """Free members: why, as the caller says it; of an approval its details; of a version the id of its
     request, and the approvals that it voids."""
     related_version_no: int | None
     """Number of the version that the event is about; null where none is."""
 
 
+@published("ProposalApprovalRecord")
 class ApprovalRecord(msgspec.Struct, frozen=True, kw_only=True):
     """`ProposalApprovalRecord`."""
 
     approval_id: str
     """Id of the approval: `pap_` and 32 hexadecimal digits."""
     proposal_id: ProposalId
-    approval_type: str
+    approval_type: ApprovalType
     """Whose approval it is.
 
     Values as of `service.domains.proposals.states.ApprovalType`.
@@ -123,12 +133,13 @@ class ApprovalRecord(msgspec.Struct, frozen=True, kw_only=True):
     actor_id: ActorId
     occurred_at: str
     """Instant of the approval, in UTC."""
-    details: msgspec.Raw
+    details: Annotated[msgspec.Raw, document(dict[str, Any])]
     """Free members that the caller sent."""
     related_version_no: int | None
     """Number of the version that the approval is about; null where none is."""
 
 
+@published("ProposalVersionLineageItem")
 class LineageVersion(msgspec.Struct, frozen=True, kw_only=True):
     """`ProposalVersionLineageItem`."""
 
@@ -137,7 +148,7 @@ class LineageVersion(msgspec.Struct, frozen=True, kw_only=True):
     """Number of the version, from 1."""
     created_at: str
     """Instant at which the version was created, in UTC."""
-    status_at_creation: str
+    status_at_creation: Annotated[str, document(RunStatusText)]
     """What the simulation of the version came to.
 
     Values as of `service.domains.rebalances.results.values.RunStatusText`.
@@ -158,7 +169,7 @@ def summary_of(proposal: Proposal) -> ProposalSummary:
         created_by=proposal.created_by,
         created_at=proposal.created_at.isoformat(),
         last_event_at=proposal.last_event_at.isoformat(),
-        current_state=proposal.state.value,
+        current_state=proposal.state,
         current_version_no=proposal.version_no,
         title=proposal.title,
         revision=proposal.revision,
@@ -186,9 +197,9 @@ def event_of(event: ProposalEvent) -> WorkflowEvent:
     return WorkflowEvent(
         event_id=event.event_id,
         proposal_id=event.proposal_id,
-        event_type=event.event_type.value,
-        from_state=event.from_state.value if event.from_state is not None else None,
-        to_state=event.to_state.value,
+        event_type=event.event_type,
+        from_state=event.from_state,
+        to_state=event.to_state,
         actor_id=event.actor_id,
         occurred_at=event.occurred_at.isoformat(),
         reason=msgspec.Raw(event.reason),
@@ -200,7 +211,7 @@ def approval_of(approval: ProposalApproval) -> ApprovalRecord:
     return ApprovalRecord(
         approval_id=approval.approval_id,
         proposal_id=approval.proposal_id,
-        approval_type=approval.approval_type.value,
+        approval_type=approval.approval_type,
         approved=approval.approved,
         actor_id=approval.actor_id,
         occurred_at=approval.occurred_at.isoformat(),
