@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from service.domains.dpm_runs.values import DpmRun, RunRequest, RunStatus, RunSummary, StoredRun
 from service.domains.policy_packs import AppliedPolicy, PackSource
-from service.storage.postgres.statements import Row
+from service.storage.sql.acts import Row
+
+
+def row_of_request(request: RunRequest, body_sha256: str) -> dict[str, object]:
+    return {
+        "tenant_id": request.tenant_id,
+        "request_id": request.request_id,
+        "request_hash": request.request_hash,
+        "created_at": request.created_at,
+        "correlation_id": request.correlation_id,
+        "body_sha256": body_sha256,
+        "body": request.body,
+    }
 
 
 def row_of(run: DpmRun, result_sha256: str) -> dict[str, object]:
