@@ -34,9 +34,10 @@ from service.flows.proposals.events import Prepared, RequestContext, creation
 from service.flows.proposals.versions import build_documents, read_creation, simulate_asked
 from service.runtime.clock import TimeOrderedIds
 from service.settings.process import CONNECTIONS_MAX_DEFAULT
-from service.storage.postgres import idempotency, lineage
-from service.storage.postgres.run_rows import row_of
+from service.storage.postgres.performing import perform
 from service.storage.queries import Query, load
+from service.storage.sql import idempotency, lineage
+from service.storage.sql.dpm_runs.rows import row_of
 from service.storage.sql.proposals import simulations
 from service.storage.sql.proposals.rows import (
     row_of_event,
@@ -101,8 +102,8 @@ class Floor:
                 (RUNS["insert_request"], asked),
                 (RUNS["insert_run"], row),
             )
-            await lineage.insert_edges(conn, run.tenant_id, edges_of(run))
-            await idempotency.insert_use(conn, use_of(run))
+            await perform(conn, lineage.insert_edges, run.tenant_id, edges_of(run))
+            await perform(conn, idempotency.insert_use, use_of(run))
         return web.Response(body=run.result, content_type="application/json")
 
     async def propose(self, request: web.Request) -> web.Response:
@@ -131,7 +132,7 @@ class Floor:
                 (PROPOSALS["insert_version"], row_of_version(change.version)),
                 (PROPOSALS["insert_event"], row_of_event(change.event)),
             )
-            await lineage.insert_edges(conn, DEFAULT_TENANT, change.edges(None))
+            await perform(conn, lineage.insert_edges, DEFAULT_TENANT, change.edges(None))
         return web.Response(body=self.created.answer, content_type="application/json")
 
     def change_of(self, key: str) -> ProposalChange:

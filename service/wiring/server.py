@@ -79,7 +79,7 @@ async def assemble(settings: Settings) -> AsyncIterator[Running]:
     clock, ids = SystemClock(), TimeOrderedIds()
     if settings.execution_mode is ExecutionMode.WORKER:
         # Loaded by those who make offers only; without this, the first caller and all others wait for it.
-        importlib.import_module("service.storage.postgres.job_offers")
+        importlib.import_module("service.storage.postgres.jobs.engine")
     async with contextlib.AsyncExitStack() as opened:
         metrics, telemetry = ServerMetrics(), await telemetry_of(settings, opened)
         watchers = Instrumentation(metrics.process, telemetry)

@@ -17,7 +17,7 @@ from service.runtime.process_pool import EngineProcesses
 from service.settings.process import Settings
 from service.storage.ports.store import Store
 from service.storage.postgres.database import PoolOptions
-from service.storage.postgres.job_queue import PostgresJobQueue
+from service.storage.postgres.jobs.queue import PostgresJobQueue
 from service.storage.postgres.store import PostgresStore
 from service.web.middleware.problem_details import refusals
 from service.wiring import flows, readers, stores

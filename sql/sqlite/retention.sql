@@ -29,49 +29,58 @@ LIMIT :limit OFFSET :skipped;
 -- name: delete_decisions
 -- Removes the decisions on runs, given as a JSON list of ids.
 DELETE FROM dpm_workflow_decisions
-WHERE tenant_id = :tenant_id AND rebalance_run_id IN (SELECT value FROM json_each(:run_ids));
+WHERE tenant_id = :tenant_id AND rebalance_run_id IN (SELECT value FROM json_each(:run_ids))
+RETURNING 1 AS deleted;
 
 -- name: delete_artifacts
 -- Removes the artifacts of runs.
 DELETE FROM dpm_run_artifacts
-WHERE tenant_id = :tenant_id AND rebalance_run_id IN (SELECT value FROM json_each(:run_ids));
+WHERE tenant_id = :tenant_id AND rebalance_run_id IN (SELECT value FROM json_each(:run_ids))
+RETURNING 1 AS deleted;
 
 -- name: delete_keys
 -- Frees the keys that stand for runs.
 DELETE FROM dpm_run_idempotency
-WHERE tenant_id = :tenant_id AND rebalance_run_id IN (SELECT value FROM json_each(:run_ids));
+WHERE tenant_id = :tenant_id AND rebalance_run_id IN (SELECT value FROM json_each(:run_ids))
+RETURNING 1 AS deleted;
 
 -- name: delete_answers_about_runs
 -- Removes the answers about runs, and so frees their keys.
 DELETE FROM dpm_idempotent_answers
-WHERE tenant_id = :tenant_id AND rebalance_run_id IN (SELECT value FROM json_each(:run_ids));
+WHERE tenant_id = :tenant_id AND rebalance_run_id IN (SELECT value FROM json_each(:run_ids))
+RETURNING 1 AS deleted;
 
 -- name: delete_answers_about_operations
 -- Removes the answers about operations, and so frees their keys.
 DELETE FROM dpm_idempotent_answers
-WHERE tenant_id = :tenant_id AND operation_id IN (SELECT value FROM json_each(:operation_ids));
+WHERE tenant_id = :tenant_id AND operation_id IN (SELECT value FROM json_each(:operation_ids))
+RETURNING 1 AS deleted;
 
 -- name: delete_uses
 -- Removes runs from the histories of their keys.
 DELETE FROM dpm_run_idempotency_history
-WHERE tenant_id = :tenant_id AND rebalance_run_id IN (SELECT value FROM json_each(:run_ids));
+WHERE tenant_id = :tenant_id AND rebalance_run_id IN (SELECT value FROM json_each(:run_ids))
+RETURNING 1 AS deleted;
 
 -- name: delete_edges_to_runs
 -- Removes the edges that runs brought and that end at them.
 DELETE FROM dpm_lineage_edges INDEXED BY dpm_lineage_edges_to_target
 WHERE tenant_id = :tenant_id AND target_entity_id IN (SELECT value FROM json_each(:run_ids))
-    AND edge_type IN ('CORRELATION_TO_RUN', 'IDEMPOTENCY_TO_RUN', 'DERIVED_FROM') AND lives_with = 'RUN';
+    AND edge_type IN ('CORRELATION_TO_RUN', 'IDEMPOTENCY_TO_RUN', 'DERIVED_FROM') AND lives_with = 'RUN'
+RETURNING 1 AS deleted;
 
 -- name: delete_edges_from_runs
 -- Removes the edges that runs brought and that start at them.
 DELETE FROM dpm_lineage_edges
 WHERE tenant_id = :tenant_id AND source_entity_id IN (SELECT value FROM json_each(:run_ids))
-    AND edge_type IN ('CAUSED_BY', 'REPLAYED_FROM') AND lives_with = 'RUN';
+    AND edge_type IN ('CAUSED_BY', 'REPLAYED_FROM') AND lives_with = 'RUN'
+RETURNING 1 AS deleted;
 
 -- name: delete_runs
 -- Removes runs, once nothing refers to them.
 DELETE FROM dpm_runs
-WHERE tenant_id = :tenant_id AND rebalance_run_id IN (SELECT value FROM json_each(:run_ids));
+WHERE tenant_id = :tenant_id AND rebalance_run_id IN (SELECT value FROM json_each(:run_ids))
+RETURNING 1 AS deleted;
 
 -- name: delete_requests
 -- Removes the requests that no run is left of.
@@ -80,18 +89,21 @@ WHERE tenant_id = :tenant_id AND request_id IN (SELECT value FROM json_each(:req
     AND NOT EXISTS (
         SELECT 1 FROM dpm_runs AS run
         WHERE run.tenant_id = dpm_run_requests.tenant_id AND run.request_id = dpm_run_requests.request_id
-    );
+    )
+RETURNING 1 AS deleted;
 
 -- name: delete_edges_of_operations
 -- Removes the edges that operations brought.
 DELETE FROM dpm_lineage_edges
 WHERE tenant_id = :tenant_id AND source_entity_id IN (SELECT value FROM json_each(:operation_ids))
-    AND lives_with = 'OPERATION';
+    AND lives_with = 'OPERATION'
+RETURNING 1 AS deleted;
 
 -- name: delete_operations
 -- Removes operations, given as a JSON list of ids.
 DELETE FROM dpm_operations
-WHERE tenant_id = :tenant_id AND operation_id IN (SELECT value FROM json_each(:operation_ids));
+WHERE tenant_id = :tenant_id AND operation_id IN (SELECT value FROM json_each(:operation_ids))
+RETURNING 1 AS deleted;
 
 -- name: insert_purge
 -- Records what an act of removal removed.

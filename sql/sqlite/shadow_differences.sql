@@ -54,4 +54,5 @@ WHERE tenant_id = :tenant_id AND difference_id IN (
     WHERE tenant_id = :tenant_id AND found_at < :found_before
     ORDER BY found_at, difference_id
     LIMIT :limit
-);
+)
+RETURNING 1 AS deleted;

@@ -24,7 +24,7 @@ from service.settings.process import ExecutionMode, read
 from service.storage.memory.store import MemoryStore
 from service.storage.ports.store import Store
 from service.storage.postgres.database import PoolOptions
-from service.storage.postgres.job_queue import PostgresJobQueue
+from service.storage.postgres.jobs.queue import PostgresJobQueue
 from service.storage.postgres.store import PostgresStore
 from service.storage.sqlite.store import SqliteStore
 from service.wiring import flows

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 
@@ -80,6 +80,10 @@ class RunSummary:
     status: RunStatus
     scenario: str | None
     created_at: datetime
+
+
+def summary_of(run: DpmRun) -> RunSummary:
+    return RunSummary(**{field.name: getattr(run, field.name) for field in fields(RunSummary)})
 
 
 @dataclass(frozen=True, slots=True)

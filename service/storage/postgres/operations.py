@@ -25,12 +25,12 @@ class PostgresOperations(SqlOperations):
         if not (operation.is_queued and offer):
             return await super()._write_submission(act, operation, offer=False)
         # Where nothing is queued, the engine of the queue is not even loaded.
-        from service.storage.postgres import job_offers
+        from service.storage.postgres.jobs import engine
 
         async with self.connections.act() as conn:
             held = await perform(conn, act)
             if held is None:
-                await job_offers.offer(conn, operation.tenant_id, [operation.operation_id])
+                await engine.offer(conn, operation.tenant_id, [operation.operation_id])
             return held
 
     async def fail(

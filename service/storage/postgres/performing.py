@@ -31,6 +31,10 @@ class PostgresActs:
         async with self.database.look() as conn:
             return await perform(conn, act, *args, **named)
 
+    async def read_snapshot(self, act: Callable[P, Act[T]], *args: P.args, **named: P.kwargs) -> T:
+        async with self.database.snapshot() as conn:
+            return await perform(conn, act, *args, **named)
+
     async def write_then_read(self, act: Callable[[], Act[T]], then: Callable[[T], Act[U]]) -> U:
         return await self.read(then, await self.write(act))
 

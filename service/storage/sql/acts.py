@@ -43,6 +43,10 @@ class SqlDatabase(Protocol):
         """PostgreSQL reads each statement at an instant of its own."""
         ...
 
+    async def read_snapshot(self, act: Callable[P, Act[T]], *args: P.args, **named: P.kwargs) -> T:
+        """All statements of the act read at one instant."""
+        ...
+
     async def write_then_read(self, act: Callable[[], Act[T]], then: Callable[[T], Act[U]]) -> U:
         """Write, then read what follows from it; the read holds no lock that others wait for."""
         ...

@@ -23,6 +23,8 @@ class Listing(Generic[T]):
     id_name: str
     read: Callable[[Row], T]
     place: Callable[[T], tuple[datetime, str]]
+    # What finding a cursor takes and the lists do not.
+    only_found: frozenset[str] = frozenset()
 
     def page(
         self,
@@ -62,5 +64,6 @@ class Listing(Generic[T]):
             before_at, before_id = self.place(last)
         given = dict(dropwhile(lambda named: named[1] is None, filters.items()))
         query = self.queries[next(iter(given), None)]
-        asked = {**found, **bounds, **given, "before_at": before_at, "before_id": before_id}
+        shared = {name: value for name, value in found.items() if name not in self.only_found}
+        asked = {**shared, **bounds, **given, "before_at": before_at, "before_id": before_id}
         return (yield from every(self.noun, query, **asked, limit=limit + 1))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -17,7 +18,7 @@ T = TypeVar("T")
 U = TypeVar("U")
 
 # Columns of instants and deadlines are text here, and are named like this and nothing else is.
-INSTANTS = ("_at", "_until")
+INSTANTS = ("_at", "_until", "s_before")
 REFERENCE_MISSING = "SQLITE_CONSTRAINT_FOREIGNKEY"
 
 Columns = tuple[tuple[str, ...], tuple[str, ...]]
@@ -36,6 +37,9 @@ class SqliteActs:
 
     async def read(self, act: Callable[P, Act[T]], *args: P.args, **named: P.kwargs) -> T:
         return await self.database.read(lambda conn: perform(conn, act, *args, **named))
+
+    async def read_snapshot(self, act: Callable[P, Act[T]], *args: P.args, **named: P.kwargs) -> T:
+        return await self.database.read_snapshot(lambda conn: perform(conn, act, *args, **named))
 
     async def write_then_read(self, act: Callable[[], Act[T]], then: Callable[[T], Act[U]]) -> U:
         """In one hop to the thread of the writer, for which nothing but other writers waits."""
@@ -80,7 +84,7 @@ def answered(conn: sqlite3.Connection, asked: Statement) -> list[Row]:
 
 
 def fetched(conn: sqlite3.Connection, query: Query, values: Mapping[str, object]) -> list[Row]:
-    given = {name: text_of(value) if isinstance(value, datetime) else value for name, value in values.items()}
+    given = {name: spelled(value) for name, value in values.items()}
     cursor = conn.execute(query.text, query.named(given))
     # Fetched to the end, for a statement half read would hold its transaction open.
     fetched_rows = cursor.fetchall()
@@ -95,6 +99,13 @@ def fetched(conn: sqlite3.Connection, query: Query, values: Mapping[str, object]
                 row[name] = instant_of(row[name])
         rows.append(row)
     return rows
+
+
+def spelled(value: object) -> object:
+    if isinstance(value, datetime):
+        return text_of(value)
+    # A list is the JSON that `json_each` takes.
+    return json.dumps(value) if isinstance(value, list) else value
 
 
 def columns_of(cursor: sqlite3.Cursor, query: Query) -> Columns:

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from service.storage.sql.dpm_runs.artifacts import SqlArtifacts
+from service.storage.sql.dpm_runs.runs import SqlDpmRuns
+from service.storage.sql.dpm_runs.supportability import SqlSupportability
+from service.storage.sql.idempotency import SqlIdempotency
+from service.storage.sql.lineage import SqlLineage
 from service.storage.sql.operations.operations import SqlOperations
+from service.storage.sql.policy_packs import SqlPolicyPacks
 from service.storage.sql.proposals.proposals import SqlProposals
 from service.storage.sql.proposals.simulations import SqlProposalSimulations
-from service.storage.sqlite.artifacts import SqliteArtifacts
+from service.storage.sql.retention import SqlRetention
+from service.storage.sql.shadow_differences import SqlShadowDifferences
+from service.storage.sql.workflow_decisions import SqlWorkflowDecisions
 from service.storage.sqlite.database import Database
-from service.storage.sqlite.dpm_runs import SqliteDpmRuns
-from service.storage.sqlite.idempotency import SqliteIdempotency
-from service.storage.sqlite.lineage import SqliteLineage
 from service.storage.sqlite.performing import SqliteActs
-from service.storage.sqlite.policy_packs import SqlitePolicyPacks
-from service.storage.sqlite.retention import SqliteRetention
-from service.storage.sqlite.shadow_differences import SqliteShadowDifferences
-from service.storage.sqlite.supportability import SqliteSupportability
-from service.storage.sqlite.workflow_decisions import SqliteWorkflowDecisions
 
 BUSY_SECONDS_MAX = 5.0
 
@@ -26,18 +26,18 @@ class SqliteStore:
     def __init__(self, database: Database) -> None:
         self.database = database
         acts = SqliteActs(database)
-        self.dpm_runs = SqliteDpmRuns(database)
-        self.idempotency = SqliteIdempotency(database)
-        self.lineage = SqliteLineage(database)
-        self.artifacts = SqliteArtifacts(database)
-        self.workflow_decisions = SqliteWorkflowDecisions(database)
+        self.dpm_runs = SqlDpmRuns(acts)
+        self.idempotency = SqlIdempotency(acts)
+        self.lineage = SqlLineage(acts)
+        self.artifacts = SqlArtifacts(acts)
+        self.workflow_decisions = SqlWorkflowDecisions(acts)
         self.operations = SqlOperations(acts)
         self.proposals = SqlProposals(acts)
         self.proposal_simulations = SqlProposalSimulations(acts)
-        self.policy_packs = SqlitePolicyPacks(database)
-        self.shadow_differences = SqliteShadowDifferences(database)
-        self.supportability = SqliteSupportability(database)
-        self.retention = SqliteRetention(database)
+        self.policy_packs = SqlPolicyPacks(acts)
+        self.shadow_differences = SqlShadowDifferences(acts)
+        self.supportability = SqlSupportability(acts)
+        self.retention = SqlRetention(acts)
 
     @classmethod
     async def open(cls, path: Path, *, busy_seconds_max: float = BUSY_SECONDS_MAX) -> SqliteStore:

@@ -20,10 +20,10 @@ from service.domains.retention.cutoffs import KEEP_ALL, RetentionCutoff
 from service.domains.retention.deletions import DeletedRows
 from service.errors.operations import OperationExists, OperationNotFound
 from service.errors.storage import PostgresDsnRequired, PostgresUnavailable, StoreRefused
-from service.storage.postgres import job_offers, job_sessions
 from service.storage.postgres.database import PoolOptions
-from service.storage.postgres.job_offers import NAMES, Names
-from service.storage.postgres.job_queue import PostgresJobQueue
+from service.storage.postgres.jobs import engine, sessions
+from service.storage.postgres.jobs.engine import NAMES, Names
+from service.storage.postgres.jobs.queue import PostgresJobQueue
 from service.storage.postgres.store import PostgresStore
 from tests.conftest import ROOT
 from tests.integration.contract.builders import AT, a_lease, a_purge, an_operation
@@ -146,7 +146,7 @@ async def nothing_in(dsn):
 
 async def test_a_worker_that_waits_hears_at_once(store, queue, worker, monkeypatch):
     # It would look by itself in an hour.
-    monkeypatch.setattr(job_sessions, "LOOK_SECONDS", 3600.0)
+    monkeypatch.setattr(sessions, "LOOK_SECONDS", 3600.0)
     async with worker.at_work():
         await until(lambda: connected(queue))
         # Its first look, which finds nothing, is over.
@@ -170,13 +170,13 @@ async def test_an_operation_that_is_not_queued_is_offered_to_nobody(store, queue
 
 async def test_an_act_that_fails_leaves_no_offer(store, dsn, monkeypatch):
     operation = a_queued()
-    offer = job_offers.offer
+    offer = engine.offer
 
     async def offer_and_fail(*offered):
         assert await offer(*offered) == 1
         raise ZeroDivisionError
 
-    monkeypatch.setattr(job_offers, "offer", offer_and_fail)
+    monkeypatch.setattr(engine, "offer", offer_and_fail)
 
     with pytest.raises(ZeroDivisionError):
         await store.operations.submit(operation)
@@ -627,7 +627,7 @@ def test_no_variable_of_the_environment_leads_the_queue_elsewhere(monkeypatch):
 
 def test_a_server_loads_the_engine_of_the_queue_only_when_something_is_queued():
     loaded = (
-        "import sys, service.wiring.server, service.storage.postgres.job_queue; "
+        "import sys, service.wiring.server, service.storage.postgres.jobs.queue; "
         "print('pgqueuer' in sys.modules)"
     )
 

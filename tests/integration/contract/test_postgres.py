@@ -37,7 +37,7 @@ from service.errors.storage import (
 from service.errors.storage_causes import StoreCause
 from service.storage.postgres.addresses import writable
 from service.storage.postgres.database import PoolOptions
-from service.storage.postgres.job_queue import PostgresJobQueue
+from service.storage.postgres.jobs.queue import PostgresJobQueue
 from service.storage.postgres.performing import perform
 from service.storage.postgres.proposals import keep_change
 from service.storage.postgres.store import PostgresStore

@@ -5,7 +5,7 @@ import re
 import pytest
 from pgqueuer.adapters.persistence.schema_ddl import render_install
 
-from service.storage.postgres.job_offers import NAMES
+from service.storage.postgres.jobs.engine import NAMES
 from service.storage.queries import MIGRATIONS_DIR
 from service.storage.schema import FILE_NAME, digest_of_text
 from tests.conftest import ROOT

@@ -28,7 +28,7 @@ ROOMS = {
     "storage/memory": NOUNS,
     "storage/ports": NOUNS,
     # What a store does for these nouns is written once, and performed by both dialects.
-    "storage/sql": {"operations", "proposals"},
+    "storage/sql": NOUNS,
     # The service itself deletes what has expired; it is no request of a caller.
     "web/handlers": NOUNS - {"retention"},
 }
@@ -43,8 +43,8 @@ SQL = {
     "supportability": "the counts of runs and operations",
 }
 
-# Adapters whose nouns are written once for each dialect, and a document written beside its operations.
-CROWDED = {"storage/postgres", "storage/sqlite", "web/openapi"}
+# A document that is written beside its operations.
+CROWDED = {"web/openapi"}
 
 
 def entries_in(folder):

@@ -18,6 +18,7 @@ from service.domains.dpm_runs.values import (
     RunSummary,
     StoredRun,
     mapping_of,
+    summary_of,
     use_of,
 )
 from service.domains.lineage import EdgeType
@@ -220,7 +221,7 @@ def insert_request(state: State, request: RunRequest, body_sha256: str | None) -
 
 
 def insert_run(state: State, run: DpmRun, result_sha256: str | None) -> None:
-    kept = KeptRun(run, head_of(run), result_sha256 or digest_of(run.result))
+    kept = KeptRun(run, summary_of(run), result_sha256 or digest_of(run.result))
     hide(kept)
     state.runs[run.tenant_id, run.rebalance_run_id] = kept
     for shelves, shelf in shelves_of(state, run):
@@ -262,17 +263,4 @@ def shelves_of(state: State, run: DpmRun) -> tuple[tuple[SortedIndex[Place], She
         (state.runs_by_correlation, (run.tenant_id, run.correlation_id)),
         (state.runs_by_request_hash, (run.tenant_id, run.request_hash)),
         (state.runs_by_request, (run.tenant_id, run.request_id)),
-    )
-
-
-def head_of(run: DpmRun) -> RunSummary:
-    return RunSummary(
-        rebalance_run_id=run.rebalance_run_id,
-        correlation_id=run.correlation_id,
-        request_hash=run.request_hash,
-        idempotency_key=run.idempotency_key,
-        portfolio_id=run.portfolio_id,
-        status=run.status,
-        scenario=run.scenario,
-        created_at=run.created_at,
     )

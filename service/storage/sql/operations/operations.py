@@ -26,7 +26,7 @@ from service.domains.retention.cutoffs import RetentionCutoff
 from service.domains.values.pages import Page
 from service.storage.digests import digests_of
 from service.storage.sql.acts import Act, SqlDatabase
-from service.storage.sql.batches import digests_of_batch, record_batch
+from service.storage.sql.dpm_runs.runs import digests_of_batch, record_batch
 from service.storage.sql.operations import acts, lists, recovery
 from service.storage.sql.proposals.changes import KeepChange, KeyTaken, as_stored, keep_change
 from service.storage.sql.proposals.proposals import replay

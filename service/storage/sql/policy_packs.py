@@ -1,32 +1,27 @@
-"""The catalog of policy packs in SQLite. Functions that take `conn` run in a transaction of their caller."""
+"""The catalog of policy packs in SQL."""
 
 from __future__ import annotations
-
-import sqlite3
-from functools import partial
 
 from service.domains.policy_packs import Amendments, PackChange, read_pack
 from service.domains.values.canonical import digest_of
 from service.errors.policy_packs import PolicyCatalogConcurrentUpdate
-from service.storage.queries import load
-from service.storage.sqlite.database import Database
-from service.storage.sqlite.statements import every, one, text_of
+from service.storage.sql.acts import Act, SqlDatabase, every, one
 
-SQL = load("sqlite", "policy_packs")
+NOUN = "policy_packs"
 
 
-class SqlitePolicyPacks:
-    def __init__(self, database: Database) -> None:
+class SqlPolicyPacks:
+    def __init__(self, database: SqlDatabase) -> None:
         self.database = database
 
     async def amend(self, change: PackChange) -> None:
-        await self.database.write(partial(insert_change, change=change))
+        await self.database.write(insert_change, change)
 
     async def find_revision(self, tenant_id: str) -> int:
-        return await self.database.read(partial(find_revision, tenant_id=tenant_id))
+        return await self.database.read(find_revision, tenant_id)
 
     async def list_amendments(self, tenant_id: str) -> Amendments:
-        rows = await self.database.read(partial(every, query=SQL["list_amendments"], tenant_id=tenant_id))
+        rows = await self.database.read(every, NOUN, "list_amendments", tenant_id=tenant_id)
         return Amendments(
             max((row["revision"] for row in rows), default=0),
             {
@@ -36,17 +31,17 @@ class SqlitePolicyPacks:
         )
 
 
-def insert_change(conn: sqlite3.Connection, change: PackChange) -> None:
-    """Raises PolicyCatalogConcurrentUpdate."""
+def insert_change(change: PackChange) -> Act[None]:
+    """Waits for a rival that is just writing the same revision. Raises PolicyCatalogConcurrentUpdate."""
     definition = None if change.pack is None else change.pack.written()
-    inserted = one(
-        conn,
-        SQL["insert_change"],
+    inserted = yield from one(
+        NOUN,
+        "insert_change",
         tenant_id=change.tenant_id,
         revision=change.revision,
         policy_pack_id=change.policy_pack_id,
         version=None if change.pack is None else change.pack.version,
-        changed_at=text_of(change.changed_at),
+        changed_at=change.changed_at,
         correlation_id=change.correlation_id,
         definition_sha256=None if definition is None else digest_of(definition),
         definition=definition,
@@ -55,6 +50,6 @@ def insert_change(conn: sqlite3.Connection, change: PackChange) -> None:
         raise PolicyCatalogConcurrentUpdate(revision=change.revision)
 
 
-def find_revision(conn: sqlite3.Connection, *, tenant_id: str) -> int:
-    row = one(conn, SQL["find_revision"], tenant_id=tenant_id)
-    return 0 if row is None else row["revision"]
+def find_revision(tenant_id: str) -> Act[int]:
+    row = yield from one(NOUN, "find_revision", tenant_id=tenant_id)
+    return 0 if row is None else int(row["revision"])

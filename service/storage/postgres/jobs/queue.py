@@ -14,7 +14,7 @@ from service.storage.queries import load
 
 # The engine of the queue takes a quarter of a second to load, and most servers never need it.
 if TYPE_CHECKING:
-    from service.storage.postgres.job_sessions import JobSessions
+    from service.storage.postgres.jobs.sessions import JobSessions
 
 SQL = load("postgres", "operations")
 
@@ -35,7 +35,7 @@ class PostgresJobQueue:
         `concurrency` offers are answered at once; one whose worker has been silent for `lease_seconds` is
         made to another.
         """
-        from service.storage.postgres.job_sessions import JobSessions
+        from service.storage.postgres.jobs.sessions import JobSessions
 
         sessions = JobSessions(dsn, options, concurrency=concurrency, lease_seconds=lease_seconds)
         return cls(await Database.open(dsn, options), sessions)
@@ -53,7 +53,7 @@ class PostgresJobQueue:
     async def refill(
         self, tenant_id: str, *, created_before: datetime, silent_seconds: float, limit: int
     ) -> int:
-        from service.storage.postgres import job_offers
+        from service.storage.postgres.jobs import engine
 
         async with self.database.act() as conn:
             revived = await every(
@@ -62,7 +62,7 @@ class PostgresJobQueue:
             rows = await every(
                 conn, SQL["list_unoffered"], tenant_id=tenant_id, created_before=created_before, limit=limit
             )
-            made = await job_offers.offer(conn, tenant_id, [row["operation_id"] for row in rows])
+            made = await engine.offer(conn, tenant_id, [row["operation_id"] for row in rows])
         return len(revived) + made
 
     async def count_waiting(self) -> int:

@@ -1,64 +1,52 @@
-"""Artifacts in PostgreSQL."""
+"""Artifacts of runs in SQL."""
 
 from __future__ import annotations
 
-import asyncpg
+from collections.abc import Sequence
 
 from service.domains.dpm_runs.artifacts import Artifact, edge_of_artifact
 from service.domains.retention.cutoffs import KEEP_ALL, RetentionCutoff
 from service.errors.dpm_runs import RunNotFound
-from service.storage.postgres import lineage
-from service.storage.postgres.database import Database
-from service.storage.postgres.statements import Connection, Row, many, one
-from service.storage.queries import load
+from service.storage.sql import lineage
+from service.storage.sql.acts import Act, ReferenceMissing, Row, SqlDatabase, many, one
 
-SQL = load("postgres", "artifacts")
+NOUN = "artifacts"
 
 
-class PostgresArtifacts:
-    def __init__(self, database: Database) -> None:
+class SqlArtifacts:
+    def __init__(self, database: SqlDatabase) -> None:
         self.database = database
 
     async def find(self, tenant_id: str, rebalance_run_id: str, cutoff: RetentionCutoff) -> Artifact | None:
-        async with self.database.look() as conn:
-            return await find_artifact(conn, tenant_id, rebalance_run_id, cutoff)
+        return await self.database.read(find_artifact, tenant_id, rebalance_run_id, cutoff)
 
     async def keep(self, artifact: Artifact) -> Artifact:
-        async with self.database.act() as conn:
-            return await keep(conn, artifact)
+        return await self.database.write(keep, artifact)
 
 
-async def keep(conn: Connection, artifact: Artifact) -> Artifact:
+def keep(artifact: Artifact) -> Act[Artifact]:
     try:
-        inserted = await insert_artifacts(conn, [artifact])
-    except asyncpg.ForeignKeyViolationError:
+        inserted = yield from insert_artifacts([artifact])
+    except ReferenceMissing:
         raise RunNotFound(rebalance_run_id=artifact.rebalance_run_id) from None
     if inserted:
-        await lineage.insert_edges(conn, artifact.tenant_id, [edge_of_artifact(artifact)])
+        yield from lineage.insert_edges(artifact.tenant_id, [edge_of_artifact(artifact)])
         return artifact
-    kept = await find_artifact(conn, artifact.tenant_id, artifact.rebalance_run_id, KEEP_ALL)
+    kept = yield from find_artifact(artifact.tenant_id, artifact.rebalance_run_id, KEEP_ALL)
     if kept is None:
         # Removed with its run, after it stood in the way.
         raise RunNotFound(rebalance_run_id=artifact.rebalance_run_id)
     return kept
 
 
-async def insert_artifacts(conn: Connection, artifacts: list[Artifact]) -> int:
+def insert_artifacts(artifacts: Sequence[Artifact]) -> Act[int]:
     """Gives back how many were not there before."""
-    inserted = await many(conn, SQL["insert_artifact"], [row_of(artifact) for artifact in artifacts])
-    return len(inserted)
+    return len((yield from many(NOUN, "insert_artifact", map(row_of, artifacts))))
 
 
-async def find_artifact(
-    conn: Connection, tenant_id: str, rebalance_run_id: str, cutoff: RetentionCutoff
-) -> Artifact | None:
-    row = await one(
-        conn,
-        SQL["find_artifact"],
-        tenant_id=tenant_id,
-        rebalance_run_id=rebalance_run_id,
-        runs_since=cutoff.runs_since,
-    )
+def find_artifact(tenant_id: str, rebalance_run_id: str, cutoff: RetentionCutoff) -> Act[Artifact | None]:
+    named = {"tenant_id": tenant_id, "rebalance_run_id": rebalance_run_id}
+    row = yield from one(NOUN, "find_artifact", **named, runs_since=cutoff.runs_since)
     return None if row is None else artifact_of(row)
 
 

@@ -17,7 +17,7 @@ from service.storage.ports.operations import OfferHandler
 from service.storage.postgres.addresses import writable
 from service.storage.postgres.database import PooledConnection, PoolOptions
 from service.storage.postgres.faults import FAULTS
-from service.storage.postgres.job_offers import (
+from service.storage.postgres.jobs.engine import (
     ENTRYPOINT,
     FailingListenerError,
     Job,
