@@ -91,7 +91,8 @@ WHERE tenant_id = :tenant_id AND rebalance_run_id = :rebalance_run_id AND (creat
 
 -- name: find_run_head
 -- One run without its result, unless it has expired.
-SELECT rebalance_run_id, correlation_id, request_hash, idempotency_key, portfolio_id, status, scenario, created_at
+SELECT rebalance_run_id, correlation_id, request_hash, idempotency_key, portfolio_id, status, scenario, created_at,
+    policy_pack_id
 FROM dpm_runs
 WHERE tenant_id = :tenant_id AND rebalance_run_id = :rebalance_run_id AND (created_at >= :runs_since) IS TRUE;
 
@@ -145,7 +146,7 @@ LIMIT 1;
 -- name: list_runs_by_cause
 -- The runs a batch or an operation caused, by scenario.
 SELECT run.rebalance_run_id, run.correlation_id, run.request_hash, run.idempotency_key, run.portfolio_id,
-    run.status, run.scenario, run.created_at
+    run.status, run.scenario, run.created_at, run.policy_pack_id
 FROM dpm_lineage_edges AS edge
 JOIN dpm_runs AS run
     ON run.tenant_id = edge.tenant_id AND run.rebalance_run_id = edge.source_entity_id
@@ -157,7 +158,8 @@ ORDER BY run.scenario NULLS FIRST, run.rebalance_run_id;
 
 -- name: list_runs
 -- Runs before a place, newest first.
-SELECT rebalance_run_id, correlation_id, request_hash, idempotency_key, portfolio_id, status, scenario, created_at
+SELECT rebalance_run_id, correlation_id, request_hash, idempotency_key, portfolio_id, status, scenario, created_at,
+    policy_pack_id
 FROM dpm_runs
 WHERE tenant_id = :tenant_id
     AND created_at >= :created_from
@@ -168,7 +170,8 @@ LIMIT :limit;
 
 -- name: list_runs_by_status
 -- Runs of one status before a place, newest first.
-SELECT rebalance_run_id, correlation_id, request_hash, idempotency_key, portfolio_id, status, scenario, created_at
+SELECT rebalance_run_id, correlation_id, request_hash, idempotency_key, portfolio_id, status, scenario, created_at,
+    policy_pack_id
 FROM dpm_runs
 WHERE tenant_id = :tenant_id
     AND status = :status
@@ -180,10 +183,26 @@ LIMIT :limit;
 
 -- name: list_runs_by_portfolio
 -- Runs of one portfolio before a place, newest first.
-SELECT rebalance_run_id, correlation_id, request_hash, idempotency_key, portfolio_id, status, scenario, created_at
+SELECT rebalance_run_id, correlation_id, request_hash, idempotency_key, portfolio_id, status, scenario, created_at,
+    policy_pack_id
 FROM dpm_runs
 WHERE tenant_id = :tenant_id
     AND portfolio_id = :portfolio_id
+    AND (CAST(:policy_pack_id AS text) IS NULL OR policy_pack_id = :policy_pack_id)
+    AND (CAST(:status AS text) IS NULL OR status = :status)
+    AND created_at >= :created_from
+    AND created_at <= :created_to
+    AND (created_at, rebalance_run_id) < (:before_at, :before_id)
+ORDER BY created_at DESC, rebalance_run_id DESC
+LIMIT :limit;
+
+-- name: list_runs_by_policy_pack
+-- Runs under one policy pack before a place, newest first.
+SELECT rebalance_run_id, correlation_id, request_hash, idempotency_key, portfolio_id, status, scenario, created_at,
+    policy_pack_id
+FROM dpm_runs
+WHERE tenant_id = :tenant_id
+    AND policy_pack_id = :policy_pack_id
     AND (CAST(:status AS text) IS NULL OR status = :status)
     AND created_at >= :created_from
     AND created_at <= :created_to
@@ -193,11 +212,13 @@ LIMIT :limit;
 
 -- name: list_runs_by_request_hash
 -- Runs of one request hash before a place, newest first.
-SELECT rebalance_run_id, correlation_id, request_hash, idempotency_key, portfolio_id, status, scenario, created_at
+SELECT rebalance_run_id, correlation_id, request_hash, idempotency_key, portfolio_id, status, scenario, created_at,
+    policy_pack_id
 FROM dpm_runs
 WHERE tenant_id = :tenant_id
     AND request_hash = :request_hash
     AND (CAST(:portfolio_id AS text) IS NULL OR portfolio_id = :portfolio_id)
+    AND (CAST(:policy_pack_id AS text) IS NULL OR policy_pack_id = :policy_pack_id)
     AND (CAST(:status AS text) IS NULL OR status = :status)
     AND created_at >= :created_from
     AND created_at <= :created_to

@@ -67,6 +67,10 @@ class DpmRun:
         assert is_utc(self.created_at), self.created_at
         assert self.scenario is None or self.idempotency_key is None, "a scenario of a batch has no key"
 
+    @property
+    def policy_pack_id(self) -> str | None:
+        return None if self.policy is None else self.policy.policy_pack_id
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunSummary:
@@ -80,6 +84,7 @@ class RunSummary:
     status: RunStatus
     scenario: str | None
     created_at: datetime
+    policy_pack_id: str | None = None
 
 
 def summary_of(run: DpmRun) -> RunSummary:
@@ -95,12 +100,14 @@ class RunFilter:
     status: str | None = None
     request_hash: str | None = None
     portfolio_id: str | None = None
+    policy_pack_id: str | None = None
 
     def matches(self, run: RunSummary) -> bool:
         return (
             self.status in (None, run.status.value)
             and self.request_hash in (None, run.request_hash)
             and self.portfolio_id in (None, run.portfolio_id)
+            and self.policy_pack_id in (None, run.policy_pack_id)
             and (self.created_from is None or run.created_at >= self.created_from)
             and (self.created_to is None or run.created_at <= self.created_to)
         )

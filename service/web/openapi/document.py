@@ -183,7 +183,9 @@ def _text_in_query(query: type[QuerySchema], name: str) -> str:
     if isinstance(field, Choice):
         member = next(iter(field.values.values()))
         codes = text_of_enum(type(member)).codes if isinstance(member, Enum) else codes
-    return Text(IN_QUERY[name], codes).markdown
+    # A text at the field of the schema comes first.
+    text = field.metadata.get("description") or IN_QUERY[name]
+    return Text(text, codes).markdown
 
 
 def _success(operation: Operation, answers: Answers, example: dict[str, Any]) -> dict[str, Any]:

@@ -85,6 +85,9 @@ class RunListQuery(QuerySchema):
     status = AskedText(load_default=None)
     request_hash = AskedText(load_default=None)
     portfolio_id = AskedText(OPEN_ID, load_default=None)
+    policy_pack_id = AskedText(
+        load_default=None, metadata={"description": "Only those under this policy pack."}
+    )
     limit = Count("limit", least=1, most=LIMIT_MAX, default=LIMIT_DEFAULT)
     cursor = AskedText(CURSOR, load_default=None)
 

@@ -86,16 +86,7 @@ def a_run(**fields: Any) -> DpmRun:
 
 
 def head_of(run: DpmRun) -> RunSummary:
-    return RunSummary(
-        rebalance_run_id=run.rebalance_run_id,
-        correlation_id=run.correlation_id,
-        request_hash=run.request_hash,
-        idempotency_key=run.idempotency_key,
-        portfolio_id=run.portfolio_id,
-        status=run.status,
-        scenario=run.scenario,
-        created_at=run.created_at,
-    )
+    return RunSummary(**{field.name: getattr(run, field.name) for field in dataclasses.fields(RunSummary)})
 
 
 def a_request(run: DpmRun, body: bytes = b'{"options":{}}') -> RunRequest:

@@ -20,26 +20,34 @@ from tests.integration.contract.builders import (
     head_of,
     runs_since,
 )
+from tests.integration.contract.policy_builders import a_pack, a_policy
 from tests.integration.contract.reading import PAGES_MAX, runs_of
 
 # Two runs of one instant in every portfolio, so that every order needs the id.
 MIXED = [
-    {"portfolio_id": portfolio, "status": status, "request_hash": request_hash, "created_at": after(second)}
-    for portfolio, status, request_hash, second in [
-        ("pf-1", RunStatus.READY, OTHER_HASH, 3),
-        ("pf-1", RunStatus.READY, OTHER_HASH, 3),
-        ("pf-1", RunStatus.BLOCKED, OTHER_HASH, 1),
-        ("pf-1", RunStatus.PENDING_REVIEW, "hash", 2),
-        ("pf-2", RunStatus.READY, OTHER_HASH, 2),
-        ("pf-2", RunStatus.READY, "hash", 2),
-        ("pf-2", RunStatus.BLOCKED, "hash", 4),
-        ("pf-2", RunStatus.PENDING_REVIEW, "hash", 0),
-        ("pf-3", RunStatus.READY, "hash", 0),
-        ("pf-3", RunStatus.READY, "hash", 0),
+    {
+        "portfolio_id": portfolio,
+        "status": status,
+        "request_hash": request_hash,
+        "created_at": after(second),
+        "policy": None if pack is None else a_policy(a_pack(pack)),
+    }
+    for portfolio, status, request_hash, second, pack in [
+        ("pf-1", RunStatus.READY, OTHER_HASH, 3, None),
+        ("pf-1", RunStatus.READY, OTHER_HASH, 3, "pack-1"),
+        ("pf-1", RunStatus.BLOCKED, OTHER_HASH, 1, "pack-1"),
+        ("pf-1", RunStatus.PENDING_REVIEW, "hash", 2, "pack-2"),
+        ("pf-2", RunStatus.READY, OTHER_HASH, 2, "pack-1"),
+        ("pf-2", RunStatus.READY, "hash", 2, "pack-1"),
+        ("pf-2", RunStatus.BLOCKED, "hash", 4, None),
+        ("pf-2", RunStatus.PENDING_REVIEW, "hash", 0, "pack-2"),
+        ("pf-3", RunStatus.READY, "hash", 0, "pack-1"),
+        ("pf-3", RunStatus.READY, "hash", 0, None),
     ]
 ]
 STATUSES = [None, "READY", "PENDING_REVIEW", "BLOCKED", "ready", "", "UNHEARD_OF"]
 PORTFOLIOS = [None, "pf-1", "pf-2", "pf-4"]
+PACKS = [None, "pack-1", "pack-2", "pack-4"]
 HASHES = [None, OTHER_HASH, "hash", "nowhere"]
 BOUNDS = [(None, None), (after(2), None), (None, after(2)), (after(2), after(2)), (after(3), after(1))]
 UNKNOWN_CURSORS = ["", " ", "nowhere", "%", "'; --", "日本", "2026-03-02T09:30:00+00:00", "null"]
@@ -92,8 +100,8 @@ async def test_every_filter_gives_the_rows_it_lets_through_on_pages_of_any_size(
 ):
     heads = await keep_mixed(store)
 
-    for status, request_hash, portfolio_id in itertools.product(STATUSES, HASHES, PORTFOLIOS):
-        runs = RunFilter(created_from, created_to, status, request_hash, portfolio_id)
+    for chosen in itertools.product(STATUSES, HASHES, PORTFOLIOS, PACKS):
+        runs = RunFilter(created_from, created_to, *chosen)
         expected = [head for head in heads if runs.matches(head)]
         for limit in (1, 3, 100):
             pages = await pages_of(store, runs, limit)

@@ -7,6 +7,7 @@ import pytest
 from service.domains.dpm_runs.values import RunStatus
 from service.domains.retention.cutoffs import KEEP_ALL
 from tests.integration.contract.builders import AT, a_batch, after, an_admission
+from tests.integration.contract.policy_builders import a_pack, a_policy
 
 RUNS = "/rebalance/runs"
 BY_HASH = "/rebalance/runs/by-request-hash"
@@ -154,8 +155,12 @@ async def test_each_filter_lets_its_own_through(start, store):
     await admitted(store, "rr_1", 1, request_hash=HASHES[1], status=RunStatus.READY, portfolio_id="pf-1")
     await admitted(store, "rr_2", 2, request_hash=HASHES[1], status=RunStatus.BLOCKED, portfolio_id="pf-2")
     await admitted(store, "rr_3", 3, request_hash=HASHES[2], status=RunStatus.READY, portfolio_id="pf-2")
+    await admitted(store, "rr_4", 4, status=RunStatus.BLOCKED, policy=a_policy(a_pack("strict")))
 
     for asked, expected in (
+        ({"policy_pack_id": "strict"}, ["rr_4"]),
+        ({"policy_pack_id": "strict", "status": "READY"}, []),
+        ({"policy_pack_id": "no such pack"}, []),
         ({"status": "READY"}, ["rr_3", "rr_1"]),
         ({"status": "PENDING_REVIEW"}, []),
         ({"status": "ready"}, []),

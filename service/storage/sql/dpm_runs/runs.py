@@ -232,6 +232,7 @@ RUNS = Listing(
     queries={
         "request_hash": "list_runs_by_request_hash",
         "portfolio_id": "list_runs_by_portfolio",
+        "policy_pack_id": "list_runs_by_policy_pack",
         "status": "list_runs_by_status",
         None: "list_runs",
     },
