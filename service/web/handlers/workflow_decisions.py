@@ -20,11 +20,6 @@ from service.web import keys
 from service.web.answers.workflow_decisions import DecisionList, Workflow, decision_of, history_of
 from service.web.requests import headers, parameters
 from service.web.requests.callers import caller_of
-from service.web.schemas.parameters import HistoryQuery
-from service.web.schemas.workflow_decisions import DecisionListQuery
-
-DECISION_LIST = DecisionListQuery()
-HISTORY = HistoryQuery()
 
 # How the body of an action is read: leniently or strictly, as the process was told (ruling 9).
 DECODE_ACTION: web.AppKey[Callable[[bytes], WorkflowActionRequest]] = web.AppKey("DECODE_ACTION")
@@ -32,14 +27,12 @@ DECODE_ACTION: web.AppKey[Callable[[bytes], WorkflowActionRequest]] = web.AppKey
 
 async def get_workflow(request: web.Request) -> web.Response:
     """Where a run stands in its review."""
-    _require_open(request)
     return _reviewed(await request.app[keys.FLOWS].workflow.get(caller_of(request), _run_name(request)))
 
 
 async def get_history(request: web.Request) -> web.Response:
     """The decisions on a run, oldest first."""
-    asked = parameters.read(request, HISTORY)
-    _require_open(request)
+    asked = request[keys.QUERY]
     history = await request.app[keys.FLOWS].workflow.get_history(
         caller_of(request), _run_name(request), **asked
     )
@@ -53,7 +46,7 @@ async def decide(request: web.Request) -> web.Response:
     flow, name = request.app[keys.FLOWS].workflow, _run_name(request)
     with parameters.together_with(faults):
         asked = await flow.read(caller_of(request), request.app[DECODE_ACTION], body)
-    _require_open(request)
+    headers.require_enabled(request)
     correlation_id = request[keys.CORRELATION_SENT] or NO_CORRELATION
     key = request.headers.get(headers.KEY_HEADER)
     if key is None:
@@ -72,8 +65,7 @@ async def decide(request: web.Request) -> web.Response:
 
 async def list_decisions(request: web.Request) -> web.Response:
     """Decisions on all runs, newest first, a page at a time (HTTP contract 5.5)."""
-    asked = parameters.read(request, DECISION_LIST)
-    _require_open(request)
+    asked = request[keys.QUERY]
     limit, cursor = asked.pop("limit"), asked.pop("cursor")
     page = await request.app[keys.FLOWS].workflow.list(
         caller_of(request), DecisionFilter(**asked), limit=limit, cursor=cursor
@@ -81,12 +73,6 @@ async def list_decisions(request: web.Request) -> web.Response:
     return _answer(
         DecisionList(items=[decision_of(item) for item in page.items], next_cursor=page.next_cursor)
     )
-
-
-def _require_open(request: web.Request) -> None:
-    gates = request.app[keys.GATES]
-    gates.require_support_apis()
-    gates.require_workflow()
 
 
 def _run_name(request: web.Request) -> RunName:

@@ -15,22 +15,13 @@ from service.domains.values.texts import Text, text_of_class, text_of_enum, text
 from service.errors.families import ServiceError
 from service.errors.requests import RequestTooSlow
 from service.web.middleware.problem_details import Problem
-from service.web.openapi import (
-    dpm_runs,
-    operations,
-    policy_packs,
-    proposal_operations,
-    proposal_simulations,
-    proposals,
-    requests,
-    workflow_decisions,
-)
-from service.web.openapi import service as own
+from service.web.openapi import requests
 from service.web.openapi.answers import Answers
 from service.web.openapi.examples import examples
-from service.web.openapi.operation import TAG_TEXTS, Operation
 from service.web.openapi.parameters import IN_QUERY, path_names, path_parameter
 from service.web.openapi.problems import all_refusals, problems_of
+from service.web.operations.row import TAG_TEXTS, Operation
+from service.web.operations.table import OPERATIONS
 from service.web.schemas.derive import schema_of
 from service.web.schemas.fields import Choice
 from service.web.schemas.parameters import QuerySchema
@@ -48,17 +39,6 @@ DESCRIPTION = (
     "fields are ignored unless the service is told to refuse them. Every text, list and map has a bound; a "
     "setting lets longer ids in. Everything an answer has is always there; what is not known is null. "
     "Instants are UTC."
-)
-
-OPERATIONS: tuple[Operation, ...] = (
-    *dpm_runs.OPERATIONS,
-    *operations.OPERATIONS,
-    *workflow_decisions.OPERATIONS,
-    *policy_packs.OPERATIONS,
-    *proposal_simulations.OPERATIONS,
-    *proposals.OPERATIONS,
-    *proposal_operations.OPERATIONS,
-    *own.OPERATIONS,
 )
 
 HEADERS: dict[str, dict[str, Any]] = {

@@ -21,8 +21,8 @@ from service.errors.requests import (
     RequestTimedOut,
 )
 from service.web.middleware.problem_details import TITLE_OF, status_of
-from service.web.openapi.operation import Operation
 from service.web.openapi.parameters import path_names, sample_path
+from service.web.operations.row import Operation
 from service.web.requests.parameters import bound_in_path
 from service.web.schemas.entries import SCALAR_CHARACTERS_MAX
 from service.web.schemas.faults import MESSAGES

@@ -141,3 +141,13 @@ def path_text(request: web.Request, name: str) -> str:
 
 def _printable(text: str) -> str:
     return text[:SCALAR_CHARACTERS_MAX].encode("utf-8", "replace").decode("utf-8")
+
+
+def is_enabled(request: web.Request) -> bool:
+    """Whether every feature flag of the operation is on."""
+    return request.app[keys.GATES].are_on(request[keys.FLAGS])
+
+
+def require_enabled(request: web.Request) -> None:
+    """Raises the error of the first feature flag of the operation that is off."""
+    request.app[keys.GATES].require(request[keys.FLAGS])

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from service.settings.process import read
-from service.web.routes import ROUTES
+from service.web.operations.table import ROUTES
 
 SIMULATE = "/rebalance/simulate"
 DESK = "https://desk.example"

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from service.settings.server import HEAD_BYTES_MAX_DEFAULT
-from service.web.routes import ROUTES
+from service.web.operations.table import ROUTES
 from tests.unit.web.raw import a_request, listening
 
 SIMULATE = "/rebalance/simulate"

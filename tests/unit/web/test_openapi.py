@@ -23,10 +23,10 @@ from service.settings.process import read
 from service.web.openapi import numbers, requests
 from service.web.openapi.document import OPERATIONS, document
 from service.web.openapi.examples import examples
-from service.web.openapi.operation import Operation
 from service.web.openapi.parameters import sample_path
 from service.web.openapi.problems import MEDIA_TYPE
-from service.web.routes import ROUTES
+from service.web.operations.row import Operation
+from service.web.operations.table import ROUTES
 from tests.conftest import ROOT
 from tests.unit.web.conftest import Start
 from tests.unit.web.openapi_outline import deviations

@@ -4,7 +4,7 @@ import pytest
 
 from service.settings.process import UnknownFields
 from service.web.openapi.document import OPERATIONS
-from service.web.routes import PARAMETERS
+from service.web.operations.table import PARAMETERS
 
 RUNS = "/rebalance/runs"
 TOLD = "X-Ignored-Parameters"

@@ -8,17 +8,13 @@ from aiohttp import web
 from service.errors.dpm_runs import RunNotFound
 from service.web import keys
 from service.web.answers.replays import answer_of
-from service.web.requests import headers, parameters
+from service.web.requests import parameters
 from service.web.requests.callers import caller_of
-from service.web.schemas.replays import ReplayQuery
-
-REPLAY = ReplayQuery()
 
 
 async def replay(request: web.Request) -> web.Response:
     """Computes a run again and compares; with `record` the replay is kept as a run of its own."""
-    asked = parameters.read(request, REPLAY, headers.correlation_entries(request))
-    request.app[keys.GATES].require_support_apis()
+    asked = request[keys.QUERY]
     found = await request.app[keys.FLOWS].replays.replay(
         caller_of(request),
         parameters.path_id(request, "rebalance_run_id", RunNotFound),

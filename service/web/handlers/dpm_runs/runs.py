@@ -15,9 +15,6 @@ from service.web.answers.dpm_runs import RunList, batch_answer, listed, lookup_o
 from service.web.handlers.policy_packs import resolved, told
 from service.web.requests import headers, parameters
 from service.web.requests.callers import caller_of
-from service.web.schemas.parameters import RunListQuery
-
-RUN_LIST = RunListQuery()
 
 
 async def simulate(request: web.Request) -> web.Response:
@@ -63,8 +60,7 @@ async def analyze(request: web.Request) -> web.Response:
 
 async def list_runs(request: web.Request) -> web.Response:
     """Runs, newest first, a page at a time (HTTP contract 5.1, 5.5)."""
-    asked = parameters.read(request, RUN_LIST)
-    request.app[keys.GATES].require_support_apis()
+    asked = request[keys.QUERY]
     limit, cursor = asked.pop("limit"), asked.pop("cursor")
     page = await request.app[keys.FLOWS].dpm_runs.list(
         caller_of(request), RunFilter(**asked), limit=limit, cursor=cursor
@@ -75,14 +71,12 @@ async def list_runs(request: web.Request) -> web.Response:
 
 async def get_run(request: web.Request) -> web.Response:
     """One run with its full result."""
-    request.app[keys.GATES].require_support_apis()
     run_id = parameters.path_id(request, "rebalance_run_id", RunNotFound)
     return await _found(await request.app[keys.FLOWS].dpm_runs.get(caller_of(request), run_id))
 
 
 async def get_run_by_correlation(request: web.Request) -> web.Response:
     """The newest run of a correlation id."""
-    request.app[keys.GATES].require_support_apis()
     correlation_id = parameters.path_id(request, "correlation_id", RunNotFound)
     return await _found(
         await request.app[keys.FLOWS].dpm_runs.get_newest_by_correlation(caller_of(request), correlation_id)
@@ -91,7 +85,6 @@ async def get_run_by_correlation(request: web.Request) -> web.Response:
 
 async def get_run_by_request_hash(request: web.Request) -> web.Response:
     """The newest run of a request hash."""
-    request.app[keys.GATES].require_support_apis()
     request_hash = parameters.path_id(request, "request_hash", RunNotFound)
     return await _found(
         await request.app[keys.FLOWS].dpm_runs.get_newest_by_request_hash(caller_of(request), request_hash)

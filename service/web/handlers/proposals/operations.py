@@ -61,7 +61,6 @@ async def submit_version(request: web.Request) -> web.Response:
 
 async def get_operation(request: web.Request) -> web.Response:
     """One operation with its result."""
-    _require_open(request)
     operation_id = parameters.path_id(request, "operation_id", ProposalOperationNotFound)
     return await _found(
         await request.app[keys.FLOWS].proposal_operations.get(caller_of(request), operation_id)
@@ -70,7 +69,6 @@ async def get_operation(request: web.Request) -> web.Response:
 
 async def get_operation_by_correlation(request: web.Request) -> web.Response:
     """The newest operation of a correlation id (D04)."""
-    _require_open(request)
     correlation_id = parameters.path_id(request, "correlation_id", ProposalOperationNotFound)
     flow = request.app[keys.FLOWS].proposal_operations
     return await _found(await flow.get_newest_by_correlation(caller_of(request), correlation_id))
@@ -78,7 +76,6 @@ async def get_operation_by_correlation(request: web.Request) -> web.Response:
 
 async def cancel(request: web.Request) -> web.Response:
     """Ends one pending or running operation, and answers it as it ended."""
-    _require_open(request)
     operation_id = parameters.path_id(request, "operation_id", ProposalOperationNotFound)
     return await _found(
         await request.app[keys.FLOWS].proposal_operations.cancel(caller_of(request), operation_id)
@@ -89,18 +86,11 @@ async def _read(
     request: web.Request, faults: Sequence[headers.Entry], check: Callable[[Caller, bytes], Awaitable[None]]
 ) -> bytes:
     body = await headers.json_body(request, faults)
-    gates = request.app[keys.GATES]
-    if faults or not (gates.proposals_enabled and gates.proposal_operations_enabled):
+    if faults or not headers.is_enabled(request):
         with parameters.together_with(faults):
             await check(caller_of(request), body)
-    _require_open(request)
+    headers.require_enabled(request)
     return body
-
-
-def _require_open(request: web.Request) -> None:
-    gates = request.app[keys.GATES]
-    gates.require_proposals()
-    gates.require_proposal_operations()
 
 
 def _accepted(operation: OperationSummary) -> web.Response:

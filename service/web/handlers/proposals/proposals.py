@@ -18,9 +18,8 @@ from service.web.answers.proposals.proposals import answer_detail, answer_list, 
 from service.web.handlers.proposals.simulations import answer_of
 from service.web.requests import headers, parameters
 from service.web.requests.callers import caller_of
-from service.web.schemas.proposals import VERSION_NO, EvidenceQuery, ProposalListQuery, version_no_of
+from service.web.schemas.proposals import VERSION_NO, EvidenceQuery, version_no_of
 
-PROPOSAL_LIST = ProposalListQuery()
 EVIDENCE = EvidenceQuery()
 
 
@@ -75,8 +74,7 @@ async def approve(request: web.Request) -> web.Response:
 
 async def list_proposals(request: web.Request) -> web.Response:
     """Proposals, newest first, a page at a time (HTTP contract 5.5)."""
-    asked = parameters.read(request, PROPOSAL_LIST)
-    request.app[keys.GATES].require_proposals()
+    asked = request[keys.QUERY]
     limit, cursor = asked.pop("limit"), asked.pop("cursor")
     page = await request.app[keys.FLOWS].proposals.list(
         caller_of(request), ProposalFilter(**asked), limit=limit, cursor=cursor
@@ -86,8 +84,7 @@ async def list_proposals(request: web.Request) -> web.Response:
 
 async def get_proposal(request: web.Request) -> web.Response:
     """One proposal with its current version."""
-    asked = parameters.read(request, EVIDENCE)
-    request.app[keys.GATES].require_proposals()
+    asked = request[keys.QUERY]
     flow = request.app[keys.FLOWS].proposals
     found = await flow.get(caller_of(request), proposal_id_of(request))
     detail = partial(answer_detail, found.proposal, found.version, **asked)
@@ -104,7 +101,7 @@ async def get_version(request: web.Request) -> web.Response:
         faults = refused.entries
     with parameters.together_with(faults):
         asked = parameters.read(request, EVIDENCE)
-    request.app[keys.GATES].require_proposals()
+    headers.require_enabled(request)
     proposal_id = parameters.path_id(request, "proposal_id", ProposalVersionNotFound)
     if version_no > VERSION_NO_MAX:
         raise ProposalVersionNotFound()
@@ -134,9 +131,8 @@ async def _read(
     Raises RequestInvalid, MediaTypeUnsupported, ProposalsDisabled, and what the check raises.
     """
     body = await headers.json_body(request, faults)
-    gates = request.app[keys.GATES]
-    if faults or not gates.proposals_enabled:
+    if faults or not headers.is_enabled(request):
         with parameters.together_with(faults):
             await check(caller_of(request), body)
-    gates.require_proposals()
+    headers.require_enabled(request)
     return body

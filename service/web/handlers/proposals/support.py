@@ -17,10 +17,6 @@ from service.web.answers.proposals.support import SupportabilityConfig
 from service.web.handlers.proposals.proposals import json_of, proposal_id_of
 from service.web.requests import parameters
 from service.web.requests.callers import caller_of
-from service.web.schemas.parameters import HistoryQuery, VersionHistoryQuery
-
-HISTORY = HistoryQuery()
-VERSIONS = VersionHistoryQuery()
 
 
 async def get_config(request: web.Request) -> web.Response:
@@ -44,8 +40,7 @@ async def get_config(request: web.Request) -> web.Response:
 
 async def list_events(request: web.Request) -> web.Response:
     """The events of a proposal, oldest first."""
-    asked = parameters.read(request, HISTORY)
-    _require_open(request)
+    asked = request[keys.QUERY]
     flow, proposal_id = request.app[keys.FLOWS].proposals, proposal_id_of(request)
     found = await flow.list_events(caller_of(request), proposal_id, **asked)
     return json_of(answer_timeline(found.proposal, found.events))
@@ -53,8 +48,7 @@ async def list_events(request: web.Request) -> web.Response:
 
 async def list_approvals(request: web.Request) -> web.Response:
     """What was approved of a proposal and what was not, oldest first."""
-    asked = parameters.read(request, HISTORY)
-    _require_open(request)
+    asked = request[keys.QUERY]
     flow, proposal_id = request.app[keys.FLOWS].proposals, proposal_id_of(request)
     return json_of(
         answer_approvals(proposal_id, await flow.list_approvals(caller_of(request), proposal_id, **asked))
@@ -63,20 +57,12 @@ async def list_approvals(request: web.Request) -> web.Response:
 
 async def get_lineage(request: web.Request) -> web.Response:
     """The versions of a proposal, with their hashes."""
-    asked = parameters.read(request, VERSIONS)
-    _require_open(request)
+    asked = request[keys.QUERY]
     flow, proposal_id = request.app[keys.FLOWS].proposals, proposal_id_of(request)
     return json_of(answer_lineage(await flow.get_lineage(caller_of(request), proposal_id, **asked)))
 
 
 async def get_key(request: web.Request) -> web.Response:
     """The proposal that a key of a creation stands for."""
-    _require_open(request)
     key = parameters.path_id(request, "idempotency_key", ProposalKeyNotFound)
     return json_of(answer_key(await request.app[keys.FLOWS].proposals.get_key(caller_of(request), key)))
-
-
-def _require_open(request: web.Request) -> None:
-    gates = request.app[keys.GATES]
-    gates.require_proposals()
-    gates.require_proposal_support()

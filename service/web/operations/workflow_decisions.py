@@ -12,7 +12,9 @@ from service.errors.workflow_decisions import (
     WorkflowStateConflict,
 )
 from service.web.answers.workflow_decisions import DecisionList, Workflow, WorkflowHistory
-from service.web.openapi.operation import SUPPORT, Header, Operation, Refusals, Tag
+from service.web.feature_flags import Flag
+from service.web.handlers import workflow_decisions as workflow_decisions_handlers
+from service.web.operations.row import SUPPORT, Header, Operation, Refusals, Tag
 from service.web.schemas.parameters import HistoryQuery
 from service.web.schemas.workflow_decisions import DecisionListQuery
 
@@ -34,6 +36,8 @@ def _review(path: str, way: str, missing: Refusals) -> Operation:
         method="GET",
         path=path,
         name=f"get_dpm_run_workflow{way}",
+        handler=workflow_decisions_handlers.get_workflow,
+        flags=(Flag.SUPPORT_APIS, Flag.WORKFLOW),
         tag=Tag.SUPPORT,
         summary="Where a run stands in its review",
         description="The state that follows from the status of the run and its latest decision.",
@@ -48,6 +52,8 @@ def _history(path: str, way: str, missing: Refusals) -> Operation:
         method="GET",
         path=f"{path}/history",
         name=f"get_dpm_run_workflow_history{way}",
+        handler=workflow_decisions_handlers.get_history,
+        flags=(Flag.SUPPORT_APIS, Flag.WORKFLOW),
         tag=Tag.SUPPORT,
         summary="The decisions on a run",
         description="The decisions, oldest first; where more follow, there is a `next_cursor`.",
@@ -63,6 +69,8 @@ def _action(path: str, way: str, missing: Refusals) -> Operation:
         method="POST",
         path=f"{path}/actions",
         name=f"apply_dpm_run_workflow_action{way}",
+        handler=workflow_decisions_handlers.decide,
+        flags=(Flag.SUPPORT_APIS, Flag.WORKFLOW),
         tag=Tag.SUPPORT,
         summary="Decide on a run",
         description="Appends one decision of a reviewer and answers where the run stands after it. With "
@@ -91,6 +99,8 @@ OPERATIONS: tuple[Operation, ...] = (
         method="GET",
         path="/rebalance/workflow/decisions",
         name="list_dpm_workflow_decisions",
+        handler=workflow_decisions_handlers.list_decisions,
+        flags=(Flag.SUPPORT_APIS, Flag.WORKFLOW),
         tag=Tag.SUPPORT,
         summary="List decisions",
         description="Decisions on all runs, newest first, a page at a time.",
@@ -103,6 +113,8 @@ OPERATIONS: tuple[Operation, ...] = (
         method="GET",
         path="/rebalance/workflow/decisions/by-correlation/{correlation_id}",
         name="get_dpm_workflow_decisions_by_correlation",
+        handler=workflow_decisions_handlers.get_history,
+        flags=(Flag.SUPPORT_APIS, Flag.WORKFLOW),
         tag=Tag.SUPPORT,
         summary="The decisions on the newest run of a correlation id",
         description="The decisions, oldest first; where more follow, there is a `next_cursor`.",

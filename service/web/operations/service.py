@@ -8,7 +8,9 @@ import msgspec
 
 from service.errors.requests import ShuttingDown
 from service.flows.health import NOT_READY
-from service.web.openapi.operation import STORE, Operation, Tag
+from service.web.handlers import health as health_handlers
+from service.web.handlers import openapi as openapi_handlers
+from service.web.operations.row import STORE, Operation, Tag
 
 
 class Health(msgspec.Struct, frozen=True):
@@ -26,6 +28,8 @@ OPERATIONS: tuple[Operation, ...] = (
         method="GET",
         path="/health/live",
         name="live",
+        handler=health_handlers.live,
+        needs_store=False,
         tag=Tag.SERVICE,
         summary="Whether the process runs",
         description="Answers as long as the process turns; whoever gets no answer may restart it.",
@@ -37,6 +41,8 @@ OPERATIONS: tuple[Operation, ...] = (
         method="GET",
         path="/health/ready",
         name="ready",
+        handler=health_handlers.ready,
+        needs_store=False,
         tag=Tag.SERVICE,
         summary="Whether the process can take work",
         description="A write would succeed and it is not stopping; 503 says by its code why not, and whoever "
@@ -50,6 +56,8 @@ OPERATIONS: tuple[Operation, ...] = (
         method="GET",
         path="/openapi.json",
         name="openapi",
+        handler=openapi_handlers.get_document,
+        needs_store=False,
         tag=Tag.SERVICE,
         summary="This document",
         description="The whole API as OpenAPI 3.1.",

@@ -41,13 +41,10 @@ from service.web.answers.proposals.proposals import (
     Transitioned,
 )
 from service.web.answers.proposals.support import SupportabilityConfig
-from service.web.openapi.operation import (
-    PROPOSAL_STORE,
-    Header,
-    Operation,
-    Refusals,
-    Tag,
-)
+from service.web.feature_flags import Flag
+from service.web.handlers.proposals import proposals as proposals_handlers
+from service.web.handlers.proposals import support as support_handlers
+from service.web.operations.row import PROPOSAL_STORE, Header, Operation, Refusals, Tag
 from service.web.schemas.parameters import HistoryQuery, VersionHistoryQuery
 from service.web.schemas.proposals import EvidenceQuery, ProposalListQuery
 
@@ -64,6 +61,8 @@ ACTS: tuple[Operation, ...] = (
     act(
         path=ROOT,
         name="create_proposal",
+        handler=proposals_handlers.create,
+        flags=(Flag.PROPOSALS,),
         summary="Create a proposal",
         description="Simulates the proposal and records it as a draft with its first version.",
         answer=Created,
@@ -76,6 +75,8 @@ ACTS: tuple[Operation, ...] = (
     act(
         path=f"{BY_PROPOSAL}/versions",
         name="create_proposal_version",
+        handler=proposals_handlers.add_version,
+        flags=(Flag.PROPOSALS,),
         summary="Add a version",
         description="Simulates the proposal anew and records the next version, which returns it to draft "
         "unless that is switched off.",
@@ -98,6 +99,8 @@ ACTS: tuple[Operation, ...] = (
     act(
         path=f"{BY_PROPOSAL}/transitions",
         name="transition_proposal_state",
+        handler=proposals_handlers.transition,
+        flags=(Flag.PROPOSALS,),
         summary="Move a proposal on",
         description="One event, if the state allows it. What means an approval is refused here and taken as "
         "an approval.",
@@ -120,6 +123,8 @@ ACTS: tuple[Operation, ...] = (
     act(
         path=f"{BY_PROPOSAL}/approvals",
         name="record_proposal_approval",
+        handler=proposals_handlers.approve,
+        flags=(Flag.PROPOSALS,),
         summary="Approve or refuse a proposal",
         description="Records an approval and moves the proposal on, in one step; one that is not given "
         "rejects the proposal.",
@@ -145,6 +150,8 @@ LOOKUPS: tuple[Operation, ...] = (
     found(
         path=ROOT,
         name="list_proposals",
+        handler=proposals_handlers.list_proposals,
+        flags=(Flag.PROPOSALS,),
         summary="List proposals",
         description="Proposals without their versions, newest first, a page at a time.",
         answer=ProposalList,
@@ -155,6 +162,8 @@ LOOKUPS: tuple[Operation, ...] = (
     found(
         path=BY_PROPOSAL,
         name="get_proposal",
+        handler=proposals_handlers.get_proposal,
+        flags=(Flag.PROPOSALS,),
         summary="One proposal",
         description="The proposal with its current version.",
         answer=Detail,
@@ -165,6 +174,9 @@ LOOKUPS: tuple[Operation, ...] = (
     found(
         path=f"{BY_PROPOSAL}/versions/{{version_no}}",
         name="get_proposal_version",
+        handler=proposals_handlers.get_version,
+        flags=(Flag.PROPOSALS,),
+        reads_query=False,
         summary="One version of a proposal",
         description="The version with its simulation, its artifact and the evidence.",
         answer=VersionDetail,
@@ -175,6 +187,8 @@ LOOKUPS: tuple[Operation, ...] = (
     found(
         path=f"{ROOT}/supportability/config",
         name="get_proposal_supportability_config",
+        handler=support_handlers.get_config,
+        needs_store=False,
         summary="How proposals are set up",
         description="Which store there is and whether it answers, and which controls are on.",
         answer=SupportabilityConfig,
@@ -183,6 +197,8 @@ LOOKUPS: tuple[Operation, ...] = (
     found(
         path=f"{BY_PROPOSAL}/workflow-events",
         name="get_proposal_workflow_timeline",
+        handler=support_handlers.list_events,
+        flags=(Flag.PROPOSALS, Flag.PROPOSAL_SUPPORT),
         summary="The events of a proposal",
         description="The events, oldest first; where more follow, there is a `next_cursor`.",
         answer=Timeline,
@@ -193,6 +209,8 @@ LOOKUPS: tuple[Operation, ...] = (
     found(
         path=f"{BY_PROPOSAL}/approvals",
         name="get_proposal_approvals",
+        handler=support_handlers.list_approvals,
+        flags=(Flag.PROPOSALS, Flag.PROPOSAL_SUPPORT),
         summary="The approvals of a proposal",
         description="What was approved and what was refused, oldest first; where more follow, there is a "
         "`next_cursor`.",
@@ -204,6 +222,8 @@ LOOKUPS: tuple[Operation, ...] = (
     found(
         path=f"{BY_PROPOSAL}/lineage",
         name="get_proposal_lineage",
+        handler=support_handlers.get_lineage,
+        flags=(Flag.PROPOSALS, Flag.PROPOSAL_SUPPORT),
         summary="The versions of a proposal",
         description="The versions with their hashes, oldest first, and the edges they brought; where more "
         "follow, there is a `next_cursor`.",
@@ -215,6 +235,8 @@ LOOKUPS: tuple[Operation, ...] = (
     found(
         path=f"{ROOT}/idempotency/{{idempotency_key}}",
         name="get_proposal_idempotency_lookup",
+        handler=support_handlers.get_key,
+        flags=(Flag.PROPOSALS, Flag.PROPOSAL_SUPPORT),
         summary="The proposal that a key stands for",
         description="The proposal that was created under the key.",
         answer=ProposalKeyLookup,

@@ -10,8 +10,9 @@ from service.domains.proposals.results import ProposalResult
 from service.errors.engines import ResultTooLarge
 from service.errors.idempotency import IdempotencyKeyConflict
 from service.errors.proposals import ProposalSimulationDisabled
-from service.web.openapi.operation import PROPOSAL_STORE, Header, Operation, Tag
-from service.web.openapi.proposals import ROOT
+from service.web.handlers.proposals import simulations as simulations_handlers
+from service.web.operations.proposals import ROOT
+from service.web.operations.row import PROPOSAL_STORE, Header, Operation, Tag
 
 simulation = partial(
     Operation,
@@ -27,6 +28,8 @@ OPERATIONS: tuple[Operation, ...] = (
     simulation(
         path=f"{ROOT}/simulate",
         name="simulate_proposal",
+        handler=simulations_handlers.simulate,
+        needs_store=False,
         summary="Simulate a proposal",
         description="What the cash flows and trades of an adviser come to: funding, drift, suitability and "
         "the gate that follows. `options.enable_proposal_simulation` has to be true.",
@@ -36,6 +39,8 @@ OPERATIONS: tuple[Operation, ...] = (
     simulation(
         path=f"{ROOT}/artifact",
         name="build_proposal_artifact_endpoint",
+        handler=simulations_handlers.build_artifact,
+        needs_store=False,
         summary="Build the artifact of a proposal",
         description="The same simulation as the document a client is shown. A key is the same key here and "
         "at `simulate`.",

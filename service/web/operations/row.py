@@ -10,12 +10,14 @@ from http import HTTPStatus
 from typing import Any
 
 import msgspec
+from aiohttp.typedefs import Handler
 
 from service.domains.values.bounds import CORRELATION_ID
 from service.errors.dpm_runs import SupportApisDisabled
 from service.errors.families import ServiceError
 from service.errors.proposals import ProposalDsnRequired, ProposalStoreUnavailable
 from service.errors.storage import PostgresDsnRequired, PostgresUnavailable, StoreUnavailable
+from service.web.feature_flags import Flag
 from service.web.requests.headers import KEY_PATTERN
 from service.web.schemas.parameters import QuerySchema
 
@@ -125,6 +127,13 @@ class Operation:
     summary: str
     description: str
     answer: Any
+    handler: Handler
+    # Checked in this order: before the handler, or by it once it has read a body.
+    flags: tuple[Flag, ...] = ()
+    # Whether the store that it needs is asked for before anything is read (HTTP contract 2.2).
+    needs_store: bool = True
+    # Whether the query is read before the handler, by its schema.
+    reads_query: bool = True
     status: HTTPStatus = HTTPStatus.OK
     query: type[QuerySchema] | None = None
     headers: tuple[Header, ...] = ()

@@ -10,7 +10,6 @@ from service.domains.rebalances.requests import BatchRebalanceRequest, Rebalance
 from service.domains.rebalances.results.rebalance import RebalanceResult
 from service.errors.dpm_runs import (
     ArtifactsDisabled,
-    BundleApisDisabled,
     ReplayEngineUnknown,
     RunNotFound,
     SummaryApisDisabled,
@@ -18,7 +17,7 @@ from service.errors.dpm_runs import (
 from service.errors.engines import ResultTooLarge
 from service.errors.idempotency import HistoryApisDisabled, IdempotencyKeyConflict, IdempotencyKeyNotFound
 from service.errors.lineage import LineageApisDisabled
-from service.errors.operations import OperationNotFound, OperationsDisabled
+from service.errors.operations import OperationsDisabled
 from service.errors.policy_packs import PolicyDsnRequired, PolicyPackUnknown, PolicyStoreUnavailable
 from service.flows.dpm_runs.artifacts import ArtifactDocument
 from service.web.answers.dpm_runs import BatchAnswer, RunList, RunLookup
@@ -27,21 +26,21 @@ from service.web.answers.lineage import Lineage
 from service.web.answers.operations import OperationAccepted
 from service.web.answers.replays import ReplayAnswer
 from service.web.answers.shadow_differences import Parity
-from service.web.answers.support_bundles import SupportBundleAnswer
 from service.web.answers.supportability import SupportabilitySummary
-from service.web.openapi.operation import (
-    PACK_HEADERS,
-    STORE,
-    SUPPORT,
-    Header,
-    Operation,
-    Refusals,
-    Tag,
-)
+from service.web.feature_flags import Flag
+from service.web.handlers import idempotency as idempotency_handlers
+from service.web.handlers import lineage as lineage_handlers
+from service.web.handlers import operations as operations_handlers
+from service.web.handlers import shadow_differences as shadow_differences_handlers
+from service.web.handlers.dpm_runs import artifacts as artifacts_handlers
+from service.web.handlers.dpm_runs import replays as replays_handlers
+from service.web.handlers.dpm_runs import run_requests as run_requests_handlers
+from service.web.handlers.dpm_runs import runs as runs_handlers
+from service.web.handlers.dpm_runs import supportability as supportability_handlers
+from service.web.operations.row import PACK_HEADERS, STORE, SUPPORT, Header, Operation, Refusals, Tag
 from service.web.schemas.parameters import HistoryQuery, LineageQuery, RunListQuery
 from service.web.schemas.replays import ReplayQuery
 from service.web.schemas.shadow_differences import ParityQuery
-from service.web.schemas.support_bundles import SupportBundleQuery
 
 PACK: Refusals = (PolicyPackUnknown, PolicyDsnRequired, PolicyStoreUnavailable)
 BY_RUN = "/rebalance/runs/{rebalance_run_id}"
@@ -53,25 +52,13 @@ BY_OPERATION = "/rebalance/runs/by-operation/{operation_id}"
 found = partial(Operation, method="GET", tag=Tag.SUPPORT)
 
 
-def _bundle(path: str, name: str, *, of_what: str, missing: Refusals) -> Operation:
-    return found(
-        path=f"{path}/support-bundle",
-        name=name,
-        summary=f"Everything known about {of_what}",
-        description="The run with its artifact, operation, reviews, lineage, uses of its key, and the runs "
-        "of the same analysis. Each part that costs something can be left out.",
-        answer=SupportBundleAnswer,
-        query=SupportBundleQuery,
-        refusals=(*SUPPORT, BundleApisDisabled, ResultTooLarge, *missing),
-        example="support_bundle",
-    )
-
-
 OPERATIONS: tuple[Operation, ...] = (
     Operation(
         method="POST",
         path="/rebalance/simulate",
         name="simulate_rebalance",
+        handler=runs_handlers.simulate,
+        needs_store=False,
         tag=Tag.SIMULATION,
         summary="Simulate a rebalance",
         description="Values the book, finds target weights, sizes and orders the trades, checks the rules, "
@@ -89,6 +76,8 @@ OPERATIONS: tuple[Operation, ...] = (
         method="POST",
         path="/rebalance/analyze",
         name="analyze_scenarios",
+        handler=runs_handlers.analyze,
+        needs_store=False,
         tag=Tag.WHAT_IF,
         summary="Compare scenarios over one book",
         description="Simulates 1 to 20 named scenarios, each with its own options, in the order of their "
@@ -105,6 +94,9 @@ OPERATIONS: tuple[Operation, ...] = (
         method="POST",
         path="/rebalance/analyze/async",
         name="analyze_scenarios_async",
+        handler=operations_handlers.submit,
+        needs_store=False,
+        flags=(Flag.OPERATIONS,),
         tag=Tag.WHAT_IF,
         summary="Accept scenarios for later",
         description="Takes what `analyze` takes and answers with an operation to look up. As it is set up, "
@@ -122,6 +114,8 @@ OPERATIONS: tuple[Operation, ...] = (
     found(
         path="/rebalance/runs",
         name="list_runs",
+        handler=runs_handlers.list_runs,
+        flags=(Flag.SUPPORT_APIS,),
         summary="List runs",
         description="Runs without their results, newest first, a page at a time.",
         answer=RunList,
@@ -132,6 +126,8 @@ OPERATIONS: tuple[Operation, ...] = (
     found(
         path=BY_CORRELATION,
         name="get_run_by_correlation",
+        handler=runs_handlers.get_run_by_correlation,
+        flags=(Flag.SUPPORT_APIS,),
         summary="The newest run of a correlation id",
         description="The run recorded last under the id, with its whole result.",
         answer=RunLookup,
@@ -141,6 +137,8 @@ OPERATIONS: tuple[Operation, ...] = (
     found(
         path="/rebalance/runs/by-request-hash/{request_hash}",
         name="get_run_by_request_hash",
+        handler=runs_handlers.get_run_by_request_hash,
+        flags=(Flag.SUPPORT_APIS,),
         summary="The newest run of a request hash",
         description="The run recorded last for an equal request, with its whole result.",
         answer=RunLookup,
@@ -150,34 +148,19 @@ OPERATIONS: tuple[Operation, ...] = (
     found(
         path=BY_KEY,
         name="get_run_idempotency_lookup",
+        handler=idempotency_handlers.get_simulation_key,
+        flags=(Flag.SUPPORT_APIS,),
         summary="The run that a key stands for",
         description="The run that the idempotency key of a simulation is answered with.",
         answer=KeyLookup,
         refusals=(*SUPPORT, IdempotencyKeyNotFound),
         example="run_key",
     ),
-    _bundle(
-        BY_CORRELATION,
-        "get_dpm_run_support_bundle_by_correlation",
-        of_what="a correlation id",
-        missing=(RunNotFound,),
-    ),
-    _bundle(
-        BY_KEY,
-        "get_dpm_run_support_bundle_by_idempotency",
-        of_what="the run of a key",
-        missing=(IdempotencyKeyNotFound, RunNotFound),
-    ),
-    _bundle(
-        BY_OPERATION,
-        "get_dpm_run_support_bundle_by_operation",
-        of_what="the run of an operation",
-        missing=(OperationNotFound, RunNotFound),
-    ),
-    _bundle(BY_RUN, "get_dpm_run_support_bundle", of_what="a run", missing=(RunNotFound,)),
     found(
         path=BY_RUN,
         name="get_run_by_run_id",
+        handler=runs_handlers.get_run,
+        flags=(Flag.SUPPORT_APIS,),
         summary="One run",
         description="The run with its whole result, in the very bytes it was answered with.",
         answer=RunLookup,
@@ -187,6 +170,8 @@ OPERATIONS: tuple[Operation, ...] = (
     found(
         path=f"{BY_RUN}/artifact",
         name="get_run_artifact_by_run_id",
+        handler=artifacts_handlers.get_artifact,
+        flags=(Flag.SUPPORT_APIS, Flag.ARTIFACTS),
         summary="The artifact of a run",
         description="The result with the evidence for it in one hashed document, the same bytes at every "
         "call.",
@@ -197,6 +182,8 @@ OPERATIONS: tuple[Operation, ...] = (
     found(
         path=f"{BY_RUN}/request",
         name="get_run_request_by_run_id",
+        handler=run_requests_handlers.get_request,
+        flags=(Flag.SUPPORT_APIS,),
         summary="What was asked for a run",
         description="The request as it was stored, in canonical JSON and the same bytes at every call. For a "
         "run of a batch it is the whole batch, and a header names the scenario.",
@@ -209,6 +196,8 @@ OPERATIONS: tuple[Operation, ...] = (
         method="POST",
         path=f"{BY_RUN}/replay",
         name="replay_run",
+        handler=replays_handlers.replay,
+        flags=(Flag.SUPPORT_APIS,),
         tag=Tag.SUPPORT,
         summary="Compute a run again",
         description="Computes the run from its stored request with the engine that made it and compares the "
@@ -222,6 +211,8 @@ OPERATIONS: tuple[Operation, ...] = (
     found(
         path="/rebalance/idempotency/{idempotency_key}/history",
         name="get_run_idempotency_history",
+        handler=idempotency_handlers.list_key_history,
+        flags=(Flag.SUPPORT_APIS, Flag.HISTORY_APIS),
         summary="All runs of a key",
         description="Every run ever recorded under the key, oldest first; the key stands for the last of "
         "them. Where more follow, there is a `next_cursor`.",
@@ -233,6 +224,8 @@ OPERATIONS: tuple[Operation, ...] = (
     found(
         path="/rebalance/supportability/summary",
         name="get_dpm_supportability_summary",
+        handler=supportability_handlers.get_summary,
+        flags=(Flag.SUPPORT_APIS, Flag.SUMMARY_APIS),
         summary="What the store holds, in numbers",
         description="Exact counts of runs, operations, decisions and edges that have not expired.",
         answer=SupportabilitySummary,
@@ -242,6 +235,8 @@ OPERATIONS: tuple[Operation, ...] = (
     found(
         path="/rebalance/supportability/parity",
         name="get_dpm_supportability_parity",
+        handler=shadow_differences_handlers.get_parity,
+        flags=(Flag.SUPPORT_APIS, Flag.SUMMARY_APIS),
         summary="Where the shadow differs",
         description="How the shadow does that repeats what this store keeps, and where it did otherwise, "
         "newest first. Without a shadow `shadow_backend` is null.",
@@ -253,6 +248,8 @@ OPERATIONS: tuple[Operation, ...] = (
     found(
         path="/rebalance/lineage/{entity_id}",
         name="get_dpm_lineage",
+        handler=lineage_handlers.list_lineage,
+        flags=(Flag.SUPPORT_APIS, Flag.LINEAGE_APIS),
         summary="The edges around an entity",
         description="Which entity led to which, near or far; an unknown entity has no edges.",
         answer=Lineage,
