@@ -192,9 +192,7 @@ async def record() -> dict[str, dict[str, Any]]:
         settings,
         Stores.all_in(store),
         HealthFlow(store),
-        clock,
-        ids,
-        done_here,
+        wiring_flows.runtime_of(settings, clock, ids, done_here),
         readers.readers_of(settings),
     )
     async with TestClient(TestServer(wiring_flows.application_of(settings, flows, ids))) as client:

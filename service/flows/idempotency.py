@@ -6,10 +6,9 @@ from dataclasses import dataclass
 
 from service.domains.callers import Caller
 from service.domains.idempotency import IdempotencyRecord, IdempotentAnswer, KeyHistoryEntry, KeyScope
-from service.domains.retention.cutoffs import Retention
 from service.domains.values.pages import Page
 from service.errors.idempotency import IdempotencyKeyNotFound
-from service.runtime.clock import Clock
+from service.flows.runtime import Runtime
 from service.storage.ports.store import Store
 
 
@@ -29,10 +28,10 @@ def keyed_answer(wanted: IdempotentAnswer, held: IdempotentAnswer | None) -> Key
 
 
 class IdempotencyFlow:
-    def __init__(self, store: Store, clock: Clock, retention: Retention) -> None:
+    def __init__(self, store: Store, runtime: Runtime) -> None:
         self._store = store
-        self._clock = clock
-        self._retention = retention
+        self._clock = runtime.clock
+        self._retention = runtime.retention
 
     async def get_simulation_key(self, caller: Caller, idempotency_key: str) -> IdempotencyRecord:
         """The run that a simulate key stands for now. Raises IdempotencyKeyNotFound."""

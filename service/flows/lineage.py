@@ -7,9 +7,8 @@ from dataclasses import dataclass
 
 from service.domains.callers import Caller
 from service.domains.lineage import Edge, EdgeFilter, places_of
-from service.domains.retention.cutoffs import Retention
 from service.domains.values.pages import Page, empty_page, page_of
-from service.runtime.clock import Clock
+from service.flows.runtime import Runtime
 from service.storage.ports.store import Store
 
 
@@ -22,10 +21,10 @@ class LineagePage:
 
 
 class LineageFlow:
-    def __init__(self, store: Store, clock: Clock, retention: Retention) -> None:
+    def __init__(self, store: Store, runtime: Runtime) -> None:
         self._store = store
-        self._clock = clock
-        self._retention = retention
+        self._clock = runtime.clock
+        self._retention = runtime.retention
 
     async def list(
         self, caller: Caller, entity_id: str, edges: EdgeFilter, *, depth: int, limit: int, cursor: str | None

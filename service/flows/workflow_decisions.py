@@ -10,7 +10,6 @@ import msgspec
 from service.domains.callers import Caller
 from service.domains.dpm_runs.values import RunStatus, RunSummary
 from service.domains.idempotency import AnswerScope, IdempotentAnswer
-from service.domains.retention.cutoffs import Retention
 from service.domains.values.canonical import canonical_json, digest_of
 from service.domains.values.pages import Page
 from service.domains.workflow_decisions import (
@@ -27,8 +26,7 @@ from service.flows.dpm_runs.flow import DRAWS_MAX
 from service.flows.dpm_runs.references import RunName, run_id_of
 from service.flows.idempotency import KeyedAnswer, keyed_answer
 from service.flows.limits.work_costs import is_explained_on_loop, work_where
-from service.runtime.clock import Clock, NewId
-from service.runtime.process_pool import Executor
+from service.flows.runtime import Runtime
 from service.storage.ports.store import Store
 
 
@@ -52,21 +50,12 @@ class History:
 
 
 class WorkflowFlow:
-    def __init__(
-        self,
-        *,
-        store: Store,
-        clock: Clock,
-        retention: Retention,
-        new_id: NewId,
-        offload: Executor,
-        rule: ReviewRule,
-    ) -> None:
+    def __init__(self, *, store: Store, runtime: Runtime, rule: ReviewRule) -> None:
         self._store = store
-        self._clock = clock
-        self._retention = retention
-        self._new_id = new_id
-        self._offload = offload
+        self._clock = runtime.clock
+        self._retention = runtime.retention
+        self._new_id = runtime.new_id
+        self._offload = runtime.offload
         self._rule = rule
 
     async def read(

@@ -28,6 +28,7 @@ from service.flows.operations.gauges import OperationGauges
 from service.flows.operations.recovery import Reaper
 from service.flows.policy_packs.flow import PolicyPackFlow
 from service.flows.retention import RetentionFlow
+from service.flows.runtime import Runtime
 from service.flows.shadow_differences import ShadowDifferenceFlow
 from service.flows.workflow_decisions import WorkflowFlow
 from service.observability.instruments import NOOP_METRICS, RecoveryMetrics, RetentionMetrics
@@ -84,104 +85,70 @@ def flows_of(
     settings: Settings,
     stores: Stores,
     health: HealthFlow,
-    clock: Clock,
-    new_id: NewId,
-    offload: Executor,
+    runtime: Runtime,
     readers: Readers,
 ) -> Flows:
     store, proposal_store = stores.runs, stores.proposals
-    retention = retention_of(settings)
     persisted = artifacts_persisted(settings)
-    artifacts = ArtifactFlow(
-        store=store, clock=clock, retention=retention, offload=offload, persisted=persisted
-    )
+    artifacts = ArtifactFlow(store=store, runtime=runtime, persisted=persisted)
     return Flows(
-        dpm_runs=dpm_runs_of(settings, store, clock, new_id, offload, readers),
-        idempotency=IdempotencyFlow(store=store, clock=clock, retention=retention),
-        lineage=LineageFlow(store=store, clock=clock, retention=retention),
-        operations=operations_of(settings, store, clock, new_id, offload, readers),
+        dpm_runs=dpm_runs_of(settings, store, runtime, readers),
+        idempotency=IdempotencyFlow(store=store, runtime=runtime),
+        lineage=LineageFlow(store=store, runtime=runtime),
+        operations=operations_of(settings, store, runtime, readers),
         artifacts=artifacts,
-        support_bundles=SupportBundleFlow(store=store, clock=clock, retention=retention, artifacts=artifacts),
+        support_bundles=SupportBundleFlow(store=store, runtime=runtime, artifacts=artifacts),
         supportability=SupportabilityFlow(
-            store=store,
-            clock=clock,
-            retention=retention,
-            store_backend=settings.store_backend.value,
+            store=store, runtime=runtime, store_backend=settings.store_backend.value
         ),
         shadow_differences=ShadowDifferenceFlow(
             store=store, shadow=store if isinstance(store, ShadowedStore) else None
         ),
         workflow=WorkflowFlow(
-            store=store,
-            clock=clock,
-            retention=retention,
-            new_id=new_id,
-            offload=offload,
-            rule=ReviewRule(settings.workflow_review_statuses),
+            store=store, runtime=runtime, rule=ReviewRule(settings.workflow_review_statuses)
         ),
         replays=ReplayFlow(
-            store=store,
-            clock=clock,
-            retention=retention,
-            new_id=new_id,
-            offload=offload,
-            readers=LENIENT_READERS,
-            artifacts_persisted=persisted,
+            store=store, runtime=runtime, readers=LENIENT_READERS, artifacts_persisted=persisted
         ),
-        policy_packs=policy_packs_of(settings, stores.policies, clock, offload),
+        policy_packs=policy_packs_of(settings, stores.policies, runtime),
         **proposal_flows_of(
             settings,
             proposal_store,
-            clock,
-            new_id,
-            offload,
-            runner_of(settings, proposal_store, clock, new_id, offload),
+            runtime,
+            runner_of(settings, proposal_store, runtime),
         ),
         health=health,
     )
 
 
-def dpm_runs_of(
-    settings: Settings, store: Store, clock: Clock, new_id: NewId, offload: Executor, readers: Readers
-) -> DpmRunFlow:
+def dpm_runs_of(settings: Settings, store: Store, runtime: Runtime, readers: Readers) -> DpmRunFlow:
     return DpmRunFlow(
         store=store,
-        clock=clock,
-        new_id=new_id,
-        offload=offload,
+        runtime=runtime,
         readers=readers,
         replay_enabled=settings.idempotency_replay_enabled,
-        retention=retention_of(settings),
         artifacts_persisted=artifacts_persisted(settings),
-        result_bytes_max=settings.engines.result_bytes_max,
     )
 
 
-def operations_of(
-    settings: Settings, store: Store, clock: Clock, new_id: NewId, offload: Executor, readers: Readers
-) -> OperationFlow:
+def operations_of(settings: Settings, store: Store, runtime: Runtime, readers: Readers) -> OperationFlow:
     return OperationFlow(
         store=store,
-        clock=clock,
-        new_id=new_id,
-        offload=offload,
+        runtime=runtime,
         readers=readers,
-        retention=retention_of(settings),
-        runner=runner_of(settings, store, clock, new_id, offload),
+        runner=runner_of(settings, store, runtime),
         inline=settings.execution_mode is ExecutionMode.INLINE,
         queued=settings.execution_mode is ExecutionMode.WORKER,
     )
 
 
-def policy_packs_of(settings: Settings, store: Store, clock: Clock, offload: Executor) -> PolicyPackFlow:
+def policy_packs_of(settings: Settings, store: Store, runtime: Runtime) -> PolicyPackFlow:
     chosen = settings.policy
     tenants = chosen.tenant_map_json if chosen.tenant_resolution_enabled else ""
     in_text = chosen.catalog_backend is CatalogBackend.ENV_JSON
     return PolicyPackFlow(
         store=store,
-        clock=clock,
-        offload=offload,
-        # A rule that is misspelled would be a rule that is left out, so these are never read leniently.
+        runtime=runtime,
         read=partial(bodies.decode_policy_pack_strict, bounds=bounds_of(settings)),
         rules=SelectionRules(
             enabled=chosen.enabled,
@@ -221,18 +188,26 @@ def retention_of(settings: Settings) -> Retention:
     return Retention(settings.retention_days, settings.operations_ttl_seconds)
 
 
+def runtime_of(settings: Settings, clock: Clock, new_id: NewId, offload: Executor) -> Runtime:
+    return Runtime(
+        clock=clock,
+        new_id=new_id,
+        offload=offload,
+        retention=retention_of(settings),
+        result_bytes_max=settings.engines.result_bytes_max,
+    )
+
+
 def artifacts_persisted(settings: Settings) -> bool:
     return settings.artifact_mode is ArtifactMode.PERSISTED
 
 
-def runner_of(
-    settings: Settings, store: Store, clock: Clock, new_id: NewId, offload: Executor
-) -> AttemptRunner:
+def runner_of(settings: Settings, store: Store, runtime: Runtime) -> AttemptRunner:
     """Who does operations, the same in a server and in a worker."""
     return AttemptRunner(
         store=store,
-        clock=clock,
-        works=works_of(settings, store, clock, new_id, offload),
+        clock=runtime.clock,
+        works=works_of(settings, store, runtime),
         lease_seconds=settings.lease_seconds,
         attempts_max=settings.attempts_max,
         owner=f"{platform.node()}:{os.getpid()}",

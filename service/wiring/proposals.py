@@ -17,8 +17,7 @@ from service.flows.proposals.simulations import ProposalSimulationFlow
 from service.flows.proposals.support import ProposalSupportFlow
 from service.flows.proposals.versions import ProposalReaders
 from service.flows.proposals.work import ProposalWork
-from service.runtime.clock import Clock, NewId
-from service.runtime.process_pool import Executor
+from service.flows.runtime import Runtime
 from service.settings.environment import StoreBackend
 from service.settings.process import ArtifactMode, ExecutionMode, Settings
 from service.settings.proposals import ProposalSettings
@@ -56,16 +55,14 @@ class ProposalFlows(TypedDict):
 def proposal_flows_of(
     settings: Settings,
     store: Store,
-    clock: Clock,
-    new_id: NewId,
-    offload: Executor,
+    runtime: Runtime,
     runner: AttemptRunner,
 ) -> ProposalFlows:
-    proposals = proposals_of(settings, store, clock, new_id, offload, proposal_readers_of(settings))
+    proposals = proposals_of(settings, store, runtime, proposal_readers_of(settings))
     return ProposalFlows(
         proposals=proposals,
-        proposal_simulations=simulations_of(settings, store, clock, offload),
-        proposal_operations=proposal_operations_of(settings, store, clock, new_id, proposals, runner),
+        proposal_simulations=simulations_of(settings, store, runtime),
+        proposal_operations=proposal_operations_of(settings, store, runtime, proposals, runner),
         proposal_support=proposal_support_of(settings, store),
     )
 
@@ -73,48 +70,34 @@ def proposal_flows_of(
 def proposals_of(
     settings: Settings,
     store: Store,
-    clock: Clock,
-    new_id: NewId,
-    offload: Executor,
+    runtime: Runtime,
     readers: ProposalReaders,
 ) -> ProposalFlow:
     return ProposalFlow(
-        store=store,
-        clock=clock,
-        new_id=new_id,
-        offload=offload,
-        readers=readers,
-        rules=rules_of(settings.proposals),
-        answers=STORED,
-        result_bytes_max=settings.engines.result_bytes_max,
+        store=store, runtime=runtime, readers=readers, rules=rules_of(settings.proposals), answers=STORED
     )
 
 
-def simulations_of(
-    settings: Settings, store: Store, clock: Clock, offload: Executor
-) -> ProposalSimulationFlow:
+def simulations_of(settings: Settings, store: Store, runtime: Runtime) -> ProposalSimulationFlow:
     return ProposalSimulationFlow(
         store=store,
-        clock=clock,
-        offload=offload,
+        runtime=runtime,
         read=proposal_readers_of(settings).simulate,
         kept_seconds=settings.proposals.simulation_kept_seconds,
-        result_bytes_max=settings.engines.result_bytes_max,
     )
 
 
 def proposal_operations_of(
     settings: Settings,
     store: Store,
-    clock: Clock,
-    new_id: NewId,
+    runtime: Runtime,
     proposals: ProposalFlow,
     runner: AttemptRunner,
 ) -> ProposalOperationFlow:
     """Workers serve the database of the runs; proposals that are kept elsewhere are done by the server."""
     in_workers = settings.execution_mode is ExecutionMode.WORKER and settings.proposals_beside_runs
     return ProposalOperationFlow(
-        store=store, clock=clock, new_id=new_id, proposals=proposals, runner=runner, queued=in_workers
+        store=store, runtime=runtime, proposals=proposals, runner=runner, queued=in_workers
     )
 
 
@@ -132,20 +115,15 @@ def proposal_store_missing(settings: Settings) -> ServiceError | None:
     return ProposalDsnRequired() if nowhere else None
 
 
-def works_of(
-    settings: Settings, store: Store, clock: Clock, new_id: NewId, offload: Executor
-) -> Mapping[OperationType, Work]:
+def works_of(settings: Settings, store: Store, runtime: Runtime) -> Mapping[OperationType, Work]:
     """What can be done with the operations of a store; what was accepted is read leniently."""
     proposals = ProposalWork(
-        clock=clock,
-        proposals=proposals_of(settings, store, clock, new_id, offload, LENIENT_PROPOSAL_READERS),
+        runtime=runtime, proposals=proposals_of(settings, store, runtime, LENIENT_PROPOSAL_READERS)
     )
     analyses = AnalysisWork(
-        clock=clock,
-        offload=offload,
+        runtime=runtime,
         artifacts_persisted=settings.artifact_mode is ArtifactMode.PERSISTED,
         encode=batch_answer,
-        result_bytes_max=settings.engines.result_bytes_max,
     )
     return {
         OperationType.ANALYZE_SCENARIOS: analyses,

@@ -21,7 +21,7 @@ from service.runtime.clock import SystemClock, TimeOrderedIds
 from service.runtime.process_pool import EngineProcesses
 from service.settings.process import ExecutionMode, Settings
 from service.wiring.engines import engine_processes_of, load_explanations
-from service.wiring.flows import application_of, flows_of, purges_of, reapers_of, watches_of
+from service.wiring.flows import application_of, flows_of, purges_of, reapers_of, runtime_of, watches_of
 from service.wiring.instrumentation import Instrumentation, telemetry_of
 from service.wiring.readers import proposal_readers_of, readers_of
 from service.wiring.stores import (
@@ -104,7 +104,9 @@ async def assemble(settings: Settings) -> AsyncIterator[Running]:
             policy_store = watchers.store(policy_store, "policies")
             opened.push_async_callback(policy_store.close)
         stores = Stores(runs=store, proposals=proposal_store, policies=policy_store)
-        flows = flows_of(settings, stores, health, clock, ids, watchers.offload(processes), readers)
+        flows = flows_of(
+            settings, stores, health, runtime_of(settings, clock, ids, watchers.offload(processes)), readers
+        )
         opened.push_async_callback(flows.operations.close)
         opened.push_async_callback(flows.proposal_operations.close)
         purged, recovered = [purging], [store]

@@ -66,7 +66,9 @@ async def assemble_worker(settings: Settings) -> AsyncIterator[Working]:
             offers=JobHandler(
                 store=store,
                 clock=clock,
-                runner=flows.runner_of(settings, store, clock, TimeOrderedIds(), offload),
+                runner=flows.runner_of(
+                    settings, store, flows.runtime_of(settings, clock, TimeOrderedIds(), offload)
+                ),
                 metrics=metrics,
             ),
             sweeps=flows.reapers_of(settings, store, clock, queue, metrics.process),

@@ -59,7 +59,11 @@ async def done_here(work: Callable[..., Any], *args: Any) -> Any:
 def flows_on(store: Store, settings: Settings, clock: Clock, new_id: NewId) -> Flows:
     readers = wiring_readers.readers_of(settings)
     return flows.flows_of(
-        settings, Stores.all_in(store), HealthFlow(store), clock, new_id, done_here, readers
+        settings,
+        Stores.all_in(store),
+        HealthFlow(store),
+        flows.runtime_of(settings, clock, new_id, done_here),
+        readers,
     )
 
 

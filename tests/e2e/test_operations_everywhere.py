@@ -168,7 +168,9 @@ async def worker_on(dsn: str, store: Store, clock: SetClock) -> AsyncIterator[Ca
     offers = JobHandler(
         store=store,
         clock=clock,
-        runner=flows.runner_of(settings, store, clock, TimeOrderedIds(), done_here),
+        runner=flows.runner_of(
+            settings, store, flows.runtime_of(settings, clock, TimeOrderedIds(), done_here)
+        ),
         metrics=WorkerMetrics(),
     )
     queue = await PostgresJobQueue.open(dsn, concurrency=2, lease_seconds=8.0, options=PoolOptions())

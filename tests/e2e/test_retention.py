@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from service.admin.migrations import migrate
+from service.domains.callers import Caller
 from service.runtime.clock import SystemClock, TimeOrderedIds
 from service.settings.process import read
 from service.storage.ports.store import Store
@@ -113,7 +114,9 @@ async def _old_and_new(database: Database, body: bytes) -> tuple[list[Recorded],
         flow = flows_on(store, read(), clock, TimeOrderedIds()).dpm_runs
 
         async def recorded(key: str) -> Recorded:
-            admitted = await flow.simulate(body, idempotency_key=key, correlation_id=f"corr-of-{key}")
+            admitted = await flow.simulate(
+                Caller.local(), body, idempotency_key=key, correlation_id=f"corr-of-{key}"
+            )
             run = admitted.run
             return Recorded(key, run.rebalance_run_id, run.correlation_id)
 

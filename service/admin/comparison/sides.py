@@ -175,9 +175,7 @@ async def opened_side(
             chosen,
             Stores.all_in(store),
             HealthFlow(store),
-            clock,
-            ids,
-            done_here,
+            wiring_flows.runtime_of(chosen, clock, ids, done_here),
             readers.readers_of(chosen),
         )
         opened.push_async_callback(flows.operations.close)

@@ -54,10 +54,7 @@ async def verify_runs(chosen: Settings, runs: RunFilter, limit: int | None, prog
         opened.push_async_callback(processes.close)
         flow = ReplayFlow(
             store=store,
-            clock=SystemClock(),
-            retention=flows.retention_of(chosen),
-            new_id=TimeOrderedIds(),
-            offload=processes,
+            runtime=flows.runtime_of(chosen, SystemClock(), TimeOrderedIds(), processes),
             readers=readers.LENIENT_READERS,
             artifacts_persisted=False,
         )

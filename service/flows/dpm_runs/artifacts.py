@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from service.domains.callers import Caller
 from service.domains.dpm_runs.artifacts import Artifact
 from service.domains.dpm_runs.values import DpmRun
-from service.domains.retention.cutoffs import Retention
 from service.engines.dpm.artifact import (
     ArtifactDocument,
     ArtifactEvidence,
@@ -17,7 +16,7 @@ from service.engines.dpm.artifact import (
     build_artifact,
 )
 from service.flows.limits.work_costs import LOOP_ARTIFACT_BYTES_MAX, work_where
-from service.runtime.clock import Clock
+from service.flows.runtime import Runtime
 from service.runtime.process_pool import Executor
 from service.storage.ports.store import Store
 
@@ -36,13 +35,11 @@ __all__ = [
 
 
 class ArtifactFlow:
-    def __init__(
-        self, *, store: Store, clock: Clock, retention: Retention, offload: Executor, persisted: bool
-    ) -> None:
+    def __init__(self, *, store: Store, runtime: Runtime, persisted: bool) -> None:
         self._store = store
-        self._clock = clock
-        self._retention = retention
-        self._offload = offload
+        self._clock = runtime.clock
+        self._retention = runtime.retention
+        self._offload = runtime.offload
         self._persisted = persisted
 
     async def get(self, caller: Caller, rebalance_run_id: str) -> Artifact:

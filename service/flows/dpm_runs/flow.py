@@ -18,7 +18,7 @@ from service.domains.idempotency import IdempotencyRecord, KeyScope
 from service.domains.policy_packs import ResolvedPack
 from service.domains.rebalances.analyses import Analyzed
 from service.domains.rebalances.requests import RebalanceRequest
-from service.domains.retention.cutoffs import Retention, RetentionCutoff
+from service.domains.retention.cutoffs import RetentionCutoff
 from service.domains.values.pages import Page
 from service.errors.dpm_runs import RunExists, RunNotFound
 from service.flows.dpm_runs.analyses import (
@@ -42,12 +42,11 @@ from service.flows.dpm_runs.computing import (
     steps_under,
 )
 from service.flows.dpm_runs.recording import simulated_request, simulated_run
-from service.flows.limits.result_sizes import RESULT_BYTES_MAX
 from service.flows.limits.work_costs import LOOP_STEPS_MAX, read_on_loop, work_on_body
 from service.flows.operations.scenarios import PROCESS_ENDED, compute_scenario
+from service.flows.runtime import Runtime
 from service.observability.trace_context import current_trace_id
-from service.runtime.clock import Clock, NewId
-from service.runtime.process_pool import Executor, run_inline
+from service.runtime.process_pool import run_inline
 from service.storage.ports.store import Store
 
 # A batch up to this size goes to a process in one piece; of a larger one each scenario has a deadline.
@@ -62,24 +61,20 @@ class DpmRunFlow:
         self,
         *,
         store: Store,
-        clock: Clock,
-        new_id: NewId,
-        offload: Executor,
+        runtime: Runtime,
         readers: Readers,
-        retention: Retention,
         replay_enabled: bool,
         artifacts_persisted: bool,
-        result_bytes_max: int = RESULT_BYTES_MAX,
     ) -> None:
         self._store = store
-        self._clock = clock
-        self._new_id = new_id
-        self._offload = offload
+        self._clock = runtime.clock
+        self._new_id = runtime.new_id
+        self._offload = runtime.offload
         self._readers = readers
-        self._retention = retention
+        self._retention = runtime.retention
         self._replay_enabled = replay_enabled
         self._artifacts_persisted = artifacts_persisted
-        self._result_bytes_max = result_bytes_max
+        self._result_bytes_max = runtime.result_bytes_max
 
     async def simulate(
         self,

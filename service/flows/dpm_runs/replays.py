@@ -18,7 +18,7 @@ from service.domains.dpm_runs.values import (
     RunStatus,
     StoredRun,
 )
-from service.domains.retention.cutoffs import Retention, RetentionCutoff
+from service.domains.retention.cutoffs import RetentionCutoff
 from service.domains.values.canonical import digest_of
 from service.domains.values.json_differences import Difference, equal_but_for_order, first_difference
 from service.engines.dpm.artifact import build_artifact
@@ -27,10 +27,9 @@ from service.errors.dpm_runs import ReplayEngineUnknown, RunExists
 from service.flows.dpm_runs.artifacts import artifact_of
 from service.flows.dpm_runs.computing import Readers, recompute
 from service.flows.dpm_runs.flow import DRAWS_MAX
+from service.flows.runtime import Runtime
 from service.observability.trace_context import current_trace_id
-from service.runtime.clock import Clock, NewId
 from service.runtime.large_texts import where_large
-from service.runtime.process_pool import Executor
 from service.storage.ports.store import Store
 
 logger = structlog.get_logger()
@@ -85,21 +84,13 @@ class ReplayFlow:
     """The readers must ignore unknown fields: what was recorded under a laxer setting is still read."""
 
     def __init__(
-        self,
-        *,
-        store: Store,
-        clock: Clock,
-        retention: Retention,
-        new_id: NewId,
-        offload: Executor,
-        readers: Readers,
-        artifacts_persisted: bool,
+        self, *, store: Store, runtime: Runtime, readers: Readers, artifacts_persisted: bool
     ) -> None:
         self._store = store
-        self._clock = clock
-        self._retention = retention
-        self._new_id = new_id
-        self._offload = offload
+        self._clock = runtime.clock
+        self._retention = runtime.retention
+        self._new_id = runtime.new_id
+        self._offload = runtime.offload
         self._readers = readers
         self._artifacts_persisted = artifacts_persisted
 

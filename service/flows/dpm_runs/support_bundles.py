@@ -11,14 +11,14 @@ from service.domains.dpm_runs.values import DpmRun, RunSummary
 from service.domains.idempotency import KeyHistoryEntry, KeyScope
 from service.domains.lineage import TRAIL_EDGES_MAX, Edge, EdgeFilter, EdgeType
 from service.domains.operations import Operation, OperationFilter, OperationType
-from service.domains.retention.cutoffs import Retention, RetentionCutoff
+from service.domains.retention.cutoffs import RetentionCutoff
 from service.domains.values.pages import HISTORY_ROWS_MAX, Page
 from service.domains.workflow_decisions import WorkflowDecision
 from service.errors.dpm_runs import RunNotFound
 from service.errors.operations import OperationNotFound
 from service.flows.dpm_runs.artifacts import ArtifactFlow
 from service.flows.dpm_runs.references import run_id_of_key
-from service.runtime.clock import Clock
+from service.flows.runtime import Runtime
 from service.storage.ports.store import Store
 
 
@@ -48,10 +48,10 @@ class SupportBundle:
 
 
 class SupportBundleFlow:
-    def __init__(self, *, store: Store, clock: Clock, retention: Retention, artifacts: ArtifactFlow) -> None:
+    def __init__(self, *, store: Store, runtime: Runtime, artifacts: ArtifactFlow) -> None:
         self._store = store
-        self._clock = clock
-        self._retention = retention
+        self._clock = runtime.clock
+        self._retention = runtime.retention
         self._artifacts = artifacts
 
     async def get(self, caller: Caller, rebalance_run_id: str, wanted: BundleParts) -> SupportBundle:

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 from service.domains.callers import Caller
 from service.domains.dpm_runs.supportability import Summary
-from service.domains.retention.cutoffs import Retention
-from service.runtime.clock import Clock
+from service.flows.runtime import Runtime
 from service.storage.ports.store import Store
 
 
@@ -21,10 +20,10 @@ class Supportability:
 
 
 class SupportabilityFlow:
-    def __init__(self, *, store: Store, clock: Clock, retention: Retention, store_backend: str) -> None:
+    def __init__(self, *, store: Store, runtime: Runtime, store_backend: str) -> None:
         self._store = store
-        self._clock = clock
-        self._retention = retention
+        self._clock = runtime.clock
+        self._retention = runtime.retention
         self._store_backend = store_backend
 
     async def summarise(self, caller: Caller) -> Supportability:

@@ -19,29 +19,21 @@ from service.flows.dpm_runs.analyses import (
     outcomes_in_order,
 )
 from service.flows.dpm_runs.artifacts import artifacts_of
-from service.flows.limits.result_sizes import RESULT_BYTES_MAX
 from service.flows.limits.work_costs import work_where
 from service.flows.operations.attempts import Attempt, named
 from service.flows.operations.scenarios import compute_scenario
+from service.flows.runtime import Runtime
 from service.observability.trace_context import current_trace_id
-from service.runtime.clock import Clock
 from service.runtime.large_texts import LOOP_BYTES_MAX, where_large
-from service.runtime.process_pool import Executor
 
 
 class AnalysisWork:
     def __init__(
-        self,
-        *,
-        clock: Clock,
-        offload: Executor,
-        artifacts_persisted: bool,
-        encode: Callable[[BatchAnalysis], bytes],
-        result_bytes_max: int = RESULT_BYTES_MAX,
+        self, *, runtime: Runtime, artifacts_persisted: bool, encode: Callable[[BatchAnalysis], bytes]
     ) -> None:
-        self._result_bytes_max = result_bytes_max
-        self._clock = clock
-        self._offload = offload
+        self._result_bytes_max = runtime.result_bytes_max
+        self._clock = runtime.clock
+        self._offload = runtime.offload
         self._artifacts_persisted = artifacts_persisted
         # Writes the answer that the operation keeps; how it is spelled is the business of the edge.
         self._encode = encode

@@ -18,7 +18,7 @@ from service.domains.operations import (
 )
 from service.domains.policy_packs import ResolvedPack
 from service.domains.rebalances.analyses import AnalysisPlan
-from service.domains.retention.cutoffs import Retention, RetentionCutoff
+from service.domains.retention.cutoffs import RetentionCutoff
 from service.domains.values.canonical import canonical_json, digest_of
 from service.domains.values.pages import Page, empty_page
 from service.errors.families import ServiceError
@@ -29,9 +29,8 @@ from service.flows.idempotency import KeyedAnswer, keyed_answer
 from service.flows.limits.work_costs import work_on_body
 from service.flows.operations.attempts import AttemptRunner
 from service.flows.operations.cancellations import cancel_operation
+from service.flows.runtime import Runtime
 from service.observability.trace_context import current_trace_id
-from service.runtime.clock import Clock, NewId
-from service.runtime.process_pool import Executor
 from service.storage.ports.store import Store
 
 # Drawing an id that is taken has never been seen; drawing three would mean the ids are broken.
@@ -49,22 +48,19 @@ class OperationFlow:
         self,
         *,
         store: Store,
-        clock: Clock,
-        new_id: NewId,
-        offload: Executor,
+        runtime: Runtime,
         readers: Readers,
-        retention: Retention,
         runner: AttemptRunner,
         inline: bool,
         queued: bool,
     ) -> None:
         assert not (inline and queued), "either this process does the work or a worker"
         self._store = store
-        self._clock = clock
-        self._new_id = new_id
-        self._offload = offload
+        self._clock = runtime.clock
+        self._new_id = runtime.new_id
+        self._offload = runtime.offload
         self._readers = readers
-        self._retention = retention
+        self._retention = runtime.retention
         self._runner = runner
         self._inline = inline
         self._queued = queued

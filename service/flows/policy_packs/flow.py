@@ -30,8 +30,7 @@ from service.errors.policy_packs import (
 from service.errors.storage import StoreUnavailable
 from service.flows.limits.work_costs import is_explained_on_loop, work_where
 from service.flows.policy_packs.catalog import Catalog, CatalogCache
-from service.runtime.clock import Clock
-from service.runtime.process_pool import Executor
+from service.flows.runtime import Runtime
 from service.storage.ports.store import Store
 
 # Each time somebody else was first; a catalog is changed by hand.
@@ -59,8 +58,7 @@ class PolicyPackFlow:
         self,
         *,
         store: Store,
-        clock: Clock,
-        offload: Executor,
+        runtime: Runtime,
         read: Callable[[bytes], PolicyPackUpsert],
         rules: SelectionRules,
         shipped: Mapping[str, PolicyPack],
@@ -68,12 +66,14 @@ class PolicyPackFlow:
         catalog_seconds: int,
     ) -> None:
         self._store = store
-        self._clock = clock
-        self._offload = offload
+        self._clock = runtime.clock
+        self._offload = runtime.offload
         self._read = read
         self._rules = rules
         self._strict = strict
-        self._catalog = CatalogCache(store=store, clock=clock, shipped=shipped, seconds=catalog_seconds)
+        self._catalog = CatalogCache(
+            store=store, clock=runtime.clock, shipped=shipped, seconds=catalog_seconds
+        )
 
     def select(self, caller: Caller, wish: RequestedPack) -> PackSelection:
         """Which pack is meant; the catalog is not asked."""

@@ -18,7 +18,6 @@ from service.domains.proposals.values import NO_PROPOSAL, Proposal, ProposalAppr
 from service.errors.families import Conflict, Unprocessable
 from service.errors.idempotency import IdempotencyKeyConflict
 from service.errors.proposals import ProposalConcurrentUpdate
-from service.flows.limits.result_sizes import RESULT_BYTES_MAX
 from service.flows.proposals.documents import DocumentBuilder
 from service.flows.proposals.events import (
     Answers,
@@ -39,10 +38,9 @@ from service.flows.proposals.versions import (
     read_creation,
     read_version,
 )
+from service.flows.runtime import Runtime
 from service.observability.trace_context import current_trace_id
-from service.runtime.clock import Clock, NewId
 from service.runtime.large_texts import where_large
-from service.runtime.process_pool import Executor
 from service.storage.ports.store import Store
 
 # Each try is overtaken by a change that was kept, so somebody gets on; more than these at once wait in vain.
@@ -54,21 +52,22 @@ class ProposalFlow(ProposalReads):
         self,
         *,
         store: Store,
-        clock: Clock,
-        new_id: NewId,
-        offload: Executor,
+        runtime: Runtime,
         readers: ProposalReaders,
         rules: ProposalRules,
         answers: Answers,
-        result_bytes_max: int = RESULT_BYTES_MAX,
     ) -> None:
         super().__init__(store)
-        self._clock = clock
-        self._new_id = new_id
+        self._clock = runtime.clock
+        self._new_id = runtime.new_id
         self._rules = rules
         self._answers = answers
         self.documents = DocumentBuilder(
-            new_id=new_id, offload=offload, readers=readers, rules=rules, result_bytes_max=result_bytes_max
+            new_id=runtime.new_id,
+            offload=runtime.offload,
+            readers=readers,
+            rules=rules,
+            result_bytes_max=runtime.result_bytes_max,
         )
 
     async def create(

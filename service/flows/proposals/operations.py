@@ -25,8 +25,8 @@ from service.flows.operations.attempts import AttemptRunner
 from service.flows.operations.cancellations import cancel_operation
 from service.flows.proposals.flow import ProposalFlow
 from service.flows.proposals.versions import read_creation, read_version
+from service.flows.runtime import Runtime
 from service.observability.trace_context import current_trace_id
-from service.runtime.clock import Clock, NewId
 from service.storage.ports.store import Store
 
 PROPOSAL_TYPES = frozenset({OperationType.CREATE_PROPOSAL, OperationType.CREATE_PROPOSAL_VERSION})
@@ -42,18 +42,11 @@ class ProposalOperationFlow:
     """With `queued`, workers do what is accepted; otherwise this process does, once it has answered."""
 
     def __init__(
-        self,
-        *,
-        store: Store,
-        clock: Clock,
-        new_id: NewId,
-        proposals: ProposalFlow,
-        runner: AttemptRunner,
-        queued: bool,
+        self, *, store: Store, runtime: Runtime, proposals: ProposalFlow, runner: AttemptRunner, queued: bool
     ) -> None:
         self._store = store
-        self._clock = clock
-        self._new_id = new_id
+        self._clock = runtime.clock
+        self._new_id = runtime.new_id
         self._proposals = proposals
         self._runner = runner
         self._queued = queued

@@ -9,7 +9,7 @@ from service.domains.callers import Caller
 from service.domains.proposals.requests import ProposalSimulateRequest
 from service.domains.proposals.simulations import ProposalSimulation
 from service.errors.idempotency import IdempotencyKeyConflict
-from service.flows.limits.result_sizes import AROUND_RESULTS_BYTES_MAX, RESULT_BYTES_MAX, require_within
+from service.flows.limits.result_sizes import AROUND_RESULTS_BYTES_MAX, require_within
 from service.flows.limits.work_costs import (
     LOOP_ARTIFACT_BYTES_MAX,
     LOOP_BODY_BYTES_MAX,
@@ -25,9 +25,9 @@ from service.flows.proposals.computing import (
     simulate_proposal_body,
     simulate_proposal_request,
 )
-from service.runtime.clock import Clock
+from service.flows.runtime import Runtime
 from service.runtime.large_texts import count_of, where_large
-from service.runtime.process_pool import Executor, run_inline
+from service.runtime.process_pool import run_inline
 from service.storage.ports.store import Store
 
 
@@ -40,22 +40,13 @@ class Response:
 
 
 class ProposalSimulationFlow:
-    def __init__(
-        self,
-        *,
-        store: Store,
-        clock: Clock,
-        offload: Executor,
-        read: ReadProposal,
-        kept_seconds: int,
-        result_bytes_max: int = RESULT_BYTES_MAX,
-    ) -> None:
+    def __init__(self, *, store: Store, runtime: Runtime, read: ReadProposal, kept_seconds: int) -> None:
         self._store = store
-        self._clock = clock
-        self._offload = offload
+        self._clock = runtime.clock
+        self._offload = runtime.offload
         self._read = read
         self._kept_seconds = kept_seconds
-        self._result_bytes_max = result_bytes_max
+        self._result_bytes_max = runtime.result_bytes_max
 
     async def simulate(
         self, caller: Caller, body: bytes, *, idempotency_key: str, correlation_id: str

@@ -17,7 +17,7 @@ from service.flows.operations.attempts import RETRY_SECONDS, Attempt
 from service.flows.proposals.events import Prepared, RequestContext
 from service.flows.proposals.flow import TRIES_MAX, ProposalFlow
 from service.flows.proposals.versions import Outcome, read_creation, read_version
-from service.runtime.clock import Clock
+from service.flows.runtime import Runtime
 
 # The codes an operation fails with are the existing service's (HTTP contract 7.4, D56).
 KEY_CONFLICT = "ProposalIdempotencyConflictError"
@@ -27,8 +27,8 @@ STATE_CONFLICT = "ProposalStateConflictError"
 
 
 class ProposalWork:
-    def __init__(self, *, clock: Clock, proposals: ProposalFlow) -> None:
-        self._clock = clock
+    def __init__(self, *, runtime: Runtime, proposals: ProposalFlow) -> None:
+        self._clock = runtime.clock
         self._proposals = proposals
 
     async def do(self, attempt: Attempt) -> OperationStatus:

@@ -15,6 +15,7 @@ from service.flows.dpm_runs.recording import simulated_request, simulated_run
 from service.flows.dpm_runs.replays import Outcome, ReplayFlow
 from service.runtime.clock import SystemClock, TimeOrderedIds
 from service.wiring.flows import LENIENT_READERS
+from tests.runtimes import a_runtime
 from tests.unit.flows.test_member_order import shuffled, stored_before, tagged, written
 
 AT = datetime(2026, 11, 30, tzinfo=UTC)
@@ -27,10 +28,9 @@ async def here(work, *args):
 def replays_of(store):
     return ReplayFlow(
         store=store,
-        clock=SystemClock(),
-        retention=Retention(0, 86_400),
-        new_id=TimeOrderedIds(),
-        offload=here,
+        runtime=a_runtime(
+            clock=SystemClock(), retention=Retention(0, 86_400), new_id=TimeOrderedIds(), offload=here
+        ),
         readers=LENIENT_READERS,
         artifacts_persisted=False,
     )

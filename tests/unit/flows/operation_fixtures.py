@@ -18,6 +18,7 @@ from service.flows.operations.recovery import Reaper
 from service.storage.memory.store import MemoryStore
 from service.web.answers.dpm_runs import batch_answer
 from service.web.requests import bodies
+from tests.runtimes import a_runtime
 
 AT = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
 SCENARIOS = {
@@ -59,9 +60,8 @@ class Desk:
             clock=self,
             works={
                 OperationType.ANALYZE_SCENARIOS: AnalysisWork(
+                    runtime=a_runtime(clock=self, offload=self.offload),
                     encode=batch_answer,
-                    clock=self,
-                    offload=self.offload,
                     artifacts_persisted=artifacts_persisted,
                 )
             },
@@ -71,11 +71,8 @@ class Desk:
         )
         self.flow = OperationFlow(
             store=self.store,
-            clock=self,
-            new_id=self.draw,
-            offload=self.offload,
+            runtime=a_runtime(clock=self, new_id=self.draw, offload=self.offload, retention=retention),
             readers=readers,
-            retention=retention,
             runner=self.runner,
             inline=inline,
             queued=False,

@@ -20,6 +20,7 @@ from service.flows.retention import RetentionFlow
 from service.storage.memory.store import MemoryStore
 from service.web.answers.proposals.proposals import STORED
 from service.web.requests import bodies
+from tests.runtimes import a_runtime
 
 AT = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
 DAY = 86_400
@@ -107,18 +108,19 @@ class ProposalDesk:
         self.offloaded = []
         self.lease_seconds = lease_seconds
         self.flow = ProposalFlow(
-            answers=STORED,
             store=self.store,
-            clock=self,
-            new_id=self.draw,
-            offload=self.offload,
+            runtime=a_runtime(clock=self, new_id=self.draw, offload=self.offload),
+            answers=STORED,
             readers=READERS,
             rules=ProposalRules(**rules),
         )
         self.simulations = ProposalSimulationFlow(
-            store=self.store, clock=self, offload=self.offload, read=READERS.simulate, kept_seconds=DAY
+            store=self.store,
+            runtime=a_runtime(clock=self, offload=self.offload),
+            read=READERS.simulate,
+            kept_seconds=DAY,
         )
-        work = ProposalWork(clock=self, proposals=self.flow)
+        work = ProposalWork(runtime=a_runtime(clock=self), proposals=self.flow)
         self.runner = AttemptRunner(
             store=self.store,
             clock=self,
@@ -128,8 +130,7 @@ class ProposalDesk:
         )
         self.operations = (IdleFlow if idle else ProposalOperationFlow)(
             store=self.store,
-            clock=self,
-            new_id=self.draw,
+            runtime=a_runtime(clock=self, new_id=self.draw),
             proposals=self.flow,
             runner=self.runner,
             queued=False,

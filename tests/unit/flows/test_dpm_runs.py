@@ -24,6 +24,7 @@ from service.runtime.process_pool import EngineProcessDied
 from service.storage.memory.store import MemoryStore
 from service.web.answers.dpm_runs import batch_answer
 from service.web.requests import bodies
+from tests.runtimes import a_runtime
 
 AT = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
 DEMO = (ROOT / "scripts" / "demo" / "multi_currency.json").read_bytes()
@@ -41,14 +42,16 @@ class Flow:
         self.readers = Readers(bodies.decode_rebalance, bodies.decode_batch, bodies.decode_options)
         self.flow = DpmRunFlow(
             store=self.store,
-            clock=self,
-            new_id=self.draw,
-            offload=self.offload,
+            runtime=a_runtime(
+                clock=self,
+                new_id=self.draw,
+                offload=self.offload,
+                retention=Retention(run_days=1, operation_seconds=3600),
+                result_bytes_max=result_bytes_max,
+            ),
             readers=self.readers,
-            retention=Retention(run_days=1, operation_seconds=3600),
             replay_enabled=True,
             artifacts_persisted=artifacts_persisted,
-            result_bytes_max=result_bytes_max,
         )
 
     def now(self):

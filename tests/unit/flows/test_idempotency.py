@@ -11,6 +11,7 @@ from service.errors.idempotency import IdempotencyKeyNotFound
 from service.flows.idempotency import IdempotencyFlow
 from service.storage.memory.store import MemoryStore
 from tests.integration.contract.builders import AT, after, an_admission
+from tests.runtimes import a_runtime
 
 
 class Clock:
@@ -33,7 +34,9 @@ def store():
 
 @pytest.fixture
 def flow(store, clock):
-    return IdempotencyFlow(store=store, clock=clock, retention=Retention(run_days=1, operation_seconds=60))
+    return IdempotencyFlow(
+        store=store, runtime=a_runtime(clock=clock, retention=Retention(run_days=1, operation_seconds=60))
+    )
 
 
 async def admitted(store, run_id, seconds=0):

@@ -8,6 +8,7 @@ from service.domains.retention.cutoffs import KEEP_ALL, Retention
 from service.flows.lineage import LineageFlow
 from service.storage.memory.store import MemoryStore
 from tests.integration.contract.builders import AT, a_replay, after, an_admission
+from tests.runtimes import a_runtime
 
 
 class StoppedClock:
@@ -32,7 +33,7 @@ async def store():
 
 @pytest.fixture
 def flow(store):
-    return LineageFlow(store=store, clock=StoppedClock(), retention=Retention(0, 60))
+    return LineageFlow(store=store, runtime=a_runtime(clock=StoppedClock(), retention=Retention(0, 60)))
 
 
 def walk(met):

@@ -15,6 +15,7 @@ from service.errors.storage import StoreUnavailable
 from service.flows.dpm_runs.flow import DpmRunFlow
 from service.flows.limits.work_costs import LOOP_BODY_BYTES_MAX
 from service.web.answers.dpm_runs import batch_answer
+from tests.runtimes import a_runtime
 from tests.unit.flows.operation_fixtures import BODY, SCENARIOS, Desk, without_ids
 
 
@@ -94,11 +95,10 @@ async def test_every_way_gives_the_same_result():
     executed = await waiting.flow.execute(Caller.local(), accepted.operation_id)
     runs = DpmRunFlow(
         store=waiting.store,
-        clock=waiting,
-        new_id=waiting.draw,
-        offload=waiting.offload,
+        runtime=a_runtime(
+            clock=waiting, new_id=waiting.draw, offload=waiting.offload, retention=waiting.flow._retention
+        ),
         readers=waiting.flow._readers,
-        retention=waiting.flow._retention,
         replay_enabled=True,
         artifacts_persisted=False,
     )

@@ -12,6 +12,7 @@ from service.flows.policy_packs import flow
 from service.flows.policy_packs.flow import PolicyPackFlow
 from service.storage.memory.store import MemoryStore
 from service.web.requests import bodies
+from tests.runtimes import a_runtime
 
 AT = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
 TIGHT = RequestedPack(request_pack_id="tight")
@@ -26,8 +27,7 @@ class Catalog:
         self.asked = []
         self.flow = PolicyPackFlow(
             store=self,
-            clock=self,
-            offload=self.offload,
+            runtime=a_runtime(clock=self, offload=self.offload),
             read=bodies.decode_policy_pack,
             rules=SelectionRules(enabled=True),
             shipped={name: pack_of(name, PolicyPackUpsert(version="1")) for name in shipped},

@@ -14,6 +14,7 @@ from service.flows.limits.result_sizes import AROUND_RESULTS_BYTES_MAX
 from service.flows.limits.work_costs import LOOP_BODY_BYTES_MAX
 from service.flows.proposals.simulations import ProposalSimulationFlow, least_artifact_bytes
 from service.storage.memory.store import MemoryStore
+from tests.runtimes import a_runtime
 from tests.unit.flows.proposal_fixtures import (
     AT,
     DAY,
@@ -153,11 +154,11 @@ async def test_an_artifact_that_cannot_be_answered_is_not_built(desk):
     kept = (await simulate(desk, LARGE)).body
     desk.simulations = ProposalSimulationFlow(
         store=desk.store,
-        clock=desk,
-        offload=desk.offload,
+        runtime=a_runtime(
+            clock=desk, offload=desk.offload, result_bytes_max=len(kept) - AROUND_RESULTS_BYTES_MAX
+        ),
         read=READERS.simulate,
         kept_seconds=DAY,
-        result_bytes_max=len(kept) - AROUND_RESULTS_BYTES_MAX,
     )
 
     with pytest.raises(ResultTooLarge, match=str(len(kept))):

@@ -21,6 +21,7 @@ from service.flows.dpm_runs.replays import Outcome, ReplayFlow
 from service.runtime.clock import SystemClock
 from service.storage.memory.store import MemoryStore
 from service.web.requests import bodies
+from tests.runtimes import a_runtime
 
 DEMO = (ROOT / "scripts" / "demo" / "multi_currency.json").read_bytes()
 READERS = Readers(bodies.decode_rebalance, bodies.decode_batch, bodies.decode_options)
@@ -70,10 +71,9 @@ class Flow:
         self.offloaded = []
         self.flow = ReplayFlow(
             store=self.store,
-            clock=SystemClock(),
-            retention=Retention(0, 86_400),
-            new_id=self.draw,
-            offload=self.offload,
+            runtime=a_runtime(
+                clock=SystemClock(), retention=Retention(0, 86_400), new_id=self.draw, offload=self.offload
+            ),
             readers=READERS,
             artifacts_persisted=persisted,
         )

@@ -53,9 +53,7 @@ def start(store: Store, aiohttp_client: Any) -> Start:
             chosen,
             Stores.all_in(store),
             HealthFlow(store),
-            clock or SystemClock(),
-            ids,
-            done_here,
+            wiring_flows.runtime_of(chosen, clock or SystemClock(), ids, done_here),
             readers.readers_of(chosen),
         )
         built = wiring_flows.application_of(chosen, flows, ids, metrics, telemetry)
