@@ -87,7 +87,7 @@ def build(
         )
     app.on_response_prepare.append(capacity.close_when_draining)
     app[keys.BOUNDS] = bounds
-    read_action = bodies.decode_action_strict if refuse_unknown else bodies.decode_action
+    read_action = bodies.decode_action.strict if refuse_unknown else bodies.decode_action
     decode_action: Callable[[bytes], WorkflowActionRequest] = partial(read_action, bounds=bounds)
     app[DECODE_ACTION] = decode_action
     app.add_routes(ROUTES)

@@ -149,7 +149,7 @@ def policy_packs_of(settings: Settings, store: Store, runtime: Runtime) -> Polic
     return PolicyPackFlow(
         store=store,
         runtime=runtime,
-        read=partial(bodies.decode_policy_pack_strict, bounds=bounds_of(settings)),
+        read=partial(bodies.decode_policy_pack.strict, bounds=bounds_of(settings)),
         rules=SelectionRules(
             enabled=chosen.enabled,
             default_pack_id=chosen.default_pack_id,

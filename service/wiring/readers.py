@@ -34,9 +34,9 @@ def readers_of(settings: Settings) -> Readers:
     bounds = bounds_of(settings)
     if settings.unknown_fields is UnknownFields.REJECT:
         return Readers(
-            partial(bodies.decode_rebalance_strict, bounds=bounds),
-            partial(bodies.decode_batch_strict, bounds=bounds),
-            partial(bodies.decode_options_strict, bounds=bounds),
+            partial(bodies.decode_rebalance.strict, bounds=bounds),
+            partial(bodies.decode_batch.strict, bounds=bounds),
+            partial(bodies.decode_options.strict, bounds=bounds),
         )
     return Readers(
         partial(bodies.decode_rebalance, bounds=bounds),
@@ -49,11 +49,11 @@ def proposal_readers_of(settings: Settings) -> ProposalReaders:
     bounds = bounds_of(settings)
     if settings.unknown_fields is UnknownFields.REJECT:
         return ProposalReaders(
-            partial(bodies.decode_proposal_strict, bounds=bounds),
-            partial(bodies.decode_creation_strict, bounds=bounds),
-            partial(bodies.decode_version_strict, bounds=bounds),
-            partial(bodies.decode_transition_strict, bounds=bounds),
-            partial(bodies.decode_approval_strict, bounds=bounds),
+            partial(bodies.decode_proposal.strict, bounds=bounds),
+            partial(bodies.decode_creation.strict, bounds=bounds),
+            partial(bodies.decode_version.strict, bounds=bounds),
+            partial(bodies.decode_transition.strict, bounds=bounds),
+            partial(bodies.decode_approval.strict, bounds=bounds),
         )
     return ProposalReaders(
         partial(bodies.decode_proposal, bounds=bounds),

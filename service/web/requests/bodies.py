@@ -10,8 +10,9 @@ raises NotPlain instead.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import Any, Literal, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 import msgspec
 
@@ -50,206 +51,114 @@ SchemaName = Literal[
 
 Value = TypeVar("Value", bound=msgspec.Struct)
 
-_REBALANCE = msgspec.json.Decoder(RebalanceRequest, dec_hook=decode_hook, float_hook=Decimal)
-_BATCH = msgspec.json.Decoder(BatchRebalanceRequest, dec_hook=decode_hook, float_hook=Decimal)
-_PROPOSAL = msgspec.json.Decoder(ProposalSimulateRequest, dec_hook=decode_hook, float_hook=Decimal)
-_CREATION = msgspec.json.Decoder(ProposalCreateRequest, dec_hook=decode_hook, float_hook=Decimal)
-_VERSION = msgspec.json.Decoder(ProposalVersionRequest, dec_hook=decode_hook, float_hook=Decimal)
-_TRANSITION = msgspec.json.Decoder(ProposalStateTransitionRequest, float_hook=Decimal)
-_APPROVAL = msgspec.json.Decoder(ProposalApprovalRequest, float_hook=Decimal)
-_ACTION = msgspec.json.Decoder(WorkflowActionRequest)
-_PACK = msgspec.json.Decoder(PolicyPackUpsert, dec_hook=decode_hook, float_hook=Decimal)
+
+def _exact(kind: type[Value]) -> msgspec.json.Decoder[Value]:
+    return msgspec.json.Decoder(kind, dec_hook=decode_hook, float_hook=Decimal)
+
+
+_DECODERS: Mapping[type, msgspec.json.Decoder[Any]] = {
+    RebalanceRequest: _exact(RebalanceRequest),
+    BatchRebalanceRequest: _exact(BatchRebalanceRequest),
+    ProposalSimulateRequest: _exact(ProposalSimulateRequest),
+    ProposalCreateRequest: _exact(ProposalCreateRequest),
+    ProposalVersionRequest: _exact(ProposalVersionRequest),
+    ProposalStateTransitionRequest: msgspec.json.Decoder(ProposalStateTransitionRequest, float_hook=Decimal),
+    ProposalApprovalRequest: msgspec.json.Decoder(ProposalApprovalRequest, float_hook=Decimal),
+    WorkflowActionRequest: msgspec.json.Decoder(WorkflowActionRequest),
+    PolicyPackUpsert: _exact(PolicyPackUpsert),
+}
 
 # A decoder and its hooks raise the first two families, an absurd exponent the third.
 _REFUSALS = (msgspec.MsgspecError, ValueError, ArithmeticError, RecursionError)
 
 
-def decode_rebalance(
-    body: bytes, *, bounds: Bounds | None = DEFAULT_BOUNDS, plain: bool = False
-) -> RebalanceRequest:
-    """The one simulation a body asks for. Raises RequestInvalid, JsonTooDeep."""
-    return _decoded(body, _REBALANCE, "rebalance_request", bounds, plain)
+@dataclass(frozen=True, slots=True)
+class BodyReader(Generic[Value]):
+    """Reads bodies of one type; a value, so that it may travel to an engine process.
+
+    A strict reader refuses unknown keys (ruling 9). Only the schemas know these, so they read every body.
+    """
+
+    kind: type[Value]
+    schema: SchemaName
+    is_strict: bool = False
+
+    @property
+    def strict(self) -> BodyReader[Value]:
+        return replace(self, is_strict=True)
+
+    def __call__(self, body: bytes, *, bounds: Bounds | None = DEFAULT_BOUNDS, plain: bool = False) -> Value:
+        """Raises RequestInvalid, JsonTooDeep; NotPlain for what follows the shape not to the letter."""
+        body = without_mark(body)
+        if self.is_strict:
+            if plain:
+                raise NotPlain
+            closed: Value = _explained(self.schema, parsed(text_of(body)), bounds, refuse_unknown=True)
+            return closed
+        text = text_of(body)
+        # The typed decoder does not mind a NUL, which only this escape can spell.
+        if b"\\u0000" not in body:
+            try:
+                read: Value = _DECODERS[self.kind].decode(body)
+            except _REFUSALS:
+                pass
+            else:
+                if bounds is None or holds(read, bounds):
+                    return read
+        if plain:
+            raise NotPlain
+        value: Value = _explained(self.schema, parsed(text), bounds)
+        return value
 
 
-def decode_batch(
-    body: bytes, *, bounds: Bounds | None = DEFAULT_BOUNDS, plain: bool = False
-) -> BatchRebalanceRequest:
-    """The scenarios a body asks for; their options stay as sent. Raises RequestInvalid, JsonTooDeep."""
-    return _decoded(body, _BATCH, "batch_rebalance_request", bounds, plain)
+@dataclass(frozen=True, slots=True)
+class OptionsReader:
+    """Reads the engine options of one scenario, which are read already as JSON."""
+
+    is_strict: bool = False
+
+    @property
+    def strict(self) -> OptionsReader:
+        return OptionsReader(is_strict=True)
+
+    def __call__(
+        self, options: Mapping[str, Any], *, bounds: Bounds | None = DEFAULT_BOUNDS, plain: bool = False
+    ) -> EngineOptions:
+        """Raises RequestInvalid; NotPlain as a reader of bodies."""
+        if not self.is_strict and not free_faults(options):
+            try:
+                read = msgspec.convert(options, EngineOptions, dec_hook=decode_hook)
+            except _REFUSALS:
+                pass
+            else:
+                if bounds is None or holds(read, bounds):
+                    return read
+        if plain:
+            raise NotPlain
+        value: EngineOptions = _explained("engine_options", options, bounds, refuse_unknown=self.is_strict)
+        return value
 
 
-def decode_options(
-    options: Mapping[str, Any], *, bounds: Bounds | None = DEFAULT_BOUNDS, plain: bool = False
-) -> EngineOptions:
-    """The engine options of one scenario. Raises RequestInvalid."""
-    if not free_faults(options):
-        try:
-            read = msgspec.convert(options, EngineOptions, dec_hook=decode_hook)
-        except _REFUSALS:
-            pass
-        else:
-            if bounds is None or holds(read, bounds):
-                return read
-    if plain:
-        raise NotPlain
-    value: EngineOptions = _explained("engine_options", options, bounds)
-    return value
-
-
-def decode_action(body: bytes, *, bounds: Bounds | None = DEFAULT_BOUNDS) -> WorkflowActionRequest:
-    """The decision a body brings. Raises RequestInvalid, JsonTooDeep."""
-    return _decoded(body, _ACTION, "workflow_action_request", bounds)
-
-
-def decode_proposal(
-    body: bytes, *, bounds: Bounds | None = DEFAULT_BOUNDS, plain: bool = False
-) -> ProposalSimulateRequest:
-    """The proposal a body asks to simulate. Raises RequestInvalid, JsonTooDeep."""
-    return _decoded(body, _PROPOSAL, "proposal_simulate_request", bounds, plain)
-
-
-def decode_creation(
-    body: bytes, *, bounds: Bounds | None = DEFAULT_BOUNDS, plain: bool = False
-) -> ProposalCreateRequest:
-    """The proposal a body asks to create. Raises RequestInvalid, JsonTooDeep."""
-    return _decoded(body, _CREATION, "proposal_create_request", bounds, plain)
-
-
-def decode_version(
-    body: bytes, *, bounds: Bounds | None = DEFAULT_BOUNDS, plain: bool = False
-) -> ProposalVersionRequest:
-    """The version a body brings. Raises RequestInvalid, JsonTooDeep."""
-    return _decoded(body, _VERSION, "proposal_version_request", bounds, plain)
-
-
-def decode_transition(
-    body: bytes, *, bounds: Bounds | None = DEFAULT_BOUNDS, plain: bool = False
-) -> ProposalStateTransitionRequest:
-    """The event a body asks for; numbers in its reason stay as sent. Raises RequestInvalid, JsonTooDeep."""
-    return _decoded(body, _TRANSITION, "proposal_state_transition_request", bounds, plain)
-
-
-def decode_approval(
-    body: bytes, *, bounds: Bounds | None = DEFAULT_BOUNDS, plain: bool = False
-) -> ProposalApprovalRequest:
-    """The approval a body brings; numbers in its details stay as sent. Raises RequestInvalid, JsonTooDeep."""
-    return _decoded(body, _APPROVAL, "proposal_approval_request", bounds, plain)
-
-
-def decode_policy_pack(body: bytes, *, bounds: Bounds | None = DEFAULT_BOUNDS) -> PolicyPackUpsert:
-    """The policy pack a body brings. Raises RequestInvalid, JsonTooDeep."""
-    return _decoded(body, _PACK, "policy_pack_upsert", bounds)
-
-
-# The strict twins refuse unknown keys (ruling 9). Only the schemas know these, so they read every body.
-
-
-def decode_rebalance_strict(
-    body: bytes, *, bounds: Bounds | None = DEFAULT_BOUNDS, plain: bool = False
-) -> RebalanceRequest:
-    """As decode_rebalance, but an unknown key is refused."""
-    value: RebalanceRequest = _closed(body, "rebalance_request", bounds, plain)
-    return value
-
-
-def decode_batch_strict(
-    body: bytes, *, bounds: Bounds | None = DEFAULT_BOUNDS, plain: bool = False
-) -> BatchRebalanceRequest:
-    """As decode_batch, but an unknown key is refused."""
-    value: BatchRebalanceRequest = _closed(body, "batch_rebalance_request", bounds, plain)
-    return value
-
-
-def decode_options_strict(
-    options: Mapping[str, Any], *, bounds: Bounds | None = DEFAULT_BOUNDS, plain: bool = False
-) -> EngineOptions:
-    """As decode_options, but an unknown key is refused."""
-    if plain:
-        raise NotPlain
-    value: EngineOptions = _explained("engine_options", options, bounds, refuse_unknown=True)
-    return value
-
-
-def decode_action_strict(body: bytes, *, bounds: Bounds | None = DEFAULT_BOUNDS) -> WorkflowActionRequest:
-    """As decode_action, but an unknown key is refused."""
-    value: WorkflowActionRequest = _closed(body, "workflow_action_request", bounds)
-    return value
-
-
-def decode_proposal_strict(
-    body: bytes, *, bounds: Bounds | None = DEFAULT_BOUNDS, plain: bool = False
-) -> ProposalSimulateRequest:
-    """As decode_proposal, but an unknown key is refused."""
-    value: ProposalSimulateRequest = _closed(body, "proposal_simulate_request", bounds, plain)
-    return value
-
-
-def decode_creation_strict(
-    body: bytes, *, bounds: Bounds | None = DEFAULT_BOUNDS, plain: bool = False
-) -> ProposalCreateRequest:
-    """As decode_creation, but an unknown key is refused."""
-    value: ProposalCreateRequest = _closed(body, "proposal_create_request", bounds, plain)
-    return value
-
-
-def decode_version_strict(
-    body: bytes, *, bounds: Bounds | None = DEFAULT_BOUNDS, plain: bool = False
-) -> ProposalVersionRequest:
-    """As decode_version, but an unknown key is refused."""
-    value: ProposalVersionRequest = _closed(body, "proposal_version_request", bounds, plain)
-    return value
-
-
-def decode_transition_strict(
-    body: bytes, *, bounds: Bounds | None = DEFAULT_BOUNDS, plain: bool = False
-) -> ProposalStateTransitionRequest:
-    """As decode_transition, but an unknown key is refused."""
-    value: ProposalStateTransitionRequest = _closed(body, "proposal_state_transition_request", bounds, plain)
-    return value
-
-
-def decode_approval_strict(
-    body: bytes, *, bounds: Bounds | None = DEFAULT_BOUNDS, plain: bool = False
-) -> ProposalApprovalRequest:
-    """As decode_approval, but an unknown key is refused."""
-    value: ProposalApprovalRequest = _closed(body, "proposal_approval_request", bounds, plain)
-    return value
-
-
-def decode_policy_pack_strict(body: bytes, *, bounds: Bounds | None = DEFAULT_BOUNDS) -> PolicyPackUpsert:
-    """As decode_policy_pack, but an unknown key is refused."""
-    value: PolicyPackUpsert = _closed(body, "policy_pack_upsert", bounds)
-    return value
-
-
-def _decoded(
-    body: bytes,
-    decoder: msgspec.json.Decoder[Value],
-    schema: SchemaName,
-    bounds: Bounds | None,
-    plain: bool = False,
-) -> Value:
-    body = without_mark(body)
-    text = text_of(body)
-    # The typed decoder does not mind a NUL, which only this escape can spell.
-    if b"\\u0000" not in body:
-        try:
-            read = decoder.decode(body)
-        except _REFUSALS:
-            pass
-        else:
-            if bounds is None or holds(read, bounds):
-                return read
-    if plain:
-        raise NotPlain
-    value: Value = _explained(schema, parsed(text), bounds)
-    return value
-
-
-def _closed(body: bytes, schema: SchemaName, bounds: Bounds | None, plain: bool = False) -> Any:
-    if plain:
-        raise NotPlain
-    return _explained(schema, parsed(text_of(without_mark(body))), bounds, refuse_unknown=True)
+# The one simulation a body asks for.
+decode_rebalance = BodyReader(RebalanceRequest, "rebalance_request")
+# The scenarios a body asks for; their options stay as sent.
+decode_batch = BodyReader(BatchRebalanceRequest, "batch_rebalance_request")
+# The decision a body brings.
+decode_action = BodyReader(WorkflowActionRequest, "workflow_action_request")
+# The proposal a body asks to simulate.
+decode_proposal = BodyReader(ProposalSimulateRequest, "proposal_simulate_request")
+# The proposal a body asks to create.
+decode_creation = BodyReader(ProposalCreateRequest, "proposal_create_request")
+# The version a body brings.
+decode_version = BodyReader(ProposalVersionRequest, "proposal_version_request")
+# The event a body asks for; numbers in its reason stay as sent.
+decode_transition = BodyReader(ProposalStateTransitionRequest, "proposal_state_transition_request")
+# The approval a body brings; numbers in its details stay as sent.
+decode_approval = BodyReader(ProposalApprovalRequest, "proposal_approval_request")
+# The policy pack a body brings.
+decode_policy_pack = BodyReader(PolicyPackUpsert, "policy_pack_upsert")
+# The engine options of one scenario.
+decode_options = OptionsReader()
 
 
 def _explained(

@@ -15,7 +15,7 @@ from service.web.requests import bodies
 from tests.unit.flows.operation_fixtures import BODY, SCENARIOS
 
 LENIENT = Readers(bodies.decode_rebalance, bodies.decode_batch, bodies.decode_options)
-STRICT = Readers(bodies.decode_rebalance_strict, bodies.decode_batch_strict, bodies.decode_options_strict)
+STRICT = Readers(bodies.decode_rebalance.strict, bodies.decode_batch.strict, bodies.decode_options.strict)
 IDENTITY = BatchIdentity("batch_1", "corr-1", tuple(f"rr_{number}" for number in range(20)))
 
 

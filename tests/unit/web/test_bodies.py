@@ -43,13 +43,13 @@ READERS = {
     ProposalApprovalRequest: bodies.decode_approval,
 }
 STRICT = {
-    RebalanceRequest: bodies.decode_rebalance_strict,
-    BatchRebalanceRequest: bodies.decode_batch_strict,
-    ProposalSimulateRequest: bodies.decode_proposal_strict,
-    ProposalCreateRequest: bodies.decode_creation_strict,
-    ProposalVersionRequest: bodies.decode_version_strict,
-    ProposalStateTransitionRequest: bodies.decode_transition_strict,
-    ProposalApprovalRequest: bodies.decode_approval_strict,
+    RebalanceRequest: bodies.decode_rebalance.strict,
+    BatchRebalanceRequest: bodies.decode_batch.strict,
+    ProposalSimulateRequest: bodies.decode_proposal.strict,
+    ProposalCreateRequest: bodies.decode_creation.strict,
+    ProposalVersionRequest: bodies.decode_version.strict,
+    ProposalStateTransitionRequest: bodies.decode_transition.strict,
+    ProposalApprovalRequest: bodies.decode_approval.strict,
 }
 
 BOUNDS = {"greater_than_equal", "less_than_equal", "greater_than"}
@@ -360,7 +360,7 @@ def test_an_absent_body_is_one_missing_entry(read, body):
     ],
 )
 def test_a_body_that_is_no_json_says_where(body, at, text):
-    for read in (bodies.decode_rebalance, bodies.decode_batch_strict):
+    for read in (bodies.decode_rebalance, bodies.decode_batch.strict):
         assert refusal(read, body) == [
             {
                 "type": "json_invalid",
@@ -460,7 +460,7 @@ def test_unknown_keys_are_ignored_or_refused_at_every_level():
     body = body_of(document)
 
     assert bodies.decode_rebalance(body).portfolio_snapshot.positions
-    assert [(found["type"], found["loc"]) for found in refusal(bodies.decode_rebalance_strict, body)] == [
+    assert [(found["type"], found["loc"]) for found in refusal(bodies.decode_rebalance.strict, body)] == [
         ("extra_forbidden", ["body", "portfolio_snapshot", "positions", 0, "odd"]),
         ("extra_forbidden", ["body", "options", "unheard_of"]),
     ]
@@ -545,7 +545,7 @@ def test_lenient_options_are_read():
     )
 
     assert options == EngineOptions(enable_tax_awareness=True, fx_settlement_days=3)
-    assert refusal(bodies.decode_options_strict, {"zz": 1})[0]["type"] == "extra_forbidden"
+    assert refusal(bodies.decode_options.strict, {"zz": 1})[0]["type"] == "extra_forbidden"
 
 
 @pytest.mark.parametrize("levels", [64, 65, 100_000])
@@ -601,8 +601,8 @@ def test_depth_is_counted_by_the_book(text, levels_max):
 
 
 def test_readers_and_refusals_cross_process_borders():
-    for read in (*READERS.values(), *STRICT.values(), bodies.decode_options, bodies.decode_options_strict):
-        assert pickle.loads(pickle.dumps(read)) is read
+    for read in (*READERS.values(), *STRICT.values(), bodies.decode_options, bodies.decode_options.strict):
+        assert pickle.loads(pickle.dumps(read)) == read
 
     with pytest.raises(RequestInvalid) as refused:
         bodies.decode_rebalance(with_price(Wire("NaN")))
@@ -629,4 +629,4 @@ def test_realistic_bodies_are_read_alike_on_both_paths(seed):
     quick = bodies.decode_rebalance(body_of(document))
 
     assert quick == bodies.decode_rebalance(body_of({**document, **SLOWLY}))
-    assert quick == bodies.decode_rebalance_strict(body_of(document))
+    assert quick == bodies.decode_rebalance.strict(body_of(document))

@@ -100,7 +100,7 @@ DOCUMENTS: dict[str, dict[str, Any]] = {
     "policy_pack": {"version": "v", "constraint_policy": {"group_constraints": {"a:b": {"max_weight": "1"}}}},
 }
 READERS = {name: getattr(bodies, f"decode_{name}") for name in DOCUMENTS}
-STRICT = {name: getattr(bodies, f"decode_{name}_strict") for name in DOCUMENTS}
+STRICT = {name: getattr(bodies, f"decode_{name}").strict for name in DOCUMENTS}
 
 IN_BOOK = [
     ("portfolio_snapshot.snapshot_id", 1, 200),

@@ -132,7 +132,7 @@ def test_unknown_members_are_refused_only_if_they_are_to_be():
 
     assert bodies.decode_proposal(body).proposed_trades[0].quantity == 1
     with pytest.raises(RequestInvalid) as refused:
-        bodies.decode_proposal_strict(body)
+        bodies.decode_proposal.strict(body)
     assert [(entry["type"], entry["loc"]) for entry in refused.value.entries] == [
         ("extra_forbidden", ["body", "proposed_trades", 0, "limit"]),
         ("extra_forbidden", ["body", "note"]),
