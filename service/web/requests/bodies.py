@@ -79,6 +79,7 @@ class BodyReader(Generic[Value]):
     A strict reader refuses unknown keys (ruling 9). Only the schemas know these, so they read every body.
     """
 
+    name: str
     kind: type[Value]
     schema: SchemaName
     is_strict: bool = False
@@ -86,6 +87,11 @@ class BodyReader(Generic[Value]):
     @property
     def strict(self) -> BodyReader[Value]:
         return replace(self, is_strict=True)
+
+    @property
+    def __name__(self) -> str:
+        """What reading is called where work is measured."""
+        return f"{self.name}_strict" if self.is_strict else self.name
 
     def __call__(self, body: bytes, *, bounds: Bounds | None = DEFAULT_BOUNDS, plain: bool = False) -> Value:
         """Raises RequestInvalid, JsonTooDeep; NotPlain for what follows the shape not to the letter."""
@@ -140,23 +146,25 @@ class OptionsReader:
 
 
 # The one simulation a body asks for.
-decode_rebalance = BodyReader(RebalanceRequest, "rebalance_request")
+decode_rebalance = BodyReader("decode_rebalance", RebalanceRequest, "rebalance_request")
 # The scenarios a body asks for; their options stay as sent.
-decode_batch = BodyReader(BatchRebalanceRequest, "batch_rebalance_request")
+decode_batch = BodyReader("decode_batch", BatchRebalanceRequest, "batch_rebalance_request")
 # The decision a body brings.
-decode_action = BodyReader(WorkflowActionRequest, "workflow_action_request")
+decode_action = BodyReader("decode_action", WorkflowActionRequest, "workflow_action_request")
 # The proposal a body asks to simulate.
-decode_proposal = BodyReader(ProposalSimulateRequest, "proposal_simulate_request")
+decode_proposal = BodyReader("decode_proposal", ProposalSimulateRequest, "proposal_simulate_request")
 # The proposal a body asks to create.
-decode_creation = BodyReader(ProposalCreateRequest, "proposal_create_request")
+decode_creation = BodyReader("decode_creation", ProposalCreateRequest, "proposal_create_request")
 # The version a body brings.
-decode_version = BodyReader(ProposalVersionRequest, "proposal_version_request")
+decode_version = BodyReader("decode_version", ProposalVersionRequest, "proposal_version_request")
 # The event a body asks for; numbers in its reason stay as sent.
-decode_transition = BodyReader(ProposalStateTransitionRequest, "proposal_state_transition_request")
+decode_transition = BodyReader(
+    "decode_transition", ProposalStateTransitionRequest, "proposal_state_transition_request"
+)
 # The approval a body brings; numbers in its details stay as sent.
-decode_approval = BodyReader(ProposalApprovalRequest, "proposal_approval_request")
+decode_approval = BodyReader("decode_approval", ProposalApprovalRequest, "proposal_approval_request")
 # The policy pack a body brings.
-decode_policy_pack = BodyReader(PolicyPackUpsert, "policy_pack_upsert")
+decode_policy_pack = BodyReader("decode_policy_pack", PolicyPackUpsert, "policy_pack_upsert")
 # The engine options of one scenario.
 decode_options = OptionsReader()
 
