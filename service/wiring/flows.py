@@ -41,7 +41,6 @@ from service.settings.policy_packs import CatalogBackend
 from service.settings.process import ArtifactMode, ExecutionMode, Settings, UnknownFields
 from service.storage.ports.operations import JobQueue
 from service.storage.ports.store import Store
-from service.storage.shadow.store import ShadowedStore
 from service.web import app
 from service.web.feature_flags import FeatureFlags
 from service.web.flows import Flows
@@ -101,9 +100,7 @@ def flows_of(
         supportability=SupportabilityFlow(
             store=store, runtime=runtime, store_backend=settings.store_backend.value
         ),
-        shadow_differences=ShadowDifferenceFlow(
-            store=store, shadow=store if isinstance(store, ShadowedStore) else None
-        ),
+        shadow_differences=ShadowDifferenceFlow(store=store, shadow=stores.shadow),
         workflow=WorkflowFlow(
             store=store, runtime=runtime, rule=ReviewRule(settings.workflow_review_statuses)
         ),

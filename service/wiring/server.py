@@ -31,8 +31,7 @@ from service.wiring.stores import (
     open_proposal_store,
     open_purging_store,
     open_store,
-    purging_beside,
-    with_shadow,
+    shadow_of,
 )
 
 
@@ -87,13 +86,14 @@ async def assemble(settings: Settings) -> AsyncIterator[Running]:
         processes = engine_processes_of(settings, readers, metrics.process)
         opened.push_async_callback(processes.close)
         store = watchers.store(await open_store(settings), "runs")
-        store = with_shadow(settings, store, clock, ids, metrics)
+        shadow = shadow_of(settings, store, clock, ids, metrics)
+        store = shadow or store
         opened.push_async_callback(store.close)
         purging = await open_purging_store(settings, store)
         if purging is not store:
             purging = watchers.store(purging, "purge")
             opened.push_async_callback(purging.close)
-            purging = purging_beside(store, purging)
+            purging = shadow.beside(purging) if shadow else purging
         health = HealthFlow(store)
         proposal_store = await open_proposal_store(settings, store)
         if proposal_store is not store:
@@ -103,7 +103,7 @@ async def assemble(settings: Settings) -> AsyncIterator[Running]:
         if policy_store is not store:
             policy_store = watchers.store(policy_store, "policies")
             opened.push_async_callback(policy_store.close)
-        stores = Stores(runs=store, proposals=proposal_store, policies=policy_store)
+        stores = Stores(runs=store, proposals=proposal_store, policies=policy_store, shadow=shadow)
         flows = flows_of(
             settings, stores, health, runtime_of(settings, clock, ids, watchers.offload(processes)), readers
         )
@@ -144,7 +144,7 @@ async def assemble_purging(settings: Settings) -> AsyncIterator[tuple[RetentionF
         for place in places:
             store = await open_purging_store(place, None)
             if place is settings:
-                store = with_shadow(settings, store, clock, ids)
+                store = shadow_of(settings, store, clock, ids) or store
             opened.push_async_callback(store.close)
             await store.check_writable()
             purges.append(purges_of(place, store, clock, ids))

@@ -54,11 +54,13 @@ class Stores:
     runs: Store
     proposals: Store
     policies: Store
+    # That of the runs, where they have one.
+    shadow: ShadowedStore | None = None
 
     @classmethod
-    def all_in(cls, store: Store) -> Stores:
+    def all_in(cls, store: Store, shadow: ShadowedStore | None = None) -> Stores:
         """Everything in one store."""
-        return cls(runs=store, proposals=store, policies=store)
+        return cls(runs=store, proposals=store, policies=store, shadow=shadow)
 
 
 async def open_store(settings: Settings) -> Store:
@@ -137,20 +139,20 @@ async def open_purging_store(settings: Settings, serving: Store | None) -> Store
     return await _open_postgres(settings.postgres_retention_dsn, options)
 
 
-def with_shadow(
+def shadow_of(
     settings: Settings, store: Store, clock: Clock, new_id: NewId, measures: ShadowMetrics = NOOP_METRICS
-) -> Store:
-    """The store with the shadow that the settings name beside it, if they name one.
+) -> ShadowedStore | None:
+    """The store with the shadow that the settings name beside it; None where they name none.
 
     Proposals and catalogs that are kept in a place of their own have none: what sweeps and purges remove from
     two stores cannot be told apart in one.
     """
     chosen = as_of_shadow(settings)
     if chosen is None:
-        return store
+        return None
     if place_of(chosen) == place_of(settings) is not None:
         logger.error("shadow_is_the_primary", store=chosen.store_backend.value)
-        return store
+        return None
     # Loaded when there are no callers yet, who would wait for it.
     importlib.import_module(ADAPTERS[chosen.store_backend])
     return shadowed(
@@ -197,11 +199,6 @@ async def open_shadow(settings: Settings) -> Store:
         application_name="lotus-manage shadow",
     )
     return await _open_postgres(settings.postgres_dsn, options)
-
-
-def purging_beside(store: Store, purging: Store) -> Store:
-    """The store that purges, followed by the shadow of the one that serves, if that has one."""
-    return store.beside(purging) if isinstance(store, ShadowedStore) else purging
 
 
 async def _open_postgres(dsn: str, options: PoolOptions) -> Store:

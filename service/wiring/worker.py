@@ -56,7 +56,7 @@ async def assemble_worker(settings: Settings) -> AsyncIterator[Working]:
         processes = engine_processes_of(settings, readers.LENIENT_READERS, metrics.process)
         opened.push_async_callback(processes.close)
         watched: Store = watchers.store(await open_store(settings), "runs")
-        store = stores.with_shadow(settings, watched, clock, TimeOrderedIds())
+        store = stores.shadow_of(settings, watched, clock, TimeOrderedIds()) or watched
         opened.push_async_callback(store.close)
         queue = await open_queue(settings)
         opened.push_async_callback(queue.close)

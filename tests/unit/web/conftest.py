@@ -18,6 +18,7 @@ from service.runtime.clock import Clock, SystemClock, TimeOrderedIds
 from service.settings.process import Settings, read
 from service.storage.memory.store import MemoryStore
 from service.storage.ports.store import Store
+from service.storage.shadow.store import ShadowedStore
 from service.wiring import flows as wiring_flows
 from service.wiring import readers
 from service.wiring.stores import Stores
@@ -51,7 +52,7 @@ def start(store: Store, aiohttp_client: Any) -> Start:
         # One store keeps everything, as it does where nothing else is told.
         flows = wiring_flows.flows_of(
             chosen,
-            Stores.all_in(store),
+            Stores.all_in(store, store if isinstance(store, ShadowedStore) else None),
             HealthFlow(store),
             wiring_flows.runtime_of(chosen, clock or SystemClock(), ids, done_here),
             readers.readers_of(chosen),

@@ -13,8 +13,7 @@ from service.runtime.clock import SystemClock, TimeOrderedIds
 from service.settings.environment import StoreBackend
 from service.settings.process import read
 from service.storage.memory.store import MemoryStore
-from service.storage.shadow.store import ShadowedStore
-from service.wiring.stores import purging_beside, with_shadow
+from service.wiring.stores import shadow_of
 from tests.integration.contract.builders import AT
 
 PARITY = "/rebalance/supportability/parity"
@@ -119,7 +118,7 @@ async def test_it_is_behind_the_gates_of_the_summary(start, gate, code):
 class TestWithAShadow:
     @pytest.fixture
     async def store(self):
-        opened = with_shadow(shadow_settings(), MemoryStore(), SystemClock(), TimeOrderedIds())
+        opened = shadow_of(shadow_settings(), MemoryStore(), SystemClock(), TimeOrderedIds())
         yield opened
         await opened.close()
 
@@ -143,15 +142,13 @@ class TestWithAShadow:
 async def test_a_store_without_a_shadow_is_left_as_it_is():
     store = MemoryStore()
 
-    assert with_shadow(read(), store, SystemClock(), TimeOrderedIds()) is store
-    assert purging_beside(store, other := MemoryStore()) is other
+    assert shadow_of(read(), store, SystemClock(), TimeOrderedIds()) is None
 
 
 async def test_what_purges_is_followed_by_the_shadow_of_what_serves():
-    store = with_shadow(shadow_settings(), MemoryStore(), SystemClock(), TimeOrderedIds())
+    store = shadow_of(shadow_settings(), MemoryStore(), SystemClock(), TimeOrderedIds())
     try:
-        purging = purging_beside(store, MemoryStore())
-        assert isinstance(purging, ShadowedStore)
+        purging = store.beside(MemoryStore())
         assert purging.replicator is store.replicator
     finally:
         await store.close()
@@ -168,4 +165,4 @@ async def test_a_shadow_in_the_place_of_the_primary_is_none(tmp_path):
     )
     store = MemoryStore()
 
-    assert with_shadow(settings, store, SystemClock(), TimeOrderedIds()) is store
+    assert shadow_of(settings, store, SystemClock(), TimeOrderedIds()) is None
