@@ -20,21 +20,29 @@ from service.errors.workflow_decisions import WorkflowDisabled
 
 
 class Flag(Enum):
-    """A feature flag: its field of FeatureFlags, and what is raised where it is off."""
+    """A feature flag: its field of FeatureFlags, what is raised where it is off, and its setting."""
 
-    SUPPORT_APIS = ("support_apis_enabled", SupportApisDisabled)
-    SUMMARY_APIS = ("summary_apis_enabled", SummaryApisDisabled)
-    BUNDLE_APIS = ("bundle_apis_enabled", BundleApisDisabled)
-    ARTIFACTS = ("artifacts_enabled", ArtifactsDisabled)
-    LINEAGE_APIS = ("lineage_apis_enabled", LineageApisDisabled)
-    HISTORY_APIS = ("history_apis_enabled", HistoryApisDisabled)
-    WORKFLOW = ("workflow_enabled", WorkflowDisabled)
-    OPERATIONS = ("async_operations_enabled", OperationsDisabled)
-    MANUAL_EXECUTION = ("manual_execution_enabled", ManualExecutionDisabled)
-    POLICY_ADMIN = ("policy_admin_enabled", PolicyAdminDisabled)
-    PROPOSALS = ("proposals_enabled", ProposalsDisabled)
-    PROPOSAL_SUPPORT = ("proposal_support_apis_enabled", ProposalSupportDisabled)
-    PROPOSAL_OPERATIONS = ("proposal_operations_enabled", ProposalOperationsDisabled)
+    SUPPORT_APIS = ("support_apis_enabled", SupportApisDisabled, "support_apis_enabled")
+    SUMMARY_APIS = ("summary_apis_enabled", SummaryApisDisabled, "summary_apis_enabled")
+    BUNDLE_APIS = ("bundle_apis_enabled", BundleApisDisabled, "bundle_apis_enabled")
+    ARTIFACTS = ("artifacts_enabled", ArtifactsDisabled, "artifacts_enabled")
+    LINEAGE_APIS = ("lineage_apis_enabled", LineageApisDisabled, "lineage_apis_enabled")
+    HISTORY_APIS = ("history_apis_enabled", HistoryApisDisabled, "history_apis_enabled")
+    WORKFLOW = ("workflow_enabled", WorkflowDisabled, "workflow_enabled")
+    OPERATIONS = ("async_operations_enabled", OperationsDisabled, "async_operations_enabled")
+    MANUAL_EXECUTION = ("manual_execution_enabled", ManualExecutionDisabled, "manual_execution_enabled")
+    POLICY_ADMIN = ("policy_admin_enabled", PolicyAdminDisabled, "policy.admin_apis_enabled")
+    PROPOSALS = ("proposals_enabled", ProposalsDisabled, "proposals.lifecycle_enabled")
+    PROPOSAL_SUPPORT = (
+        "proposal_support_apis_enabled",
+        ProposalSupportDisabled,
+        "proposals.support_apis_enabled",
+    )
+    PROPOSAL_OPERATIONS = (
+        "proposal_operations_enabled",
+        ProposalOperationsDisabled,
+        "proposals.operations_enabled",
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +69,6 @@ class FeatureFlags:
     def require(self, flags: tuple[Flag, ...]) -> None:
         """Raises the error of the first flag that is off."""
         for flag in flags:
-            field, error = flag.value
+            field, error, _ = flag.value
             if not getattr(self, field):
                 raise error()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 from functools import partial
+from operator import attrgetter
 
 from aiohttp import web
 
@@ -42,7 +43,7 @@ from service.settings.process import ArtifactMode, ExecutionMode, Settings, Unkn
 from service.storage.ports.operations import JobQueue
 from service.storage.ports.store import Store
 from service.web import app
-from service.web.feature_flags import FeatureFlags
+from service.web.feature_flags import FeatureFlags, Flag
 from service.web.flows import Flows
 from service.web.requests import bodies, policy_pack_settings
 from service.wiring.capacity import capacity_of
@@ -164,21 +165,8 @@ def store_missing(settings: Settings) -> ServiceError | None:
 
 
 def gates_of(settings: Settings) -> FeatureFlags:
-    return FeatureFlags(
-        support_apis_enabled=settings.support_apis_enabled,
-        summary_apis_enabled=settings.summary_apis_enabled,
-        bundle_apis_enabled=settings.bundle_apis_enabled,
-        artifacts_enabled=settings.artifacts_enabled,
-        lineage_apis_enabled=settings.lineage_apis_enabled,
-        history_apis_enabled=settings.history_apis_enabled,
-        workflow_enabled=settings.workflow_enabled,
-        async_operations_enabled=settings.async_operations_enabled,
-        manual_execution_enabled=settings.manual_execution_enabled,
-        policy_admin_enabled=settings.policy.admin_apis_enabled,
-        proposals_enabled=settings.proposals.lifecycle_enabled,
-        proposal_support_apis_enabled=settings.proposals.support_apis_enabled,
-        proposal_operations_enabled=settings.proposals.operations_enabled,
-    )
+    """Each feature flag as its setting says."""
+    return FeatureFlags(**{flag.value[0]: attrgetter(flag.value[2])(settings) for flag in Flag})
 
 
 def retention_of(settings: Settings) -> Retention:

@@ -2,9 +2,13 @@
 
 import ast
 import inspect
+from dataclasses import replace
+from operator import attrgetter
 
+from service.settings.process import read
 from service.web.feature_flags import FeatureFlags, Flag
 from service.web.operations.table import OPERATIONS, ROUTES, WITHOUT_STORE, literal_first
+from service.wiring.flows import gates_of
 from tests.conftest import ROOT
 from tests.unit.tidy.sources import MODULES, nodes_of, tree_of
 
@@ -45,6 +49,18 @@ def test_every_flag_is_checked_by_a_row_and_raises_what_the_row_tells():
 
 def test_every_flag_is_a_field():
     assert {flag.value[0] for flag in Flag} == set(FeatureFlags.__dataclass_fields__)
+
+
+def test_every_flag_is_as_its_setting_says():
+    settings = read()
+    assert gates_of(settings) == FeatureFlags(
+        **{flag.value[0]: attrgetter(flag.value[2])(settings) for flag in Flag}
+    )
+    for flag in Flag:
+        *within, name = flag.value[2].split(".")
+        part = replace(attrgetter(within[0])(settings), **{name: True}) if within else None
+        on = replace(settings, **({within[0]: part} if within else {name: True}))
+        assert getattr(gates_of(on), flag.value[0]) is True, flag
 
 
 def test_no_handler_names_a_flag():
