@@ -29,7 +29,7 @@ BATCH_MAX = 5000
     "source",
     required=True,
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="The SQLite file; nobody may write to it meanwhile.",
+    help="The SQLite file; no process may write to it meanwhile.",
 )
 @click.option(
     "--to-dsn",

@@ -71,7 +71,7 @@ def serve(host: str, port: int, metrics_port: int | None, processes: int, superv
     logs.set_up(chosen.log_level.value)
     for path in files_of(chosen):
         try:
-            # An embedded file has nobody else to bring it up to date.
+            # An embedded file has no other process to migrate it.
             if migrate.check(path):
                 migrate.apply(path)
         except SchemaRefused as reason:

@@ -18,7 +18,7 @@ class Caller:
 
     @classmethod
     def local(cls) -> Caller:
-        """The caller of a process that asks nobody who they are."""
+        """The caller of a process without identity."""
         return _LOCAL
 
     @classmethod

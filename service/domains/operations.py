@@ -67,7 +67,7 @@ class OperationStatus(Enum):
 
 # Every move there is; the schema refuses the others too. An operation is claimed, and its attempt ends with a
 # result, an error, or back where it was: handed back by who stops, or taken back when the lease has ended.
-# What nobody came for in its time fails without having run, and so does what was cancelled before it began.
+# An operation that was not executed in its time fails without having run, and so does a cancelled one.
 MOVES: Mapping[OperationStatus, frozenset[OperationStatus]] = {
     OperationStatus.PENDING: frozenset({OperationStatus.RUNNING, OperationStatus.FAILED}),
     OperationStatus.RUNNING: frozenset(
@@ -241,7 +241,7 @@ class Reaped:
 
 
 def exhausted_after(attempts: int) -> OperationError:
-    """What an operation fails with that nobody could finish."""
+    """The error of an operation that no attempt could finish."""
     return OperationError(ATTEMPTS_EXHAUSTED, f"{attempts} attempts ended without a result")
 
 
@@ -270,7 +270,7 @@ CANCELLATION = OperationError(CANCELLED, "cancelled by a caller before it ended"
 # Why an attempt is over that was cancelled with the operation still to be done.
 RELEASE = OperationError(RELEASED, "released: the process stopped, or the request that ran it ended")
 
-# What an operation fails with that nobody came for.
+# The error of an operation that was not executed in its time.
 UNEXECUTED = OperationError(EXPIRED, "nobody executed the operation in its time")
 
 

@@ -276,7 +276,7 @@ class PackChange:
 class Amendments:
     """All that was changed in a catalog: the latest of each id, None for one that was removed.
 
-    Revision 0 is a catalog nobody has changed.
+    Revision 0 is a catalog without changes.
     """
 
     revision: int

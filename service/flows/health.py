@@ -63,7 +63,7 @@ class HealthFlow:
         try:
             await asyncio.shield(self._checking)
         except StoreBusy:
-            # Whoever took work away from a busy process would leave it to the next one.
+            # To take work away from a busy process would give it to the next one.
             return
         except StoreRefused as error:
             # A table or a right that this build needs is not there.
@@ -84,5 +84,5 @@ class HealthFlow:
     def _checked(self, checking: asyncio.Task[None]) -> None:
         self._checking = None
         if not checking.cancelled():
-            # Whoever asked may have left; then this is who takes note of it.
+            # The caller of the check may have left; then the error is read here.
             checking.exception()

@@ -1,4 +1,4 @@
-"""What may be counted, as seen by whoever has something to tell; who counts is decided by the wiring."""
+"""The protocols of metrics, as the code that reports sees them; the wiring decides what counts."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ ENGINE_PROCESS_ENDS = ("DEADLINE", "MEMORY", "ABANDONED", "DIED")
 
 @dataclass(frozen=True, slots=True)
 class PoolUse:
-    """Connections that are open and those of them that nobody uses, and callers that have none yet."""
+    """Open connections, the idle ones among them, and callers that wait for one."""
 
     open: int
     idle: int
@@ -111,7 +111,7 @@ class ShadowMetrics(Protocol):
 
 
 class NoopMetrics:
-    """Counts nothing, for processes that nobody watches."""
+    """Counts nothing, for processes without metrics."""
 
     def engine_process_ended(self, cause: str) -> None:
         pass

@@ -50,7 +50,7 @@ class LineWriter:
         with self._lock:
             lines, self._lines = self._lines, []
         if lines:
-            # Nobody can be told that the place for telling is gone.
+            # There is no place to report that standard error is closed.
             with contextlib.suppress(OSError, ValueError):
                 self._stream.write(b"".join(lines))
                 self._stream.flush()

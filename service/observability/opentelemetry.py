@@ -46,7 +46,7 @@ class Telemetry:
     def request(self, method: str, carrier: dict[str, str]) -> Iterator[Span]:
         """The span of a request; its caller's span, if the carrier names one, is its parent.
 
-        Whoever is in it says what it was and how it ended. What is done inside belongs to its trace.
+        The code inside says what it was and how it ended. Spans begun inside belong to its trace.
         """
         with self._tracer.start_as_current_span(
             method,
@@ -88,7 +88,7 @@ class Telemetry:
             yield span
 
     async def close(self) -> None:
-        """Hands over what waits; it gives up by itself when nobody takes it."""
+        """Exports the spans that wait; gives up by itself when no collector takes them."""
         await asyncio.to_thread(self._provider.shutdown)
 
 

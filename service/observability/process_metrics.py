@@ -35,7 +35,7 @@ class ProcessMetrics:
     """Counted by one process for itself; all times in seconds."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        # When each series began is a third of the text, and nobody asks.
+        # When each series began is a third of the text, and no query uses it.
         disable_created_metrics()  # type: ignore[no-untyped-call]
         ProcessCollector(registry=registry)
         self._act_seconds = Histogram(

@@ -17,7 +17,7 @@ from service.observability.process_metrics import ProcessMetrics, rendered
 REQUEST_SECONDS = (0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0)
 PURGE_SECONDS = (0.005, 0.025, 0.1, 0.5, 2.5, 10.0, 60.0, 300.0)
 
-# Known from the start, so that a rate is nought and not missing before the first of its kind.
+# Known from the start, so that a rate is zero and not missing before the first of its kind.
 PURGED_KINDS = (
     "runs",
     "requests",
@@ -137,7 +137,7 @@ class ServerMetrics:
         )
         self._oldest = Gauge(
             "lotus_operation_oldest_seconds",
-            "How long ago the oldest of them was accepted; nought when there is none.",
+            "How long ago the oldest of them was accepted; zero when there is none.",
             ["store", "operation_type", "status"],
             registry=registry,
         )

@@ -12,7 +12,7 @@ from service.observability.process_metrics import ProcessMetrics, rendered
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 
-# Known from the start, so that a rate is nought and not missing before the first of its kind.
+# Known from the start, so that a rate is zero and not missing before the first of its kind.
 OUTCOMES = ("SUCCEEDED", "FAILED", "RELEASED", "LEASE_LOST", "ABORTED")
 # From one small scenario to twenty large ones.
 ATTEMPT_SECONDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
@@ -81,7 +81,7 @@ class WorkerMetrics:
         self._in_flight.set_function(count)
 
     def waiting(self, count: int | None) -> None:
-        """So many offers wait; None when nobody can say."""
+        """How many jobs wait; None when that is unknown."""
         self._waiting.set(math.nan if count is None else count)
 
     def render(self) -> bytes:

@@ -58,7 +58,7 @@ def unpack(message: list[bytes]) -> Any:
 
 
 def send(line: Connection, message: list[bytes]) -> None:
-    """Raises OSError when nobody is at the other end."""
+    """Raises OSError when the other end is closed."""
     for part in message:
         line.send_bytes(part)
 

@@ -32,7 +32,7 @@ END_SECONDS_MAX = 10.0
 WALL_FACTOR = 10
 # Between two looks at work that is about to exceed its deadline.
 LOOK_SECONDS_MIN = 0.05
-# What nobody waits for any more may go on for as long as the start of another process would take: most of it
+# Abandoned work may go on for as long as the start of another process would take: most of it
 # ends by itself, and callers who come and go must not cost more than callers who stay.
 ABANDONED_SECONDS_MAX = 0.5
 

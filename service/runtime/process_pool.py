@@ -91,7 +91,7 @@ class InstrumentedExecutor:
 
 
 def run_inline(offload: Executor, work: Callable[[Unpack[Ts]], T], *args: *Ts) -> T:
-    """Does work that is not worth a process, where whoever watches the offload sees it too."""
+    """Does work that is not worth a process, and measures it as the executor does."""
     return offload.here(work, *args) if isinstance(offload, InstrumentedExecutor) else work(*args)
 
 
@@ -202,7 +202,7 @@ class EngineProcesses:
         return answer
 
     async def _take(self) -> EngineProcess:
-        """A process that nobody else works with; first come, first served."""
+        """An idle process; first come, first served."""
         if self._closed:
             raise asyncio.CancelledError("the engine processes are closed")
         self._begin()

@@ -58,7 +58,7 @@ class ArtifactMode(Enum):
 
 
 class ExecutionMode(Enum):
-    """Who does what was accepted: who accepts it, whoever asks for it later, or a fleet of workers."""
+    """Where accepted operations are executed: in the accepting process, on request, or by workers."""
 
     INLINE = "INLINE"
     ACCEPT_ONLY = "ACCEPT_ONLY"

@@ -23,7 +23,7 @@ ID_LENGTH_MAX_LIMIT = 600
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServingSettings:
-    """Seconds are whole. Without a port for the metrics nobody is told them; port 0 is a free one."""
+    """Seconds are whole. Without a port the metrics are not served; port 0 is a free one."""
 
     requests_max: int
     request_seconds_max: int

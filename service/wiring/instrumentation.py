@@ -20,7 +20,7 @@ S = TypeVar("S", bound=Store)
 
 @dataclass(frozen=True, slots=True)
 class Instrumentation:
-    """Who is told what a process does; without telemetry nobody follows single requests."""
+    """The metrics of a process, and its spans where telemetry is on."""
 
     metrics: ProcessMetrics
     telemetry: Telemetry | None = None

@@ -58,8 +58,9 @@ async def stop_serving(
 ) -> None:
     """Readiness first, then the port, then what is under way.
 
-    For `drain_seconds` everything is served as before, so that whoever distributes the requests can notice.
-    Then nobody can connect any more, and what has come in has `stop_seconds_max` to be answered.
+    For `drain_seconds` everything is served as before, so that the load balancer can notice.
+    Then no connection is accepted any more, and requests that have come in have `stop_seconds_max` to be
+    answered.
     """
     health.stop()
     capacity.draining = True

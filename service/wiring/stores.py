@@ -34,13 +34,13 @@ ADAPTERS = {
     StoreBackend.POSTGRES: "service.storage.postgres.store",
 }
 
-# A shadow repeats a few acts at a time, and nobody waits for it.
+# A shadow repeats a few writes at a time, and no caller waits for it.
 SHADOW_CONNECTIONS_MAX = 4
 # Somebody waits for the answer, and may ask another process instead.
 POOL_WAIT_SECONDS_MAX = 1.0
 # A purge is one act after the other.
 PURGE_CONNECTIONS_MAX = 1
-# A removal may wait for its turn at the disk; nobody waits for it.
+# A deletion may wait for the disk; no caller waits for it.
 PURGE_STATEMENT_SECONDS_MAX = 60.0
 
 

@@ -39,7 +39,7 @@ UNSHARED = {"date", "server"}
 ANSWER_SECONDS_MAX = 60.0
 ENDED_SECONDS_MAX = 30.0
 POLL_SECONDS = 0.005
-# Nobody listens there but on the socket of a side.
+# The host is never dialled: a side listens on its socket.
 HOST = "http://parity"
 PROPOSALS = "/rebalance/proposals"
 
@@ -68,7 +68,7 @@ class CountedIds:
 
 
 async def done_here(work: Callable[[Unpack[Ts]], T], *args: *Ts) -> T:
-    """Stands in for the engine processes: nobody else waits for this one."""
+    """Stands in for the engine processes, since no other request waits for this process."""
     return work(*args)
 
 

@@ -29,7 +29,7 @@ def granted_to(role: str, path: Path = ROLES) -> frozenset[Right]:
 
 
 def lacking(held: Iterable[Right], needed: Iterable[Right]) -> frozenset[Right]:
-    """What is needed and not held; whoever may change all of a table may change a column of it."""
+    """The privileges that are needed and not granted; a privilege on a table includes its columns."""
     have = set(held)
     return frozenset(
         (thing, privilege)
@@ -39,7 +39,7 @@ def lacking(held: Iterable[Right], needed: Iterable[Right]) -> frozenset[Right]:
 
 
 def exceeding(held: Iterable[Right], allowed: Iterable[Right]) -> frozenset[Right]:
-    """What is held beyond what is allowed, of what changes rows of tables; looking harms nobody."""
+    """The privileges to change rows that are granted beyond what is allowed; reading is not checked."""
     changing = (right for right in held if right[1].startswith(CHANGING))
     return lacking(allowed, changing)
 

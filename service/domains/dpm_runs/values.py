@@ -135,7 +135,7 @@ class RequestedRun:
 class RecordRun:
     """A run that asks to be recorded under its key; with `replay`, an earlier run of that key wins.
 
-    The artifact is given where artifacts are kept, and the trace where whoever asked named one.
+    The artifact is given where artifacts are kept, and the trace where the request named one.
     """
 
     run: DpmRun

@@ -115,7 +115,7 @@ def decide_approval(
     require_version(proposal, related_version_no, rules)
     if not approved:
         return Step(ProposalEventType.REJECTED, ProposalState.REJECTED, related_version_no)
-    # Consent is the client's, whoever writes it down.
+    # Consent is the client's, also where an adviser records it.
     own = actor_id in (proposal.created_by, proposal.versioned_by)
     if rules.four_eyes and own and approval_type is not ApprovalType.CLIENT_CONSENT:
         raise FourEyesViolation()
@@ -138,7 +138,7 @@ def require_same_portfolio(proposal: Proposal, portfolio_id: str, rules: Proposa
 
 
 def decide_version(proposal: Proposal, rules: ProposalRules) -> Step:
-    """A new version returns a proposal to DRAFT, so that nobody executes what nobody approved."""
+    """A new version returns a proposal to DRAFT, so that no version is executed without approval."""
     to_state = ProposalState.DRAFT if rules.new_version_to_draft else proposal.state
     return Step(ProposalEventType.NEW_VERSION_CREATED, to_state, proposal.version_no + 1)
 

@@ -79,7 +79,7 @@ else:
         """
 
     class ExactText(metaclass=_IsDecimal):
-        """The same, but a JSON fraction is refused: whoever wrote it may have rounded it to binary before."""
+        """The same, but a JSON fraction is refused: its writer may have rounded it to binary before."""
 
 
 _NUMBERS = (Exact, ExactText)

@@ -1,6 +1,6 @@
 """Decides what a reviewer does next, and why (engine specification, 7.4; advisory specification, 3.14).
 
-Problem: a finished run goes to execution, to the client, to a review or back to whoever sent the data.
+Problem: a finished run goes to execution, to the client, to a review or back to the sender of the data.
 Example: a cash band failed softly and nothing else did: RISK_REVIEW_REQUIRED with one MEDIUM reason.
 Rounding: none; nothing is computed here but counts.
 """

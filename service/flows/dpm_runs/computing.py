@@ -22,7 +22,7 @@ from service.errors.requests import RequestInvalid
 from service.flows.limits.result_sizes import RESULT_BYTES_MAX, encoded_within
 from service.flows.limits.work_costs import Read, simulation_steps
 
-# Wrong in every part that can be large, so that whoever reads it has loaded what explains faults.
+# Wrong in every part that can be large, so that reading it loads the code that explains faults.
 FAULTY = (
     b'{"portfolio_snapshot":{"positions":[{"lots":[{}]}],"cash_balances":[{}]},"market_data_snapshot":'
     b'{"prices":[{}],"fx_rates":[{}]},"model_portfolio":{"targets":[{}]},"shelf_entries":[{}],'

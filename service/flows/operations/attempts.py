@@ -1,6 +1,6 @@
 """One attempt at an operation: its lease is held, what finishes is staged, and its end is one act.
 
-Whoever begins an operation goes through this, in a server or in a worker.
+Every attempt at an operation goes through this, in a server or in a worker.
 """
 
 from __future__ import annotations

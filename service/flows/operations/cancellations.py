@@ -1,4 +1,4 @@
-"""Ends an accepted operation before its time, whoever holds it."""
+"""Cancels an accepted operation, also one that another process executes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sees to it that every accepted operation ends, whoever died on the way (D16, D18)."""
+"""Ends or requeues every accepted operation whose process died (D16, D18)."""
 
 from __future__ import annotations
 

@@ -253,7 +253,7 @@ class ProposalFlow(ProposalReads):
             except ProposalConcurrentUpdate:
                 continue
             except (Conflict, Unprocessable):
-                # Whoever has the same key may have come first, and what is refused is what they did.
+                # A request with the same key may have come first, and what is refused is what it did.
                 held = await look()
                 if held is None:
                     raise

@@ -126,7 +126,7 @@ class ProposalOperationFlow:
         return await cancel_operation(caller, self._store, self._clock, self._runner, operation_id)
 
     async def resume(self, caller: Caller) -> None:
-        """Begins what nobody does: what a process that died had accepted. Raises StoreUnavailable."""
+        """Begins pending operations that a process which died had accepted. Raises StoreUnavailable."""
         for kind in PROPOSAL_TYPES:
             waiting = OperationFilter(operation_type=kind.value, status=OperationStatus.PENDING.value)
             cursor = None
@@ -160,7 +160,7 @@ class ProposalOperationFlow:
         await asyncio.gather(*running, return_exceptions=True)
 
     def _begin(self, operation: OperationSummary) -> None:
-        """Does an operation beside everything else; whoever claims it first does it."""
+        """Executes an operation in the background; the first process to claim it executes it."""
         name = operation.operation_id
         if name not in self._running and not self._closed:
             self._running[name] = asyncio.create_task(self._run(operation))

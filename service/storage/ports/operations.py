@@ -110,7 +110,7 @@ class OperationStore(Protocol):
     async def fail(
         self, tenant_id: str, operation_id: str, *, now: datetime, error: OperationError
     ) -> Operation:
-        """End an operation that is PENDING or RUNNING with an error, whoever holds it; gives it as it ended.
+        """End an operation that is PENDING or RUNNING with an error, claimed or not; gives it as it ended.
 
         Its holder loses it. What was staged is forgotten, and its job leaves the queue. Of this act and any
         other that ends the operation, one is kept. Raises OperationEnded, OperationNotFound.

@@ -119,7 +119,7 @@ class Database:
 
         Raises PostgresUnavailable when the server cannot be reached or is lost, StoreBusy when others keep
         what the act needs, StoreRefused when the server does not take a statement. If it is lost in the midst
-        of the commit, nobody can say whether the act was kept; a repeated act finds out.
+        of the commit, it is unknown whether the act was kept; a repeated act finds out.
         """
         async with self.connection() as conn, conn.transaction(isolation=isolation):
             yield conn
@@ -176,7 +176,7 @@ class Database:
         await self.pool.expire_connections()
 
     def exhausted(self) -> StoreUnavailable:
-        """What to tell who gets no connection: whether the others get on, or nobody does."""
+        """The error of a caller who gets no connection: busy where other callers get on, else unavailable."""
         idle_seconds = time.monotonic() - self.used_at
         return StoreBusy() if idle_seconds < self.wait_seconds_max / 2 else PostgresUnavailable()
 

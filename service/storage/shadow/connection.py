@@ -28,7 +28,7 @@ class GaveUp(Exception):
 
 
 class ShadowConnection:
-    """Opens the shadow when it is first asked for, so that nobody's start depends on it."""
+    """Opens the shadow when it is first asked for, so that no start depends on it."""
 
     def __init__(self, open_shadow: Callable[[], Awaitable[Store]]) -> None:
         self._open_shadow = open_shadow
@@ -37,7 +37,7 @@ class ShadowConnection:
         self.is_there = False
 
     async def ask(self, ask: Ask, doubt: Callable[[], None] = lambda: None) -> Outcome:
-        """What came of asking the shadow, however long it is away; `doubt` is called when nobody knows.
+        """What came of asking the shadow, however long it is away; `doubt` is called when it is unknown.
 
         Raises GaveUp, and whatever the shadow raises that is no refusal.
         """

@@ -1,4 +1,4 @@
-"""Repeats on the shadow what the primary has kept, in order, and compares; nobody ever waits for it.
+"""Repeats on the shadow what the primary has kept, in order, and compares; no caller waits for it.
 
 Acts that share something (a run, a key, an operation, a proposal) are repeated one after the other, in the
 order in which the primary answered them; others may overtake. What the shadow refuses though the primary kept
@@ -120,7 +120,7 @@ class Replicator:
 
     def _take(self, act: str, told: MirroredWrite, outcome: Outcome | None, again: Any) -> None:
         if outcome is None:
-            # Whether the primary kept it, nobody knows; so nobody knows what the shadow should have.
+            # It is unknown whether the primary kept it, and so what the shadow should have.
             self._remember(told)
             return
         ask = again if told.wrote else told.echo

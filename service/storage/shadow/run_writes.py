@@ -122,7 +122,7 @@ def keep(outcome: Outcome | None, artifact: Artifact) -> MirroredWrite:
         entity_id=run_id,
         tenant_id=artifact.tenant_id,
         touches=frozenset({run_id}),
-        # Whoever comes later is given the same, and writes nothing on either side.
+        # A later caller is given the same, and writes nothing on either side.
         wrote=isinstance(outcome, Succeeded),
         echo=head_of(artifact.tenant_id, run_id, KEEP_ALL) if is_absent(outcome) else None,
         looks=kept_of(artifact),

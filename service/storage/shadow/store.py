@@ -1,7 +1,7 @@
 """Two stores as one: the primary answers, and the shadow is told afterwards what the primary kept.
 
 The shadow is never waited for, and nothing it does or fails to do changes an answer. Reads are the primary's
-own. An act whose end nobody knows, because the primary was lost in the midst of it or its caller left, is not
+own. An act whose end is unknown, because the primary was lost in the midst of it or its caller left, is not
 repeated.
 """
 
@@ -83,7 +83,7 @@ def followed(
 
 class ShadowedStore:
     def __init__(self, primary: Store, replicator: Replicator, *, owns_keeper: bool = True) -> None:
-        """Whoever owns the keeper has it finish before the primary is closed."""
+        """The owner of the replicator lets it finish before the primary is closed."""
         self.primary = primary
         self.replicator = replicator
         self._owns_keeper = owns_keeper

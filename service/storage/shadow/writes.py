@@ -68,7 +68,7 @@ class MirroredWrite:
     correlation_id: str | None = None
 
 
-# Says what there is to do about an act: from its outcome, None where nobody knows it, and its arguments.
+# Says what there is to do about an act: from its outcome, None where it is unknown, and its arguments.
 Describe = Callable[..., MirroredWrite]
 
 

@@ -39,7 +39,7 @@ class Connection(aiosqlite.Connection):
         return await self.run(partial(in_snapshot, function))
 
     def post(self, function: Callable[[sqlite3.Connection], None]) -> None:
-        """Have the connection's thread run the function in its turn; nobody waits for it."""
+        """Have the connection's thread run the function in its turn, without waiting for it."""
         self.require_open()
         conn = self._conn
         self._tx.put_nowait((None, lambda: function(conn)))

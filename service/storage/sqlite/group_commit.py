@@ -1,9 +1,9 @@
 """The one writer: acts that wait while a commit is under way share the next one.
 
 A commit costs one flush of the disk whatever it holds, so the more callers wait, the less each of them pays.
-Each act stands alone inside the shared commit: one that is refused takes only its own writes back. Nobody is
-answered before the commit, and if it fails nobody is told that anything was kept; where it fails by the fault
-of one act, each is committed alone.
+Each act stands alone inside the shared commit: one that is refused takes only its own writes back. No caller
+is answered before the commit, and if it fails no caller is told that anything was kept; where it fails by the
+fault of one act, each is committed alone.
 
 The writer's thread goes from commit to commit by itself and does not wait for the event loop in between.
 """

@@ -28,7 +28,7 @@ def write_nothing_new(
     )
     if (pages >= pages_max and not unused) or free_bytes(path) < FREE_BYTES_MIN:
         raise StoreUnavailable(cause=StoreCause.DISK_FULL)
-    # Nobody reads the number, and the page it is on is written even where the number stays.
+    # The number is not read, and the page it is on is written even where the number stays.
     (version,) = conn.execute("PRAGMA user_version").fetchone()
     conn.execute(f"PRAGMA user_version = {version}")
 

@@ -21,7 +21,7 @@ ASSETS = {
     "favicon-32x32.png": "image/png",
 }
 
-# Nothing from elsewhere, no script or style in the page itself, and in nobody's frame. The pictures of the
+# Nothing from elsewhere, no script or style in the page itself, and in no frame. The pictures of the
 # page are data inside its style sheet.
 HEADERS = {
     "Content-Security-Policy": (

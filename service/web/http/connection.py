@@ -25,7 +25,7 @@ from service.web.middleware.problem_details import CODE, last_answer, problem, r
 KEEP_ALIVE_SECONDS = 75.0
 # Requests that were sent ahead of an answer; above, no more is read.
 SENT_AHEAD_MAX = 2
-# A caller who has closed his sending half and one who has gone away look alike; both are worked for so long.
+# A caller who has closed the sending half looks like one who has gone away: work for both goes on so long.
 HALF_CLOSED_SECONDS = 5.0
 # A caller who was refused and comes back too early is read again only after a pause, which doubles.
 REFUSED_PAUSE_SECONDS_MIN = 1 / 16
@@ -258,7 +258,7 @@ class HttpConnection(web.RequestHandler):
             self._resume_transport_reading()
 
     def _new_correlation_id(self) -> str:
-        """For an answer to what is no request, whose own id nobody could read."""
+        """For an answer to what is no request, whose own id could not be read."""
         return (TimeOrderedIds() if self._gate is None else self._gate.new_id)("corr")
 
     def _close_unanswered(self) -> None:

@@ -14,7 +14,7 @@ from service.web.requests import headers
 from service.web.schemas.entries import entry
 from service.web.schemas.faults import broken_rule
 
-# Each names one thing; of two nobody could say which was meant.
+# Each names one thing; of two it would be unknown which was meant.
 SINGLE = (headers.KEY_HEADER, correlation.HEADER)
 # A colon, a blank and the end of the line.
 MARKS_BYTES = 4

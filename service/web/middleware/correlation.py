@@ -19,7 +19,7 @@ from service.web.middleware.problem_details import CODE
 
 HEADER = "X-Correlation-Id"
 KEY_HEADER = "Idempotency-Key"
-# Asked every few seconds by whoever supervises the process, and of no interest afterwards.
+# Supervisors send these every few seconds, and no one reads the lines afterwards.
 PROBES = "/health/"
 # The parts of a path that name what was asked for, under the names that lines about these things have.
 NAMED_IN_PATH = frozenset({"rebalance_run_id", "operation_id", "proposal_id", "policy_pack_id"})

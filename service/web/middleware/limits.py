@@ -84,7 +84,7 @@ async def _ends(work: asyncio.Task[web.StreamResponse], seconds_max: float) -> b
 
 
 def _tell_late_end(work: asyncio.Task[web.StreamResponse]) -> None:
-    """Nobody waits for what becomes of it; only what was not foreseen is told."""
+    """The caller has left, so the outcome is dropped; only unexpected errors are logged."""
     if work.cancelled():
         return
     error = work.exception()

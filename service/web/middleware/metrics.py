@@ -14,7 +14,7 @@ REPLAYED_HEADER = "Idempotent-Replayed"
 
 # A path that leads nowhere is as long and as various as callers like.
 NOWHERE = "none"
-# The same goes for methods nobody has heard of.
+# The same goes for unknown methods.
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 OTHER = "other"
 # What the handler did not live to answer: its caller went away, or the process stops.

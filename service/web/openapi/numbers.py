@@ -1,7 +1,7 @@
 """How exact numbers are published: what a request may spell (ruling 2), and what an answer spells.
 
-A pattern is a little narrower than what is read: it leaves out spellings nobody writes, such as hundreds of
-leading zeros, so that it stays readable. What it lets through is always read.
+A pattern is a little narrower than what is read: it leaves out spellings that no client writes,
+such as hundreds of leading zeros, so that it stays readable. What it lets through is always read.
 """
 
 from __future__ import annotations

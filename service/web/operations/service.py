@@ -32,7 +32,7 @@ OPERATIONS: tuple[Operation, ...] = (
         needs_store=False,
         tag=Tag.SERVICE,
         summary="Whether the process runs",
-        description="Answers as long as the process turns; whoever gets no answer may restart it.",
+        description="Answers while the event loop runs; without an answer a supervisor may restart it.",
         answer=Health,
         always_admitted=True,
         example="health",
@@ -45,8 +45,8 @@ OPERATIONS: tuple[Operation, ...] = (
         needs_store=False,
         tag=Tag.SERVICE,
         summary="Whether the process can take work",
-        description="A write would succeed and it is not stopping; 503 says by its code why not, and whoever "
-        "gets it sends work elsewhere.",
+        description="A write would succeed and it is not stopping; 503 says by its code why not, and a "
+        "load balancer that gets it sends work elsewhere.",
         answer=Health,
         refusals=(ShuttingDown, *STORE, *NOT_READY.values()),
         always_admitted=True,

@@ -119,8 +119,8 @@ def cap_groups(
 ) -> Capped:
     """Apply each cap once; an earlier group is not looked at again after later ones moved weight.
 
-    A cap whose released weight nobody can take blocks the run. Raises ResultTooLarge where `size` has no room
-    for the shares of those who receive it.
+    A cap whose released weight no instrument can take blocks the run. Raises ResultTooLarge where `size`
+    has no room for the shares of those who receive it.
     """
     size = size or ResultSize()
     weights = Weights(eligible, buyable)

@@ -63,7 +63,7 @@ def split_keys(universe: Universe) -> Split:
 def heuristic_targets(
     book: RequestIndex, universe: Universe, total: Decimal, size: ResultSize | None = None
 ) -> Targets:
-    """Run the five steps; a group cap whose weight nobody can take blocks with an empty trace.
+    """Run the five steps; a group cap whose weight no instrument can take blocks with an empty trace.
 
     Raises ResultTooLarge where `size` has no room for what the caps released.
     """

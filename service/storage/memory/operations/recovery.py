@@ -1,4 +1,4 @@
-"""Operations in memory that nobody holds, and those that nobody came for."""
+"""Operations in memory whose lease expired, and those that were not executed in time."""
 
 from __future__ import annotations
 

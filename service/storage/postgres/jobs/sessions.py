@@ -127,7 +127,7 @@ class JobSessions:
                 async with places:
                     await answer(job, handle, stop)
             except asyncio.CancelledError:
-                # The engine would take a cancelled job for one that nobody wants any more.
+                # The engine would delete a cancelled job.
                 raise RetryRequested() from None
             finally:
                 answering.discard(task)
@@ -156,7 +156,7 @@ class JobSessions:
             max_concurrent_tasks=max(2, self.concurrency),
             shutdown_on_listener_failure=True,
             heartbeat_timeout=timedelta(seconds=self.lease_seconds),
-            # Nobody reads the engine's statistics.
+            # The engine's statistics are not read.
             log_aggregation_interval=timedelta(0),
         )
 

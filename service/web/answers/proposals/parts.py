@@ -27,7 +27,7 @@ from service.domains.values.published import document, published
 
 
 class ProposalSummary(msgspec.Struct, frozen=True, kw_only=True):
-    """`ProposalSummary`; an adviser's notes are kept and shown to nobody."""
+    """`ProposalSummary`; an adviser's notes are kept and never shown."""
 
     proposal_id: ProposalId
     portfolio_id: PortfolioId
