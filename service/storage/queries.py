@@ -23,13 +23,11 @@ class Query:
     name: str
     text: str
     params: tuple[str, ...]
+    names: frozenset[str]
 
     def named(self, values: Mapping[str, object]) -> Mapping[str, object]:
         """The values, once it is sure that none is missing and none is too many."""
-        assert len(values) == len(self.params) and all(name in values for name in self.params), (
-            self.name,
-            sorted(values),
-        )
+        assert values.keys() == self.names, (self.name, sorted(values))
         return values
 
     def positional(self, values: Mapping[str, object]) -> list[object]:
@@ -72,4 +70,4 @@ def compile_query(name: str, body: str, *, numbered: bool) -> Query:
 
     lines = [line for line in body.splitlines() if not line.lstrip().startswith("--")]
     text = TOKEN.sub(place, "\n".join(lines)).strip().removesuffix(";")
-    return Query(name, text, tuple(params))
+    return Query(name, text, tuple(params), frozenset(params))

@@ -86,7 +86,7 @@ LIMIT 1;
 -- name: list_runs_by_cause
 -- The runs a batch or an operation caused, by scenario.
 SELECT run.rebalance_run_id, run.correlation_id, run.request_hash, run.idempotency_key, run.portfolio_id,
-    run.status, run.scenario, run.created_at, run.policy_pack_id
+    run.status, run.scenario, run.created_at
 FROM dpm_lineage_edges AS edge INDEXED BY dpm_lineage_edges_to_target
 CROSS JOIN dpm_runs AS run
     ON run.tenant_id = edge.tenant_id AND run.rebalance_run_id = edge.source_entity_id
@@ -98,8 +98,7 @@ ORDER BY run.scenario NULLS FIRST, run.rebalance_run_id;
 
 -- name: list_runs
 -- Runs before a place, newest first.
-SELECT rebalance_run_id, correlation_id, request_hash, idempotency_key, portfolio_id, status, scenario, created_at,
-    policy_pack_id
+SELECT rebalance_run_id, correlation_id, request_hash, idempotency_key, portfolio_id, status, scenario, created_at
 FROM dpm_runs INDEXED BY dpm_runs_by_creation
 WHERE tenant_id = :tenant_id
     AND created_at >= :created_from
@@ -110,8 +109,7 @@ LIMIT :limit;
 
 -- name: list_runs_by_status
 -- Runs of one status before a place, newest first.
-SELECT rebalance_run_id, correlation_id, request_hash, idempotency_key, portfolio_id, status, scenario, created_at,
-    policy_pack_id
+SELECT rebalance_run_id, correlation_id, request_hash, idempotency_key, portfolio_id, status, scenario, created_at
 FROM dpm_runs INDEXED BY dpm_runs_by_status
 WHERE tenant_id = :tenant_id
     AND status = :status
@@ -123,8 +121,7 @@ LIMIT :limit;
 
 -- name: list_runs_by_portfolio
 -- Runs of one portfolio before a place, newest first.
-SELECT rebalance_run_id, correlation_id, request_hash, idempotency_key, portfolio_id, status, scenario, created_at,
-    policy_pack_id
+SELECT rebalance_run_id, correlation_id, request_hash, idempotency_key, portfolio_id, status, scenario, created_at
 FROM dpm_runs INDEXED BY dpm_runs_by_portfolio
 WHERE tenant_id = :tenant_id
     AND portfolio_id = :portfolio_id
@@ -138,8 +135,7 @@ LIMIT :limit;
 
 -- name: list_runs_by_policy_pack
 -- Runs under one policy pack before a place, newest first.
-SELECT rebalance_run_id, correlation_id, request_hash, idempotency_key, portfolio_id, status, scenario, created_at,
-    policy_pack_id
+SELECT rebalance_run_id, correlation_id, request_hash, idempotency_key, portfolio_id, status, scenario, created_at
 FROM dpm_runs INDEXED BY dpm_runs_by_policy_pack
 WHERE tenant_id = :tenant_id
     AND policy_pack_id = :policy_pack_id
@@ -152,8 +148,7 @@ LIMIT :limit;
 
 -- name: list_runs_by_request_hash
 -- Runs of one request hash before a place, newest first.
-SELECT rebalance_run_id, correlation_id, request_hash, idempotency_key, portfolio_id, status, scenario, created_at,
-    policy_pack_id
+SELECT rebalance_run_id, correlation_id, request_hash, idempotency_key, portfolio_id, status, scenario, created_at
 FROM dpm_runs INDEXED BY dpm_runs_by_request_hash
 WHERE tenant_id = :tenant_id
     AND request_hash = :request_hash

@@ -84,7 +84,6 @@ class RunSummary:
     status: RunStatus
     scenario: str | None
     created_at: datetime
-    policy_pack_id: str | None = None
 
 
 def summary_of(run: DpmRun) -> RunSummary:
@@ -102,12 +101,13 @@ class RunFilter:
     portfolio_id: str | None = None
     policy_pack_id: str | None = None
 
-    def matches(self, run: RunSummary) -> bool:
+    def matches(self, run: RunSummary, policy_pack_id: str | None) -> bool:
+        """`policy_pack_id` is that of the run, which its summary leaves out."""
         return (
             self.status in (None, run.status.value)
             and self.request_hash in (None, run.request_hash)
             and self.portfolio_id in (None, run.portfolio_id)
-            and self.policy_pack_id in (None, run.policy_pack_id)
+            and self.policy_pack_id in (None, policy_pack_id)
             and (self.created_from is None or run.created_at >= self.created_from)
             and (self.created_to is None or run.created_at <= self.created_to)
         )

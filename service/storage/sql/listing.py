@@ -30,7 +30,7 @@ class Listing(Generic[T]):
         self,
         *,
         filters: Mapping[str, str | None],
-        matches: Callable[[T], bool],
+        matches: Callable[[Row], bool],
         cursor: str | None,
         limit: int,
         found: Mapping[str, object],
@@ -45,7 +45,7 @@ class Listing(Generic[T]):
         self,
         *,
         filters: Mapping[str, str | None],
-        matches: Callable[[T], bool],
+        matches: Callable[[Row], bool],
         cursor: str | None,
         limit: int,
         found: Mapping[str, object],
@@ -53,15 +53,15 @@ class Listing(Generic[T]):
     ) -> Act[list[Row]]:
         """The rows of the page and one more, where there is one.
 
-        `found` is what finding a cursor takes beside its id; a cursor that is not of the list gives none.
+        `found` is what finding a cursor takes beside its id; a cursor that is not of the list gives none, and
+        `matches` says of the row of a cursor whether it is.
         """
         before_at, before_id = LATEST, ""
         if cursor is not None:
             row = yield from one(self.noun, self.find, **found, **{self.id_name: cursor})
-            last = None if row is None else self.read(row)
-            if last is None or not matches(last):
+            if row is None or not matches(row):
                 return []
-            before_at, before_id = self.place(last)
+            before_at, before_id = self.place(self.read(row))
         given = dict(dropwhile(lambda named: named[1] is None, filters.items()))
         query = self.queries[next(iter(given), None)]
         shared = {name: value for name, value in found.items() if name not in self.only_found}

@@ -33,7 +33,7 @@ class SqlShadowDifferences:
         return await self.database.read(
             DIFFERENCES.page,
             filters={"kind": None if differences.kind is None else differences.kind.value},
-            matches=differences.matches,
+            matches=lambda row: differences.matches(difference_of(row)),
             cursor=cursor,
             limit=limit,
             found={"tenant_id": tenant_id},

@@ -140,7 +140,7 @@ def list_decisions(
             "reason_code": decisions.reason_code,
             "action": None if decisions.action is None else decisions.action.value,
         },
-        matches=decisions.matches,
+        matches=lambda row: decisions.matches(decision_of(row)),
         cursor=cursor,
         limit=limit,
         found={"tenant_id": tenant_id, "runs_since": cutoff.runs_since},

@@ -6,7 +6,7 @@ import json
 import sqlite3
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar, cast
 
 from service.storage.queries import Query, load_all
 from service.storage.sql.acts import Act, ReferenceMissing, Row, Statement
@@ -87,18 +87,16 @@ def fetched(conn: sqlite3.Connection, query: Query, values: Mapping[str, object]
     given = {name: spelled(value) for name, value in values.items()}
     cursor = conn.execute(query.text, query.named(given))
     # Fetched to the end, for a statement half read would hold its transaction open.
-    fetched_rows = cursor.fetchall()
-    if not fetched_rows:
+    found = cursor.fetchall()
+    if not found:
         return []
     names, instants = _columns.get(query.text) or columns_of(cursor, query)
-    rows: list[Row] = []
-    for fetched_row in fetched_rows:
-        row = dict(zip(names, fetched_row, strict=True))
+    rows = [dict(zip(names, row, strict=True)) for row in found]
+    for row in rows:
         for name in instants:
-            if row[name] is not None:
-                row[name] = instant_of(row[name])
-        rows.append(row)
-    return rows
+            if (text := row[name]) is not None:
+                row[name] = instant_of(text)
+    return cast("list[Row]", rows)
 
 
 def spelled(value: object) -> object:

@@ -55,14 +55,27 @@ UNKNOWN_CURSORS = ["", " ", "nowhere", "%", "'; --", "日本", "2026-03-02T09:30
 
 async def keep_mixed(store):
     """Runs of every kind in an order of their own, as they are listed."""
+    return [head_of(run) for run in await keep_runs(store)]
+
+
+async def keep_runs(store):
     asked = [an_admission(replay=False, **fields) for fields in MIXED]
     for admission in asked[::2] + asked[1::2]:
         await store.dpm_runs.admit(admission, KEEP_ALL)
-    return listed(admission.run for admission in asked)
+    return in_order(admission.run for admission in asked)
 
 
 def listed(runs):
-    return sorted(map(head_of, runs), key=lambda head: (head.created_at, head.rebalance_run_id), reverse=True)
+    return [head_of(run) for run in in_order(runs)]
+
+
+def in_order(runs):
+    return sorted(runs, key=lambda run: (run.created_at, run.rebalance_run_id), reverse=True)
+
+
+def those_let_through(runs, kept):
+    heads = [(head_of(run), run.policy_pack_id) for run in kept]
+    return [head for head, policy_pack_id in heads if runs.matches(head, policy_pack_id)]
 
 
 async def pages_of(store, runs, limit, cutoff=KEEP_ALL):
@@ -98,11 +111,11 @@ async def test_runs_are_listed_newest_first_with_all_but_their_results(store):
 async def test_every_filter_gives_the_rows_it_lets_through_on_pages_of_any_size(
     store, created_from, created_to
 ):
-    heads = await keep_mixed(store)
+    kept = await keep_runs(store)
 
     for chosen in itertools.product(STATUSES, HASHES, PORTFOLIOS, PACKS):
         runs = RunFilter(created_from, created_to, *chosen)
-        expected = [head for head in heads if runs.matches(head)]
+        expected = those_let_through(runs, kept)
         for limit in (1, 3, 100):
             pages = await pages_of(store, runs, limit)
 
@@ -150,16 +163,17 @@ async def test_a_cursor_of_another_tenant_gives_an_empty_page(store):
         RunFilter(status="BLOCKED"),
         RunFilter(portfolio_id="pf-2"),
         RunFilter(request_hash=OTHER_HASH),
+        RunFilter(policy_pack_id="pack-1"),
         RunFilter(created_from=after(3)),
         RunFilter(created_to=after(2)),
         RunFilter(status="READY", portfolio_id="pf-1", request_hash=OTHER_HASH, created_to=after(3)),
     ],
 )
 async def test_a_cursor_of_a_row_the_filter_holds_back_gives_an_empty_page(store, runs):
-    heads = await keep_mixed(store)
-    expected = [head for head in heads if runs.matches(head)]
+    kept = await keep_runs(store)
+    expected = those_let_through(runs, kept)
 
-    for head in heads:
+    for head in map(head_of, kept):
         page = await runs_of(store, runs, cursor=head.rebalance_run_id)
 
         rest = expected[expected.index(head) + 1 :] if head in expected else []

@@ -2,11 +2,13 @@
 
 import ast
 import re
+import sqlite3
+from contextlib import closing
 from functools import cache
 
 import pytest
 
-from service.storage.queries import HEADER, SQL_DIR, load
+from service.storage.queries import HEADER, MIGRATIONS_DIR, SQL_DIR, load
 from tests.conftest import ROOT
 from tests.unit.tidy.sources import MODULES, nodes_of
 
@@ -140,6 +142,22 @@ def test_each_query_has_its_sentence(dialect, file):
 @pytest.mark.parametrize(("dialect", "file"), EACH_FILE)
 def test_each_query_names_its_columns(dialect, file):
     assert not EVERY_COLUMN.search(text_of(dialect, file))
+
+
+def test_no_list_of_runs_reads_a_column_that_lies_behind_the_result_in_a_row_of_sqlite():
+    """For SQLite goes through all pages of a result to come to such a column."""
+    with closing(sqlite3.connect(":memory:")) as conn:
+        for path in sorted((MIGRATIONS_DIR / "sqlite").iterdir()):
+            conn.executescript(path.read_text(encoding="utf-8"))
+        columns = [row[1] for row in conn.execute("PRAGMA table_info(dpm_runs)")]
+    behind = {*columns[columns.index("result") :]}
+
+    assert "policy_pack_id" in behind
+    for name, query in load("sqlite", "dpm_runs").items():
+        if name.startswith("list_"):
+            read = {*re.findall(r"\w+", query.text.partition("FROM")[0])}
+            assert "rebalance_run_id" in read, name
+            assert not read & behind, name
 
 
 def test_no_query_is_written_in_code():

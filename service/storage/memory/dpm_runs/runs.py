@@ -131,7 +131,7 @@ class MemoryDpmRuns:
         before = None
         if cursor is not None:
             held = state.runs.get((tenant_id, cursor))
-            if held is None or not is_there(held, cutoff) or not runs.matches(held.head):
+            if held is None or not is_there(held, cutoff) or not matches(held, runs):
                 return empty_page()
             before = held.place
         shelves, shelf = shelf_for(state, tenant_id, runs)
@@ -141,7 +141,8 @@ class MemoryDpmRuns:
             last=runs.created_to or LATEST,
             before=before,
         )
-        rows = filter(runs.matches, (state.runs[tenant_id, run_id].head for _, run_id in places))
+        kept = (state.runs[tenant_id, run_id] for _, run_id in places)
+        rows = (held.head for held in kept if matches(held, runs))
         return page_of(list(islice(rows, limit + 1)), limit, lambda run: run.rebalance_run_id)
 
     async def list_by_cause(
@@ -164,6 +165,10 @@ class MemoryDpmRuns:
             (tenant_id, correlation_id), first=cutoff.runs_since
         )
         return next((request_id for _, request_id in places), None)
+
+
+def matches(held: KeptRun, runs: RunFilter) -> bool:
+    return runs.matches(held.head, held.run.policy_pack_id)
 
 
 def get_run(state: State, tenant_id: str, rebalance_run_id: str, cutoff: RetentionCutoff) -> KeptRun:

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
-
 from service.domains.dpm_runs.values import DpmRun, RunRequest, RunStatus, RunSummary, StoredRun
 from service.domains.policy_packs import AppliedPolicy, PackSource
 from service.storage.sql.acts import Row
-
-SUMMARY = tuple(field.name for field in fields(RunSummary))
 
 
 def row_of_request(request: RunRequest, body_sha256: str) -> dict[str, object]:
@@ -78,8 +74,16 @@ def policy_of(row: Row) -> AppliedPolicy | None:
 
 
 def head_of(row: Row) -> RunSummary:
-    found = {name: row[name] for name in SUMMARY}
-    return RunSummary(**found | {"status": RunStatus(row["status"])})
+    return RunSummary(
+        rebalance_run_id=row["rebalance_run_id"],
+        correlation_id=row["correlation_id"],
+        request_hash=row["request_hash"],
+        idempotency_key=row["idempotency_key"],
+        portfolio_id=row["portfolio_id"],
+        status=RunStatus(row["status"]),
+        scenario=row["scenario"],
+        created_at=row["created_at"],
+    )
 
 
 def request_of(row: Row) -> RunRequest:

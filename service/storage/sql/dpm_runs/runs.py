@@ -89,7 +89,7 @@ class SqlDpmRuns:
         return await self.database.read(
             RUNS.page,
             filters={name: getattr(runs, name) for name in RUNS.queries if name is not None},
-            matches=runs.matches,
+            matches=lambda row: runs.matches(head_of(row), row["policy_pack_id"]),
             cursor=cursor,
             limit=limit,
             found={"tenant_id": tenant_id, "runs_since": cutoff.runs_since},

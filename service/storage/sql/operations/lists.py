@@ -67,7 +67,7 @@ def list_operations(
             "status": operations.status,
             "operation_type": operations.operation_type,
         },
-        matches=operations.matches,
+        matches=lambda row: operations.matches(summary_of(row)),
         cursor=cursor,
         limit=limit,
         found={"tenant_id": tenant_id, "operations_since": cutoff.operations_since},

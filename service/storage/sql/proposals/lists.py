@@ -77,7 +77,7 @@ def list_proposals(
             "created_by": proposals.created_by,
             "state": proposals.state,
         },
-        matches=proposals.matches,
+        matches=lambda row: proposals.matches(proposal_of(row)),
         cursor=cursor,
         limit=limit,
         found={"tenant_id": tenant_id},
