@@ -22,8 +22,9 @@ from service.storage.sqlite.probing import write_nothing_new
 T = TypeVar("T")
 
 READERS = 2
-# FULL makes a commit reach the disk before it is answered; WAL lets readers go on meanwhile. The pages that an
-# act of a shared commit changed are kept in case it is refused: in memory, for a file took half of all writes.
+# FULL makes a commit reach the disk before it is answered; WAL lets readers go on meanwhile. The pages that
+# an act of a shared commit changed are kept in case it is refused: in memory, for a file took half of all
+# writes.
 WRITER_PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "temp_store=MEMORY")
 READER_PRAGMAS = ("query_only=ON",)
 # Looking at every page of a larger file would hold the start up; two thirds of a second at most.
