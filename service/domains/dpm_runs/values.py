@@ -86,8 +86,11 @@ class RunSummary:
     created_at: datetime
 
 
+SUMMARY = tuple(field.name for field in fields(RunSummary))
+
+
 def summary_of(run: DpmRun) -> RunSummary:
-    return RunSummary(**{field.name: getattr(run, field.name) for field in fields(RunSummary)})
+    return RunSummary(**{name: getattr(run, name) for name in SUMMARY})
 
 
 @dataclass(frozen=True, slots=True)

@@ -131,7 +131,7 @@ class MemoryDpmRuns:
         before = None
         if cursor is not None:
             held = state.runs.get((tenant_id, cursor))
-            if held is None or not is_there(held, cutoff) or not matches(held, runs):
+            if held is None or not is_there(held, cutoff) or not runs.matches(held.head, held.policy_pack_id):
                 return empty_page()
             before = held.place
         shelves, shelf = shelf_for(state, tenant_id, runs)
@@ -141,8 +141,12 @@ class MemoryDpmRuns:
             last=runs.created_to or LATEST,
             before=before,
         )
-        kept = (state.runs[tenant_id, run_id] for _, run_id in places)
-        rows = (held.head for held in kept if matches(held, runs))
+        kept, matches = state.runs, runs.matches
+        rows = (
+            held.head
+            for _, run_id in places
+            if matches((held := kept[tenant_id, run_id]).head, held.policy_pack_id)
+        )
         return page_of(list(islice(rows, limit + 1)), limit, lambda run: run.rebalance_run_id)
 
     async def list_by_cause(
@@ -165,10 +169,6 @@ class MemoryDpmRuns:
             (tenant_id, correlation_id), first=cutoff.runs_since
         )
         return next((request_id for _, request_id in places), None)
-
-
-def matches(held: KeptRun, runs: RunFilter) -> bool:
-    return runs.matches(held.head, held.run.policy_pack_id)
 
 
 def get_run(state: State, tenant_id: str, rebalance_run_id: str, cutoff: RetentionCutoff) -> KeptRun:
@@ -226,7 +226,7 @@ def insert_request(state: State, request: RunRequest, body_sha256: str | None) -
 
 
 def insert_run(state: State, run: DpmRun, result_sha256: str | None) -> None:
-    kept = KeptRun(run, summary_of(run), result_sha256 or digest_of(run.result))
+    kept = KeptRun(run, summary_of(run), run.policy_pack_id, result_sha256 or digest_of(run.result))
     hide(kept)
     state.runs[run.tenant_id, run.rebalance_run_id] = kept
     for shelves, shelf in shelves_of(state, run):

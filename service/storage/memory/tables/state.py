@@ -58,6 +58,7 @@ class KeptRun:
 
     run: DpmRun
     head: RunSummary
+    policy_pack_id: str | None
     result_sha256: str
 
     @property
