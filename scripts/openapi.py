@@ -45,7 +45,7 @@ CORRELATION = {"X-Correlation-Id": "corr_demo_1"}
 KEY = {"Idempotency-Key": "demo-key-1", **CORRELATION}
 PACK_ID = "dpm_core_sg"
 
-BOOK: dict[str, Any] = {
+MIGRATION_TABLE: dict[str, Any] = {
     "portfolio_snapshot": {
         "portfolio_id": "pf_1",
         "base_currency": "SGD",
@@ -60,12 +60,12 @@ BOOK: dict[str, Any] = {
 }
 MODEL = {"targets": [{"instrument_id": "EQ_1", "weight": "0.40"}]}
 SIMULATION: dict[str, Any] = {
-    **BOOK,
+    **MIGRATION_TABLE,
     "model_portfolio": MODEL,
     "options": {"single_position_max_weight": "0.50"},
 }
 SCENARIOS: dict[str, Any] = {
-    **BOOK,
+    **MIGRATION_TABLE,
     "model_portfolio": MODEL,
     "scenarios": {
         "as_it_is": {"description": "Nothing but the model.", "options": {}},
@@ -79,7 +79,7 @@ PACK = {
     "workflow_policy": {"workflow_requires_client_consent": True},
 }
 PROPOSAL: dict[str, Any] = {
-    **BOOK,
+    **MIGRATION_TABLE,
     "options": {"enable_proposal_simulation": True},
     "proposed_cash_flows": [{"currency": "SGD", "amount": "500.00", "description": "Deposit"}],
     "proposed_trades": [{"side": "BUY", "instrument_id": "EQ_1", "quantity": "10"}],

@@ -183,7 +183,7 @@ class RequestedPack:
     tenant_id: str = ""
 
 
-NO_WISH = RequestedPack()
+NO_PACK_REQUESTED = RequestedPack()
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,7 +84,7 @@ class RetentionFlow:
                 refusals.append(refusal)
                 return None
 
-        await part(self.fold(caller))
+        await part(self.compact(caller))
         removed = await part(self.run(caller))
         simulations = await part(self.forget_simulations(caller))
         differences = await part(self.forget_differences(caller))
@@ -181,9 +181,9 @@ class RetentionFlow:
                 return count
             await asyncio.sleep(PAUSE_SECONDS)
 
-    async def fold(self, caller: Caller) -> None:
+    async def compact(self, caller: Caller) -> None:
         """Keeps the summary quick. Raises StoreUnavailable."""
-        await self._store.supportability.fold()
+        await self._store.supportability.compact()
 
     async def run_every(self, caller: Caller, seconds: int) -> None:
         """A round every so many seconds while the process lives; a failure is told and tried again."""

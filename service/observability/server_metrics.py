@@ -86,13 +86,13 @@ class ServerMetrics:
         self._waiting = Gauge(
             "lotus_http_requests_queued",
             "Requests that were let in and wait for a place.",
-            ["lane"],
+            ["limit"],
             registry=registry,
         )
         self._expected_wait = Gauge(
             "lotus_http_requests_expected_wait_seconds",
             "How long a request that comes now would wait for a place.",
-            ["lane"],
+            ["limit"],
             registry=registry,
         )
         self._turned_away = self._counted(
@@ -199,11 +199,11 @@ class ServerMetrics:
         turned_away: Callable[[], int],
         answers_cut: Callable[[], int],
     ) -> None:
-        """Has those who wait, by lane, and all who were refused, counted whenever somebody looks."""
-        for lane, count in waiting.items():
-            self._waiting.labels(lane).set_function(count)
-        for lane, seconds in expected_wait.items():
-            self._expected_wait.labels(lane).set_function(seconds)
+        """Has those who wait, by limit, and all who were refused, counted whenever somebody looks."""
+        for limit, count in waiting.items():
+            self._waiting.labels(limit).set_function(count)
+        for limit, seconds in expected_wait.items():
+            self._expected_wait.labels(limit).set_function(seconds)
         self._turned_away.count = turned_away
         self._answers_cut.count = answers_cut
 

@@ -45,7 +45,7 @@ ATTEMPTS_MAX_DEFAULT = 3
 OPERATION_SECONDS_MAX_DEFAULT = 3600
 # A dead worker's operation is begun again this long after its last sign of life, and a little.
 LEASE_SECONDS_DEFAULT = 8
-SWEEPS_PER_LEASE = 4
+REAPS_PER_LEASE = 4
 WORKER_CONCURRENCY_MIN = 2
 REVIEW_STATUSES_DEFAULT = frozenset({"PENDING_REVIEW"})
 
@@ -164,7 +164,7 @@ class Settings:
     @property
     def recovery_seconds(self) -> float:
         """How often somebody looks for operations whose holder has died."""
-        return self.lease_seconds / SWEEPS_PER_LEASE
+        return self.lease_seconds / REAPS_PER_LEASE
 
     def require_workable(self) -> None:
         """Raises WorkerRequiresPostgres when workers could not be woken up."""

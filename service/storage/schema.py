@@ -109,5 +109,5 @@ class Readable(Protocol):
 def read_applied(conn: Readable, dialect: str = "sqlite") -> dict[str, str | None]:
     """The migrations a database has had, each with the digest of its text if one was kept."""
     queries = load(dialect, "migrations")
-    (books,) = conn.execute(queries["count_books"].text).fetchone()
-    return dict(conn.execute(queries[LISTS[books]].text).fetchall()) if books else {}
+    (tables,) = conn.execute(queries["count_books"].text).fetchone()
+    return dict(conn.execute(queries[LISTS[tables]].text).fetchall()) if tables else {}

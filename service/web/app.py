@@ -80,8 +80,8 @@ def build(
     app[CAPACITY] = capacity
     if metrics:
         metrics.watch_capacity(
-            waiting={name: lane.count_queued for name, lane in capacity.lanes.items()},
-            expected_wait={name: lane.expected_wait for name, lane in capacity.lanes.items()},
+            waiting={name: limit.count_queued for name, limit in capacity.limits.items()},
+            expected_wait={name: limit.expected_wait for name, limit in capacity.limits.items()},
             turned_away=lambda: capacity.refused,
             answers_cut=lambda: capacity.answers_cut,
         )

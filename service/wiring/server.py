@@ -43,7 +43,7 @@ class Running:
     app: web.Application
     health: HealthFlow
     retention: tuple[RetentionFlow, ...]
-    sweeps: tuple[Reaper, ...]
+    reapers: tuple[Reaper, ...]
     proposal_operations: ProposalOperationFlow
     processes: EngineProcesses
     metrics: ServerMetrics
@@ -65,7 +65,7 @@ class Running:
             *(watch.run_every(caller) for watch in self.watches),
             self.proposal_operations.resume_every(caller, settings.recovery_seconds),
             *(flow.run_every(caller, settings.purge_interval_seconds) for flow in self.retention),
-            *(sweeps.run_every(caller, settings.recovery_seconds) for sweeps in self.sweeps),
+            *(reapers.run_every(caller, settings.recovery_seconds) for reapers in self.reapers),
         ]
 
 

@@ -71,7 +71,7 @@ async def assemble_worker(settings: Settings) -> AsyncIterator[Working]:
                 ),
                 metrics=metrics,
             ),
-            sweeps=flows.reapers_of(settings, store, clock, queue, metrics.process),
+            reaper=flows.reapers_of(settings, store, clock, queue, metrics.process),
             queue=queue,
             metrics=metrics,
             recovery_seconds=settings.recovery_seconds,

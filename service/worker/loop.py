@@ -45,7 +45,7 @@ class Worker:
         *,
         health: HealthFlow,
         offers: JobHandler,
-        sweeps: Reaper,
+        reaper: Reaper,
         queue: Jobs,
         metrics: WorkerMetrics,
         recovery_seconds: float,
@@ -53,10 +53,10 @@ class Worker:
     ) -> None:
         self._health = health
         self._offers = offers
-        self._sweeps = sweeps
+        self._reaper = reaper
         self._queue = queue
         self._metrics = metrics
-        self._sweep_seconds = recovery_seconds
+        self._recovery_seconds = recovery_seconds
         self._stop_seconds_max = stop_seconds_max
         metrics.watch_in_flight(lambda: offers.in_flight)
 
@@ -72,7 +72,7 @@ class Worker:
         What is not finished by then, or when `hurry` is set, is handed back for others to go on with.
         """
         beside = (
-            asyncio.create_task(self._sweeps.run_every(Caller.local(), self._sweep_seconds)),
+            asyncio.create_task(self._reaper.run_every(Caller.local(), self._recovery_seconds)),
             asyncio.create_task(self._watch()),
             asyncio.create_task(self._metrics.process.sample_loop()),
         )
@@ -88,7 +88,7 @@ class Worker:
 
         Raises StoreUnavailable.
         """
-        await self._sweeps.run_once(Caller.local())
+        await self._reaper.run_once(Caller.local())
         await self._work(stop, hurry, drain=True)
 
     async def _work(self, stop: asyncio.Event, hurry: asyncio.Event, *, drain: bool) -> None:
@@ -125,7 +125,7 @@ class Worker:
                 # A figure that cannot be had is no reason to stop working, nor to be silent.
                 self._metrics.waiting(None)
                 logger.exception("metrics_poll_failed")
-            await asyncio.sleep(self._sweep_seconds)
+            await asyncio.sleep(self._recovery_seconds)
 
 
 async def first_of(work: asyncio.Task[None], event: asyncio.Event, seconds_max: float | None = None) -> None:

@@ -94,7 +94,7 @@ WHERE tenant_id = :tenant_id AND status IN ('PENDING', 'RUNNING')
 GROUP BY operation_type, status
 ORDER BY operation_type, status;
 
--- name: lock_folding
+-- name: lock_compaction
 -- Takes the one right to fold until the transaction ends. A row that says no means another instance has it.
 SELECT pg_try_advisory_xact_lock(hashtextextended('dpm.fold', 0)) AS held;
 

@@ -116,7 +116,7 @@ async def test_a_service_on_the_copy_answers_what_one_on_the_file_does(source, p
         await compare_kept(sides, report)
         compare_rows(sides, report)
         # What was counted while the rows came is right, also once it is added up.
-        await sides.right.store.supportability.fold()
+        await sides.right.store.supportability.compact()
         await compare_look_ups(sides, report)
     assert not report.first
     assert min(report.compared[what] for what in ("look-up", "kept", "row")) > REQUESTS

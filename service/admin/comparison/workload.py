@@ -164,7 +164,7 @@ class Generated:
             case 3:
                 return RecordedRequest("GET", path)
         return RecordedRequest(
-            "GET", f"{POLICIES}/{self._chance.choice(('catalog', 'effective'))}", self._wish()
+            "GET", f"{POLICIES}/{self._chance.choice(('catalog', 'effective'))}", self._pack_headers()
         )
 
     # What looks at something.
@@ -246,14 +246,14 @@ class Generated:
         if self._chance.random() < 0.7:
             headers["X-Correlation-Id"] = self._a_correlation()
         if self._chance.random() < 0.2:
-            headers |= self._wish()
+            headers |= self._pack_headers()
         return RecordedRequest("POST", path, headers, body)
 
     def _maybe_a_key(self) -> str | None:
         """For what may be sent without one; some keys come back, mostly with another body."""
         return f"act-{self._key_chance.randint(1, 200)}" if self._key_chance.random() < 0.4 else None
 
-    def _wish(self) -> dict[str, str]:
+    def _pack_headers(self) -> dict[str, str]:
         return {"X-Policy-Pack-Id": self._chance.choice((*PACKS, NOWHERE))}
 
     def _a_correlation(self) -> str:

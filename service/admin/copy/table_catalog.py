@@ -40,15 +40,15 @@ Row = tuple[Any, ...]
 
 # Tables that hold nothing a store could be asked for by itself, each with the reason why its rows stay.
 COUNTED = "counted by the triggers of the database that the rows come into"
-BOOKS = "which migrations a database has had is its own affair"
+MIGRATION_HISTORY = "which migrations a database has had is its own affair"
 LEFT_OUT: Mapping[str, str] = {
     "dpm_tallies": COUNTED,
     "dpm_tally_changes": COUNTED,
     "dpm_purging": "holds a row only inside the transaction of a purge",
-    "schema_checksums": BOOKS,
-    "_yoyo_log": BOOKS,
-    "_yoyo_migration": BOOKS,
-    "_yoyo_version": BOOKS,
+    "schema_checksums": MIGRATION_HISTORY,
+    "_yoyo_log": MIGRATION_HISTORY,
+    "_yoyo_migration": MIGRATION_HISTORY,
+    "_yoyo_version": MIGRATION_HISTORY,
 }
 # Schemas beside that of the store, each with the reason why nothing of it is copied or compared.
 SCHEMAS_LEFT_OUT: Mapping[str, str] = {

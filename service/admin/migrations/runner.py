@@ -1,6 +1,6 @@
 """Applies migrations forward, one transaction each; with its two dialects the only code that imports yoyo.
 
-yoyo brings the splitting of a file into statements, its directives and its books. What it lacks is added
+yoyo brings the splitting of a file into statements, its directives and its history. What it lacks is added
 here: a migration and its mark are one transaction, the digest of its text is kept, the lock dies with its
 process, and nothing is ever rolled back.
 """
@@ -23,9 +23,9 @@ from yoyo.migrations import default_migration_table, read_sql_migration
 from service.storage.queries import Query
 from service.storage.schema import Migration, SchemaRefused
 
-__all__ = ["BOOK", "MigrationRunner", "Text", "poll", "read_text"]
+__all__ = ["MIGRATION_TABLE", "MigrationRunner", "Text", "poll", "read_text"]
 
-BOOK = default_migration_table
+MIGRATION_TABLE = default_migration_table
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +48,11 @@ def read_text(path: Path) -> Text:
 class MigrationRunner:
     """Mixed into the backend of a dialect, before yoyo's own."""
 
-    books: dict[str, Query]
+    queries: dict[str, Query]
 
     def init_database(self: Any) -> None:
         self.ensure_internal_schema_updated()
-        self.execute(self.books["create_checksums"].text)
+        self.execute(self.queries["create_checksums"].text)
 
     def apply_migration(self: Any, migration: Migration) -> None:
         """Apply one file and mark it, both or neither.
@@ -69,7 +69,7 @@ class MigrationRunner:
             self.log_migration(script, "apply")
             self.mark_one(script, log=False)
             self.execute(
-                self.books["insert_checksum"].text,
+                self.queries["insert_checksum"].text,
                 {"migration_id": migration.migration_id, "sha256": migration.sha256},
             )
 

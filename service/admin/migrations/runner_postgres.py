@@ -10,7 +10,7 @@ from yoyo.backends.core.postgresql import PostgresqlPsycopgBackend
 from yoyo.connections import DatabaseURI
 
 from service.admin.migrations.postgres_state import list_invalid_indexes, one_line
-from service.admin.migrations.runner import BOOK, MigrationRunner, poll
+from service.admin.migrations.runner import MIGRATION_TABLE, MigrationRunner, poll
 from service.storage.postgres.addresses import writable
 from service.storage.queries import SQL_DIR, parse
 from service.storage.schema import Migration, SchemaRefused, pending_of, read_applied
@@ -21,7 +21,7 @@ APPLICATION_NAME = "lotus-manage migrate"
 
 class PostgresMigrationRunner(MigrationRunner, PostgresqlPsycopgBackend):  # type: ignore[misc]
     # yoyo numbers parameters by itself, in the way of the driver.
-    books = parse((SQL_DIR / "postgres" / "migrations.sql").read_text(encoding="utf-8"), numbered=False)
+    queries = parse((SQL_DIR / "postgres" / "migrations.sql").read_text(encoding="utf-8"), numbered=False)
     connection: psycopg.Connection[Any]
 
     def connect(self, dburi: DatabaseURI) -> psycopg.Connection[Any]:
@@ -33,7 +33,7 @@ class PostgresMigrationRunner(MigrationRunner, PostgresqlPsycopgBackend):  # typ
 
     def apply_alone(self, statements: tuple[str, ...]) -> None:
         # After a failure the session ends, and what it has set with it.
-        self.run((*statements, self.books["reset_session"].text))
+        self.run((*statements, self.queries["reset_session"].text))
         self.refuse_invalid_indexes()
 
     def rollback(self) -> None:
@@ -42,7 +42,7 @@ class PostgresMigrationRunner(MigrationRunner, PostgresqlPsycopgBackend):  # typ
             super().rollback()
 
     def take_lock(self) -> bool:
-        (locked,) = self.execute(self.books["try_lock"].text).fetchone()
+        (locked,) = self.execute(self.queries["try_lock"].text).fetchone()
         return bool(locked)
 
     def repair_indexes(self) -> None:
@@ -91,4 +91,4 @@ def backend_of(dsn: str) -> PostgresMigrationRunner:
         database="",
         args={"dsn": dsn},
     )
-    return PostgresMigrationRunner(address, BOOK)
+    return PostgresMigrationRunner(address, MIGRATION_TABLE)

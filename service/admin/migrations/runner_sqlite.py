@@ -14,7 +14,7 @@ from yoyo.backends.base import DatabaseBackend
 from yoyo.backends.core.sqlite3 import SQLiteBackend
 from yoyo.connections import DatabaseURI
 
-from service.admin.migrations.runner import BOOK, MigrationRunner, poll
+from service.admin.migrations.runner import MIGRATION_TABLE, MigrationRunner, poll
 from service.storage.queries import load
 from service.storage.schema import Migration, SchemaRefused, pending_of, read_applied
 
@@ -23,7 +23,7 @@ LOCK_POLL_SECONDS = 0.05
 
 
 class SqliteMigrationRunner(MigrationRunner, SQLiteBackend):  # type: ignore[misc]
-    books = load("sqlite", "migrations")
+    queries = load("sqlite", "migrations")
     _in_transaction: bool
 
     def connect(self, dburi: DatabaseURI) -> sqlite3.Connection:
@@ -93,4 +93,4 @@ def backend_of(path: Path) -> SqliteMigrationRunner:
     address = DatabaseURI(
         scheme="sqlite", username=None, password=None, hostname=None, port=None, database=str(path), args={}
     )
-    return SqliteMigrationRunner(address, BOOK)
+    return SqliteMigrationRunner(address, MIGRATION_TABLE)

@@ -11,7 +11,7 @@ from service.engines.advisory.run import Run
 
 def result_of(run: Run, engine_version: str) -> ProposalResult:
     """The result of a run that has been through every stage."""
-    book, identity = run.book, run.identity
+    index, identity = run.index, run.identity
     assert run.reconciliation is not None
     return ProposalResult(
         proposal_run_id=identity.run_id,
@@ -40,8 +40,8 @@ def result_of(run: Run, engine_version: str) -> ProposalResult:
         suitability=run.suitability,
         gate_decision=run.gate,
         lineage=LineageData(
-            portfolio_snapshot_id=book.portfolio_snapshot_id,
-            market_data_snapshot_id=book.market_data_snapshot_id,
+            portfolio_snapshot_id=index.portfolio_snapshot_id,
+            market_data_snapshot_id=index.market_data_snapshot_id,
             request_hash=identity.request_hash,
             idempotency_key=identity.idempotency_key,
             engine_version=engine_version,

@@ -34,7 +34,7 @@ class RequestIndex(request_index.RequestIndex, frozen=True):
     market_data_snapshot_id: str
 
 
-def open_book(request: ProposalSimulateRequest) -> RequestIndex:
+def build_index(request: ProposalSimulateRequest) -> RequestIndex:
     """Index a request once; snapshots without an id have the one the lineage gives them (section 2)."""
     portfolio, market = request.portfolio_snapshot, request.market_data_snapshot
     shelf = request_index.first_entries(request.shelf_entries)

@@ -40,7 +40,7 @@ class ProposalIdentity(msgspec.Struct, frozen=True):
 class Run(msgspec.Struct, frozen=True, kw_only=True):
     """Stages read what earlier ones wrote; quantities and amounts are the working portfolio."""
 
-    book: RequestIndex
+    index: RequestIndex
     identity: ProposalIdentity
     before: Valuation
     after: Valuation

@@ -18,7 +18,7 @@ from service.domains.proposals.results import ProposalResult, ProposedTradeInten
 from service.domains.rebalances.options import ValuationMode
 from service.engines.advisory.assembly import result_of
 from service.engines.advisory.overflow import unusable_prices
-from service.engines.advisory.request_index import open_book
+from service.engines.advisory.request_index import build_index
 from service.engines.advisory.run import ProposalIdentity, Run
 from service.engines.advisory.stages.cash_flows import apply_cash_flows
 from service.engines.advisory.stages.drift import BASE_CURRENCY_MISMATCH, analyse_drift
@@ -77,13 +77,13 @@ def open_run(
     size: ResultSize | None = None,
 ) -> Run:
     """A run that knows its book and the value of the portfolio before the proposal (3.3)."""
-    book = open_book(request)
-    portfolio = book.portfolio
+    index = build_index(request)
+    portfolio = index.portfolio
     size = size or ResultSize()
-    mode = book.options.valuation_mode
-    before = value_state(book, portfolio.positions, portfolio.cash_balances, mode, size)
+    mode = index.options.valuation_mode
+    before = value_state(index, portfolio.positions, portfolio.cash_balances, mode, size)
     return Run(
-        book=book,
+        index=index,
         identity=identity,
         before=before,
         after=before,
@@ -95,7 +95,7 @@ def open_run(
 
 
 def cash_flow_stage(run: Run) -> Run:
-    flows = apply_cash_flows(run.book, run.amounts)
+    flows = apply_cash_flows(run.index, run.amounts)
     return replace(
         run,
         flows=flows.intents,
@@ -106,7 +106,7 @@ def cash_flow_stage(run: Run) -> Run:
 
 
 def trades_stage(run: Run) -> Run:
-    trades = read_trades(run.book)
+    trades = read_trades(run.index)
     return replace(
         run,
         sells=trades.sells,
@@ -124,9 +124,9 @@ def sells_stage(run: Run) -> Run:
 
 def funding_stage(run: Run) -> Run:
     """Without automatic funding all purchases are executed, paid for or not."""
-    if not run.book.options.auto_funding:
+    if not run.index.options.auto_funding:
         return replace(run, funding=Funding(amounts=run.amounts))
-    funding = fund(run.book, run.amounts, run.buys, run.gaps.rates)
+    funding = fund(run.index, run.amounts, run.buys, run.gaps.rates)
     return replace(
         run,
         funding=funding,
@@ -137,7 +137,7 @@ def funding_stage(run: Run) -> Run:
 
 
 def buys_stage(run: Run) -> Run:
-    after_sells = bool(run.book.options.link_buy_to_same_currency_sell_dependency)
+    after_sells = bool(run.index.options.link_buy_to_same_currency_sell_dependency)
     executed = execute_buys(run.quantities, run.buys, run.sells, run.funding, after_sells=after_sells)
     return replace(
         run,
@@ -149,23 +149,23 @@ def buys_stage(run: Run) -> Run:
 
 
 def after_stage(run: Run) -> Run:
-    portfolio = run.book.portfolio
+    portfolio = run.index.portfolio
     positions, cash = positions_with(portfolio, run.quantities), cash_with(portfolio, run.amounts)
-    after = value_state(run.book, positions, cash, ValuationMode.CALCULATED, run.size)
+    after = value_state(run.index, positions, cash, ValuationMode.CALCULATED, run.size)
     return replace(run, after=after, gaps=run.gaps + after.gaps + unusable_prices(after.state))
 
 
 def rules_stage(run: Run) -> Run:
     funding = run.funding
     rules = (
-        *evaluate_rules(run.after, run.book.options, gaps=run.gaps, suppressed=0),
+        *evaluate_rules(run.after, run.index.options, gaps=run.gaps, suppressed=0),
         *guards(run.failures, funding.missing_pairs, review_forced=funding.review_forced),
     )
     return replace(run, rules=rules, status=status_of(rules))
 
 
 def reconciliation_stage(run: Run) -> Run:
-    reconciled = reconcile(run.book, run.before.total, run.after.total)
+    reconciled = reconcile(run.index, run.before.total, run.after.total)
     run = replace(run, reconciliation=reconciled.reconciliation, gaps=run.gaps + reconciled.gaps)
     if reconciled.failure is None:
         return run
@@ -173,24 +173,24 @@ def reconciliation_stage(run: Run) -> Run:
 
 
 def drift_stage(run: Run) -> Run:
-    book, model = run.book, run.book.reference_model
-    if model is None or not book.options.enable_drift_analytics:
+    index, model = run.index, run.index.reference_model
+    if model is None or not index.options.enable_drift_analytics:
         return run
-    if model.base_currency != book.base_currency:
+    if model.base_currency != index.base_currency:
         return replace(run, warnings=(*run.warnings, BASE_CURRENCY_MISMATCH))
     traded = [intent.instrument_id for intent in run.intents if isinstance(intent, ProposedTradeIntent)]
-    drift = analyse_drift(model, run.before, run.after, traded, book.options)
+    drift = analyse_drift(model, run.before, run.after, traded, index.options)
     return replace(run, drift=drift)
 
 
 def suitability_stage(run: Run) -> Run:
-    if not run.book.options.enable_suitability_scanner:
+    if not run.index.options.enable_suitability_scanner:
         return run
-    return replace(run, suitability=scan_suitability(run.book, run.before, run.after))
+    return replace(run, suitability=scan_suitability(run.index, run.before, run.after))
 
 
 def gate_stage(run: Run) -> Run:
-    options = run.book.options
+    options = run.index.options
     if not options.enable_workflow_gates:
         return run
     gate = decide_gate(

@@ -65,13 +65,13 @@ def status_of(rules: Sequence[RuleResult]) -> RunStatusText:
     return "PENDING_REVIEW" if "SOFT" in failed else "READY"
 
 
-def reconcile(book: RequestIndex, before: Decimal, after: Decimal) -> Reconciled:
+def reconcile(index: RequestIndex, before: Decimal, after: Decimal) -> Reconciled:
     """The value after is the value before and the cash flows; a flow without a rate counts as nothing."""
-    base = book.base_currency
+    base = index.base_currency
     change = ZERO
     rates_missing: list[str] = []
-    for flow in book.cash_flows:
-        rate = book.rate(flow.currency, base)
+    for flow in index.cash_flows:
+        rate = index.rate(flow.currency, base)
         if rate is None:
             rates_missing.append(f"{flow.currency}/{base}")
         else:

@@ -45,7 +45,7 @@ def result_of(run: Run, engine_version: str) -> RebalanceResult:
         diagnostics=_diagnostics(run),
         gate_decision=_gate(run, status),
         lineage=LineageData(
-            portfolio_snapshot_id=run.book.portfolio.portfolio_id,
+            portfolio_snapshot_id=run.index.portfolio.portfolio_id,
             market_data_snapshot_id=MARKET_DATA_ID,
             request_hash=identity.request_hash,
             engine_version=engine_version,
@@ -63,7 +63,7 @@ def status_of(run: Run) -> RunStatusText:
 
 
 def _gate(run: Run, status: RunStatusText) -> GateDecision | None:
-    options = run.book.options
+    options = run.index.options
     if not options.enable_workflow_gates:
         return None
     consent_missing = options.workflow_requires_client_consent and not options.client_consent_already_obtained

@@ -21,7 +21,7 @@ class RequestIndex(request_index.RequestIndex, frozen=True):
     held: Mapping[str, Position]
 
 
-def open_book(request: RebalanceRequest) -> RequestIndex:
+def build_index(request: RebalanceRequest) -> RequestIndex:
     """Index a request once."""
     portfolio = request.portfolio_snapshot
     market = request.market_data_snapshot

@@ -51,7 +51,7 @@ class Block(Enum):
 class Run(msgspec.Struct, frozen=True, kw_only=True):
     """Stages read what earlier ones wrote; `after` is the before-state until trades have been simulated."""
 
-    book: RequestIndex
+    index: RequestIndex
     identity: RunIdentity
     before: Valuation
     after: Valuation

@@ -17,7 +17,7 @@ from service.domains.rebalances.options import ValuationMode
 from service.domains.rebalances.requests import RebalanceRequest
 from service.domains.rebalances.results.rebalance import RebalanceResult
 from service.engines.dpm.assembly import result_of
-from service.engines.dpm.request_index import open_book
+from service.engines.dpm.request_index import build_index
 from service.engines.dpm.run import Block, Run, RunIdentity
 from service.engines.dpm.stages.after_state import execute
 from service.engines.dpm.stages.ordering import order_trades
@@ -77,13 +77,13 @@ def open_run(
     size: ResultSize | None = None,
 ) -> Run:
     """A run that knows its book and the value of the portfolio before trades (6.1)."""
-    book = open_book(request)
-    portfolio = book.portfolio
+    index = build_index(request)
+    portfolio = index.portfolio
     size = size or ResultSize()
-    mode = book.options.valuation_mode
-    before = value_state(book, portfolio.positions, portfolio.cash_balances, mode, size)
+    mode = index.options.valuation_mode
+    before = value_state(index, portfolio.positions, portfolio.cash_balances, mode, size)
     return Run(
-        book=book,
+        index=index,
         identity=identity,
         before=before,
         after=before,
@@ -93,32 +93,32 @@ def open_run(
 
 
 def universe_stage(run: Run) -> Run:
-    universe = select_universe(run.book, run.before)
+    universe = select_universe(run.index, run.before)
     return replace(run, universe=universe, gaps=run.gaps + universe.gaps)
 
 
 def targets_stage(run: Run) -> Run:
-    generate = TARGETS_BY_METHOD[run.book.options.target_method]
-    targets = generate(run.book, run.universe, run.before.total, run.size)
+    generate = TARGETS_BY_METHOD[run.index.options.target_method]
+    targets = generate(run.index, run.universe, run.before.total, run.size)
     run.size.add_targets(targets.trace)
     return replace(run, targets=targets, warnings=run.warnings + targets.warnings)
 
 
 def comparison_stage(run: Run) -> Run:
-    if not run.book.options.compare_target_methods:
+    if not run.index.options.compare_target_methods:
         return run
-    comparison = compare_methods(run.book, run.universe, run.before.total, run.targets)
+    comparison = compare_methods(run.index, run.universe, run.before.total, run.targets)
     return replace(run, comparison=comparison, warnings=run.warnings + divergence_warnings(comparison))
 
 
 def input_check_stage(run: Run) -> Run:
-    if run.targets.status == "BLOCKED" or run.gaps.blocking(run.book.options):
+    if run.targets.status == "BLOCKED" or run.gaps.blocking(run.index.options):
         return _stopped_before_trades(run, Block.INPUT)
     return run
 
 
 def sizing_stage(run: Run) -> Run:
-    sizing = size_trades(run.book, run.targets.trace, run.before.total)
+    sizing = size_trades(run.index, run.targets.trace, run.before.total)
     return replace(
         run,
         sizing=sizing,
@@ -129,28 +129,28 @@ def sizing_stage(run: Run) -> Run:
 
 
 def sizing_check_stage(run: Run) -> Run:
-    if run.gaps.blocking(run.book.options):
+    if run.gaps.blocking(run.index.options):
         return _stopped_before_trades(run, Block.SIZING)
     return run
 
 
 def turnover_stage(run: Run) -> Run:
-    book = run.book
-    turnover = cap_turnover(run.trades, run.before.total, book.options.max_turnover_pct, book.base_currency)
+    index = run.index
+    turnover = cap_turnover(run.trades, run.before.total, index.options.max_turnover_pct, index.base_currency)
     return replace(
         run, trades=turnover.kept, dropped=turnover.dropped, warnings=run.warnings + turnover.warnings
     )
 
 
 def ordering_stage(run: Run) -> Run:
-    ordered = order_trades(run.book, run.trades)
+    ordered = order_trades(run.index, run.trades)
     return replace(run, ordered=ordered, gaps=run.gaps + ordered.gaps)
 
 
 def settlement_stage(run: Run) -> Run:
-    if not run.book.options.enable_settlement_awareness:
+    if not run.index.options.enable_settlement_awareness:
         return run
-    ladder = project_cash_ladder(run.book, run.ordered.intents)
+    ladder = project_cash_ladder(run.index, run.ordered.intents)
     run = replace(run, ladder=ladder, warnings=run.warnings + ladder.warnings)
     if not ladder.breaches:
         return run
@@ -164,13 +164,13 @@ def settlement_stage(run: Run) -> Run:
 
 
 def after_stage(run: Run) -> Run:
-    positions, cash_balances = execute(run.book.portfolio, run.ordered.intents)
-    after = value_state(run.book, positions, cash_balances, ValuationMode.CALCULATED, run.size)
+    positions, cash_balances = execute(run.index.portfolio, run.ordered.intents)
+    after = value_state(run.index, positions, cash_balances, ValuationMode.CALCULATED, run.size)
     return replace(run, after=after, gaps=run.gaps + after.gaps)
 
 
 def rules_stage(run: Run) -> Run:
-    rules = evaluate_rules(run.after, run.book.options, gaps=run.gaps, suppressed=len(run.sizing.suppressed))
+    rules = evaluate_rules(run.after, run.index.options, gaps=run.gaps, suppressed=len(run.sizing.suppressed))
     return replace(
         run,
         rules=rules,
@@ -180,7 +180,7 @@ def rules_stage(run: Run) -> Run:
 
 
 def reconciliation_stage(run: Run) -> Run:
-    reconciled = reconcile(run.before.total, run.after.total, run.book.base_currency)
+    reconciled = reconcile(run.before.total, run.after.total, run.index.base_currency)
     if reconciled.failure is None:
         return replace(run, reconciliation=reconciled.reconciliation)
     return replace(
@@ -192,7 +192,9 @@ def reconciliation_stage(run: Run) -> Run:
 
 
 def _stopped_before_trades(run: Run, block: Block) -> Run:
-    rules = evaluate_rules(run.before, run.book.options, gaps=run.gaps, suppressed=len(run.sizing.suppressed))
+    rules = evaluate_rules(
+        run.before, run.index.options, gaps=run.gaps, suppressed=len(run.sizing.suppressed)
+    )
     return replace(run, rules=rules, block=block)
 
 

@@ -51,7 +51,7 @@ class _Valued(msgspec.Struct, frozen=True, gc=False):
 
 
 def value_state(
-    book: RequestIndex,
+    index: RequestIndex,
     positions: Sequence[Position],
     cash_balances: Sequence[CashBalance],
     mode: ValuationMode,
@@ -62,11 +62,11 @@ def value_state(
     Raises ResultTooLarge where `size` has no room for what is published.
     """
     size = size or ResultSize()
-    currency = book.portfolio.base_currency
+    currency = index.portfolio.base_currency
     size.add_positions([position.instrument_id for position in positions], currency)
     rates_missing: list[str] = []
-    rows = _value_positions(book, positions, mode, rates_missing)
-    cash_values = _value_cash(book, cash_balances, rates_missing)
+    rows = _value_positions(index, positions, mode, rates_missing)
+    cash_values = _value_cash(index, cash_balances, rates_missing)
     values = [row.base_value for row in rows]
     total = sum(cash_values, sum(values, ZERO))
     divisor = total or ONE
@@ -109,10 +109,10 @@ def weights_by_key(rows: Sequence[AllocationMetric], weights: Sequence[Decimal])
 
 
 def _value_positions(
-    book: RequestIndex, positions: Sequence[Position], mode: ValuationMode, rates_missing: list[str]
+    index: RequestIndex, positions: Sequence[Position], mode: ValuationMode, rates_missing: list[str]
 ) -> list[_Valued]:
-    base = book.portfolio.base_currency
-    price_of, shelf_of = book.prices.get, book.shelf.get
+    base = index.portfolio.base_currency
+    price_of, shelf_of = index.prices.get, index.shelf.get
     # Most rows share a handful of currencies; an inverse rate costs a division, so each is taken once.
     rates: dict[str, Decimal | None] = {}
     trusted = mode is ValuationMode.TRUST_SNAPSHOT
@@ -127,7 +127,7 @@ def _value_positions(
         if trusted and position.market_value is not None:
             currency, amount = position.market_value.currency, position.market_value.amount
         if currency not in rates:
-            rates[currency] = book.rate(currency, base)
+            rates[currency] = index.rate(currency, base)
         rate = rates[currency]
         if rate is None:
             rates_missing.append(f"{currency}/{base}")
@@ -140,15 +140,15 @@ def _value_positions(
 
 
 def _value_cash(
-    book: RequestIndex, cash_balances: Sequence[CashBalance], rates_missing: list[str]
+    index: RequestIndex, cash_balances: Sequence[CashBalance], rates_missing: list[str]
 ) -> list[Decimal]:
-    base = book.portfolio.base_currency
+    base = index.portfolio.base_currency
     values: list[Decimal] = []
     for cash in cash_balances:
         if cash.currency == base:
             values.append(cash.amount)
             continue
-        rate = book.rate(cash.currency, base)
+        rate = index.rate(cash.currency, base)
         if rate is None:
             rates_missing.append(f"{cash.currency}/{base}")
         else:

@@ -94,7 +94,7 @@ class Binding:
         else:
             name, bound = self.tails[index] - (step > 0), self.problem.ceiling or 0
             self.tails[index] -= step
-        self.tally.add(block.rows, -step, step * (bound - block.wishes[name]))
+        self.tally.add(block.rows, -step, step * (bound - block.targets[name]))
 
     def solve(self, pressed: Limit | None) -> tuple[list[int], list[int], int]:
         """Multipliers, (base - u * slope) / last, that keep binding rows tight if a limit is pressed by u."""
@@ -125,7 +125,7 @@ class Binding:
             return side * (total - self.problem.rows[index].at(side) * denominator)
         block = self.problem.blocks[index]
         head, tail = self.heads[index], self.tails[index]
-        bare = block.wishes[head] if side < 0 else block.wishes[tail - 1] - (self.problem.ceiling or 0)
+        bare = block.targets[head] if side < 0 else block.targets[tail - 1] - (self.problem.ceiling or 0)
         return side * (bare * denominator - sum([multipliers[row] for row in block.rows]))
 
     def most_broken(self, multipliers: Sequence[int], denominator: int) -> Limit | None:
@@ -179,9 +179,9 @@ class Binding:
             fall = sum([slope[row] for row in block.rows])
             head, tail = self.heads[index], self.tails[index]
             if fall > 0 and head > 0:
-                side, bare = -1, block.wishes[head - 1]
-            elif fall < 0 and tail < len(block.wishes):
-                side, bare = 1, block.wishes[tail] - ceiling
+                side, bare = -1, block.targets[head - 1]
+            elif fall < 0 and tail < len(block.targets):
+                side, bare = 1, block.targets[tail] - ceiling
             else:
                 continue
             shift = sum([base[row] for row in block.rows])

@@ -72,17 +72,18 @@ class Landscape:
     problem: Problem
     scale: int
     ceiling: float
-    wishes: tuple[tuple[float, ...], ...]
+    targets: tuple[tuple[float, ...], ...]
     heaps: tuple[tuple[float, ...], ...]
     pressures: tuple[Pressure, ...]
 
     @classmethod
     def of(cls, problem: Problem) -> Landscape:
         highest = max(
-            [abs(wish) for block in problem.blocks for wish in (block.wishes[0], block.wishes[-1])], default=0
+            [abs(target) for block in problem.blocks for target in (block.targets[0], block.targets[-1])],
+            default=0,
         )
         scale = max(1, highest, *[abs(row.high) for row in problem.rows])
-        wishes = tuple([tuple([wish / scale for wish in block.wishes]) for block in problem.blocks])
+        targets = tuple([tuple([target / scale for target in block.targets]) for block in problem.blocks])
         pressures = []
         for index, (low, high, _) in enumerate(problem.rows):
             pressures.append(Pressure(index, 1, high / scale, low == high))
@@ -92,8 +93,8 @@ class Landscape:
             problem=problem,
             scale=scale,
             ceiling=float("inf") if problem.ceiling is None else problem.ceiling / scale,
-            wishes=wishes,
-            heaps=tuple([tuple(accumulate(line, initial=0.0)) for line in wishes]),
+            targets=targets,
+            heaps=tuple([tuple(accumulate(line, initial=0.0)) for line in targets]),
             pressures=tuple(pressures),
         )
 
@@ -109,12 +110,12 @@ class Landscape:
         weights: list[float] = []
         heads: list[int] = []
         tails: list[int] = []
-        for block, wishes, heap in zip(self.problem.blocks, self.wishes, self.heaps, strict=True):
+        for block, targets, heap in zip(self.problem.blocks, self.targets, self.heaps, strict=True):
             shift = sum(map(look_up, block.rows))
-            head = bisect_left(wishes, shift)
-            size = tail = len(wishes)
-            if wishes[-1] - shift > ceiling:
-                tail = max(head, bisect_left(wishes, shift + ceiling))
+            head = bisect_left(targets, shift)
+            size = tail = len(targets)
+            if targets[-1] - shift > ceiling:
+                tail = max(head, bisect_left(targets, shift + ceiling))
             weight = heap[tail] - heap[head] - (tail - head) * shift
             if tail < size:
                 weight += (size - tail) * ceiling
@@ -148,11 +149,11 @@ class Landscape:
             [one.limit * value / largest for one, value in zip(self.pressures, multipliers, strict=True)]
         )
         look_up = self.by_row([value / largest for value in multipliers]).__getitem__
-        for block, wishes in zip(self.problem.blocks, self.wishes, strict=True):
+        for block, targets in zip(self.problem.blocks, self.targets, strict=True):
             shift = sum(map(look_up, block.rows))
             if shift < 0:
                 # Without a ceiling the proof lifts the total's multiplier until no shift is negative.
-                steep -= shift * len(wishes) * min(self.ceiling, 1.0)
+                steep -= shift * len(targets) * min(self.ceiling, 1.0)
         return steep < -HOLDS
 
 

@@ -111,7 +111,7 @@ def _answer(problem: Problem) -> Answer:
 class Scaled(NamedTuple):
     """What was asked, in integers; 1 has become unit."""
 
-    wishes: tuple[int, ...]
+    targets: tuple[int, ...]
     ceiling: int | None
     total: tuple[int, int]
     caps: tuple[tuple[tuple[int, ...], int], ...]
@@ -138,7 +138,7 @@ def scale_up(
         return above * (unit // below)
 
     return Scaled(
-        wishes=tuple([above * (unit // below) for above, below in ratios[: len(wanted)]]),
+        targets=tuple([above * (unit // below) for above, below in ratios[: len(wanted)]]),
         ceiling=None if each_max is None else whole(each_max),
         total=(whole(total[0]), whole(total[1])),
         caps=tuple([(tuple(sorted(set(cap.members))), whole(cap.limit)) for cap in caps]),
@@ -149,7 +149,7 @@ def scale_up(
 
 def problem_of(scaled: Scaled, slack: int, steps_max: float = float("inf")) -> Problem:
     """Rows and blocks; with slack, weights are counted from -slack up so that their lower bound stays 0."""
-    rows_of: list[list[int]] = [[0] for _ in scaled.wishes]
+    rows_of: list[list[int]] = [[0] for _ in scaled.targets]
     for number, (members, _) in enumerate(scaled.caps, start=1):
         for member in members:
             rows_of[member].append(number)
@@ -160,12 +160,12 @@ def problem_of(scaled: Scaled, slack: int, steps_max: float = float("inf")) -> P
     blocks = []
     for signature, names in alike.items():
         if len(names) == 1:
-            wish = scaled.wishes[names[0]] + slack
-            blocks.append(Block(signature, (names[0],), (wish,), (0, wish)))
+            target = scaled.targets[names[0]] + slack
+            blocks.append(Block(signature, (names[0],), (target,), (0, target)))
             continue
-        names.sort(key=scaled.wishes.__getitem__)
-        wishes = tuple([scaled.wishes[name] + slack for name in names])
-        blocks.append(Block(signature, tuple(names), wishes, tuple(accumulate(wishes, initial=0))))
+        names.sort(key=scaled.targets.__getitem__)
+        targets = tuple([scaled.targets[name] + slack for name in names])
+        blocks.append(Block(signature, tuple(names), targets, tuple(accumulate(targets, initial=0))))
     return Problem.of(tuple(blocks), _rows(scaled, slack), _ceiling(scaled, slack), steps_max)
 
 
@@ -173,8 +173,8 @@ def _widen(problem: Problem, scaled: Scaled, slack: int, steps_max: float) -> Pr
     """The same as problem_of, from the problem without slack: blocks and what rows share stay as they are."""
     blocks = []
     for block in problem.blocks:
-        wishes = tuple([wish + slack for wish in block.wishes])
-        blocks.append(Block(block.rows, block.names, wishes, tuple(accumulate(wishes, initial=0))))
+        targets = tuple([target + slack for target in block.targets])
+        blocks.append(Block(block.rows, block.names, targets, tuple(accumulate(targets, initial=0))))
     return replace(
         problem,
         blocks=tuple(blocks),
@@ -186,7 +186,7 @@ def _widen(problem: Problem, scaled: Scaled, slack: int, steps_max: float) -> Pr
 
 
 def _rows(scaled: Scaled, slack: int) -> tuple[Row, ...]:
-    size = len(scaled.wishes)
+    size = len(scaled.targets)
     low, high = scaled.total
     total = Row(low + (size - 1) * slack, high + (size + 1) * slack, size)
     caps = [Row(None, limit + (len(members) + 1) * slack, len(members)) for members, limit in scaled.caps]
@@ -221,8 +221,8 @@ def _numerators(problem: Problem, answer: Answer, slack: int) -> tuple[int, ...]
         shift = sum(map(answer.multipliers.__getitem__, block.rows))
         head, tail = marks(block, problem.ceiling, shift, denominator)
         lowered = shift + slack * denominator
-        for name, wish in zip(block.names[head:tail], block.wishes[head:tail], strict=True):
-            numerators[name] = wish * denominator - lowered
+        for name, target in zip(block.names[head:tail], block.targets[head:tail], strict=True):
+            numerators[name] = target * denominator - lowered
         for name in block.names[tail:]:
             numerators[name] = ceiling
     return tuple(numerators)

@@ -58,7 +58,7 @@ class Block:
 
     rows: tuple[int, ...]
     names: tuple[int, ...]
-    wishes: tuple[int, ...]
+    targets: tuple[int, ...]
     sums: tuple[int, ...]
 
 
@@ -200,7 +200,7 @@ class Tally:
             head, tail = marks(block, problem.ceiling, sum(map(look_up, block.rows)), denominator)
             heads.append(head)
             tails.append(tail)
-            fixed.append(block.sums[tail] - block.sums[head] + (len(block.wishes) - tail) * ceiling)
+            fixed.append(block.sums[tail] - block.sums[head] + (len(block.targets) - tail) * ceiling)
         of_block = fixed.__getitem__
         return cls(
             problem.shared_by_rows(heads, tails),
@@ -221,11 +221,11 @@ class Tally:
 
 def marks(block: Block, ceiling: int | None, shift: int, denominator: int) -> tuple[int, int]:
     """Where the block's head at 0 ends and its tail at the ceiling begins; names just on a bound are free."""
-    head = bisect_left(block.wishes, -(-shift // denominator))
+    head = bisect_left(block.targets, -(-shift // denominator))
     if ceiling is None:
-        return head, len(block.wishes)
+        return head, len(block.targets)
     # With a ceiling of 0 a name may be on both bounds at once.
-    return head, max(head, bisect_right(block.wishes, ceiling + shift // denominator))
+    return head, max(head, bisect_right(block.targets, ceiling + shift // denominator))
 
 
 def dot(left: Sequence[int], right: Sequence[int]) -> int:

@@ -123,6 +123,6 @@ class SupportabilityStore(Protocol):
         """
         ...
 
-    async def fold(self) -> None:
+    async def compact(self) -> None:
         """Add up what changed since the last time, so that counting stays quick. Changes no count."""
         ...

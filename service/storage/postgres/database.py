@@ -21,7 +21,7 @@ from service.storage.postgres.statements import Connection, every, one
 from service.storage.queries import load
 from service.storage.schema import LISTS, SchemaRefused, pending_of, shipped_for
 
-BOOK_QUERIES = load("postgres", "migrations")
+MIGRATION_QUERIES = load("postgres", "migrations")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,7 +206,7 @@ class Database:
             raise PostgresUnavailable(cause=StoreCause.SCHEMA_MISMATCH) from refusal
 
     async def require_writable(self, conn: Connection) -> None:
-        state = await one(conn, BOOK_QUERIES["get_write_state"])
+        state = await one(conn, MIGRATION_QUERIES["get_write_state"])
         assert state is not None, "a state is a row"
         if state["in_recovery"] or state["read_only"]:
             await self.reconnect()
@@ -214,10 +214,10 @@ class Database:
             raise PostgresUnavailable(cause=cause)
 
     async def require_current_schema(self, conn: Connection) -> None:
-        books = await one(conn, BOOK_QUERIES["count_books"])
-        assert books is not None, "a count is a row"
-        listing = LISTS[books["books"]]
-        rows = await every(conn, BOOK_QUERIES[listing]) if listing else []
+        tables = await one(conn, MIGRATION_QUERIES["count_books"])
+        assert tables is not None, "a count is a row"
+        listing = LISTS[tables["books"]]
+        rows = await every(conn, MIGRATION_QUERIES[listing]) if listing else []
         applied = {row["migration_id"]: row["sha256"] for row in rows}
         if pending := pending_of(self.shipped, applied):
             raise SchemaRefused(f"the database lacks {', '.join(one.migration_id for one in pending)}")

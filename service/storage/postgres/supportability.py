@@ -6,7 +6,7 @@ import asyncpg
 
 from service.errors.storage import StoreBusy
 from service.storage.postgres.performing import PostgresActs, perform
-from service.storage.sql.dpm_runs.supportability import SqlSupportability, compact
+from service.storage.sql.dpm_runs.supportability import SqlSupportability, compact_counters
 
 
 class PostgresSupportability(SqlSupportability):
@@ -14,11 +14,11 @@ class PostgresSupportability(SqlSupportability):
         super().__init__(acts)
         self.acts = acts
 
-    async def fold(self) -> None:
+    async def compact(self) -> None:
         try:
             # The one snapshot is what keeps a change from being forgotten that was not added up.
             async with self.acts.database.act(isolation="repeatable_read") as conn:
-                await perform(conn, compact)
+                await perform(conn, compact_counters)
         except StoreBusy as refused:
             # Another instance compacted between our snapshot and our lock, so there is nothing left to do.
             if not isinstance(refused.__cause__, asyncpg.SerializationError):

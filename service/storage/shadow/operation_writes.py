@@ -188,7 +188,7 @@ def recovered(tenant_id: str, ids: tuple[str, ...]) -> MirroredWrite:
     )
 
 
-def fold(outcome: Outcome | None) -> MirroredWrite:
+def compact(outcome: Outcome | None) -> MirroredWrite:
     """Changes no count, so there is nothing to compare."""
     return MirroredWrite(entity_id="summary", wrote=isinstance(outcome, Succeeded), compared=False)
 

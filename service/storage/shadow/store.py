@@ -50,7 +50,7 @@ ACTS: Mapping[str, Mapping[str, Describe]] = {
     },
     "proposals": {"change": proposal_writes.change},
     "proposal_simulations": {"keep": proposal_writes.keep, "purge": proposal_writes.purge},
-    "supportability": {"fold": operation_writes.fold},
+    "supportability": {"compact": operation_writes.compact},
     "retention": {"remove": operation_writes.remove},
 }
 

@@ -25,7 +25,7 @@ async def get_effective(request: web.Request) -> web.Response:
     """The pack the headers select, whether it exists or not; answered also where the catalog is away."""
     _require_readable(request)
     flow = request.app[keys.FLOWS].policy_packs
-    selection = flow.select(caller_of(request), headers.pack_wish(request))
+    selection = flow.select(caller_of(request), headers.requested_pack(request))
     present = await flow.is_there(caller_of(request), selection)
     answer = _answer(
         EffectivePolicyPack(
@@ -44,7 +44,7 @@ async def list_packs(request: web.Request) -> web.Response:
     """The whole catalog by id, and which pack of it the headers select."""
     _require_readable(request)
     flow = request.app[keys.FLOWS].policy_packs
-    selection = flow.select(caller_of(request), headers.pack_wish(request))
+    selection = flow.select(caller_of(request), headers.requested_pack(request))
     packs = await flow.list(caller_of(request))
     return _answer(
         PolicyPackCatalog(
@@ -96,7 +96,7 @@ async def resolved(request: web.Request, check: Callable[[], Awaitable[None]]) -
     """
     try:
         return await request.app[keys.FLOWS].policy_packs.resolve(
-            caller_of(request), headers.pack_wish(request)
+            caller_of(request), headers.requested_pack(request)
         )
     except PolicyPackUnknown:
         await check()

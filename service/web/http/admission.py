@@ -35,7 +35,7 @@ DRAIN_LOOK_SECONDS = 0.01
 class Capacity:
     """What one process takes on at a time.
 
-    Look-ups, work and large work each have a lane of their own, so that none of them waits for another.
+    Look-ups, work and large work each have a limit of their own, so that none of them waits for another.
     """
 
     def __init__(
@@ -50,13 +50,13 @@ class Capacity:
         self.request_seconds_max = request_seconds_max
         self.receive_seconds_max = receive_seconds_max
 
-        def lane(at_work_max: int) -> ConcurrencyLimit:
+        def limit(at_work_max: int) -> ConcurrencyLimit:
             return ConcurrencyLimit(at_work_max, queue_seconds_max=queue_seconds_max, now=now)
 
-        self.lookups = lane(min(requests_max, LOOKUPS_AT_WORK_MAX))
-        self.work = lane(requests_max)
-        self.large_work = lane(max(1, int(requests_max * LARGE_SHARE)))
-        self.lanes = {"lookups": self.lookups, "work": self.work, "large_work": self.large_work}
+        self.lookups = limit(min(requests_max, LOOKUPS_AT_WORK_MAX))
+        self.work = limit(requests_max)
+        self.large_work = limit(max(1, int(requests_max * LARGE_SHARE)))
+        self.limits = {"lookups": self.lookups, "work": self.work, "large_work": self.large_work}
         # Requests that have come in and are not answered yet.
         self.under_way = 0
         self.body_bytes_held = 0
@@ -65,7 +65,7 @@ class Capacity:
         self.answers_cut = 0
         self.draining = False
 
-    def lane_of(self, method: str, body_bytes: int) -> ConcurrencyLimit:
+    def limit_of(self, method: str, body_bytes: int) -> ConcurrencyLimit:
         """Where a request belongs, by the decompressed size of its body."""
         if method in LOOKUP_METHODS:
             return self.lookups
@@ -73,15 +73,15 @@ class Capacity:
 
     def enter(self, method: str, content_length: int | None) -> Slot:
         """Admits a request; its slot is to be left. Raises Overloaded."""
-        lane = self.lane_of(method, content_length or 0)
-        if not lane.has_room():
-            raise self.refusal(lane)
-        return Slot(self, lane, method)
+        limit = self.limit_of(method, content_length or 0)
+        if not limit.has_room():
+            raise self.refusal(limit)
+        return Slot(self, limit, method)
 
-    def refusal(self, lane: ConcurrencyLimit) -> Overloaded:
+    def refusal(self, limit: ConcurrencyLimit) -> Overloaded:
         """Counts a request that is refused, and says when to come back."""
         self.refused += 1
-        return overloaded(lane.expected_wait())
+        return overloaded(limit.expected_wait())
 
     def hold_body(self, count: int) -> None:
         """Counts so many bytes more of the body of a large request. Raises Overloaded."""
@@ -91,8 +91,8 @@ class Capacity:
 
     def refuse_expired(self) -> None:
         """Refuses requests that have waited too long, where no turn comes that would."""
-        for lane in self.lanes.values():
-            lane.refuse_expired()
+        for limit in self.limits.values():
+            limit.refuse_expired()
 
     async def drained(self) -> None:
         """Waits until everything that came in is answered; more may come in meanwhile."""
@@ -109,33 +109,33 @@ class Capacity:
 class Slot:
     """Held from the head of a request until its answer is sent or cut, and its work has ended."""
 
-    __slots__ = ("_at_work", "_body_bytes", "_capacity", "_left", "_method", "lane", "work")
+    __slots__ = ("_at_work", "_body_bytes", "_capacity", "_left", "_method", "limit", "work")
 
-    def __init__(self, capacity: Capacity, lane: ConcurrencyLimit, method: str) -> None:
+    def __init__(self, capacity: Capacity, limit: ConcurrencyLimit, method: str) -> None:
         self._capacity = capacity
         self._method = method
         self._at_work = False
         self._left = False
         # Bytes of the body that count as held.
         self._body_bytes = 0
-        self.lane = lane
+        self.limit = limit
         # What answers the request; it may go on for a while after the request was given up.
         self.work: asyncio.Task[web.StreamResponse] | None = None
         capacity.under_way += 1
 
     async def begin(self, body_bytes: int) -> None:
-        """Waits for a place at work in the lane of a decompressed body of that size. Raises Overloaded."""
-        lane = self._capacity.lane_of(self._method, body_bytes)
-        if lane is not self.lane and not lane.has_room():
-            raise self._capacity.refusal(lane)
-        self.lane = lane
-        await lane.acquire()
+        """Wait for a slot under the limit of a decompressed body of that size. Raises Overloaded."""
+        limit = self._capacity.limit_of(self._method, body_bytes)
+        if limit is not self.limit and not limit.has_room():
+            raise self._capacity.refusal(limit)
+        self.limit = limit
+        await limit.acquire()
         self._at_work = True
 
     async def receive(
         self, request: web.Request, decode: Callable[[bytes], Awaitable[bytes]] | None = None
     ) -> bytes:
-        """The whole body, decoded if it was sent compressed, and with it a place at work in its lane.
+        """The whole body, decoded if it was sent compressed, and with it a place at work under its limit.
 
         Raises RequestTooSlow, BodyUnreadable, Overloaded, what decoding raises, and what the server raises
         on a body that is too large.
@@ -198,7 +198,7 @@ class Slot:
         self._capacity.under_way -= 1
         self._capacity.body_bytes_held -= self._body_bytes
         if self._at_work:
-            self.lane.release()
+            self.limit.release()
 
 
 CAPACITY = web.AppKey("CAPACITY", Capacity)

@@ -17,7 +17,7 @@ SPAN_SECONDS_MAX = 5.0
 # An estimate is not exact: of the wait that is allowed, a part is left. Otherwise a slower moment would
 # refuse requests that have waited already.
 EXPECTED_SHARE_MAX = 0.8
-# Answers of one lane that are being sent, in bytes, above which no other request of it begins.
+# Answers under one limit that are being sent, in bytes, above which no other request under it begins.
 SENDING_BYTES_MAX = 48 * 1024 * 1024
 # Requests that have waited too long and are refused in one turn of the event loop.
 EXPIRED_AT_ONCE = 16
@@ -80,7 +80,7 @@ class _Queued:
 
 
 class ConcurrencyLimit:
-    """Requests of one lane: so many are at work at a time, the others wait in the order in which they came.
+    """So many requests are at work at a time, the others wait in the order in which they came.
 
     At most one begins in each turn of the event loop. What has to be computed is computed on it, so a crowd
     that began together would keep everybody else from being heard, refusals and health probes included.

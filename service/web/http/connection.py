@@ -205,14 +205,14 @@ class HttpConnection(web.RequestHandler):
         if not isinstance(message, RawRequestMessage) or not body.is_eof() or not is_plain(message):
             return False
         capacity = gate.capacity
-        lane = capacity.lane_of(message.method, body.total_bytes)
-        if lane.has_room():
+        limit = capacity.limit_of(message.method, body.total_bytes)
+        if limit.has_room():
             return False
         assert self.transport is not None and self._parser is not None, "data comes from a transport"
         self._messages.clear()
         self._parser.message_consumed()
         self._begun_at, self._has_begun, self._head_bytes = None, False, 0
-        wait = retry_after(capacity.refusal(lane))
+        wait = retry_after(capacity.refusal(limit))
         correlation_id = message.headers.get(HEADER) or gate.new_id("corr")
         self.transport.write(rejection(message.url.raw_path, correlation_id, wait))
         self._next_keepalive_close_time = self._loop.time() + KEEP_ALIVE_SECONDS

@@ -71,7 +71,7 @@ def limits(capacity: Capacity) -> Middleware:
 
 async def _answer(request: web.Request, handler: Handler, slot: Slot) -> web.StreamResponse:
     # A body is received before the place at work is taken, so slow senders hold up no one who is ready.
-    # Only when a body is decompressed it is known which lane it belongs to.
+    # Only when a body is decompressed it is known which limit it belongs to.
     is_here = request.content.is_eof() and "Content-Encoding" not in request.headers
     if request.method not in WITH_BODY or is_here:
         await slot.begin(getattr(request.content, "total_bytes", 0))
@@ -114,13 +114,13 @@ def sends(capacity: Capacity) -> Middleware:
 
 async def _send_slices(capacity: Capacity, request: web.Request, answer: web.Response, count: int) -> None:
     slot = request.get(SLOT)
-    lane = capacity.lookups if slot is None else slot.lane
+    served_under = capacity.lookups if slot is None else slot.limit
     assert isinstance(answer.body, bytes)
-    answer.body = body = SlicedBody(answer.body, request.protocol, lane.is_short)
-    lane.begin_sending(count)
+    answer.body = body = SlicedBody(answer.body, request.protocol, served_under.is_short)
+    served_under.begin_sending(count)
     try:
         await answer.prepare(request)
         await answer.write_eof()
     finally:
-        lane.end_sending(count)
+        served_under.end_sending(count)
         capacity.answers_cut += body.was_cut

@@ -116,7 +116,7 @@ def pack_entries(request: web.Request) -> list[Entry]:
     ]
 
 
-def pack_wish(request: web.Request) -> RequestedPack:
+def requested_pack(request: web.Request) -> RequestedPack:
     """What the headers say of policy packs; the same on every route that reads them (D33)."""
     headers = request.headers
     return RequestedPack(

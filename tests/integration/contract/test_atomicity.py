@@ -279,8 +279,8 @@ ACTS = {
         lambda store: store.shadow_differences.purge(DEFAULT_TENANT, found_before=after(50), limit=10),
         [("DELETE", "dpm_parity_differences")],
     ),
-    "fold": (
-        lambda store: store.supportability.fold(),
+    "compact": (
+        lambda store: store.supportability.compact(),
         [("INSERT", "dpm_tallies"), ("DELETE", "dpm_tally_changes")],
     ),
     "remove": (
@@ -313,7 +313,7 @@ async def fill(store: Store) -> None:
     )
     with_artifact = an_admission(idempotency_key="key-3", artifact=True, created_at=after(1))
     await store.dpm_runs.admit(with_artifact, KEEP_ALL)
-    await store.supportability.fold()
+    await store.supportability.compact()
     await store.dpm_runs.admit(held, KEEP_ALL)
     await store.workflow_decisions.decide(a_verdict(RUN), REVIEWED, KEEP_ALL)
     await store.operations.submit(OPERATION)

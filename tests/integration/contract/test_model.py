@@ -296,7 +296,7 @@ ACTS = {
         limit=limits,
         purged_at=instants,
     ),
-    "fold": one_of_each(
+    "compact": one_of_each(
         cutoff=horizons,
     ),
 }
@@ -657,8 +657,8 @@ class SideBySide(RuleBasedStateMachine):
         self.same(lambda store: store.retention.remove(purge))
         self.same(lambda store: store.retention.list_records(self.tenant_id, limit=limit))
 
-    def fold(self, cutoff: RetentionCutoff) -> None:
-        self.same(lambda store: store.supportability.fold())
+    def compact(self, cutoff: RetentionCutoff) -> None:
+        self.same(lambda store: store.supportability.compact())
         self.same(lambda store: store.supportability.summarise(self.tenant_id, cutoff))
 
     def find(

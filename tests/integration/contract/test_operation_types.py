@@ -39,7 +39,7 @@ async def test_an_operation_of_a_proposal_is_not_counted_at_any_step(store, kind
     assert await counts_in(store) == ({}, Bounds(None, None))
 
     await store.operations.finish(claim, ending_of(succeeded(started(operation))))
-    await store.supportability.fold()
+    await store.supportability.compact()
     assert await counts_in(store, operations_since(100)) == ({}, Bounds(None, None))
 
 

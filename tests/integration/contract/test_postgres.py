@@ -497,7 +497,7 @@ async def test_the_retention_role_purges_and_does_nothing_else(store, login):
     dsn = login("dpm_retention")
     purging = await PostgresStore.open(dsn)
     try:
-        await purging.supportability.fold()
+        await purging.supportability.compact()
         removed = await purging.retention.remove(
             DeletionBatch(an_id("purge"), DEFAULT_TENANT, BEGAN_AT, LONG_AFTER)
         )

@@ -549,7 +549,7 @@ async def test_folding_leaves_the_counts_and_no_changes(store, path):
     await fill(store)
     before = await store.supportability.summarise(DEFAULT_TENANT, KEEP_ALL)
 
-    await store.supportability.fold()
+    await store.supportability.compact()
 
     assert await store.supportability.summarise(DEFAULT_TENANT, KEEP_ALL) == before
     assert rows_in(path)["dpm_tally_changes"] == 0
@@ -562,7 +562,7 @@ async def test_a_fold_that_fails_changes_no_count(store, path, table, act):
     change(path, failing(table, act=act))
 
     with pytest.raises(StoreRefused):
-        await store.supportability.fold()
+        await store.supportability.compact()
 
     assert await store.supportability.summarise(DEFAULT_TENANT, KEEP_ALL) == before
     assert rows_in(path) == rows

@@ -73,7 +73,7 @@ def acts_of(store):
         lambda: store.proposal_simulations.keep(a_simulation(), kept_since=AT),
         lambda: store.proposal_simulations.purge(DEFAULT_TENANT, created_before=AT, limit=10),
         lambda: store.policy_packs.amend(a_change(1)),
-        lambda: store.supportability.fold(),
+        lambda: store.supportability.compact(),
         lambda: store.shadow_differences.record([]),
         lambda: store.shadow_differences.purge(DEFAULT_TENANT, found_before=AT, limit=10),
         lambda: store.retention.remove(a_purge(runs_since(5))),

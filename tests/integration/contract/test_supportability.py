@@ -107,7 +107,7 @@ HORIZONS = [
 
 async def test_an_empty_store_counts_nothing(store):
     assert await summary_of(store) == NOTHING
-    await store.supportability.fold()
+    await store.supportability.compact()
 
     assert await summary_of(store) == NOTHING
     assert (await summary_of(store)).runs == Bounds(None, None)
@@ -121,7 +121,7 @@ async def test_after_every_act_the_counts_and_bounds_are_those_of_a_recount(stor
     async for _ in acts_of_every_kind(ledger):
         number += 1
         if number in folds:
-            await store.supportability.fold()
+            await store.supportability.compact()
 
         assert await summary_of(store) == ledger.summary_at()
     assert number == 20
@@ -134,13 +134,13 @@ async def test_what_has_expired_is_not_counted_before_its_purge_nor_after(store,
     async for _ in acts_of_every_kind(ledger):
         pass
     if folded:
-        await store.supportability.fold()
+        await store.supportability.compact()
     expected = ledger.summary_at(cutoff)
 
     before = await summary_of(store, cutoff)
     removed = await store.retention.remove(a_purge(cutoff))
     at_once = await summary_of(store, cutoff)
-    await store.supportability.fold()
+    await store.supportability.compact()
     later = await summary_of(store)
 
     ended = ledger.summary_at().total(Subject.OPERATION_STATUS) - expected.total(Subject.OPERATION_STATUS)
@@ -192,7 +192,7 @@ async def test_values_that_no_longer_occur_are_left_out(store):
 async def test_tenants_are_counted_each_for_itself(store):
     for tenant_id in ("ours", "theirs", "theirs"):
         await store.dpm_runs.admit(an_admission(tenant_id=tenant_id, replay=False), KEEP_ALL)
-    await store.supportability.fold()
+    await store.supportability.compact()
 
     assert (await summary_of(store, tenant_id="ours")).counts[Subject.RUN_STATUS] == {"READY": 1}
     assert (await summary_of(store, tenant_id="theirs")).counts[Subject.RUN_STATUS] == {"READY": 2}
@@ -224,9 +224,9 @@ async def test_counting_and_folding_beside_writers_loses_nothing(store):
         for batch in mine:
             await ledger.admit_batch(batch)
 
-    async def fold():
+    async def compact():
         for _ in range(12):
-            await store.supportability.fold()
+            await store.supportability.compact()
 
     async def count():
         for _ in range(12):
@@ -236,11 +236,11 @@ async def test_counting_and_folding_beside_writers_loses_nothing(store):
             assert (runs % 2, edges) == (0, 2 * runs)
             totals.append(runs)
 
-    await asyncio.gather(*(write(batches[n::4]) for n in range(4)), fold(), count(), fold())
+    await asyncio.gather(*(write(batches[n::4]) for n in range(4)), compact(), count(), compact())
 
     assert totals == sorted(totals)
     assert await summary_of(store) == ledger.summary_at()
-    await store.supportability.fold()
+    await store.supportability.compact()
     assert await summary_of(store) == ledger.summary_at()
 
 
@@ -249,7 +249,7 @@ async def test_many_who_fold_at_once_count_every_change_once(store):
 
     for n in range(40):
         await ledger.admit_batch(a_batch("a", "b", created_at=after(n)))
-        await asyncio.gather(*(store.supportability.fold() for _ in range(16)))
+        await asyncio.gather(*(store.supportability.compact() for _ in range(16)))
 
         assert await summary_of(store) == ledger.summary_at()
 

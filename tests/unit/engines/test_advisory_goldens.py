@@ -91,12 +91,12 @@ REVIEW = """
     option client_consent_already_obtained true
 """
 
-BOOKS = {"advisory_switch": SWITCH, "advisory_refused": REFUSED, "advisory_review": REVIEW}
+MIGRATION_HISTORY = {"advisory_switch": SWITCH, "advisory_refused": REFUSED, "advisory_review": REVIEW}
 
 
-@pytest.mark.parametrize("name", BOOKS)
+@pytest.mark.parametrize("name", MIGRATION_HISTORY)
 def test_version_1_answers_as_it_always_did(name: str) -> None:
-    request = bodies.decode_proposal(json.dumps(read(BOOKS[name])).encode())
+    request = bodies.decode_proposal(json.dumps(read(MIGRATION_HISTORY[name])).encode())
 
     result = json.loads(RESULT.encode(versions.engine_of("1")(request, IDENTITY)))
 

@@ -49,12 +49,12 @@ def test_it_says_what_the_rounded_steps_say():
     for seed in range(60):
         with localcontext(ENGINE_CONTEXT):
             run = run_of(drawn(seed))
-            exact = heuristic_targets(run.book, run.universe, run.before.total)
+            exact = heuristic_targets(run.index, run.universe, run.before.total)
             theirs = {row.instrument_id: row.final_weight for row in exact.trace}
             ours = {key: Decimal(f"{weight + Decimal('0.0001'):.4f}") for key, weight in theirs.items()}
             for tolerance in map(Decimal, ("0", "0.00005", "0.0001")):
                 try:
-                    near = near_heuristic(run.book, run.universe)
+                    near = near_heuristic(run.index, run.universe)
                     differing = near.differing(ours, tolerance)
                 except Undecided:
                     continue
@@ -84,9 +84,9 @@ def test_a_weight_that_differs_by_just_the_tolerance_is_left_to_the_rounded_step
     body = msgspec.json.encode(grouped(20, 1, target_method="SOLVER"))
     with localcontext(ENGINE_CONTEXT):
         run = run_of(body)
-        exact = heuristic_targets(run.book, run.universe, run.before.total)
+        exact = heuristic_targets(run.index, run.universe, run.before.total)
         ours = {row.instrument_id: row.final_weight for row in exact.trace}
-        near = near_heuristic(run.book, run.universe)
+        near = near_heuristic(run.index, run.universe)
 
         with pytest.raises(Undecided):
             near.differing(ours, Decimal(0))
@@ -110,9 +110,9 @@ def test_a_locked_name_that_no_cap_touches_is_known_exactly():
     locked = document["shelf_entries"][-1]["instrument_id"]
     with localcontext(ENGINE_CONTEXT):
         run = run_of(msgspec.json.encode(document))
-        exact = heuristic_targets(run.book, run.universe, run.before.total)
+        exact = heuristic_targets(run.index, run.universe, run.before.total)
         ours = {row.instrument_id: row.final_weight + Decimal("0.00003") for row in exact.trace}
-        near = near_heuristic(run.book, run.universe)
+        near = near_heuristic(run.index, run.universe)
         assert near.weights[locked] > 0
         ours[locked] = near.weights[locked]
 

@@ -27,7 +27,7 @@ from service.domains.rebalances.snapshots import (
     ShelfEntry,
 )
 from service.domains.values.money import ONE, ZERO
-from service.engines.dpm.request_index import open_book
+from service.engines.dpm.request_index import build_index
 from service.engines.dpm.stages.sizing import size_trades
 from service.engines.dpm.stages.turnover import cap_turnover
 from service.engines.dpm.v1 import RunIdentity, simulate
@@ -224,7 +224,7 @@ def mixed(rows: tuple[Any, ...], random: Random) -> tuple[Any, ...]:
 def test_what_turnover_keeps_fits_and_nothing_is_lost(request: RebalanceRequest, share: Decimal) -> None:
     result = simulate(request, IDENTITY)
     total = result.before.total_value.amount
-    trades = size_trades(open_book(request), result.target.targets, total).trades
+    trades = size_trades(build_index(request), result.target.targets, total).trades
 
     turnover = cap_turnover(trades, total, share, "SGD")
     backwards = cap_turnover(trades[::-1], total, share, "SGD")

@@ -78,7 +78,7 @@ class Desk:
             queued=False,
         )
         self.offers = JobHandler(store=self.store, clock=self, runner=self.runner, metrics=self.metrics)
-        self.sweeps = Reaper(
+        self.reaper = Reaper(
             store=self.store,
             clock=self,
             retention=retention,

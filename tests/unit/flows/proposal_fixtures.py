@@ -135,7 +135,7 @@ class ProposalDesk:
             runner=self.runner,
             queued=False,
         )
-        self.sweeps = Reaper(
+        self.reaper = Reaper(
             store=self.store,
             clock=self,
             retention=Retention(run_days=0, operation_seconds=3600),

@@ -133,7 +133,7 @@ async def test_who_lost_the_operation_writes_nothing_more():
     operation = await desk.submit()
     attempt = await interrupted_at(desk, operation, "b_tight")
     desk.wait(1)
-    await desk.sweeps.run_once(Caller.local())
+    await desk.reaper.run_once(Caller.local())
     second = await desk.claim(operation)
 
     late = Claim(operation, fence=second.fence - 1)
@@ -165,7 +165,7 @@ async def test_a_lease_is_extended_while_the_work_goes_on(monkeypatch):
         before = len(extended)
         await until(lambda before=before: len(extended) > before)
 
-    await desk.sweeps.run_once(Caller.local())
+    await desk.reaper.run_once(Caller.local())
 
     assert (await desk.read(operation)).status is OperationStatus.RUNNING
     attempt.cancel()
@@ -180,7 +180,7 @@ async def test_an_attempt_whose_lease_is_gone_stops_by_itself():
     with pytest.raises(LeaseLost):
         await attempt
 
-    await desk.sweeps.run_once(Caller.local())
+    await desk.reaper.run_once(Caller.local())
     assert (await desk.read(operation)).status is OperationStatus.PENDING
 
 

@@ -53,7 +53,7 @@ async def test_what_was_taken_back_is_done_at_the_next_offer(desk):
     operation = await desk.submit()
     await desk.claim(operation)
     desk.wait(desk.lease_seconds + 1)
-    await desk.sweeps.run_once(Caller.local())
+    await desk.reaper.run_once(Caller.local())
 
     assert await offer(desk, operation) is None
     assert (await desk.read(operation)).attempt == 2

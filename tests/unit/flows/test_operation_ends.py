@@ -157,10 +157,10 @@ async def test_an_operation_that_is_over_its_deadline_fails_and_its_holder_stops
     attempt, cancelled = await stalled(desk, operation)
 
     desk.wait(OPERATION_SECONDS_MAX)
-    await desk.sweeps.run_once(Caller.local())
+    await desk.reaper.run_once(Caller.local())
     assert (await desk.read(operation)).status is OperationStatus.RUNNING
     desk.wait(1)
-    await desk.sweeps.run_once(Caller.local())
+    await desk.reaper.run_once(Caller.local())
     desk.runner.check_lease(operation.operation_id)
     with pytest.raises(LeaseLost):
         await attempt
@@ -175,11 +175,11 @@ async def test_an_operation_that_waits_for_another_attempt_is_over_its_deadline_
     operation = await desk.submit()
     await desk.claim(operation)
     desk.wait(desk.lease_seconds + 1)
-    await desk.sweeps.run_once(Caller.local())
+    await desk.reaper.run_once(Caller.local())
     assert (await desk.read(operation)).last_error.code == LEASE_EXPIRED
 
     desk.wait(OPERATION_SECONDS_MAX)
-    await desk.sweeps.run_once(Caller.local())
+    await desk.reaper.run_once(Caller.local())
 
     assert (await desk.read(operation)).error.code == DEADLINE_EXCEEDED
 
@@ -225,7 +225,7 @@ async def test_an_operation_whose_end_the_store_refuses_too_ends_after_its_attem
                 attempt.cancel()
             await asyncio.gather(attempt, return_exceptions=True)
         desk.wait(desk.lease_seconds + 1)
-        await desk.sweeps.run_once(Caller.local())
+        await desk.reaper.run_once(Caller.local())
         if (await desk.read(operation)).has_ended:
             break
 

@@ -171,7 +171,7 @@ async def test_what_another_took_over_is_not_said_to_have_ended(monkeypatch):
 
     async def stall(scenario):
         desk.wait(60)
-        await desk.sweeps.run_once(Caller.local())
+        await desk.reaper.run_once(Caller.local())
         await desk.claim(operation)
         await asyncio.Event().wait()
 

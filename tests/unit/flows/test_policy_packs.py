@@ -6,7 +6,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from service.domains.callers import Caller
-from service.domains.policy_packs import NO_WISH, PolicyPackUpsert, RequestedPack, SelectionRules, pack_of
+from service.domains.policy_packs import (
+    NO_PACK_REQUESTED,
+    PolicyPackUpsert,
+    RequestedPack,
+    SelectionRules,
+    pack_of,
+)
 from service.errors.policy_packs import PolicyCatalogConcurrentUpdate, PolicyCatalogFull, PolicyPackNotFound
 from service.flows.policy_packs import flow
 from service.flows.policy_packs.flow import PolicyPackFlow
@@ -66,7 +72,7 @@ class Catalog:
 async def test_nobody_asks_the_store_where_no_pack_is_selected():
     catalog = Catalog()
 
-    resolution = await catalog.flow.resolve(Caller.local(), NO_WISH)
+    resolution = await catalog.flow.resolve(Caller.local(), NO_PACK_REQUESTED)
 
     assert (resolution.pack, resolution.is_unknown, catalog.asked) == (None, False, [])
 

@@ -12,7 +12,7 @@ from service.flows.proposals import computing
 from service.web.requests import bodies
 
 READ = bodies.decode_proposal
-BOOK = {
+MIGRATION_TABLE = {
     "portfolio_snapshot": {
         "portfolio_id": "pf_1",
         "base_currency": "SGD",
@@ -25,7 +25,7 @@ BOOK = {
 
 
 def body_of(**more):
-    return json.dumps(BOOK | more).encode()
+    return json.dumps(MIGRATION_TABLE | more).encode()
 
 
 def simulated(body=None, key="key_1"):

@@ -268,7 +268,7 @@ async def test_what_a_dead_process_had_accepted_is_done_by_another():
     assert (await alive.get(proposal_id)).version_no == 2
     assert (await alive.read(begun)).status is OperationStatus.RUNNING
     alive.wait(61)
-    await alive.sweeps.run_once(Caller.local())
+    await alive.reaper.run_once(Caller.local())
     await alive.operations.resume(Caller.local())
     await settled(alive)
     ended = await alive.read(begun)
@@ -351,7 +351,7 @@ async def test_what_was_accepted_does_not_expire(desk):
     await desk.run(ended)
     desk.wait(30 * DAY)
 
-    await desk.sweeps.run_once(Caller.local())
+    await desk.reaper.run_once(Caller.local())
     await purges_of(desk).run(Caller.local())
 
     assert (await desk.operations.get(Caller.local(), ended.operation_id)).status is OperationStatus.SUCCEEDED

@@ -29,7 +29,7 @@ async def test_what_a_dead_process_left_can_be_executed_again(desk):
     await abandoned(desk, operation)
     assert not (await desk.read(operation)).is_executable
 
-    await desk.sweeps.run_once(Caller.local())
+    await desk.reaper.run_once(Caller.local())
 
     assert (await desk.read(operation)).is_executable
     assert (await desk.flow.execute(Caller.local(), operation.operation_id)).attempt == 2
@@ -40,7 +40,7 @@ async def test_what_is_held_is_left_alone(desk):
     await desk.claim(operation)
     desk.wait(desk.lease_seconds)
 
-    await desk.sweeps.run_once(Caller.local())
+    await desk.reaper.run_once(Caller.local())
 
     assert (await desk.read(operation)).status is OperationStatus.RUNNING
 
@@ -50,7 +50,7 @@ async def test_after_the_last_attempt_it_fails_and_says_so(desk):
     for _ in range(3):
         assert (await desk.read(operation)).is_executable
         await abandoned(desk, operation)
-        await desk.sweeps.run_once(Caller.local())
+        await desk.reaper.run_once(Caller.local())
 
     found = await desk.read(operation)
 
@@ -61,11 +61,11 @@ async def test_after_the_last_attempt_it_fails_and_says_so(desk):
 async def test_what_nobody_executed_in_its_time_fails_and_can_be_read_for_as_long_again(desk):
     operation = await desk.submit()
     desk.wait(3600)
-    await desk.sweeps.run_once(Caller.local())
+    await desk.reaper.run_once(Caller.local())
     assert (await desk.read(operation)).is_executable
 
     desk.wait(1)
-    await desk.sweeps.run_once(Caller.local())
+    await desk.reaper.run_once(Caller.local())
     desk.wait(3600)
 
     found = await desk.flow.get(Caller.local(), operation.operation_id)
@@ -88,7 +88,7 @@ async def test_offers_that_were_lost_are_made_again_once_they_are_old_enough(des
     flow = Reaper(
         store=desk.store,
         clock=desk,
-        retention=desk.sweeps._retention,
+        retention=desk.reaper._retention,
         attempts_max=3,
         operation_seconds_max=600,
         queue=queue,
@@ -111,8 +111,8 @@ async def test_a_sweep_that_fails_is_tried_again(desk, monkeypatch):
             raise error
         recovered.set()
 
-    monkeypatch.setattr(desk.sweeps, "run_once", breaks_at_first)
-    sweeping = asyncio.create_task(desk.sweeps.run_every(Caller.local(), 0.001))
+    monkeypatch.setattr(desk.reaper, "run_once", breaks_at_first)
+    sweeping = asyncio.create_task(desk.reaper.run_every(Caller.local(), 0.001))
 
     await asyncio.wait_for(recovered.wait(), HANG_SECONDS)
     sweeping.cancel()

@@ -23,7 +23,7 @@ from tests.integration.contract.test_shadow_differences import a_difference
 
 class Measures:
     def __init__(self):
-        self.retention, self.failures, self.sweeps = [], 0, []
+        self.retention, self.failures, self.reaper = [], 0, []
 
     def purged(self, removed, seconds):
         assert seconds >= 0
@@ -33,7 +33,7 @@ class Measures:
         self.failures += 1
 
     def recovered(self, **fates):
-        self.sweeps.append(fates)
+        self.reaper.append(fates)
 
 
 class Enough(Exception):
@@ -87,14 +87,14 @@ async def test_every_round_tells_what_it_removed_by_kind(rounds):
 @pytest.mark.parametrize("error", [StoreUnavailable(), RuntimeError("a bug")])
 async def test_a_round_that_is_broken_off_is_told_and_the_next_one_comes(rounds, monkeypatch, error):
     store, measures = MemoryStore(), Measures()
-    errors, fold = [error], store.supportability.fold
+    errors, compact = [error], store.supportability.compact
 
     async def once_broken():
         if errors:
             raise errors.pop()
-        await fold()
+        await compact()
 
-    monkeypatch.setattr(store.supportability, "fold", once_broken)
+    monkeypatch.setattr(store.supportability, "compact", once_broken)
     rounds(2)
 
     with pytest.raises(Enough):
@@ -118,7 +118,7 @@ async def test_a_sweep_tells_what_became_of_operations():
 
     await flow.run_once(Caller.local())
 
-    assert measures.sweeps == [{"requeued": 0, "exhausted": 0, "expired": 0, "overdue": 0}]
+    assert measures.reaper == [{"requeued": 0, "exhausted": 0, "expired": 0, "overdue": 0}]
 
 
 def refusing(store, monkeypatch, *, kind, ids):
@@ -176,7 +176,7 @@ async def test_what_is_refused_in_one_part_keeps_no_other_part_from_being_done(m
     async def refuse(*_, **__):
         raise StoreRefused(sqlstate="42501")
 
-    monkeypatch.setattr(store.supportability, "fold", refuse)
+    monkeypatch.setattr(store.supportability, "compact", refuse)
     monkeypatch.setattr(store.retention, "remove", refuse)
 
     with pytest.raises(StoreRefused):
@@ -207,7 +207,7 @@ async def test_a_round_that_is_refused_is_told_and_the_next_one_comes(rounds, mo
     async def refuse(*_):
         raise StoreRefused(sqlstate="42501")
 
-    monkeypatch.setattr(store.supportability, "fold", refuse)
+    monkeypatch.setattr(store.supportability, "compact", refuse)
     rounds(2)
 
     with pytest.raises(Enough):

@@ -62,10 +62,10 @@ async def test_an_act_that_finds_no_store_is_counted_as_failed():
     await store.close()
 
     with pytest.raises(StoreUnavailable):
-        await store.supportability.fold()
+        await store.supportability.compact()
 
-    assert measures.failed == [("supportability", "fold", "CONNECTION")]
-    assert measures.timed == [("supportability", "fold", True)]
+    assert measures.failed == [("supportability", "compact", "CONNECTION")]
+    assert measures.timed == [("supportability", "compact", True)]
 
 
 async def test_every_noun_of_the_port_is_watched():
@@ -79,6 +79,6 @@ async def test_every_noun_of_the_port_is_watched():
 async def test_an_act_is_a_span_where_requests_are_followed():
     spans = Spans()
 
-    await measured(MemoryStore(), Measures(), spans).supportability.fold()
+    await measured(MemoryStore(), Measures(), spans).supportability.compact()
 
-    assert spans.names == ["store supportability.fold"]
+    assert spans.names == ["store supportability.compact"]

@@ -59,16 +59,16 @@ async def turns(count: int) -> None:
         await asyncio.sleep(0)
 
 
-async def complete(lane: ConcurrencyLimit, now: Hands, count: int, seconds_each: float) -> None:
+async def complete(limit: ConcurrencyLimit, now: Hands, count: int, seconds_each: float) -> None:
     """Has requests at work complete one after the other, each after so many seconds."""
     for _ in range(count):
         now.seconds += seconds_each
-        lane.release()
+        limit.release()
         await turns(3)
 
 
-def waiting(lane: ConcurrencyLimit, count: int) -> list[asyncio.Task[None]]:
-    return [asyncio.create_task(lane.acquire()) for _ in range(count)]
+def waiting(limit: ConcurrencyLimit, count: int) -> list[asyncio.Task[None]]:
+    return [asyncio.create_task(limit.acquire()) for _ in range(count)]
 
 
 async def dismiss(tasks) -> None:
@@ -78,10 +78,10 @@ async def dismiss(tasks) -> None:
 
 
 async def test_places_are_given_one_in_each_turn_of_the_loop_and_in_the_order_of_asking():
-    lane, given = a_limit(9), []
+    limit, given = a_limit(9), []
 
     async def ask(number: int) -> None:
-        await lane.acquire()
+        await limit.acquire()
         given.append(number)
 
     asking = [asyncio.create_task(ask(number)) for number in range(11)]
@@ -92,25 +92,25 @@ async def test_places_are_given_one_in_each_turn_of_the_loop_and_in_the_order_of
 
     assert given == list(range(9))
     assert all(later - earlier <= 1 for earlier, later in pairwise(seen))
-    lane.release()
+    limit.release()
     await turns(4)
     assert given == list(range(10))
-    lane.release()
+    limit.release()
     await asyncio.gather(*asking)
     assert given == list(range(11))
-    assert (lane.working, lane.count_queued()) == (9, 0)
+    assert (limit.working, limit.count_queued()) == (9, 0)
 
 
 async def test_who_goes_away_while_waiting_leaves_no_place_taken():
-    lane = a_limit(1)
-    await lane.acquire()
-    asked = waiting(lane, 3)
+    limit = a_limit(1)
+    await limit.acquire()
+    asked = waiting(limit, 3)
     await turns(2)
 
     asked[0].cancel()
     await turns(1)
-    assert lane.count_queued() == 2
-    lane.release()
+    assert limit.count_queued() == 2
+    limit.release()
     # It is given the place, and is gone before it hears of it.
     await asyncio.sleep(0)
     asked[1].cancel()
@@ -118,129 +118,129 @@ async def test_who_goes_away_while_waiting_leaves_no_place_taken():
 
     assert [one.cancelled() for one in asked[:2]] == [True, True]
     assert asked[2].done() and not asked[2].cancelled()
-    assert (lane.working, lane.count_queued()) == (1, 0)
+    assert (limit.working, limit.count_queued()) == (1, 0)
 
 
 async def test_the_expected_wait_is_the_queue_times_the_measured_time_between_completions():
     now = Hands()
-    lane = a_limit(2, now)
-    asked = waiting(lane, 202)
+    limit = a_limit(2, now)
+    asked = waiting(limit, 202)
     await turns(220)
-    assert (lane.working, lane.count_queued()) == (2, 200)
+    assert (limit.working, limit.count_queued()) == (2, 200)
     # Nothing is known yet, and a burst is let in.
-    assert lane.expected_wait() == 0 and lane.has_room()
+    assert limit.expected_wait() == 0 and limit.has_room()
 
-    await complete(lane, now, 100, 0.01)
+    await complete(limit, now, 100, 0.01)
 
-    assert lane.count_queued() == 100
-    assert lane.expected_wait() == pytest.approx(100 * 0.01)
+    assert limit.count_queued() == 100
+    assert limit.expected_wait() == pytest.approx(100 * 0.01)
     # It becomes five times as slow; after two seconds nothing else counts.
-    await complete(lane, now, 60, 0.05)
-    assert lane.expected_wait() == pytest.approx(40 * 0.05, rel=0.1)
+    await complete(limit, now, 60, 0.05)
+    assert limit.expected_wait() == pytest.approx(40 * 0.05, rel=0.1)
     await dismiss(asked)
 
 
 async def test_completions_in_groups_are_no_reason_to_refuse():
     now = Hands()
-    lane = a_limit(20, now)
-    asked = waiting(lane, 220)
+    limit = a_limit(20, now)
+    asked = waiting(limit, 220)
     await turns(240)
 
     # As a store commits: nothing for a while, then all at once; two hundred wait for four seconds at first.
     for group in range(8):
         now.seconds += 0.4
-        assert lane.has_room()
-        lane.release()
+        assert limit.has_room()
+        limit.release()
         # The first of all says nothing yet.
-        assert group or lane.has_room()
+        assert group or limit.has_room()
         for _ in range(19):
-            lane.release()
+            limit.release()
         await turns(42)
-        assert lane.expected_wait() == pytest.approx(0.02 * lane.count_queued())
+        assert limit.expected_wait() == pytest.approx(0.02 * limit.count_queued())
     await dismiss(asked)
 
 
-async def test_a_slow_lane_is_measured_too():
+async def test_a_slow_limit_is_measured_too():
     now = Hands()
-    lane = a_limit(20, now)
-    asked = waiting(lane, 40)
+    limit = a_limit(20, now)
+    asked = waiting(limit, 40)
     await turns(60)
 
-    await complete(lane, now, 4, 1.0)
+    await complete(limit, now, 4, 1.0)
     # Too few to tell.
-    assert lane.expected_wait() == 0
-    await complete(lane, now, 1, 1.0)
-    assert not lane.has_room()
+    assert limit.expected_wait() == 0
+    await complete(limit, now, 1, 1.0)
+    assert not limit.has_room()
     await dismiss(asked)
 
 
 async def test_what_would_wait_for_too_long_is_refused_until_the_queue_is_shorter():
     now = Hands()
-    lane = a_limit(1, now)
-    asked = waiting(lane, 61)
+    limit = a_limit(1, now)
+    asked = waiting(limit, 61)
     await turns(70)
 
-    await complete(lane, now, 11, 0.1)
-    assert lane.count_queued() == 49 and not lane.has_room()
-    while not lane.has_room():
-        await complete(lane, now, 1, 0.1)
-    assert lane.count_queued() == EXPECTED_SHARE_MAX * QUEUE_SECONDS / 0.1
+    await complete(limit, now, 11, 0.1)
+    assert limit.count_queued() == 49 and not limit.has_room()
+    while not limit.has_room():
+        await complete(limit, now, 1, 0.1)
+    assert limit.count_queued() == EXPECTED_SHARE_MAX * QUEUE_SECONDS / 0.1
     await dismiss(asked)
 
 
 async def test_whoever_has_waited_for_too_long_is_refused_and_not_served():
     now = Hands()
-    lane = a_limit(1, now)
-    asked = waiting(lane, 4)
+    limit = a_limit(1, now)
+    asked = waiting(limit, 4)
     await turns(5)
     now.seconds += QUEUE_SECONDS
-    asked += waiting(lane, 1)
+    asked += waiting(limit, 1)
     await turns(2)
 
     now.seconds += 0.1
-    lane.refuse_expired()
+    limit.refuse_expired()
     await turns(2)
 
     assert [type(one.exception()) for one in asked[1:4]] == [Overloaded] * 3
     assert not asked[4].done()
-    lane.release()
+    limit.release()
     await turns(3)
     assert asked[4].done() and asked[4].exception() is None
-    assert (lane.working, lane.count_queued()) == (1, 0)
+    assert (limit.working, limit.count_queued()) == (1, 0)
 
 
-async def test_a_lane_in_which_nothing_is_completed_lets_nobody_in_once_that_takes_too_long():
+async def test_a_limit_under_which_nothing_is_completed_lets_no_request_in_once_that_takes_too_long():
     now = Hands()
-    lane = a_limit(1, now)
-    asked = waiting(lane, 2)
+    limit = a_limit(1, now)
+    asked = waiting(limit, 2)
     await turns(4)
 
     now.seconds += 3
-    assert lane.has_room()
+    assert limit.has_room()
     now.seconds += 1.5
-    assert not lane.has_room()
+    assert not limit.has_room()
     # It goes on, and the door is open again.
-    await complete(lane, now, 1, 0)
-    asked += waiting(lane, 9)
+    await complete(limit, now, 1, 0)
+    asked += waiting(limit, 9)
     await turns(11)
-    assert lane.has_room()
-    await complete(lane, now, 8, 0.2)
-    assert (lane.count_queued(), lane.expected_wait()) == (1, pytest.approx(0.2))
+    assert limit.has_room()
+    await complete(limit, now, 8, 0.2)
+    assert (limit.count_queued(), limit.expected_wait()) == (1, pytest.approx(0.2))
     await dismiss(asked)
 
 
 async def test_answers_that_are_being_sent_keep_others_from_beginning():
-    lane = a_limit(4)
-    lane.begin_sending(SENDING_BYTES_MAX + 1)
-    asked = waiting(lane, 2)
+    limit = a_limit(4)
+    limit.begin_sending(SENDING_BYTES_MAX + 1)
+    asked = waiting(limit, 2)
     await turns(4)
 
-    assert (lane.working, lane.count_queued()) == (0, 2)
-    assert lane.is_short()
-    lane.end_sending(SENDING_BYTES_MAX + 1)
+    assert (limit.working, limit.count_queued()) == (0, 2)
+    assert limit.is_short()
+    limit.end_sending(SENDING_BYTES_MAX + 1)
     await turns(4)
-    assert (lane.working, lane.count_queued()) == (2, 0)
-    assert not lane.is_short()
+    assert (limit.working, limit.count_queued()) == (2, 0)
+    assert not limit.is_short()
     await dismiss(asked)
 
 
@@ -254,10 +254,10 @@ def test_the_time_to_come_back_is_drawn_around_the_expected_wait():
 async def test_lookups_work_and_large_work_do_not_stand_in_one_line(monkeypatch):
     capacity = a_capacity()
 
-    assert capacity.lane_of("GET", 0) is capacity.lookups
-    assert capacity.lane_of("HEAD", 0) is capacity.lookups
-    assert capacity.lane_of("POST", 64 * 1024) is capacity.work
-    assert capacity.lane_of("POST", 64 * 1024 + 1) is capacity.large_work
+    assert capacity.limit_of("GET", 0) is capacity.lookups
+    assert capacity.limit_of("HEAD", 0) is capacity.lookups
+    assert capacity.limit_of("POST", 64 * 1024) is capacity.work
+    assert capacity.limit_of("POST", 64 * 1024 + 1) is capacity.large_work
     monkeypatch.setattr(capacity.work, "has_room", lambda: False)
     with pytest.raises(Overloaded):
         capacity.enter("POST", 10)
@@ -278,7 +278,7 @@ async def test_what_there_is_no_room_for_is_told_to_come_back(start, demo, monke
         assert (await refused.json())["code"] == "SERVICE_OVERLOADED"
         assert refused.headers["Retry-After"] in {"1", "2", "3"}
         assert refused.headers["X-Correlation-Id"] == "mine"
-        # Lookups have a lane of their own; whoever looks after the process is never refused.
+        # Lookups have a limit of their own; health checks are never refused.
         assert (await client.get("/rebalance/runs")).status == 200
         patch.setattr(capacity.lookups, "has_room", lambda: False)
         assert (await client.get("/rebalance/runs")).status == 503
@@ -289,7 +289,7 @@ async def test_what_there_is_no_room_for_is_told_to_come_back(start, demo, monke
 
 
 @pytest.mark.parametrize("pieces", [1, 3], ids=["at once", "in pieces"])
-async def test_the_lane_of_a_compressed_body_is_that_of_its_real_size(start, demo, monkeypatch, pieces):
+async def test_the_limit_of_a_compressed_body_is_that_of_its_real_size(start, demo, monkeypatch, pieces):
     client = await start()
     capacity = client.app[CAPACITY]
     body = gzip.compress(json.dumps(demo).encode() + b" " * 200_000)

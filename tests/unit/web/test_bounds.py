@@ -30,7 +30,7 @@ from tests.unit.web.conftest import Start
 BOM = b"\xef\xbb\xbf"
 WIDE = "\U0001f600"
 
-BOOK: dict[str, Any] = {
+MIGRATION_TABLE: dict[str, Any] = {
     "portfolio_snapshot": {
         "snapshot_id": "ps",
         "portfolio_id": "pf",
@@ -70,7 +70,7 @@ BOOK: dict[str, Any] = {
     "options": {"min_trade_notional": {"amount": "1", "currency": "SGD"}},
 }
 TARGETS = {"targets": [{"instrument_id": "A", "weight": "1"}]}
-PROPOSAL = BOOK | {
+PROPOSAL = MIGRATION_TABLE | {
     "proposed_cash_flows": [{"currency": "SGD", "amount": "1", "description": "d"}],
     "proposed_trades": [
         {"side": "BUY", "instrument_id": "A", "notional": {"amount": "1", "currency": "SGD"}},
@@ -84,8 +84,8 @@ PROPOSAL = BOOK | {
     },
 }
 DOCUMENTS: dict[str, dict[str, Any]] = {
-    "rebalance": BOOK | {"model_portfolio": TARGETS},
-    "batch": {name: part for name, part in BOOK.items() if name != "options"}
+    "rebalance": MIGRATION_TABLE | {"model_portfolio": TARGETS},
+    "batch": {name: part for name, part in MIGRATION_TABLE.items() if name != "options"}
     | {"model_portfolio": TARGETS, "scenarios": {"base": {"description": "d", "options": {"a": "b"}}}},
     "proposal": PROPOSAL,
     "creation": {

@@ -10,7 +10,7 @@ from service.errors.requests import RequestInvalid
 from service.web.requests import bodies
 from service.web.schemas.derive import schema_of
 
-BOOK = {
+MIGRATION_TABLE = {
     "portfolio_snapshot": {"portfolio_id": "pf_1", "base_currency": "SGD"},
     "market_data_snapshot": {},
     "shelf_entries": [],
@@ -21,7 +21,7 @@ FLOW, WAY = ("body", "proposed_cash_flows", 0), ("body", "proposed_trades", 0)
 
 
 def body_of(**more):
-    return json.dumps({**BOOK, **more}).encode()
+    return json.dumps({**MIGRATION_TABLE, **more}).encode()
 
 
 def read_both_ways(body):

@@ -212,14 +212,14 @@ async def test_acts_and_engine_work_are_spans_inside_the_request_and_none_outsid
 
     offload = InstrumentedExecutor(elsewhere, metrics.process, recording)
     with recording.request("GET", {"traceparent": PARENT}):
-        await store.supportability.fold()
+        await store.supportability.compact()
         await offload(json.loads, "[]")
         offload.here(json.dumps, [])
-    await store.supportability.fold()
+    await store.supportability.compact()
 
     act, offloaded, inline, request = spans.get_finished_spans()
     assert (act.name, offloaded.name, inline.name) == (
-        "store supportability.fold",
+        "store supportability.compact",
         "engine loads",
         "engine dumps",
     )

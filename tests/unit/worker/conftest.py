@@ -16,7 +16,7 @@ from service.storage.memory.store import MemoryStore
 from service.worker.loop import Worker
 from tests.waiting import HANG_SECONDS
 
-SWEEP_SECONDS = 0.01
+RECOVERY_SECONDS = 0.01
 
 
 class Queue:
@@ -102,16 +102,16 @@ class Bench:
     """A worker with everything around it."""
 
     def __init__(self, stop_seconds_max: float = 30.0) -> None:
-        self.queue, self.offers, self.sweeps, self.store = Queue(), Offers(), Sweeps(), Store()
+        self.queue, self.offers, self.reaper, self.store = Queue(), Offers(), Sweeps(), Store()
         self.metrics = WorkerMetrics()
         self.stop, self.hurry = asyncio.Event(), asyncio.Event()
         self.worker = Worker(
             health=HealthFlow(self.store),
             offers=self.offers,  # type: ignore[arg-type]
-            sweeps=self.sweeps,  # type: ignore[arg-type]
+            reaper=self.reaper,  # type: ignore[arg-type]
             queue=self.queue,
             metrics=self.metrics,
-            recovery_seconds=SWEEP_SECONDS,
+            recovery_seconds=RECOVERY_SECONDS,
             stop_seconds_max=stop_seconds_max,
         )
 

@@ -83,14 +83,14 @@ async def test_a_queue_that_breaks_ends_the_worker_with_its_error(bench):
 
 async def test_sweeps_go_on_beside_the_work_and_end_with_it(bench):
     async with bench.at_work() as running:
-        await until(lambda: bench.sweeps.count > 2)
+        await until(lambda: bench.reaper.count > 2)
         bench.offers.done.set()
         bench.stop.set()
         await ended(running)
-        recovered = bench.sweeps.count
+        recovered = bench.reaper.count
         await quiet()
 
-    assert bench.sweeps.count == recovered
+    assert bench.reaper.count == recovered
 
 
 async def test_draining_sweeps_first_and_ends_with_the_last_offer(bench):
@@ -99,12 +99,12 @@ async def test_draining_sweeps_first_and_ends_with_the_last_offer(bench):
     await bench.worker.drain(bench.stop, bench.hurry)
 
     assert bench.queue.drained == [True]
-    assert bench.sweeps.count == 1
+    assert bench.reaper.count == 1
     assert bench.offers.begun.is_set()
 
 
 async def test_draining_is_refused_while_the_store_is_away(bench):
-    bench.sweeps.error = StoreUnavailable()
+    bench.reaper.error = StoreUnavailable()
 
     with pytest.raises(StoreUnavailable):
         await bench.worker.drain(bench.stop, bench.hurry)

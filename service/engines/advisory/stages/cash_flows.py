@@ -26,12 +26,12 @@ class CashFlows(msgspec.Struct, frozen=True):
     failures: tuple[str, ...]
 
 
-def apply_cash_flows(book: RequestIndex, amounts: Mapping[str, Decimal]) -> CashFlows:
+def apply_cash_flows(index: RequestIndex, amounts: Mapping[str, Decimal]) -> CashFlows:
     """In input order; the running balance is tested after each, whatever its sign."""
     moved = dict(amounts)
     intents: list[CashFlowIntent] = []
     failures: list[str] = []
-    for number, flow in enumerate(book.cash_flows, start=1):
+    for number, flow in enumerate(index.cash_flows, start=1):
         balance = moved[flow.currency] = moved.get(flow.currency, ZERO) + flow.amount
         intents.append(
             CashFlowIntent(
@@ -41,6 +41,6 @@ def apply_cash_flows(book: RequestIndex, amounts: Mapping[str, Decimal]) -> Cash
                 description=flow.description,
             )
         )
-        if book.options.proposal_block_negative_cash and balance < 0:
+        if index.options.proposal_block_negative_cash and balance < 0:
             failures.append(WITHDRAWAL_NEGATIVE_CASH)
     return CashFlows(tuple(intents), moved, tuple(failures))

@@ -71,7 +71,7 @@ class _Search(NamedTuple):
 class _Work:
     """The lists of a funding that is under way."""
 
-    book: RequestIndex
+    index: RequestIndex
     amounts: dict[str, Decimal]
     rates_known_missing: frozenset[str]
     plan: list[FundingPlanEntry] = field(default_factory=list)
@@ -86,13 +86,13 @@ class _Work:
 
 
 def fund(
-    book: RequestIndex,
+    index: RequestIndex,
     amounts: Mapping[str, Decimal],
     buys: Sequence[ProposedTradeIntent],
     rates_missing: Sequence[str],
 ) -> Funding:
     """Fund the currencies of the purchases in ascending order; rates_missing was noticed before."""
-    work = _Work(book, dict(amounts), frozenset(rates_missing))
+    work = _Work(index, dict(amounts), frozenset(rates_missing))
     by_currency: dict[str, list[ProposedTradeIntent]] = {}
     for buy in buys:
         by_currency.setdefault(buy.notional.currency, []).append(buy)
@@ -152,7 +152,7 @@ def _search(work: _Work, target: str, needed: Decimal) -> _Search:
     shortest: tuple[Decimal, str] | None = None
     for candidate in _candidates(work, target):
         pair = f"{target}/{candidate}"
-        rate = work.book.rate(target, candidate)
+        rate = work.index.rate(target, candidate)
         if rate is None:
             work.missing_pairs[pair] = None
             continue
@@ -174,10 +174,10 @@ def _search(work: _Work, target: str, needed: Decimal) -> _Search:
 
 
 def _candidates(work: _Work, target: str) -> Iterator[str]:
-    base = work.book.base_currency
+    base = work.index.base_currency
     if target != base:
         yield base
-    if work.book.options.fx_funding_source_currency == "ANY_CASH":
+    if work.index.options.fx_funding_source_currency == "ANY_CASH":
         yield from sorted(work.amounts.keys() - {base, target})
 
 
@@ -187,7 +187,7 @@ def _give_up(work: _Work, shortest: InsufficientCashEntry | None) -> None:
         if shortest is not None:
             work.insufficient.append(shortest)
         work.failures.append(INSUFFICIENT_FUNDING_CASH)
-    elif work.book.options.block_on_missing_fx:
+    elif work.index.options.block_on_missing_fx:
         work.failures.append(MISSING_FX_FOR_FUNDING)
     else:
         work.review_forced = True

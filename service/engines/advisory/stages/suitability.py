@@ -26,15 +26,15 @@ from service.engines.review.gate import SEVERITY_RANK, NewIssue
 _CHANGE_RANK = {"NEW": 0, "PERSISTENT": 1, "RESOLVED": 2}
 
 
-def scan_suitability(book: RequestIndex, before: Valuation, after: Valuation) -> SuitabilityResult:
+def scan_suitability(index: RequestIndex, before: Valuation, after: Valuation) -> SuitabilityResult:
     """Both states are held against the weights before, so increases show in the second only."""
     held = positive(before)
-    then = Scan(held, held, before.cash_weight, book.last_shelf, book.options)
-    now = Scan(positive(after), held, after.cash_weight, book.last_shelf, book.options)
-    found_after = {**find(now), **attempted_buys(now, book.trades)}
+    then = Scan(held, held, before.cash_weight, index.last_shelf, index.options)
+    now = Scan(positive(after), held, after.cash_weight, index.last_shelf, index.options)
+    found_after = {**find(now), **attempted_buys(now, index.trades)}
     # What is found in both is told as it is after.
     found_before = find(then, told=found_after)
-    issues = _classified(book, found_before, found_after)
+    issues = _classified(index, found_before, found_after)
     return SuitabilityResult(summary=_summary(issues), issues=issues, recommended_gate=_gate(issues))
 
 
@@ -52,13 +52,13 @@ def new_issues(suitability: SuitabilityResult | None) -> tuple[NewIssue, ...]:
 
 
 def _classified(
-    book: RequestIndex, before: Mapping[str, Finding], after: Mapping[str, Finding]
+    index: RequestIndex, before: Mapping[str, Finding], after: Mapping[str, Finding]
 ) -> tuple[SuitabilityIssue, ...]:
     evidence = IssueEvidence(
-        as_of=book.market_data_snapshot_id,
+        as_of=index.market_data_snapshot_id,
         snapshot_ids=SnapshotIds(
-            portfolio_snapshot_id=book.portfolio_snapshot_id,
-            market_data_snapshot_id=book.market_data_snapshot_id,
+            portfolio_snapshot_id=index.portfolio_snapshot_id,
+            market_data_snapshot_id=index.market_data_snapshot_id,
         ),
     )
     issues = [

@@ -36,22 +36,22 @@ class Trades(msgspec.Struct, frozen=True):
     gaps: MissingData
 
 
-def read_trades(book: RequestIndex) -> Trades:
+def read_trades(index: RequestIndex) -> Trades:
     """Ids number the trades by input position, so a dropped one leaves a gap."""
     intents: list[ProposedTradeIntent] = []
     failures: list[str] = []
     prices_missing: list[str] = []
     rates_missing: list[str] = []
     shelf_missing: list[str] = []
-    for number, trade in enumerate(book.trades, start=1):
-        entry = book.last_shelf.get(trade.instrument_id)
+    for number, trade in enumerate(index.trades, start=1):
+        entry = index.last_shelf.get(trade.instrument_id)
         if entry is None:
             shelf_missing.append(trade.instrument_id)
             continue
-        if trade.side == "BUY" and not is_buyable(entry, allow_restricted=book.options.allow_restricted):
+        if trade.side == "BUY" and not is_buyable(entry, allow_restricted=index.options.allow_restricted):
             failures.append(NOT_SUPPORTED_BY_SHELF)
             continue
-        price = book.prices.get(trade.instrument_id)
+        price = index.prices.get(trade.instrument_id)
         # What may be valued at 0 is still not traded at it (ruling 10).
         if price is None or not price.price:
             prices_missing.append(trade.instrument_id)
@@ -59,9 +59,9 @@ def read_trades(book: RequestIndex) -> Trades:
         if trade.notional is not None and trade.notional.currency != price.currency:
             failures.append(INVALID_TRADE_INPUT)
             continue
-        intent = _intent(book, f"oi_{number}", trade, price)
+        intent = _intent(index, f"oi_{number}", trade, price)
         if intent.notional_base is None:
-            rates_missing.append(f"{price.currency}/{book.base_currency}")
+            rates_missing.append(f"{price.currency}/{index.base_currency}")
         intents.append(intent)
     ordered = sorted(intents, key=lambda intent: intent.instrument_id)
     return Trades(
@@ -76,16 +76,16 @@ def is_buyable(entry: ShelfEntry, *, allow_restricted: bool) -> bool:
     return entry.status not in _NEVER_BOUGHT and (entry.status != "RESTRICTED" or allow_restricted)
 
 
-def _intent(book: RequestIndex, intent_id: str, trade: ProposedTrade, price: Price) -> ProposedTradeIntent:
+def _intent(index: RequestIndex, intent_id: str, trade: ProposedTrade, price: Price) -> ProposedTradeIntent:
     quantity, amount = _size(trade, price)
-    rate = book.rate(price.currency, book.base_currency)
+    rate = index.rate(price.currency, index.base_currency)
     return ProposedTradeIntent(
         intent_id=intent_id,
         instrument_id=trade.instrument_id,
         side=trade.side,
         quantity=quantity,
         notional=Money(amount, price.currency),
-        notional_base=None if rate is None else Money(amount * rate, book.base_currency),
+        notional_base=None if rate is None else Money(amount * rate, index.base_currency),
         dependencies=(),
         rationale=MANUAL,
         constraints_applied=(),

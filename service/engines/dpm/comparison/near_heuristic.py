@@ -57,16 +57,16 @@ class NearTargets(NamedTuple):
         return found
 
 
-def near_heuristic(book: RequestIndex, universe: Universe, caps: CapsRead | None = None) -> NearTargets:
+def near_heuristic(index: RequestIndex, universe: Universe, caps: CapsRead | None = None) -> NearTargets:
     """The five steps of the rules of thumb, to within an error. Raises Undecided.
 
     Caps that have been read already, with the places of their members, need not be read again.
     """
-    options = book.options
+    options = index.options
     split = split_keys(universe)
     given = redistribute_forfeited(universe, split)
     near = NearWeights(given.weights, split)
-    read, located = caps or _caps_of(book, universe, near.place)
+    read, located = caps or _caps_of(index, universe, near.place)
     with localcontext(WIDE):
         warnings: list[str] = []
         for entry in read.entries:
@@ -86,7 +86,7 @@ def near_heuristic(book: RequestIndex, universe: Universe, caps: CapsRead | None
             review |= last.cap_positions(options.single_position_max_weight)
         if options.min_cash_buffer_pct > 0:
             review |= last.shrink((ONE - options.min_cash_buffer_pct) - last.locked())
-        missing = {row.instrument_id: NO_WEIGHT for row in book.targets}
+        missing = {row.instrument_id: NO_WEIGHT for row in index.targets}
         exact = last.exact | (missing.keys() - last.weights.keys())
         return NearTargets(
             "PENDING_REVIEW" if review else "READY",
@@ -97,8 +97,8 @@ def near_heuristic(book: RequestIndex, universe: Universe, caps: CapsRead | None
         )
 
 
-def _caps_of(book: RequestIndex, universe: Universe, place: Mapping[str, int]) -> CapsRead:
-    read = read_groups(book, universe.eligible)
+def _caps_of(index: RequestIndex, universe: Universe, place: Mapping[str, int]) -> CapsRead:
+    read = read_groups(index, universe.eligible)
     return CapsRead(read, {group.key: Located.of(group.members, place) for group in read.groups})
 
 

@@ -77,9 +77,9 @@ class Capped(msgspec.Struct, frozen=True):
     blocked: bool = False
 
 
-def read_groups(book: RequestIndex, eligible: Iterable[str]) -> GroupsRead:
+def read_groups(index: RequestIndex, eligible: Iterable[str]) -> GroupsRead:
     """Resolve every cap to its members; membership never changes while weights do."""
-    constraints = book.options.group_constraints
+    constraints = index.options.group_constraints
     if not constraints:
         return GroupsRead(())
     parts = {key: key.partition(":") for key in constraints}
@@ -88,7 +88,7 @@ def read_groups(book: RequestIndex, eligible: Iterable[str]) -> GroupsRead:
     for name, _, value in parts.values():
         members.setdefault(name, {})[value] = []
     for instrument_id in eligible:
-        shelf = book.shelf.get(instrument_id)
+        shelf = index.shelf.get(instrument_id)
         if shelf is None:
             continue
         for name, value in shelf.attributes.items():
@@ -96,7 +96,7 @@ def read_groups(book: RequestIndex, eligible: Iterable[str]) -> GroupsRead:
             if held is not None:
                 held.append(instrument_id)
     known: set[str] = set()
-    for shelf in book.shelf_rows:
+    for shelf in index.shelf_rows:
         known.update(shelf.attributes)
 
     entries: list[Group | str] = []
@@ -164,7 +164,7 @@ class Weights:
     def __init__(self, eligible: Mapping[str, Decimal], buyable: Sequence[str]) -> None:
         self._eligible = eligible
         self._buyable = buyable
-        self._place = {key: index for index, key in enumerate(buyable)}
+        self._place = {key: position for position, key in enumerate(buyable)}
         self._bought = [eligible[key] for key in buyable]
         self._others = {key: weight for key, weight in eligible.items() if key not in self._place}
 

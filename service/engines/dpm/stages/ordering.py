@@ -37,29 +37,29 @@ class Ordered(msgspec.Struct, frozen=True):
     gaps: MissingData = NO_GAPS
 
 
-def order_trades(book: RequestIndex, trades: Sequence[SecurityTradeIntent]) -> Ordered:
+def order_trades(index: RequestIndex, trades: Sequence[SecurityTradeIntent]) -> Ordered:
     exchanges: list[FxSpotIntent] = []
     rates_missing: list[str] = []
-    base = book.portfolio.base_currency
-    for currency, balance in project_cash(book, trades).items():
+    base = index.portfolio.base_currency
+    for currency, balance in project_cash(index, trades).items():
         if currency == base:
             continue
-        rate = book.rate(currency, base)
+        rate = index.rate(currency, base)
         if rate is None:
             rates_missing.append(f"{currency}/{base}")
         elif balance:
             intent_id = f"oi_fx_{len(trades) + len(exchanges) + 1}"
-            exchanges.append(_exchange(book, intent_id, currency, balance, rate))
+            exchanges.append(_exchange(index, intent_id, currency, balance, rate))
 
     sales = [trade for trade in trades if trade.side == "SELL"]
-    purchases = _linked_purchases(book, trades, sales, exchanges)
+    purchases = _linked_purchases(index, trades, sales, exchanges)
     gaps = MissingData(rates=tuple(rates_missing)) if rates_missing else NO_GAPS
     return Ordered((*sales, *exchanges, *purchases), gaps)
 
 
-def project_cash(book: RequestIndex, trades: Sequence[SecurityTradeIntent]) -> dict[str, Decimal]:
+def project_cash(index: RequestIndex, trades: Sequence[SecurityTradeIntent]) -> dict[str, Decimal]:
     """Cash per currency once the trades are done; of repeated cash rows the last one counts here."""
-    projected = {cash.currency: cash.amount for cash in book.portfolio.cash_balances}
+    projected = {cash.currency: cash.amount for cash in index.portfolio.cash_balances}
     for trade in trades:
         notional = trade.notional
         balance = projected.get(notional.currency, ZERO)
@@ -70,13 +70,13 @@ def project_cash(book: RequestIndex, trades: Sequence[SecurityTradeIntent]) -> d
 
 
 def _exchange(
-    book: RequestIndex, intent_id: str, currency: str, balance: Decimal, rate: Decimal
+    index: RequestIndex, intent_id: str, currency: str, balance: Decimal, rate: Decimal
 ) -> FxSpotIntent:
     """Fund a shortfall with a buffer on top, or sweep the whole of a surplus into base."""
-    base = book.portfolio.base_currency
+    base = index.portfolio.base_currency
     pair = f"{currency}/{base}"
     if balance < 0:
-        bought = abs(balance) * (WHOLE + book.options.fx_buffer_pct)
+        bought = abs(balance) * (WHOLE + index.options.fx_buffer_pct)
         return FxSpotIntent(
             intent_id=intent_id,
             pair=pair,
@@ -98,7 +98,7 @@ def _exchange(
 
 
 def _linked_purchases(
-    book: RequestIndex,
+    index: RequestIndex,
     trades: Sequence[SecurityTradeIntent],
     sales: Sequence[SecurityTradeIntent],
     exchanges: Sequence[FxSpotIntent],
@@ -107,7 +107,7 @@ def _linked_purchases(
         trade.buy_currency: trade.intent_id for trade in exchanges if trade.rationale is FUND
     }
     last_sale: Mapping[str, str] = {}
-    if book.options.link_buy_to_same_currency_sell_dependency is not False:
+    if index.options.link_buy_to_same_currency_sell_dependency is not False:
         last_sale = {trade.notional.currency: trade.intent_id for trade in sales}
     purchases: list[SecurityTradeIntent] = []
     for trade in trades:

@@ -26,14 +26,14 @@ class Ladder(msgspec.Struct, frozen=True):
     warnings: tuple[str, ...] = ()
 
 
-def project_cash_ladder(book: RequestIndex, intents: Sequence[Intent]) -> Ladder:
+def project_cash_ladder(index: RequestIndex, intents: Sequence[Intent]) -> Ladder:
     """Project the balance of every currency and day, and report where it falls below what is tolerated."""
-    flows = _flows(book, intents)
+    flows = _flows(index, intents)
     points: list[CashLadderPoint] = []
     breaches: list[CashLadderBreach] = []
     utilised = False
     for currency in sorted(flows):
-        allowance = book.options.max_overdraft_by_ccy.get(currency, ZERO)
+        allowance = index.options.max_overdraft_by_ccy.get(currency, ZERO)
         floor = -allowance
         balance = ZERO
         for day, flow in enumerate(flows[currency]):
@@ -56,9 +56,9 @@ def project_cash_ladder(book: RequestIndex, intents: Sequence[Intent]) -> Ladder
     return Ladder(tuple(points), tuple(breaches), tuple(warnings))
 
 
-def _flows(book: RequestIndex, intents: Sequence[Intent]) -> Mapping[str, Sequence[Decimal]]:
-    options = book.options
-    days = {row.instrument_id: row.settlement_days for row in book.shelf_rows}
+def _flows(index: RequestIndex, intents: Sequence[Intent]) -> Mapping[str, Sequence[Decimal]]:
+    options = index.options
+    days = {row.instrument_id: row.settlement_days for row in index.shelf_rows}
     exchange_day = options.fx_settlement_days
     cutoff = max(
         options.settlement_horizon_days,
@@ -76,7 +76,7 @@ def _flows(book: RequestIndex, intents: Sequence[Intent]) -> Mapping[str, Sequen
             flows[currency] = [ZERO] * (cutoff + 1)
         flows[currency][day] += amount
 
-    for cash in book.portfolio.cash_balances:
+    for cash in index.portfolio.cash_balances:
         add(cash.currency, 0, cash.amount if cash.settled is None else cash.settled)
     for intent in sorted(intents, key=lambda intent: intent.intent_id):
         if isinstance(intent, FxSpotIntent):

@@ -73,23 +73,23 @@ class _Log:
         )
 
 
-def size_trades(book: RequestIndex, trace: Sequence[TargetInstrument], total: Decimal) -> Sizing:
+def size_trades(index: RequestIndex, trace: Sequence[TargetInstrument], total: Decimal) -> Sizing:
     """Size every traced instrument once, frozen and unheld ones included."""
-    options, base = book.options, book.portfolio.base_currency
+    options, base = index.options, index.portfolio.base_currency
     log, use = _Log(), TaxUse()
     trades: list[SecurityTradeIntent] = []
     suppressed: list[SuppressedIntent] = []
-    currencies = {row.currency for row in book.prices.values()}
-    rates = {currency: book.rate(currency, base) for currency in currencies}
+    currencies = {row.currency for row in index.prices.values()}
+    rates = {currency: index.rate(currency, base) for currency in currencies}
     for instrument_id, weight in {row.instrument_id: row.final_weight for row in trace}.items():
-        drift = _measure(book, rates, instrument_id, total * weight, log)
+        drift = _measure(index, rates, instrument_id, total * weight, log)
         if drift is None:
             continue
         quantity = drift.units
         if options.enable_tax_awareness and drift.side == "SELL" and quantity > 0:
-            quantity, use = _limit(book, drift, use, log)
+            quantity, use = _limit(index, drift, use, log)
         notional = Money(quantity * drift.price.price, drift.price.currency)
-        threshold = _minimum_ticket(book, instrument_id)
+        threshold = _minimum_ticket(index, instrument_id)
         if threshold is not None and options.suppress_dust_trades and notional.amount < threshold.amount:
             suppressed.append(
                 SuppressedIntent(
@@ -121,22 +121,22 @@ def size_trades(book: RequestIndex, trace: Sequence[TargetInstrument], total: De
 
 
 def _measure(
-    book: RequestIndex,
+    index: RequestIndex,
     rates: Mapping[str, Decimal | None],
     instrument_id: str,
     target_value: Decimal,
     log: _Log,
 ) -> _Drift | None:
     """Distance from the target in whole units of the instrument; none if the data does not allow it."""
-    row = book.prices.get(instrument_id)
+    row = index.prices.get(instrument_id)
     if row is None:
         log.prices_missing.append(instrument_id)
         return None
     rate = rates[row.currency]
     if rate is None:
-        log.rates_missing.append(f"{row.currency}/{book.portfolio.base_currency}")
+        log.rates_missing.append(f"{row.currency}/{index.portfolio.base_currency}")
         return None
-    position = book.held.get(instrument_id)
+    position = index.held.get(instrument_id)
     if position is None:
         held = ZERO
     elif position.market_value is not None:
@@ -153,11 +153,11 @@ def _measure(
     return _Drift(instrument_id, row, rate, "BUY" if drift > 0 else "SELL", units)
 
 
-def _limit(book: RequestIndex, drift: _Drift, use: TaxUse, log: _Log) -> tuple[Decimal, TaxUse]:
-    position = book.held.get(drift.instrument_id)
+def _limit(index: RequestIndex, drift: _Drift, use: TaxUse, log: _Log) -> tuple[Decimal, TaxUse]:
+    position = index.held.get(drift.instrument_id)
     if position is None or not position.lots:
         return drift.units, use
-    sale = limit_sale(book, position, drift.price, drift.rate, wanted=drift.units, use=use)
+    sale = limit_sale(index, position, drift.price, drift.rate, wanted=drift.units, use=use)
     if sale.rate_missing is not None:
         log.rates_missing.append(sale.rate_missing)
     if sale.quantity < drift.units:
@@ -172,9 +172,9 @@ def _limit(book: RequestIndex, drift: _Drift, use: TaxUse, log: _Log) -> tuple[D
     return sale.quantity, sale.use
 
 
-def _minimum_ticket(book: RequestIndex, instrument_id: str) -> Money | None:
+def _minimum_ticket(index: RequestIndex, instrument_id: str) -> Money | None:
     """The request-wide minimum replaces that of the shelf, stricter or not."""
-    if book.options.min_trade_notional is not None:
-        return book.options.min_trade_notional
-    shelf = book.shelf.get(instrument_id)
+    if index.options.min_trade_notional is not None:
+        return index.options.min_trade_notional
+    shelf = index.shelf.get(instrument_id)
     return None if shelf is None else shelf.min_notional

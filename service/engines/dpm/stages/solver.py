@@ -39,27 +39,27 @@ FEW_STEPS = 200_000
 
 
 def solver_targets(
-    book: RequestIndex, universe: Universe, total: Decimal, _size: ResultSize | None = None
+    index: RequestIndex, universe: Universe, total: Decimal, _size: ResultSize | None = None
 ) -> Targets:
     """Project the model's own weights onto the limits; frozen weights are constants.
 
     A problem without a solution blocks with an empty trace and hints at the cause; so does one whose
     solution was not found in the steps it may take.
     """
-    options = book.options
+    options = index.options
     split = split_keys(universe)
     given = redistribute_forfeited(universe, split)
     status: RunStatusText = "PENDING_REVIEW" if given.review else "READY"
     tradeable = split.buyable
     if not tradeable:
-        return Targets(trace_of(book, given.weights, total), status)
+        return Targets(trace_of(index, given.weights, total), status)
 
     eligible = universe.eligible
     locked = weight_sum(eligible, split.others)
     total_min = ONE - options.cash_band_max_weight - locked
     total_max = ONE - options.cash_band_min_weight - locked
-    read = read_groups(book, eligible)
-    place = {key: index for index, key in enumerate(tradeable)}
+    read = read_groups(index, eligible)
+    place = {key: position for position, key in enumerate(tradeable)}
     located = {group.key: Located.of(group.members, place) for group in read.groups}
     locked_of = {key: weight_sum(eligible, found.outside) for key, found in located.items()}
     solution = project(
@@ -75,7 +75,7 @@ def solver_targets(
             key: rounded_weight(numerator, solution.denominator)
             for key, numerator in zip(tradeable, solution.numerators, strict=True)
         }
-        trace = trace_of(book, dict(eligible) | solved, total)
+        trace = trace_of(index, dict(eligible) | solved, total)
         return Targets(trace, status, read.warnings, caps_read=CapsRead(read, located))
 
     # In the words of the reference's library: too many steps are a limit of its user.
@@ -123,15 +123,15 @@ _OTHER_METHOD = {
 
 
 def compare_methods(
-    book: RequestIndex, universe: Universe, total: Decimal, primary: Targets
+    index: RequestIndex, universe: Universe, total: Decimal, primary: Targets
 ) -> TargetMethodComparison:
     """Run the method that was not asked for and say where it disagrees (6.5)."""
-    method = book.options.target_method
+    method = index.options.target_method
     other = _OTHER_METHOD[method]
-    tolerance = book.options.compare_target_methods_tolerance
+    tolerance = index.options.compare_target_methods_tolerance
     ours = {row.instrument_id: row.final_weight for row in primary.trace}
-    near = _near_alternate(book, universe, primary.caps_read, ours)
-    found = near or _alternate(book, universe, total, ours)
+    near = _near_alternate(index, universe, primary.caps_read, ours)
+    found = near or _alternate(index, universe, total, ours)
     return TargetMethodComparison(
         primary_method=method.value,
         primary_status=primary.status,
@@ -152,11 +152,11 @@ class _Alternate(NamedTuple):
 
 
 def _alternate(
-    book: RequestIndex, universe: Universe, total: Decimal, ours: Mapping[str, Decimal]
+    index: RequestIndex, universe: Universe, total: Decimal, ours: Mapping[str, Decimal]
 ) -> _Alternate:
-    options = book.options
+    options = index.options
     # What its caps release is not listed, so it counts towards no result.
-    alternate = TARGETS_BY_METHOD[_OTHER_METHOD[options.target_method]](book, universe, total)
+    alternate = TARGETS_BY_METHOD[_OTHER_METHOD[options.target_method]](index, universe, total)
     theirs = {row.instrument_id: row.final_weight for row in alternate.trace}
     tolerance = options.compare_target_methods_tolerance
     differing = [
@@ -168,15 +168,15 @@ def _alternate(
 
 
 def _near_alternate(
-    book: RequestIndex, universe: Universe, caps: CapsRead | None, ours: Mapping[str, Decimal]
+    index: RequestIndex, universe: Universe, caps: CapsRead | None, ours: Mapping[str, Decimal]
 ) -> _Alternate | None:
     """The same without its rounded steps; None where they are few, or might decide something."""
-    options = book.options
+    options = index.options
     is_heuristic = _OTHER_METHOD[options.target_method] is TargetMethod.HEURISTIC
     if not is_heuristic or len(options.group_constraints) * len(universe.eligible) < FEW_STEPS:
         return None
     try:
-        near = near_heuristic(book, universe, caps)
+        near = near_heuristic(index, universe, caps)
         differing = near.differing(ours, options.compare_target_methods_tolerance)
     except Undecided:
         return None

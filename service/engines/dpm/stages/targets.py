@@ -61,16 +61,16 @@ def split_keys(universe: Universe) -> Split:
 
 
 def heuristic_targets(
-    book: RequestIndex, universe: Universe, total: Decimal, size: ResultSize | None = None
+    index: RequestIndex, universe: Universe, total: Decimal, size: ResultSize | None = None
 ) -> Targets:
     """Run the five steps; a group cap whose weight no instrument can take blocks with an empty trace.
 
     Raises ResultTooLarge where `size` has no room for what the caps released.
     """
-    options = book.options
+    options = index.options
     split = split_keys(universe)
     given = redistribute_forfeited(universe, split)
-    read = read_groups(book, universe.eligible)
+    read = read_groups(index, universe.eligible)
     capped = cap_groups(read, given.weights, split.buyable, size)
     if capped.blocked:
         return Targets((), "BLOCKED", capped.warnings, capped.events)
@@ -80,7 +80,7 @@ def heuristic_targets(
     buffered = keep_buffer(single.weights, split, options.min_cash_buffer_pct)
     review = given.review or normal.review or single.review or buffered.review
     return Targets(
-        trace_of(book, buffered.weights, total),
+        trace_of(index, buffered.weights, total),
         "PENDING_REVIEW" if review else "READY",
         capped.warnings,
         capped.events,
@@ -156,13 +156,13 @@ def weight_sum(weights: Mapping[str, Decimal], keys: Sequence[str]) -> Decimal:
 
 
 def trace_of(
-    book: RequestIndex, weights: Mapping[str, Decimal], total: Decimal
+    index: RequestIndex, weights: Mapping[str, Decimal], total: Decimal
 ) -> tuple[TargetInstrument, ...]:
     """H6: one row per model target, then one per other eligible instrument."""
-    currency = book.portfolio.base_currency
+    currency = index.portfolio.base_currency
     trace: list[TargetInstrument] = []
     modelled: set[str] = set()
-    for target in book.targets:
+    for target in index.targets:
         instrument_id, wanted = target.instrument_id, target.weight
         modelled.add(instrument_id)
         final = weights.get(instrument_id, NO_WEIGHT)

@@ -42,7 +42,7 @@ class _CostedLot(NamedTuple):
 
 
 def limit_sale(
-    book: RequestIndex, position: Position, price: Price, rate: Decimal, *, wanted: Decimal, use: TaxUse
+    index: RequestIndex, position: Position, price: Price, rate: Decimal, *, wanted: Decimal, use: TaxUse
 ) -> Sale:
     """Walk the lots, dearest first, and stop where the budget or the lots end.
 
@@ -52,13 +52,13 @@ def limit_sale(
     for lot in position.lots:
         cost, currency = lot.unit_cost.amount, lot.unit_cost.currency
         if currency != price.currency:
-            rate_to_price = book.rate(currency, price.currency)
+            rate_to_price = index.rate(currency, price.currency)
             if rate_to_price is None:
                 return Sale(wanted, use, f"{currency}/{price.currency}")
             cost *= rate_to_price
         lots.append(_CostedLot(cost, lot.purchase_date, lot.lot_id, lot.quantity))
     lots.sort(key=lambda lot: lot[:3], reverse=True)
-    return _walk(lots, price.price, rate, wanted, use, book.options.max_realized_capital_gains)
+    return _walk(lots, price.price, rate, wanted, use, index.options.max_realized_capital_gains)
 
 
 def _walk(

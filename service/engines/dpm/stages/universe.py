@@ -37,7 +37,7 @@ class Universe(msgspec.Struct, frozen=True):
 EMPTY_UNIVERSE = Universe({}, (), (), (), ZERO, NO_GAPS)
 
 
-def select_universe(book: RequestIndex, before: Valuation) -> Universe:
+def select_universe(index: RequestIndex, before: Valuation) -> Universe:
     """Sort model targets and holdings by what the shelf allows; targets first, each in its own order."""
     eligible: dict[str, Decimal] = {}
     buyable: list[str] = []
@@ -45,14 +45,14 @@ def select_universe(book: RequestIndex, before: Valuation) -> Universe:
     excluded: list[ExcludedInstrument] = []
     shelf_missing: list[str] = []
     forfeited = ZERO
-    for target in book.targets:
+    for target in index.targets:
         instrument_id = target.instrument_id
-        shelf = book.shelf.get(instrument_id)
+        shelf = index.shelf.get(instrument_id)
         if shelf is None:
             shelf_missing.append(instrument_id)
             continue
         status = shelf.status
-        if status == "APPROVED" or (status == "RESTRICTED" and book.options.allow_restricted):
+        if status == "APPROVED" or (status == "RESTRICTED" and index.options.allow_restricted):
             eligible[instrument_id] = target.weight
             buyable.append(instrument_id)
             sellable.append(instrument_id)
@@ -62,26 +62,26 @@ def select_universe(book: RequestIndex, before: Valuation) -> Universe:
             forfeited += target.weight
             eligible[instrument_id] = NO_WEIGHT
             sellable.append(instrument_id)
-    _add_holdings(book, before, eligible, sellable, excluded)
+    _add_holdings(index, before, eligible, sellable, excluded)
     gaps = MissingData(shelf=tuple(shelf_missing)) if shelf_missing else NO_GAPS
     return Universe(eligible, tuple(buyable), tuple(sellable), tuple(excluded), forfeited, gaps)
 
 
 def _add_holdings(
-    book: RequestIndex,
+    index: RequestIndex,
     before: Valuation,
     eligible: dict[str, Decimal],
     sellable: list[str],
     excluded: list[ExcludedInstrument],
 ) -> None:
     # A repeated position is locked at the weight of its first row, even if that row is empty (1.3).
-    rows = zip(reversed(book.portfolio.positions), reversed(before.weights), strict=True)
+    rows = zip(reversed(index.portfolio.positions), reversed(before.weights), strict=True)
     weight_of = {position.instrument_id: weight for position, weight in rows}
-    for position in book.portfolio.positions:
+    for position in index.portfolio.positions:
         instrument_id = position.instrument_id
         if instrument_id in eligible or not position.quantity:
             continue
-        shelf = book.shelf.get(instrument_id)
+        shelf = index.shelf.get(instrument_id)
         if shelf is not None and shelf.status in ("APPROVED", "SELL_ONLY"):
             eligible[instrument_id] = NO_WEIGHT
             sellable.append(instrument_id)

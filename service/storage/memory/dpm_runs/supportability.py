@@ -38,7 +38,7 @@ class MemorySupportability:
                 found.append(Unfinished(operation_type, status, len(accepted), min(accepted)))
         return tuple(sorted(found, key=lambda one: (one.operation_type.value, one.status.value)))
 
-    async def fold(self) -> None:
+    async def compact(self) -> None:
         """Nothing to do: what comes and goes is counted at once."""
         self.state.require_open()
 

@@ -29,8 +29,8 @@ class SqlSupportability:
             for row in rows
         )
 
-    async def fold(self) -> None:
-        await self.database.write(compact)
+    async def compact(self) -> None:
+        await self.database.write(compact_counters)
 
 
 def summarise(tenant_id: str, cutoff: RetentionCutoff) -> Act[Summary]:
@@ -49,9 +49,9 @@ def summarise(tenant_id: str, cutoff: RetentionCutoff) -> Act[Summary]:
     )
 
 
-def compact() -> Act[None]:
+def compact_counters() -> Act[None]:
     """Adds the changes up into the totals; one instance does at a time."""
-    lock = yield from one(NOUN, "lock_folding")
+    lock = yield from one(NOUN, "lock_compaction")
     if lock is not None and lock["held"]:
         yield from every(NOUN, "add_up_changes")
         yield from every(NOUN, "delete_changes")
