@@ -203,15 +203,15 @@ class SelectionRules:
     default_pack_id: str = ""
     tenant_packs: Mapping[str, str] = field(default_factory=dict)
 
-    def select(self, wish: RequestedPack) -> PackSelection:
+    def select(self, requested: RequestedPack) -> PackSelection:
         """The caller's own choice, else that of the tenant, else that of the house (contract 7.7)."""
         if not self.enabled:
             return PackSelection(False, None, PackSource.DISABLED)
-        tenant_pack = wish.tenant_pack_id
+        tenant_pack = requested.tenant_pack_id
         if tenant_pack is None:
-            tenant_pack = self.tenant_packs.get(wish.tenant_id.strip(), "")
+            tenant_pack = self.tenant_packs.get(requested.tenant_id.strip(), "")
         for named, source in (
-            (wish.request_pack_id, PackSource.REQUEST),
+            (requested.request_pack_id, PackSource.REQUEST),
             (tenant_pack, PackSource.TENANT_DEFAULT),
             (self.default_pack_id, PackSource.GLOBAL_DEFAULT),
         ):

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from service.storage.queries import MIGRATIONS_DIR, load
 
 FILE_NAME = re.compile(r"(?P<number>(?!0000)[0-9]{4})\.[a-z0-9_]+\.sql")
-# What tells the applied migrations, by the number of books a database keeps.
+# What tells the applied migrations, by the number of tables that its history has.
 LISTS = ("", "list_applied_without_digests", "list_applied")
 
 
@@ -109,5 +109,5 @@ class Readable(Protocol):
 def read_applied(conn: Readable, dialect: str = "sqlite") -> dict[str, str | None]:
     """The migrations a database has had, each with the digest of its text if one was kept."""
     queries = load(dialect, "migrations")
-    (tables,) = conn.execute(queries["count_books"].text).fetchone()
+    (tables,) = conn.execute(queries["count_history_tables"].text).fetchone()
     return dict(conn.execute(queries[LISTS[tables]].text).fetchall()) if tables else {}

@@ -63,7 +63,7 @@ async def assemble_worker(settings: Settings) -> AsyncIterator[Working]:
         offload = watchers.offload(processes)
         worker = Worker(
             health=HealthFlow(store),
-            offers=JobHandler(
+            handler=JobHandler(
                 store=store,
                 clock=clock,
                 runner=flows.runner_of(

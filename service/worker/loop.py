@@ -44,7 +44,7 @@ class Worker:
         self,
         *,
         health: HealthFlow,
-        offers: JobHandler,
+        handler: JobHandler,
         reaper: Reaper,
         queue: Jobs,
         metrics: WorkerMetrics,
@@ -52,13 +52,13 @@ class Worker:
         stop_seconds_max: float,
     ) -> None:
         self._health = health
-        self._offers = offers
+        self._handler = handler
         self._reaper = reaper
         self._queue = queue
         self._metrics = metrics
         self._recovery_seconds = recovery_seconds
         self._stop_seconds_max = stop_seconds_max
-        metrics.watch_in_flight(lambda: offers.in_flight)
+        metrics.watch_in_flight(lambda: handler.in_flight)
 
     async def check_ready(self) -> None:
         """Raises Stopping, and StoreUnavailable while offers could not be taken or not be worked on."""
@@ -92,7 +92,7 @@ class Worker:
         await self._work(stop, hurry, drain=True)
 
     async def _work(self, stop: asyncio.Event, hurry: asyncio.Event, *, drain: bool) -> None:
-        work = asyncio.create_task(self._queue.work(self._offers.handle, stop=stop, drain=drain))
+        work = asyncio.create_task(self._queue.work(self._handler.handle, stop=stop, drain=drain))
         try:
             await first_of(work, stop)
             if not work.done():
@@ -104,12 +104,12 @@ class Worker:
         assert drain or stop.is_set(), "a queue comes back only when it is told to"
 
     async def _wind_up(self, work: asyncio.Task[None], hurry: asyncio.Event) -> None:
-        logger.info("stopping", operations=self._offers.in_flight)
+        logger.info("stopping", operations=self._handler.in_flight)
         self._health.stop()
         await first_of(work, hurry, seconds_max=self._stop_seconds_max)
         if work.done():
             return
-        await self._offers.abandon()
+        await self._handler.abandon()
         _, late = await asyncio.wait({work}, timeout=LEAVE_SECONDS_MAX)
         if late:
             # Its last answers are lost, so that these offers are made again, and found to be settled.

@@ -229,7 +229,7 @@ WHERE tenant_id = :tenant_id
 ORDER BY created_at DESC, operation_id DESC
 LIMIT :limit;
 
--- name: list_unoffered
+-- name: list_not_enqueued
 -- The operations that wait for a worker and that no job tells a worker about, those created first. Workers take the
 -- oldest first, so a lost offer comes to be among the oldest. The index of the engine goes by another collation than
 -- our ids.
@@ -248,7 +248,7 @@ WHERE NOT EXISTS (
 ORDER BY created_at, operation_id
 LIMIT :limit;
 
--- name: revive_offers
+-- name: revive_jobs
 -- Puts the jobs of waiting operations back into the queue whose worker took them and was silent since. One that begins
 -- an operation does so at once, and says that it lives twice in a lease.
 UPDATE queue.pgqueuer AS job

@@ -10,13 +10,13 @@ CREATE TABLE IF NOT EXISTS schema_checksums (
 INSERT INTO schema_checksums (migration_id, sha256)
 VALUES (:migration_id, :sha256);
 
--- name: count_books
--- How many of the two books are kept: 0 before the first runner, 1 by another tool or a runner that died at once.
+-- name: count_history_tables
+-- How many of the two tables of the history are there: 0 before the first runner, 1 by another tool or a runner that died at once.
 SELECT CASE
     WHEN NOT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = '_yoyo_migration') THEN 0
     WHEN NOT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'schema_checksums') THEN 1
     ELSE 2
-END AS books;
+END AS tables;
 
 -- name: list_applied
 -- Every applied migration with the digest of its text, if one was kept.

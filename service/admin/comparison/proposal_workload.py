@@ -8,7 +8,7 @@ from random import Random
 from typing import Any
 from urllib.parse import urlencode
 
-from service.admin.comparison import sample_portfolios as books
+from service.admin.comparison import sample_portfolios
 from service.admin.comparison.recorded_requests import JSON_TYPE, RecordedRequest
 
 PROPOSALS = "/rebalance/proposals"
@@ -93,7 +93,10 @@ class Proposals:
         if self._simulated and self._chance.random() < 0.4:
             key, body = self._chance.choice(self._simulated)
         else:
-            key, body = f"what-if-{len(self._simulated) + 1}", encoded(books.a_proposal(self._chance))
+            key, body = (
+                f"what-if-{len(self._simulated) + 1}",
+                encoded(sample_portfolios.a_proposal(self._chance)),
+            )
             self._simulated.append((key, body))
         return self._post(path, body, key)
 
@@ -173,14 +176,14 @@ class Proposals:
         return encoded(
             {
                 "created_by": self._chance.choice(ADVISERS),
-                "simulate_request": books.a_proposal(self._chance),
+                "simulate_request": sample_portfolios.a_proposal(self._chance),
                 "metadata": {"title": self._chance.choice(("Switch", "Überbrückung", "Cash out"))},
             }
         )
 
     def _a_version(self, proposal_id: str) -> dict[str, Any]:
         """As a rule for the portfolio that the proposal is about; another one is refused."""
-        asked = books.a_proposal(self._chance)
+        asked = sample_portfolios.a_proposal(self._chance)
         if proposal_id in self._portfolios and self._chance.random() < 0.9:
             asked["portfolio_snapshot"]["portfolio_id"] = self._portfolios[proposal_id]
         return {"created_by": self._chance.choice(ADVISERS), "simulate_request": asked}

@@ -20,8 +20,8 @@ PORTFOLIOS = 25
 
 
 def an_order(chance: Random) -> dict[str, Any]:
-    """The body of a simulation: a book, what it is worth, the model it drifted from, the options."""
-    return {**a_book(chance), "options": some_options(chance)}
+    """The body of a simulation: a portfolio, what it is worth, the model it drifted from, the options."""
+    return {**a_portfolio(chance), "options": some_options(chance)}
 
 
 def a_batch(chance: Random) -> dict[str, Any]:
@@ -30,14 +30,14 @@ def a_batch(chance: Random) -> dict[str, Any]:
     scenarios = {name: {"options": some_options(chance)} for name in names}
     if chance.random() < 0.2:
         scenarios["refused"] = {"options": {"target_method": "GUESS"}}
-    return {**a_book(chance), "scenarios": scenarios}
+    return {**a_portfolio(chance), "scenarios": scenarios}
 
 
 def a_proposal(chance: Random) -> dict[str, Any]:
     """The body of a proposal's simulation: cash in or out, trades, and a model to measure against."""
-    book = a_book(chance)
-    targets = book.pop("model_portfolio")["targets"]
-    held = book["portfolio_snapshot"]["positions"]
+    portfolio = a_portfolio(chance)
+    targets = portfolio.pop("model_portfolio")["targets"]
+    held = portfolio["portfolio_snapshot"]["positions"]
     trades = [
         {
             "side": chance.choice(("BUY", "SELL")),
@@ -47,7 +47,7 @@ def a_proposal(chance: Random) -> dict[str, Any]:
         for row in chance.sample(held, min(len(held), chance.randint(0, 2)))
     ]
     return {
-        **book,
+        **portfolio,
         "options": {"enable_proposal_simulation": chance.random() < 0.96},
         "proposed_cash_flows": [{"currency": BASE, "amount": f"{chance.randint(-20, 80)}00.00"}],
         "proposed_trades": trades,
@@ -61,7 +61,7 @@ def a_proposal(chance: Random) -> dict[str, Any]:
     }
 
 
-def a_book(chance: Random) -> dict[str, Any]:
+def a_portfolio(chance: Random) -> dict[str, Any]:
     shelf = [_instrument(chance, number) for number in range(chance.randint(1, INSTRUMENTS_MAX))]
     # Each line of the shelf may be held, modelled, both or neither.
     held = [row for row in shelf if chance.random() < 0.8]

@@ -8,8 +8,7 @@ from random import Random
 from typing import Any
 from urllib.parse import urlencode
 
-from service.admin.comparison import proposal_workload
-from service.admin.comparison import sample_portfolios as books
+from service.admin.comparison import proposal_workload, sample_portfolios
 from service.admin.comparison.recorded_requests import JSON_TYPE, RecordedAnswer, RecordedRequest, json_of
 
 SIMULATE = "/rebalance/simulate"
@@ -94,7 +93,7 @@ class Generated:
 
     def _simulate(self) -> RecordedRequest:
         number = len(self._sent) + 1
-        body = encoded(books.an_order(self._chance))
+        body = encoded(sample_portfolios.an_order(self._chance))
         self._sent.append((f"order-{number}", body))
         return self._post(SIMULATE, body, f"order-{number}")
 
@@ -104,11 +103,11 @@ class Generated:
             return self._simulate()
         key, body = self._chance.choice(self._sent)
         if self._chance.random() < 0.4:
-            body = encoded(books.an_order(self._chance))
+            body = encoded(sample_portfolios.an_order(self._chance))
         return self._post(SIMULATE, body, key)
 
     def _simulate_wrongly(self) -> RecordedRequest:
-        order = books.an_order(self._chance)
+        order = sample_portfolios.an_order(self._chance)
         match self._chance.randrange(5):
             case 0:
                 del order["options"]
@@ -123,10 +122,12 @@ class Generated:
         return self._post(SIMULATE, encoded(order), f"wrong-{self._chance.randint(1, 5)}")
 
     def _analyze(self) -> RecordedRequest:
-        return self._post(ANALYZE, encoded(books.a_batch(self._chance)))
+        return self._post(ANALYZE, encoded(sample_portfolios.a_batch(self._chance)))
 
     def _submit(self) -> RecordedRequest:
-        return self._post(f"{ANALYZE}/async", encoded(books.a_batch(self._chance)), self._maybe_a_key())
+        return self._post(
+            f"{ANALYZE}/async", encoded(sample_portfolios.a_batch(self._chance)), self._maybe_a_key()
+        )
 
     def _execute(self) -> RecordedRequest:
         return RecordedRequest("POST", f"{OPERATIONS}/{self._one_of(self._operations)}/execute")
@@ -224,7 +225,7 @@ class Generated:
         return RecordedRequest("GET", "/rebalance/supportability/summary")
 
     def _stray(self) -> RecordedRequest:
-        body = encoded(books.an_order(self._chance))
+        body = encoded(sample_portfolios.an_order(self._chance))
         return self._chance.choice(
             (
                 RecordedRequest("GET", "/rebalance/nothing/here"),

@@ -69,7 +69,7 @@ class Looked:
     # With each table OWNER, or THERE where it is another's.
     rights: frozenset[Right]
     # None where the login may not read them.
-    books: MigrationHistory | None
+    history: MigrationHistory | None
     # By how much the database's clock is ahead of this process's.
     skew_seconds: float
 
@@ -168,10 +168,10 @@ def _differences_of(name: str, seen: Looked, shipped: tuple[Migration, ...]) -> 
     if not shipped:
         yield f"CUTOVER_MIGRATIONS_EMPTY:{name}", "this build has no migrations"
         return
-    if seen.books is None:
+    if seen.history is None:
         yield f"CUTOVER_MIGRATIONS_UNREADABLE:{name}", f"{seen.login} may not read what was applied"
         return
-    applied = seen.books.applied
+    applied = seen.history.applied
     if not applied:
         yield "CUTOVER_SCHEMA_MIGRATIONS_TABLE_MISSING", f"no migration was applied for {name}"
         return
@@ -188,7 +188,7 @@ def _differences_of(name: str, seen: Looked, shipped: tuple[Migration, ...]) -> 
             yield code, f"{migration.migration_id} was applied {how}"
     for unknown in sorted(applied.keys() - {migration.migration_id for migration in shipped}):
         yield f"CUTOVER_MIGRATION_UNKNOWN:{name}:{unknown}", f"this build does not know {unknown}"
-    for index in seen.books.invalid_indexes:
+    for index in seen.history.invalid_indexes:
         yield f"CUTOVER_INDEX_INVALID:{name}:{index}", f"index {index} is invalid; migrate apply repairs it"
 
 

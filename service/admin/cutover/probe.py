@@ -39,13 +39,13 @@ def look(dsn: str) -> Looked:
                 rights=frozenset((thing, privilege) for thing, privilege in rights),
                 skew_seconds=_skew_of(conn, queries["get_clock"].text),
                 # Last, for a login that may not read them can ask nothing more in this transaction.
-                books=_books_in(conn),
+                history=_history_in(conn),
             )
     except psycopg.Error as error:
         raise Unreachable(f"{shown} cannot be used: {one_line(error)}") from None
 
 
-def _books_in(conn: psycopg.Connection[Any]) -> MigrationHistory | None:
+def _history_in(conn: psycopg.Connection[Any]) -> MigrationHistory | None:
     try:
         applied = read_applied(conn, "postgres")
     except psycopg.errors.InsufficientPrivilege:

@@ -112,7 +112,9 @@ class PortfolioSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     """Holdings and cash before the simulation."""
 
     TOTALS: ClassVar[tuple[TotalBound, ...]] = (
-        TotalBound(LOTS_MAX, "lots in all", lambda book: sum([len(row.lots) for row in book.positions])),
+        TotalBound(
+            LOTS_MAX, "lots in all", lambda snapshot: sum([len(row.lots) for row in snapshot.positions])
+        ),
     )
 
     snapshot_id: Annotated[str | None, ID] = None

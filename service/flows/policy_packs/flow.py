@@ -41,7 +41,7 @@ logger = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class PackResolution:
-    """What comes of a wish; a pack that was selected and is not there overrides nothing (D35)."""
+    """What comes of a requested; a pack that was selected and is not there overrides nothing (D35)."""
 
     selection: PackSelection
     pack: ResolvedPack | None = None
@@ -75,16 +75,16 @@ class PolicyPackFlow:
             store=store, clock=runtime.clock, shipped=shipped, seconds=catalog_seconds
         )
 
-    def select(self, caller: Caller, wish: RequestedPack) -> PackSelection:
+    def select(self, caller: Caller, requested: RequestedPack) -> PackSelection:
         """Which pack is meant; the catalog is not asked."""
-        return self._rules.select(wish)
+        return self._rules.select(requested)
 
-    async def resolve(self, caller: Caller, wish: RequestedPack) -> PackResolution:
+    async def resolve(self, caller: Caller, requested: RequestedPack) -> PackResolution:
         """The pack a request is under. The catalog is asked only where a pack is selected (D26).
 
         Raises PolicyPackUnknown where a missing pack is refused, and StoreUnavailable of the catalog.
         """
-        selection = self.select(caller, wish)
+        selection = self.select(caller, requested)
         if selection.policy_pack_id is None:
             return PackResolution(selection)
         with told_as_policies():

@@ -34,7 +34,9 @@ class OperationStore(Protocol):
     A claim is lost when its lease ended before `lease.now`, and when the operation was taken back since.
     """
 
-    async def submit(self, operation: Operation, *, trace_id: str | None = None, offer: bool = True) -> None:
+    async def submit(
+        self, operation: Operation, *, trace_id: str | None = None, enqueue: bool = True
+    ) -> None:
         """Keep a PENDING operation and its edge, and offer it to the workers if it is queued, in one act.
 
         The edge says in which trace the operation was asked for, where that is known. Without `offer` workers
@@ -50,7 +52,7 @@ class OperationStore(Protocol):
         cutoff: RetentionCutoff,
         *,
         trace_id: str | None = None,
-        offer: bool = True,
+        enqueue: bool = True,
     ) -> IdempotentAnswer | None:
         """Submit an operation and keep its answer under a key, in one act; None when it was.
 
@@ -189,13 +191,13 @@ class OperationStore(Protocol):
 
 
 # What to do with an offered operation: forget the offer (None), or make it again after so many seconds.
-OfferHandler = Callable[[str, str], Awaitable[float | None]]
+HandleJob = Callable[[str, str], Awaitable[float | None]]
 
 
 class JobQueue(Protocol):
     """Wakes workers up; what is to be done, and by whom, stands in the operation (see OperationStore)."""
 
-    async def work(self, handle: OfferHandler, *, stop: asyncio.Event, drain: bool) -> None:
+    async def work(self, handle: HandleJob, *, stop: asyncio.Event, drain: bool) -> None:
         """Call `handle` with the tenant id and id of each offered operation, until `stop` is set.
 
         An offer that is not answered, because its worker died, is made again to another. With `drain`, comes

@@ -214,9 +214,9 @@ class Database:
             raise PostgresUnavailable(cause=cause)
 
     async def require_current_schema(self, conn: Connection) -> None:
-        tables = await one(conn, MIGRATION_QUERIES["count_books"])
-        assert tables is not None, "a count is a row"
-        listing = LISTS[tables["books"]]
+        found = await one(conn, MIGRATION_QUERIES["count_history_tables"])
+        assert found is not None, "a count is a row"
+        listing = LISTS[found["tables"]]
         rows = await every(conn, MIGRATION_QUERIES[listing]) if listing else []
         applied = {row["migration_id"]: row["sha256"] for row in rows}
         if pending := pending_of(self.shipped, applied):

@@ -21,16 +21,16 @@ class PostgresOperations(SqlOperations):
         super().__init__(database, keep_change)
         self.connections = database.database
 
-    async def _write_submission(self, act: Callable[[], Act[T]], operation: Operation, *, offer: bool) -> T:
-        if not (operation.is_queued and offer):
-            return await super()._write_submission(act, operation, offer=False)
+    async def _write_submission(self, act: Callable[[], Act[T]], operation: Operation, *, enqueue: bool) -> T:
+        if not (operation.is_queued and enqueue):
+            return await super()._write_submission(act, operation, enqueue=False)
         # Where nothing is queued, the engine of the queue is not even loaded.
         from service.storage.postgres.jobs import engine
 
         async with self.connections.act() as conn:
             held = await perform(conn, act)
             if held is None:
-                await engine.offer(conn, operation.tenant_id, [operation.operation_id])
+                await engine.enqueue(conn, operation.tenant_id, [operation.operation_id])
             return held
 
     async def fail(

@@ -44,7 +44,7 @@ def submit(outcome: Outcome | None, operation: Operation, **_: object) -> Mirror
         touches=frozenset({operation.operation_id}),
         wrote=isinstance(outcome, Succeeded),
         # Workers are offered it once, by the primary.
-        more={"offer": False},
+        more={"enqueue": False},
         looks=(look_at(operation.tenant_id, operation.operation_id),),
         size=len(operation.request),
         correlation_id=operation.correlation_id,

@@ -58,7 +58,7 @@ class Worker:
     async def work(self, drain=False):
         await self.queue.work(self.handle, stop=self.stop, drain=drain)
 
-    async def until_offered(self, count):
+    async def until_enqueued(self, count):
         """Waits for so many offers; fails when they do not come."""
         async with asyncio.timeout(HANG_SECONDS):
             while len(self.offered) < count:
@@ -132,7 +132,7 @@ async def test_a_queued_operation_is_offered_once(store, queue, worker, dsn):
     assert await queue.count_waiting() == 1
 
     async with worker.at_work():
-        await worker.until_offered(1)
+        await worker.until_enqueued(1)
         await until(lambda: nothing_in(dsn))
         await quiet()
 
@@ -154,7 +154,7 @@ async def test_a_worker_that_waits_hears_at_once(store, queue, worker, monkeypat
 
         await store.operations.submit(a_queued())
 
-        await worker.until_offered(1)
+        await worker.until_enqueued(1)
 
 
 async def connected(queue):
@@ -170,13 +170,13 @@ async def test_an_operation_that_is_not_queued_is_offered_to_nobody(store, queue
 
 async def test_an_act_that_fails_leaves_no_offer(store, dsn, monkeypatch):
     operation = a_queued()
-    offer = engine.offer
+    enqueue = engine.enqueue
 
-    async def offer_and_fail(*offered):
-        assert await offer(*offered) == 1
+    async def enqueue_and_fail(*offered):
+        assert await enqueue(*offered) == 1
         raise ZeroDivisionError
 
-    monkeypatch.setattr(engine, "offer", offer_and_fail)
+    monkeypatch.setattr(engine, "enqueue", enqueue_and_fail)
 
     with pytest.raises(ZeroDivisionError):
         await store.operations.submit(operation)
@@ -215,7 +215,7 @@ async def test_what_is_on_offer_is_not_offered_again_by_a_refill(store, queue, w
     assert await refill(queue) == 0
     worker.may_answer.clear()
     async with worker.at_work():
-        await worker.until_offered(1)
+        await worker.until_enqueued(1)
         assert jobs_in(dsn) == [(operation.operation_id, "picked")]
         assert await refill(queue) == 0
 
@@ -249,7 +249,7 @@ async def test_what_a_worker_took_and_never_began_is_offered_again_without_waiti
     assert await refill(queue, silent_seconds=2) == 1
     assert dict(jobs_in(dsn)) == {begun.operation_id: "picked", left.operation_id: "queued"}
     async with worker.at_work():
-        await worker.until_offered(1)
+        await worker.until_enqueued(1)
 
     assert worker.offered == [left.operation_id]
 
@@ -299,14 +299,14 @@ async def test_a_worker_whose_operation_is_cancelled_goes_on_with_the_next(store
     await store.operations.submit(cancelled)
     worker.may_answer.clear()
     async with worker.at_work():
-        await worker.until_offered(1)
+        await worker.until_enqueued(1)
 
         await cancel(store, cancelled)
         assert jobs_in(dsn) == []
         worker.may_answer.set()
         await store.operations.submit(other)
 
-        await worker.until_offered(2)
+        await worker.until_enqueued(2)
         await until(lambda: nothing_in(dsn))
     assert worker.offered == [cancelled.operation_id, other.operation_id]
 
@@ -334,13 +334,13 @@ async def test_an_offer_is_made_again_when_its_handler_says(store, worker, dsn):
         return jobs_in(dsn) == [(operation.operation_id, "queued")]
 
     async with worker.at_work():
-        await worker.until_offered(1)
+        await worker.until_enqueued(1)
         await until(is_on_offer)
         await quiet()
         assert len(worker.offered) == 1
         # As if the hour were over.
         change(dsn, "UPDATE queue.pgqueuer SET execute_after = execute_after - interval '1 hour'")
-        await worker.until_offered(3)
+        await worker.until_enqueued(3)
 
     assert worker.offered == [operation.operation_id] * 3
 
@@ -365,7 +365,7 @@ async def test_who_stops_waits_for_its_handlers_and_takes_no_more(store, worker,
         await store.operations.submit(a_queued())
     worker.may_answer.clear()
     working = asyncio.create_task(worker.work())
-    await worker.until_offered(2)
+    await worker.until_enqueued(2)
 
     worker.stop.set()
     await quiet()
@@ -381,7 +381,7 @@ async def test_who_is_torn_down_gives_its_offers_back(store, worker, dsn):
     await store.operations.submit(a_queued())
     worker.may_answer.clear()
     working = asyncio.create_task(worker.work())
-    await worker.until_offered(1)
+    await worker.until_enqueued(1)
 
     working.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -398,11 +398,11 @@ async def test_one_at_a_time_is_one_at_a_time(store, dsn):
     worker.may_answer.clear()
     try:
         async with worker.at_work():
-            await worker.until_offered(1)
+            await worker.until_enqueued(1)
             await quiet()
             assert len(worker.offered) == 1
             worker.may_answer.set()
-            await worker.until_offered(3)
+            await worker.until_enqueued(3)
     finally:
         await queue.close()
 
@@ -469,7 +469,7 @@ async def test_the_offer_of_a_worker_that_died_is_made_again_after_the_lease(sto
     try:
         async with patient.at_work():
             async with worker.at_work():
-                await worker.until_offered(1)
+                await worker.until_enqueued(1)
             assert patient.offered == []
     finally:
         await patient_queue.close()
@@ -493,7 +493,7 @@ async def test_an_offer_that_takes_longer_than_the_lease_stays_with_its_worker(s
 
     try:
         async with slow.at_work():
-            await slow.until_offered(1)
+            await slow.until_enqueued(1)
             async with quick.at_work():
                 await until(is_held_for_longer_than_the_lease)
     finally:
@@ -515,10 +515,10 @@ async def test_a_worker_outlives_the_restart_of_its_server():
             async with worker.at_work():
                 before, during, after = (a_queued() for _ in range(3))
                 await store.operations.submit(before)
-                await worker.until_offered(1)
+                await worker.until_enqueued(1)
                 worker.may_answer.clear()
                 await store.operations.submit(during)
-                await worker.until_offered(2)
+                await worker.until_enqueued(2)
                 server.stop_immediately()
                 await until(lambda: cut(queue))
                 # Answered while nobody is there to hear it, so it may be offered once more.
@@ -548,7 +548,7 @@ async def test_a_worker_whose_sessions_are_cut_hears_of_what_comes(store, queue,
         await until(lambda: cut(queue))
         await until(lambda: connected(queue))
         await store.operations.submit(a_queued())
-        await worker.until_offered(1)
+        await worker.until_enqueued(1)
 
 
 async def cut(queue):

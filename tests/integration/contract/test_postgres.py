@@ -837,7 +837,7 @@ async def test_a_page_is_read_in_the_order_of_an_index(seeded, query, generic):
 
 
 @pytest.mark.parametrize("generic", [False, True], ids=["of these values", "of any values"])
-@pytest.mark.parametrize("name", ["list_ended_leases", "list_unexecuted", "list_unoffered"])
+@pytest.mark.parametrize("name", ["list_ended_leases", "list_unexecuted", "list_not_enqueued"])
 async def test_what_waits_or_runs_is_found_by_its_status(seeded, name, generic):
     plan = await plan_of(seeded, load("postgres", "operations")[name], generic=generic)
 

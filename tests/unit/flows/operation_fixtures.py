@@ -77,7 +77,7 @@ class Desk:
             inline=inline,
             queued=False,
         )
-        self.offers = JobHandler(store=self.store, clock=self, runner=self.runner, metrics=self.metrics)
+        self.jobs = JobHandler(store=self.store, clock=self, runner=self.runner, metrics=self.metrics)
         self.reaper = Reaper(
             store=self.store,
             clock=self,

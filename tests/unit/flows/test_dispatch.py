@@ -17,27 +17,27 @@ def desk():
     return Desk()
 
 
-async def offer(desk, operation):
-    return await desk.offers.handle(DEFAULT_TENANT, operation.operation_id)
+async def handle_job(desk, operation):
+    return await desk.jobs.handle(DEFAULT_TENANT, operation.operation_id)
 
 
 async def test_an_offered_operation_is_done_and_the_offer_is_over(desk):
     operation = await desk.submit()
     desk.wait(2)
 
-    assert await offer(desk, operation) is None
+    assert await handle_job(desk, operation) is None
 
     assert (await desk.read(operation)).status is OperationStatus.SUCCEEDED
     assert desk.metrics.seen == [("started", 2.0, 1), "SUCCEEDED"]
-    assert desk.offers.in_flight == 0
+    assert desk.jobs.in_flight == 0
 
 
 async def test_an_offer_of_what_has_ended_or_gone_is_over(desk):
     operation = await desk.submit()
     await desk.flow.execute(Caller.local(), operation.operation_id)
 
-    assert await offer(desk, operation) is None
-    assert await desk.offers.handle(DEFAULT_TENANT, "dop_unknown") is None
+    assert await handle_job(desk, operation) is None
+    assert await desk.jobs.handle(DEFAULT_TENANT, "dop_unknown") is None
     assert desk.metrics.seen == []
 
 
@@ -45,7 +45,7 @@ async def test_an_offer_of_what_another_does_is_made_again_soon(desk):
     operation = await desk.submit()
     await desk.claim(operation)
 
-    assert await offer(desk, operation) == SOON_SECONDS
+    assert await handle_job(desk, operation) == SOON_SECONDS
     assert (await desk.read(operation)).attempt == 1
 
 
@@ -55,7 +55,7 @@ async def test_what_was_taken_back_is_done_at_the_next_offer(desk):
     desk.wait(desk.lease_seconds + 1)
     await desk.reaper.run_once(Caller.local())
 
-    assert await offer(desk, operation) is None
+    assert await handle_job(desk, operation) is None
     assert (await desk.read(operation)).attempt == 2
 
 
@@ -68,15 +68,15 @@ async def test_a_worker_that_stops_hands_back_and_takes_nothing_more(desk):
 
     desk.before_scenario = stall
     operation = await desk.submit()
-    handled = asyncio.create_task(offer(desk, operation))
+    handled = asyncio.create_task(handle_job(desk, operation))
     await reached.wait()
-    assert desk.offers.in_flight == 1
+    assert desk.jobs.in_flight == 1
 
-    await desk.offers.abandon()
+    await desk.jobs.abandon()
 
     assert await handled == AT_ONCE
     assert (await desk.read(operation)).status is OperationStatus.PENDING
-    assert await offer(desk, operation) == AT_ONCE
+    assert await handle_job(desk, operation) == AT_ONCE
     assert (await desk.read(operation)).status is OperationStatus.PENDING
     assert desk.metrics.seen == [("started", 0.0, 1), "RELEASED"]
 
@@ -88,14 +88,14 @@ async def test_a_store_that_is_away_makes_the_offer_come_again(desk, monkeypatch
     operation = await desk.submit()
     monkeypatch.setattr(desk.store.operations, "claim", away)
 
-    assert await offer(desk, operation) == SOON_SECONDS
+    assert await handle_job(desk, operation) == SOON_SECONDS
 
 
 async def test_what_this_build_cannot_do_is_left_to_another(desk, monkeypatch):
     operation = await desk.submit()
     monkeypatch.delitem(versions.ENGINES, versions.CURRENT_VERSION)
 
-    assert await offer(desk, operation) == ELSEWHERE_SECONDS
+    assert await handle_job(desk, operation) == ELSEWHERE_SECONDS
     assert (await desk.read(operation)).is_executable
     assert desk.metrics.seen[-1] == "RELEASED"
 
@@ -110,5 +110,5 @@ async def test_an_attempt_that_lost_its_lease_leaves_the_operation_to_others():
     desk.before_scenario = stall
     operation = await desk.submit()
 
-    assert await offer(desk, operation) == SOON_SECONDS
+    assert await handle_job(desk, operation) == SOON_SECONDS
     assert desk.metrics.seen[-1] == "LEASE_LOST"

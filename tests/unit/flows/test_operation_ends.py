@@ -100,13 +100,13 @@ async def test_an_offer_of_an_operation_that_is_cancelled_is_not_made_again(desk
         await asyncio.Event().wait()
 
     desk.before_scenario = stall
-    handling = asyncio.create_task(desk.offers.handle(DEFAULT_TENANT, operation.operation_id))
+    handling = asyncio.create_task(desk.jobs.handle(DEFAULT_TENANT, operation.operation_id))
     await reached.wait()
     await desk.flow.cancel(Caller.local(), operation.operation_id)
 
     assert await handling is None
-    assert await desk.offers.handle(DEFAULT_TENANT, operation.operation_id) is None
-    assert desk.offers.in_flight == 0
+    assert await desk.jobs.handle(DEFAULT_TENANT, operation.operation_id) is None
+    assert desk.jobs.in_flight == 0
 
 
 async def test_what_has_ended_or_never_was_is_not_cancelled(desk):
@@ -205,7 +205,7 @@ async def test_what_the_store_refuses_ends_the_operation(desk, act, monkeypatch)
     assert found.error.message == "the operation failed with StoreRefused"
     # It was not tried again, but for the end itself.
     assert len(asked) == (2 if act == "finish" else 1)
-    assert await desk.offers.handle(DEFAULT_TENANT, operation.operation_id) is None
+    assert await desk.jobs.handle(DEFAULT_TENANT, operation.operation_id) is None
 
 
 @pytest.mark.parametrize("act", ["finish", "release", "extend"])

@@ -408,9 +408,9 @@ async def test_the_shadow_keeps_a_queued_operation_and_offers_it_to_nobody(besid
     operation = an_operation(is_queued=True)
     told, submit = [], both.primary.operations.submit
 
-    async def with_queue(operation, *, offer=True, **named):
-        told.append(offer)
-        await submit(operation, offer=False, **named)
+    async def with_queue(operation, *, enqueue=True, **named):
+        told.append(enqueue)
+        await submit(operation, enqueue=False, **named)
 
     both.primary.operations.submit = with_queue
     store = both.store.beside(both.primary)

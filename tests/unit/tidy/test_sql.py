@@ -54,8 +54,8 @@ OF_ONE_DIALECT = {
         "create_proposal": "one trip to the server instead of five; a file is no trip away",
     },
     ("postgres", "operations"): {
-        "list_unoffered": "only PostgreSQL has a queue of jobs",
-        "revive_offers": "SQLite has no queue",
+        "list_not_enqueued": "only PostgreSQL has a queue of jobs",
+        "revive_jobs": "SQLite has no queue",
         "delete_job": "SQLite has no queue",
         "count_waiting": "only PostgreSQL has a queue of jobs",
     },

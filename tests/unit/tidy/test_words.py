@@ -250,6 +250,8 @@ RETIRED_TEXTS = {
     "unreadable_request",
     "watch_failed",
 }
+# Variables, arguments and attributes of the service.
+RETIRED_VARIABLES = {"book", "books", "fold", "horizon", "lane", "lanes", "offer", "offers", "sweeps", "wish"}
 RETIRED = re.compile(
     r"(?<!\w)(?:"
     + "|".join(sorted(RETIRED_NAMES | RETIRED_TEXTS))
@@ -270,6 +272,28 @@ def test_no_retired_class_or_module_comes_back():
     modules = [path for path in MODULES if path.stem in RETIRED_MODULES]
 
     assert (classes, modules) == ([], [])
+
+
+def test_no_retired_variable_comes_back():
+    found = [
+        f"{path.relative_to(ROOT)}:{node.lineno} {name}"
+        for path in MODULES
+        if path.is_relative_to(ROOT / "service")
+        for node in nodes_of(path)
+        for name in names_in(node)
+        if name.lstrip("_") in RETIRED_VARIABLES
+    ]
+
+    assert found == []
+
+
+def names_in(node):
+    match node:
+        case ast.Name(id=name) | ast.arg(arg=name) | ast.Attribute(attr=name) | ast.keyword(arg=str(name)):
+            return [name]
+        case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
+            return [name]
+    return []
 
 
 def test_no_retired_name_comes_back():

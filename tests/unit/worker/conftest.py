@@ -53,7 +53,7 @@ class Queue:
         return self.waiting
 
 
-class Offers:
+class Handler:
     """An operation that is done when the test says so, or handed back."""
 
     def __init__(self) -> None:
@@ -74,7 +74,7 @@ class Offers:
         self.done.set()
 
 
-class Sweeps:
+class Reaper:
     def __init__(self) -> None:
         self.count = 0
         self.error: Exception | None = None
@@ -102,12 +102,12 @@ class Bench:
     """A worker with everything around it."""
 
     def __init__(self, stop_seconds_max: float = 30.0) -> None:
-        self.queue, self.offers, self.reaper, self.store = Queue(), Offers(), Sweeps(), Store()
+        self.queue, self.handler, self.reaper, self.store = Queue(), Handler(), Reaper(), Store()
         self.metrics = WorkerMetrics()
         self.stop, self.hurry = asyncio.Event(), asyncio.Event()
         self.worker = Worker(
             health=HealthFlow(self.store),
-            offers=self.offers,  # type: ignore[arg-type]
+            handler=self.handler,  # type: ignore[arg-type]
             reaper=self.reaper,  # type: ignore[arg-type]
             queue=self.queue,
             metrics=self.metrics,
@@ -120,7 +120,7 @@ class Bench:
         """The worker runs until the block ends, at the latest; the operation has been begun."""
         running = asyncio.create_task(self.worker.run(self.stop, self.hurry))
         try:
-            await asyncio.wait_for(self.offers.begun.wait(), HANG_SECONDS)
+            await asyncio.wait_for(self.handler.begun.wait(), HANG_SECONDS)
             yield running
         finally:
             running.cancel()

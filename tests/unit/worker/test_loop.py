@@ -22,10 +22,10 @@ async def test_what_was_begun_is_finished_before_the_worker_ends(bench):
         await quiet()
         assert not running.done()
 
-        bench.offers.done.set()
+        bench.handler.done.set()
         await ended(running)
 
-    assert not bench.offers.abandoned
+    assert not bench.handler.abandoned
 
 
 async def test_a_worker_that_stops_says_that_it_is_not_ready(bench):
@@ -37,7 +37,7 @@ async def test_a_worker_that_stops_says_that_it_is_not_ready(bench):
 
         with pytest.raises(ShuttingDown):
             await bench.worker.check_ready()
-        bench.offers.done.set()
+        bench.handler.done.set()
         await ended(running)
 
 
@@ -47,20 +47,20 @@ async def test_what_is_not_finished_in_time_is_handed_back():
         bench.stop.set()
         await ended(running)
 
-    assert bench.offers.abandoned
-    assert bench.offers.in_flight == 0
+    assert bench.handler.abandoned
+    assert bench.handler.in_flight == 0
 
 
 async def test_who_asks_twice_does_not_wait_for_the_deadline(bench):
     async with bench.at_work() as running:
         bench.stop.set()
         await quiet()
-        assert not bench.offers.abandoned
+        assert not bench.handler.abandoned
 
         bench.hurry.set()
         await ended(running)
 
-    assert bench.offers.abandoned
+    assert bench.handler.abandoned
 
 
 async def test_a_queue_that_does_not_come_back_is_left(bench, monkeypatch):
@@ -71,7 +71,7 @@ async def test_a_queue_that_does_not_come_back_is_left(bench, monkeypatch):
         bench.hurry.set()
         await ended(running)
 
-    assert bench.offers.abandoned
+    assert bench.handler.abandoned
 
 
 async def test_a_queue_that_breaks_ends_the_worker_with_its_error(bench):
@@ -84,7 +84,7 @@ async def test_a_queue_that_breaks_ends_the_worker_with_its_error(bench):
 async def test_sweeps_go_on_beside_the_work_and_end_with_it(bench):
     async with bench.at_work() as running:
         await until(lambda: bench.reaper.count > 2)
-        bench.offers.done.set()
+        bench.handler.done.set()
         bench.stop.set()
         await ended(running)
         recovered = bench.reaper.count
@@ -94,13 +94,13 @@ async def test_sweeps_go_on_beside_the_work_and_end_with_it(bench):
 
 
 async def test_draining_sweeps_first_and_ends_with_the_last_offer(bench):
-    bench.offers.done.set()
+    bench.handler.done.set()
 
     await bench.worker.drain(bench.stop, bench.hurry)
 
     assert bench.queue.drained == [True]
     assert bench.reaper.count == 1
-    assert bench.offers.begun.is_set()
+    assert bench.handler.begun.is_set()
 
 
 async def test_draining_is_refused_while_the_store_is_away(bench):
@@ -114,13 +114,13 @@ async def test_draining_is_refused_while_the_store_is_away(bench):
 
 async def test_draining_can_be_stopped(bench):
     draining = asyncio.create_task(bench.worker.drain(bench.stop, bench.hurry))
-    await bench.offers.begun.wait()
+    await bench.handler.begun.wait()
 
     bench.stop.set()
     bench.hurry.set()
     await ended(draining)
 
-    assert bench.offers.abandoned
+    assert bench.handler.abandoned
 
 
 async def test_a_worker_is_ready_while_offers_come_in_and_the_store_answers(bench):

@@ -58,9 +58,11 @@ class MemoryOperations:
     def __init__(self, state: State) -> None:
         self.state = state
 
-    async def submit(self, operation: Operation, *, trace_id: str | None = None, offer: bool = True) -> None:
+    async def submit(
+        self, operation: Operation, *, trace_id: str | None = None, enqueue: bool = True
+    ) -> None:
         self.state.require_open()
-        assert not (operation.is_queued and offer), "memory has no queue"
+        assert not (operation.is_queued and enqueue), "memory has no queue"
         submit(self.state, operation, trace_id)
 
     async def submit_once(
@@ -70,10 +72,10 @@ class MemoryOperations:
         cutoff: RetentionCutoff,
         *,
         trace_id: str | None = None,
-        offer: bool = True,
+        enqueue: bool = True,
     ) -> IdempotentAnswer | None:
         self.state.require_open()
-        assert not (operation.is_queued and offer), "memory has no queue"
+        assert not (operation.is_queued and enqueue), "memory has no queue"
         held = find_answer(self.state, answer, cutoff)
         if held is None:
             submit(self.state, operation, trace_id)

@@ -1,6 +1,6 @@
-"""What is said to the engine of the queue; importing this module loads it, which takes a quarter of a second.
+"""The job queue, which is PgQueuer; importing this module loads it, which takes a quarter of a second.
 
-An offer is a row of the engine that names an operation. It wakes a worker up and says nothing of the
+A job is a row of the queue that names an operation. It wakes a worker up and says nothing of the
 operation's state.
 """
 
@@ -35,13 +35,13 @@ __all__ = [
     "ENTRYPOINT",
     "FailingListenerError",
     "Job",
-    "Offer",
+    "JobPayload",
     "QueueExecutionMode",
     "QueueManager",
     "RetryRequested",
+    "enqueue",
     "manager_on",
-    "offer",
-    "offer_of",
+    "payload_of",
 ]
 
 ENTRYPOINT = "operations"
@@ -67,13 +67,13 @@ class Names(DBSettings):
 NAMES = Names(db_schema="queue")
 
 
-class Offer(msgspec.Struct, frozen=True):
+class JobPayload(msgspec.Struct, frozen=True):
     tenant_id: str
     operation_id: str
 
 
 class JobQueries(Queries):
-    """A job that cannot be put back stays where it is, and is offered again when stale."""
+    """A job that cannot be put back stays where it is, and is given to a worker again when stale."""
 
     async def retry_job(self, job: Job, delay: timedelta, traceback_record: TracebackRecord | None) -> None:
         try:
@@ -93,11 +93,11 @@ def manager_on(pool: Any) -> QueueManager:
     return QueueManager(queries_on(AsyncpgPoolDriver(pool)), channel=Channel(NAMES.channel))
 
 
-async def offer(conn: Connection, tenant_id: str, operation_ids: Sequence[str]) -> int:
-    """Offer operations that are not on offer yet; gives how many were not."""
+async def enqueue(conn: Connection, tenant_id: str, operation_ids: Sequence[str]) -> int:
+    """Enqueue a job for each operation that has none; gives how many were enqueued."""
     if not operation_ids:
         return 0
-    payloads = [msgspec.json.encode(Offer(tenant_id, operation_id)) for operation_id in operation_ids]
+    payloads = [msgspec.json.encode(JobPayload(tenant_id, operation_id)) for operation_id in operation_ids]
     count = len(operation_ids)
     made = await queries_on(AsyncpgDriver(conn)).enqueue(
         [ENTRYPOINT] * count, [*payloads], [0] * count, dedupe_key=[*operation_ids], on_conflict="skip"
@@ -105,8 +105,8 @@ async def offer(conn: Connection, tenant_id: str, operation_ids: Sequence[str]) 
     return sum(job_id is not None for job_id in made)
 
 
-def offer_of(job: Job) -> Offer:
-    return msgspec.json.decode(job.payload or b"", type=Offer)
+def payload_of(job: Job) -> JobPayload:
+    return msgspec.json.decode(job.payload or b"", type=JobPayload)
 
 
 def without_traceback(record: logging.LogRecord) -> bool:

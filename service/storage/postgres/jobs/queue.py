@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from service.errors.storage import PostgresDsnRequired
-from service.storage.ports.operations import OfferHandler
+from service.storage.ports.operations import HandleJob
 from service.storage.postgres.database import Database, PoolOptions
 from service.storage.postgres.statements import every, one
 from service.storage.queries import load
@@ -45,7 +45,7 @@ class PostgresJobQueue:
         """Whether offers come in at this moment."""
         return self.sessions.is_connected
 
-    async def work(self, handle: OfferHandler, *, stop: asyncio.Event, drain: bool) -> None:
+    async def work(self, handle: HandleJob, *, stop: asyncio.Event, drain: bool) -> None:
         if not self.sessions.dsn:
             raise PostgresDsnRequired()
         await self.sessions.work(handle, stop=stop, drain=drain)
@@ -57,12 +57,16 @@ class PostgresJobQueue:
 
         async with self.database.act() as conn:
             revived = await every(
-                conn, SQL["revive_offers"], tenant_id=tenant_id, silent_seconds=silent_seconds
+                conn, SQL["revive_jobs"], tenant_id=tenant_id, silent_seconds=silent_seconds
             )
             rows = await every(
-                conn, SQL["list_unoffered"], tenant_id=tenant_id, created_before=created_before, limit=limit
+                conn,
+                SQL["list_not_enqueued"],
+                tenant_id=tenant_id,
+                created_before=created_before,
+                limit=limit,
             )
-            made = await engine.offer(conn, tenant_id, [row["operation_id"] for row in rows])
+            made = await engine.enqueue(conn, tenant_id, [row["operation_id"] for row in rows])
         return len(revived) + made
 
     async def count_waiting(self) -> int:

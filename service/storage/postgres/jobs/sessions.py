@@ -13,7 +13,7 @@ import asyncpg
 import structlog
 
 from service.errors.storage import PostgresUnavailable
-from service.storage.ports.operations import OfferHandler
+from service.storage.ports.operations import HandleJob
 from service.storage.postgres.addresses import writable
 from service.storage.postgres.database import PooledConnection, PoolOptions
 from service.storage.postgres.faults import FAULTS
@@ -25,7 +25,7 @@ from service.storage.postgres.jobs.engine import (
     QueueManager,
     RetryRequested,
     manager_on,
-    offer_of,
+    payload_of,
 )
 
 # One connection listens, the others take offers, answer them and say that the worker lives.
@@ -48,7 +48,7 @@ class JobSessions:
         self.lease_seconds = lease_seconds
         self.is_connected = False
 
-    async def work(self, handle: OfferHandler, *, stop: asyncio.Event, drain: bool) -> None:
+    async def work(self, handle: HandleJob, *, stop: asyncio.Event, drain: bool) -> None:
         """Answer offers until `stop` is set or, with `drain`, none is left; a lost server is waited for."""
         pause = PAUSE_SECONDS
         while not stop.is_set():
@@ -106,7 +106,7 @@ class JobSessions:
     async def run(
         self,
         manager: QueueManager,
-        handle: OfferHandler,
+        handle: HandleJob,
         stop: asyncio.Event,
         lost: asyncio.Event,
         drain: bool,
@@ -174,15 +174,15 @@ async def shut_down(manager: QueueManager, when: asyncio.Event) -> None:
     manager.shutdown.set()
 
 
-async def answer(job: Job, handle: OfferHandler, stop: asyncio.Event) -> None:
+async def answer(job: Job, handle: HandleJob, stop: asyncio.Event) -> None:
     """Handle one offer. However that ends, the engine hears that it is done, or when to make it again."""
     if stop.is_set():
         raise RetryRequested()
-    offer = offer_of(job)
+    payload = payload_of(job)
     try:
-        again_in = await handle(offer.tenant_id, offer.operation_id)
+        again_in = await handle(payload.tenant_id, payload.operation_id)
     except Exception:
-        logger.exception("job_failed", operation_id=offer.operation_id)
+        logger.exception("job_failed", operation_id=payload.operation_id)
         again_in = BROKEN_SECONDS
     if again_in is not None:
         raise RetryRequested(timedelta(seconds=again_in))

@@ -39,10 +39,12 @@ class SqlOperations:
         self.database = database
         self.keep = keep
 
-    async def submit(self, operation: Operation, *, trace_id: str | None = None, offer: bool = True) -> None:
+    async def submit(
+        self, operation: Operation, *, trace_id: str | None = None, enqueue: bool = True
+    ) -> None:
         (request_sha256,) = await digests_of(operation.request)
         submit = partial(acts.submit, operation, request_sha256, trace_id)
-        await self._write_submission(submit, operation, offer=offer)
+        await self._write_submission(submit, operation, enqueue=enqueue)
 
     async def submit_once(
         self,
@@ -51,15 +53,15 @@ class SqlOperations:
         cutoff: RetentionCutoff,
         *,
         trace_id: str | None = None,
-        offer: bool = True,
+        enqueue: bool = True,
     ) -> IdempotentAnswer | None:
         (request_sha256,) = await digests_of(operation.request)
         submit = partial(acts.submit_once, operation, request_sha256, answer, cutoff, trace_id)
-        return await self._write_submission(submit, operation, offer=offer)
+        return await self._write_submission(submit, operation, enqueue=enqueue)
 
-    async def _write_submission(self, act: Callable[[], Act[T]], operation: Operation, *, offer: bool) -> T:
+    async def _write_submission(self, act: Callable[[], Act[T]], operation: Operation, *, enqueue: bool) -> T:
         """Gives what the act gives, None where it kept the operation."""
-        assert not (operation.is_queued and offer), "only PostgreSQL has a queue"
+        assert not (operation.is_queued and enqueue), "only PostgreSQL has a queue"
         return await self.database.write(act)
 
     async def claim(self, tenant_id: str, operation_id: str, lease: Lease) -> Claim:
